@@ -1,0 +1,168 @@
+# Every chore of the house. `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+HERE := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+
+# Measured traces may stand beside the checkout. Tests and benchmarks that want them look at
+# HELIOSTAT_DATA and say what they leave out without it. Your own value wins.
+ifndef HELIOSTAT_DATA
+  BESIDE := $(shell cd '$(HERE)../shared/data' 2>/dev/null && pwd)
+  ifneq ($(BESIDE),)
+    export HELIOSTAT_DATA := $(BESIDE)
+  endif
+endif
+
+# Everything mypy reads strictly. The stubs in heliostat/v1 are generated and left out.
+ROOMS := heliostat forecasting planning scheduling storage migrations simulation services \
+         benchmarks tools
+
+# pytest-xdist processes; `make test JOBS=0` runs in one process, which a debugger needs.
+JOBS := auto
+# More words for pytest: `make test ARGS='-k outbox -x'`.
+ARGS :=
+
+define say
+	@printf '\n\033[1m── %s\033[0m\n' "$(1)"
+endef
+
+.PHONY: help
+help: ## List what can be made
+	@printf 'Heliostat. make <target>:\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' \
+	  $(firstword $(MAKEFILE_LIST))
+
+# Reads what pip says, counts the packages in one line of a terminal (every 25th in a log), and lets
+# through all that is not everyday talk: an error is always seen.
+define COUNT_PACKAGES
+/^Collecting |^Requirement already satisfied/ {
+  name = $$1 == "Collecting" ? $$2 : $$4; sub(/=.*/, "", name); n++
+  if (tty) printf "\r\033[K      %d/%d %s", n, total, name
+  else if (n % 25 == 0) printf "      %d/%d\n", n, total
+  fflush(); next
+}
+/^Installing collected/ { printf "%s      unpacking all of them\n", tty ? "\r\033[K" : ""; fflush(); next }
+/^Successfully installed/ { print "      installed"; next }
+/^ |^Looking in|^WARNING: Location|^WARNING: Running pip as|^$$/ { next }
+{ print; fflush() }
+endef
+.venv/.locked: export COUNT_PACKAGES := $(COUNT_PACKAGES)
+
+# ── setting up ──────────────────────────────────────────────────────────────────────────────
+
+.PHONY: setup
+setup: .venv/.editable ## Make .venv with everything locked (does nothing when nothing changed)
+
+# Python 3.11 is what the lock was made for. The message says how to get it.
+.venv/.python:
+	@for candidate in python3.11 python3; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
+	    found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  printf '%s\n' 'make setup needs Python 3.11, and neither python3.11 nor python3 is one. Try:' \
+	    '  Debian, Ubuntu:  sudo apt-get install python3.11 python3.11-venv' \
+	    '  Fedora:          sudo dnf install python3.11' \
+	    '  macOS:           brew install python@3.11' \
+	    '  anywhere:        pyenv install 3.11 && pyenv local 3.11' 'then run make setup again.' >&2; \
+	  exit 1; fi; \
+	printf '[1/3] making .venv with %s\n' "$$($$found --version)"; \
+	$$found -m venv --clear .venv || { \
+	  printf '%s\n' "$$found cannot make virtual environments. On Debian or Ubuntu:" \
+	    '  sudo apt-get install python3.11-venv' 'then run make setup again.' >&2; exit 1; }; \
+	touch $@
+
+.venv/.locked: .venv/.python requirements.lock
+	@printf '[2/3] installing %s locked packages, one to three minutes\n' "$$(grep -c == requirements.lock)"
+	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 \
+	  | awk "$$COUNT_PACKAGES" total="$$(grep -c == requirements.lock)" tty="$$(test -t 1 && echo 1)" -
+	@touch $@
+
+.venv/.editable: .venv/.locked pyproject.toml
+	@printf '[3/3] linking this checkout into .venv\n'
+	@$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+	@printf 'ready: make demo shows a day of Heliostat, make test runs the tests\n'
+
+# ── using ───────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: demo
+demo: setup ## Live a day of three regions in a few minutes, with a page to look at
+	@$(BIN)/heliostat demo
+
+.PHONY: bench
+bench: setup ## Measure what the documents claim
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+# ── checking ────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: test
+test: setup ## Run the tests (ARGS='-k outbox -x', JOBS=0 for one process)
+	@$(PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: check
+check: lint types walls contract schema test ## All that a change must pass, the tests last
+
+.PHONY: lint
+lint: setup ## Ruff: rules, then layout
+	$(call say,ruff check)
+	@$(BIN)/ruff check .
+	$(call say,ruff format)
+	@$(BIN)/ruff format --check .
+
+.PHONY: format
+format: setup ## Lay the code out and mend what ruff can mend
+	@$(BIN)/ruff check --fix . || true
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: setup ## mypy --strict over every room
+	$(call say,mypy --strict)
+	@$(BIN)/mypy $(ROOMS)
+
+.PHONY: walls
+walls: setup ## import-linter: which room may know which
+	$(call say,import-linter)
+	@$(BIN)/lint-imports
+
+.PHONY: contract
+contract: setup ## The wire contract: buf lint, no breaking change, stubs up to date
+	$(call say,buf lint)
+	@$(BIN)/buf lint
+	$(call say,buf breaking)
+	@$(PYTHON) -m tools.proto breaking
+	$(call say,proto drift)
+	@$(PYTHON) -m tools.proto drift
+
+.PHONY: schema
+schema: setup ## Migrations and tables say the same
+	$(call say,migration drift)
+	@if [ -f migrations/check.py ]; then $(PYTHON) -m migrations.check; \
+	else echo 'not checked: there is no migrations/check.py yet'; fi
+
+# ── making again ────────────────────────────────────────────────────────────────────────────
+
+.PHONY: proto
+proto: setup ## Generate heliostat/v1 from proto/heliostat/v1
+	@$(PYTHON) -m tools.proto generate
+
+# The lock names no index and no host: the one that pip is set up with serves it.
+.PHONY: lock
+lock: ## Resolve requirements.lock again from pyproject.toml (ARGS=--upgrade for newer versions)
+	@test -x $(BIN)/uv || { $(MAKE) .venv/.python && $(BIN)/pip install --quiet uv; }
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command 'make lock' $(ARGS) pyproject.toml --output-file requirements.lock
+	@if grep -nE '://|--index|--find-links' requirements.lock; then \
+	  echo 'the lock names a host (above); it must not' >&2; exit 1; fi
+	@echo 'requirements.lock is made; make setup installs it'
+
+.PHONY: clean
+clean: ## Remove .venv and everything made
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Decides how many replicas stand where, and which region serves which request."""

@@ -1,0 +1,1 @@
+"""The processes: the only code that meets the network, the scheduler and the clouds."""

@@ -1,0 +1,1 @@
+"""The web page that shows the fleet, its plans and the reasons for them."""

@@ -1,0 +1,1 @@
+"""Translates between wire messages and domain values, and checks what comes in."""

@@ -1,0 +1,1 @@
+"""Runs the production loops on an event queue, against simulated regions and engines."""

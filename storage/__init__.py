@@ -1,0 +1,1 @@
+"""Remembers usage, forecasts, plans, orders and leases in SQLite, PostgreSQL or memory."""

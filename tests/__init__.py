@@ -1,0 +1,1 @@
+"""The rules that Heliostat keeps, one test each."""

@@ -1,0 +1,1 @@
+"""Small chores of the repository, which no room imports."""

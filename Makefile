@@ -40,15 +40,15 @@ help: ## List what can be made
 # Reads what pip says, counts the packages in one line of a terminal (every 25th in a log), and lets
 # through all that is not everyday talk: an error is always seen.
 define COUNT_PACKAGES
-/^Collecting |^Requirement already satisfied/ {
-  name = $$1 == "Collecting" ? $$2 : $$4; sub(/=.*/, "", name); n++
+/^(Collecting|Processing|Requirement already satisfied:) / {
+  name = $$1 == "Requirement" ? $$4 : $$2; sub(/.*\//, "", name); sub(/[=-].*/, "", name); n++
   if (tty) printf "\r\033[K      %d/%d %s", n, total, name
   else if (n % 25 == 0) printf "      %d/%d\n", n, total
   fflush(); next
 }
 /^Installing collected/ { printf "%s      unpacking all of them\n", tty ? "\r\033[K" : ""; fflush(); next }
 /^Successfully installed/ { print "      installed"; next }
-/^ |^Looking in|^WARNING: Location|^WARNING: Running pip as|^$$/ { next }
+/^ |^Looking in|^WARNING: Location|^WARNING: Running pip as|^Ignoring |^$$/ { next }
 { print; fflush() }
 endef
 .venv/.locked: export COUNT_PACKAGES := $(COUNT_PACKAGES)
@@ -80,7 +80,7 @@ setup: .venv/.editable ## Make .venv with everything locked (does nothing when n
 .venv/.locked: .venv/.python requirements.lock
 	@printf '[2/3] installing %s locked packages, one to three minutes\n' "$$(grep -c == requirements.lock)"
 	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 \
-	  | awk "$$COUNT_PACKAGES" total="$$(grep -c == requirements.lock)" tty="$$(test -t 1 && echo 1)" -
+	  | awk "$$COUNT_PACKAGES" total="$$(grep -c == requirements.lock)" tty="$$(test -t 2 && echo 1)" -
 	@touch $@
 
 .venv/.editable: .venv/.locked pyproject.toml

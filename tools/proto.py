@@ -5,6 +5,7 @@
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("heliostat/v1")
-DOOR = '"""The wire contract in Python, generated from `proto/heliostat/v1`; never edited by hand."""\n'
+DOOR = '"""The wire contract in Python, made from `proto/heliostat/v1`; never edited by hand."""\n'
 
 
 def sources(root: Path) -> list[Path]:
@@ -25,19 +26,14 @@ def sources(root: Path) -> list[Path]:
     return sorted(path.relative_to(proto) for path in (proto / PACKAGE).glob("*.proto"))
 
 
-def generate(root: Path, out: Path) -> list[Path]:
-    """Write the stubs of `root`'s contract below `out`, and return their paths relative to `out`.
+def generate(root: Path, out: Path) -> None:
+    """Write the stubs of `root`'s contract below the empty directory `out`.
 
-    Each `x.proto` gives `x_pb2.py`, `x_pb2_grpc.py` and a `.pyi` for both. Stubs whose source is
-    gone are removed. Raises CalledProcessError when protoc refuses; protoc has then said why.
+    Each `x.proto` gives `x_pb2.py`, `x_pb2_grpc.py` and a `.pyi` for both. Raises
+    CalledProcessError when protoc refuses; protoc has then said why.
     """
     bundled = resources.files("grpc_tools") / "_proto"
     plugins = Path(sys.executable).parent
-    names = sources(root)
-    target = out / PACKAGE
-    target.mkdir(parents=True, exist_ok=True)
-    for old in stubs(out):
-        (out / old).unlink()
     subprocess.run(
         [
             sys.executable,
@@ -50,35 +46,43 @@ def generate(root: Path, out: Path) -> list[Path]:
             f"--grpc_python_out={out}",
             f"--mypy_out=quiet:{out}",
             f"--mypy_grpc_out=quiet:{out}",
-            *(str(name) for name in names),
+            *(str(name) for name in sources(root)),
         ],
         check=True,
     )
-    (target / "__init__.py").write_text(DOOR, encoding="utf-8")
-    return stubs(out)
+    (out / PACKAGE / "__init__.py").write_text(DOOR, encoding="utf-8")
 
 
-def stubs(out: Path) -> list[Path]:
-    """Everything generated that stands below `out` now, as sorted paths relative to `out`."""
-    found = (*(out / PACKAGE).glob("*_pb2*.py*"), *(out / PACKAGE).glob("__init__.py"))
-    return sorted(path.relative_to(out) for path in found if path.suffix in {".py", ".pyi"})
+def stubs(out: Path) -> set[Path]:
+    """Everything generated that stands below `out` now, as paths relative to `out`."""
+    patterns = ("__init__.py", "*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
+    return {path.relative_to(out) for pattern in patterns for path in (out / PACKAGE).glob(pattern)}
 
 
-def drift(root: Path) -> list[str]:
-    """One line per stub that is missing, left over or different from what would be generated."""
-    with tempfile.TemporaryDirectory() as temporary:
-        fresh = Path(temporary)
-        wanted = set(generate(root, fresh))
-        standing = set(stubs(root))
-        return [
-            *(f"missing: {path}" for path in sorted(wanted - standing)),
-            *(f"left over: {path}" for path in sorted(standing - wanted)),
-            *(
-                f"differs: {path}"
-                for path in sorted(wanted & standing)
-                if (root / path).read_bytes() != (fresh / path).read_bytes()
-            ),
-        ]
+def drift(root: Path, fresh: Path) -> dict[Path, str]:
+    """What is wrong with each committed stub, seen from the fresh ones below `fresh`."""
+    wanted, standing = stubs(fresh), stubs(root)
+    return {
+        **dict.fromkeys(sorted(wanted - standing), "missing"),
+        **dict.fromkeys(sorted(standing - wanted), "left over"),
+        **{
+            path: "differs"
+            for path in sorted(wanted & standing)
+            if (root / path).read_bytes() != (fresh / path).read_bytes()
+        },
+    }
+
+
+def renew(root: Path, fresh: Path) -> dict[Path, str]:
+    """Put right all that drifted, and nothing else, and return what that was."""
+    drifted = drift(root, fresh)
+    for path, fault in drifted.items():
+        if fault == "left over":
+            (root / path).unlink()
+        else:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(fresh / path, root / path)
+    return drifted
 
 
 def promised(root: Path) -> str | None:
@@ -99,7 +103,7 @@ def promised(root: Path) -> str | None:
 
 
 def breaking(root: Path, against: str) -> int | None:
-    """buf's exit code for the contract in `root` against the one at revision `against`.
+    """Buf's exit code for the contract in `root` against the one at revision `against`.
 
     None when that revision has no contract.
     """
@@ -127,18 +131,25 @@ def main(words: Sequence[str] | None = None) -> int:
     if not sources(ROOT):
         print(f"not done: there is no contract in proto/{PACKAGE} yet")
         return 0
-    if chore == "generate":
-        print(f"{len(generate(ROOT, ROOT))} files written to {PACKAGE}")
-        return 0
-    if chore == "drift":
-        return _report_drift()
-    return _report_breaking()
+    if chore == "breaking":
+        return _report_breaking()
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary)
+        generate(ROOT, fresh)
+        return _renew(fresh) if chore == "generate" else _report_drift(fresh)
 
 
-def _report_drift() -> int:
-    lines = drift(ROOT)
-    if lines:
-        print(*lines, "make proto puts it right", sep="\n")
+def _renew(fresh: Path) -> int:
+    drifted = renew(ROOT, fresh)
+    print(f"{len(drifted)} of {len(stubs(fresh))} files in {PACKAGE} were made anew")
+    return 0
+
+
+def _report_drift(fresh: Path) -> int:
+    drifted = drift(ROOT, fresh)
+    if drifted:
+        print(*(f"{fault}: {path}" for path, fault in drifted.items()), sep="\n")
+        print("make proto puts it right")
         return 1
     print(f"{PACKAGE} is what the contract gives")
     return 0

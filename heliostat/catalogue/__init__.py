@@ -1,0 +1,27 @@
+"""The fleet catalogue: what the operator owns and promises, as checked values."""
+
+from heliostat.catalogue.parse import parse_catalogue
+from heliostat.catalogue.values import (
+    FleetCatalogue,
+    LeadTimePrior,
+    ModelSpec,
+    PoolSpec,
+    Price,
+    RegionSpec,
+    Slo,
+    TierSpec,
+    VmType,
+)
+
+__all__ = [
+    "FleetCatalogue",
+    "LeadTimePrior",
+    "ModelSpec",
+    "PoolSpec",
+    "Price",
+    "RegionSpec",
+    "Slo",
+    "TierSpec",
+    "VmType",
+    "parse_catalogue",
+]

@@ -1,0 +1,256 @@
+"""What can go wrong, in the words of the domain; how it looks on the wire is decided in one place elsewhere.
+
+Every error derives from `HeliostatError` through one *family*; a family says how a caller should
+react (mend the input, look elsewhere, retry later), and the gRPC interceptor maps families, not
+single errors. "Nothing to do" and "infeasible" are outcomes, not errors.
+"""
+
+from __future__ import annotations
+
+
+class HeliostatError(Exception):
+    """Root of all errors that we raise on purpose; `remedy` says what the reader can do next."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        message = str(self.args[0])
+        return f"{message}; {self.remedy}" if self.remedy else message
+
+
+# --- Families ---------------------------------------------------------------------------------
+
+
+class InvalidInput(HeliostatError):
+    """The caller's input is wrong and stays wrong: mend it, do not retry. `field` names the place."""
+
+    def __init__(self, field: str, message: str, *, remedy: str = "") -> None:
+        super().__init__(f"{field}: {message}", remedy=remedy)
+        self.field = field
+
+
+class NotFound(HeliostatError):
+    """The named thing does not exist (any more). `kind` and `name` say which."""
+
+    kind = "thing"
+
+    def __init__(self, name: object, *, remedy: str = "") -> None:
+        super().__init__(f"unknown {self.kind} {str(name)!r}", remedy=remedy)
+        self.name = str(name)
+
+
+class Conflict(HeliostatError):
+    """Somebody else was first: read again, then decide again."""
+
+
+class AlreadyExists(HeliostatError):
+    """The identifier is taken by something different."""
+
+
+class Precondition(HeliostatError):
+    """The system is not in a state in which this may happen; the message says which state is needed."""
+
+
+class Forbidden(HeliostatError):
+    """The caller is known and may not do this."""
+
+
+class Unauthenticated(HeliostatError):
+    """The caller could not be identified."""
+
+
+class Exhausted(HeliostatError):
+    """A limit was reached: retry later, or with less."""
+
+
+class Unavailable(HeliostatError):
+    """A part that we need does not answer: retry with back-off."""
+
+
+class DataLoss(HeliostatError):
+    """Something that we had written cannot be read back; the message says what was set aside."""
+
+
+# --- Not found --------------------------------------------------------------------------------
+
+
+class UnknownRegion(NotFound):
+    """The catalogue has no such region."""
+
+    kind = "region"
+
+
+class UnknownModel(NotFound):
+    """The catalogue has no such model."""
+
+    kind = "model"
+
+
+class UnknownVmType(NotFound):
+    """The catalogue has no such VM type."""
+
+    kind = "VM type"
+
+
+class UnknownTier(NotFound):
+    """There is no such tier."""
+
+    kind = "tier"
+
+
+class UnknownPool(NotFound):
+    """The catalogue offers no such model on that VM type in that region."""
+
+    kind = "pool"
+
+
+class UnknownCommand(NotFound):
+    """The outbox never held this command, or retention removed it."""
+
+    kind = "command"
+
+
+class UnknownPlan(NotFound):
+    """No plan has this version."""
+
+    kind = "plan"
+
+
+class UnknownForecast(NotFound):
+    """No forecast was issued for this series (at that instant)."""
+
+    kind = "forecast"
+
+
+class UnknownOverride(NotFound):
+    """No override has this id, or it was cancelled."""
+
+    kind = "override"
+
+
+class UnknownRoutingTable(NotFound):
+    """No routing table was published for this origin (in that version)."""
+
+    kind = "routing table"
+
+
+# --- Invalid input ----------------------------------------------------------------------------
+
+
+class InvalidCatalogue(InvalidInput):
+    """The fleet catalogue breaks a rule; `field` is the key path inside the file."""
+
+
+class InvalidSettings(InvalidInput):
+    """A setting is missing or wrong; `field` is the key and its environment variable."""
+
+
+class InvalidTrace(InvalidInput):
+    """A trace or series file cannot be read; `field` names file and line, `kept` counts good rows."""
+
+    def __init__(self, field: str, message: str, *, kept: int = 0, remedy: str = "") -> None:
+        super().__init__(field, f"{message} ({kept} rows kept)", remedy=remedy)
+        self.kept = kept
+
+
+class InvalidPolicyOutput(InvalidInput):
+    """A planner, strategy or router returned nonsense; `field` names the policy and the instant."""
+
+
+# --- Conflicts and preconditions --------------------------------------------------------------
+
+
+class StaleEtag(Conflict):
+    """The resource changed since the caller read it."""
+
+
+class RequestIdReused(AlreadyExists):
+    """The same `request_id` came before with different content."""
+
+
+class SequenceGap(Precondition):
+    """A usage batch skips sequence numbers; `expected` is the next one that we can take."""
+
+    def __init__(self, message: str, *, expected: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.expected = expected
+
+
+class Fenced(Precondition):
+    """A decision was written under an epoch that is over; nothing was stored. Never retry."""
+
+
+class NotLeader(Precondition):
+    """This control plane follows; `leader` is the leader's address, where known."""
+
+    def __init__(self, message: str, *, leader: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.leader = leader
+
+
+class LeaseLost(Precondition):
+    """The leadership lease ran out or was taken over."""
+
+
+class SecondControlPlane(Precondition):
+    """Another control plane holds this SQLite file; SQLite serves exactly one."""
+
+
+class MigrationBehind(Precondition):
+    """The database's schema is older (or newer) than this code."""
+
+
+class ModeForbids(Precondition):
+    """The region's mode (advisory, paused) does not allow this."""
+
+
+class CommandFinished(Precondition):
+    """The command already ended; ended commands never change."""
+
+
+class OverrideExpired(Precondition):
+    """The override's expiry lies in the past."""
+
+
+class NoPlanYet(Precondition):
+    """No plan has been made; the first tick makes one."""
+
+
+# --- Limits, mostly of clouds -----------------------------------------------------------------
+
+
+class CapacityUnavailable(Exhausted):
+    """The cloud has no such VM free in the region now."""
+
+
+class QuotaExceeded(Exhausted):
+    """The account's quota for this VM type in the region is used up."""
+
+
+class Throttled(Exhausted):
+    """The cloud asks us to slow down."""
+
+
+class MessageTooLarge(Exhausted):
+    """A message exceeds the limit; the remedy says how to split it."""
+
+
+# --- Availability and durability --------------------------------------------------------------
+
+
+class StorageUnavailable(Unavailable):
+    """The database does not answer."""
+
+
+class DriverUnavailable(Unavailable):
+    """The cloud's API does not answer."""
+
+
+class CorruptJournal(DataLoss):
+    """The agent's journal cannot be read; it was moved aside under the name in the message."""
+
+
+class CorruptRoutingFile(DataLoss):
+    """The routing table on disk cannot be read or fails its checksum; it is not used."""

@@ -1,0 +1,140 @@
+"""The agent loop: apply what was ordered, observe the region, keep what happened, all through the journal.
+
+It never talks to the control plane: a link drains and fills the journal in its own time, so the
+loop works on when nobody answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from heliostat.errors import (
+    CapacityUnavailable,
+    DriverUnavailable,
+    Exhausted,
+    HeliostatError,
+    NotFound,
+    QuotaExceeded,
+    Throttled,
+)
+from heliostat.model.command import (
+    Acknowledgement,
+    Command,
+    CommandProgress,
+    CommandState,
+    RefusalKind,
+)
+from heliostat.model.names import RegionName
+from heliostat.ports.agent import AgentJournal, UsageMeter
+from heliostat.ports.cloud import CloudDriver
+
+
+class AgentLoop:
+    """One region's loop; a tick is safe to repeat and to cut short at any line."""
+
+    def __init__(
+        self, *, region: RegionName, journal: AgentJournal, driver: CloudDriver, meter: UsageMeter
+    ) -> None:
+        self._region = region
+        self._journal = journal
+        self._driver = driver
+        self._meter = meter
+
+    def tick(self, now: datetime) -> None:
+        """Work on every open command, then observe, then keep the closed usage windows."""
+        self.work(now)
+        self.observe(now)
+        self.keep_usage(now)
+
+    def work(self, now: datetime) -> None:
+        """Advance open commands by one bounded step each, oldest first."""
+        if self._journal.paused():
+            return
+        commands = self._journal.open_commands()
+        for number, command in enumerate(commands):
+            self._journal.acknowledge(self._advance(command, commands[number + 1 :], now))
+
+    def observe(self, now: datetime) -> None:
+        """Journal the region as it stands; while the cloud's API is away nothing is reported."""
+        try:
+            observation = self._driver.observe(now)
+        except DriverUnavailable:
+            return
+        self._journal.put_observation(replace(observation, agent_paused=self._journal.paused()))
+
+    def keep_usage(self, now: datetime) -> None:
+        """Journal the usage windows that closed or were revised."""
+        self._journal.append_usage(self._meter.closed_windows(now))
+
+    def _advance(
+        self, command: Command, later: Sequence[Command], now: datetime
+    ) -> Acknowledgement:
+        successor = next((c for c in later if _supersedes(c, command)), None)
+        if command.state is CommandState.CANCELLED:
+            return self._let_go(command, CommandState.CANCELLED, command.outcome, now)
+        if successor is not None:
+            detail = f"superseded by command {successor.command_id}"
+            return self._let_go(command, CommandState.CANCELLED, detail, now)
+        if now >= command.not_after:
+            return self._let_go(command, CommandState.EXPIRED, "its deadline passed", now)
+        try:
+            answer = self._driver.apply(command, now)
+        except (Throttled, DriverUnavailable) as error:
+            return _word(command, CommandState.LEASED, now, detail=f"will retry: {error}")
+        except (Exhausted, NotFound) as error:
+            return _word(
+                command, CommandState.REFUSED, now, refusal=refusal_of(error), detail=str(error)
+            )
+        state = CommandState.APPLIED if answer.done else CommandState.LEASED
+        return _word(command, state, now, progress=answer.progress, detail=answer.progress.detail)
+
+    def _let_go(
+        self, command: Command, state: CommandState, detail: str, now: datetime
+    ) -> Acknowledgement:
+        try:
+            progress = self._driver.abandon(command, now)
+        except (Throttled, DriverUnavailable) as error:
+            return _word(command, CommandState.LEASED, now, detail=f"will let go: {error}")
+        return _word(command, state, now, progress=progress, detail=detail)
+
+
+def refusal_of(error: HeliostatError) -> RefusalKind:
+    """The typed refusal behind a driver's error."""
+    match error:
+        case CapacityUnavailable():
+            return RefusalKind.NO_CAPACITY
+        case QuotaExceeded():
+            return RefusalKind.QUOTA
+        case NotFound():
+            return RefusalKind.UNKNOWN_POOL
+        case _:
+            return RefusalKind.DRIVER_ERROR
+
+
+def _supersedes(later: Command, earlier: Command) -> bool:
+    """Two orders of one decision belong together; a later decision about a pool replaces both."""
+    return later.created_at > earlier.created_at and bool(
+        set(later.order.pools) & set(earlier.order.pools)
+    )
+
+
+def _word(
+    command: Command,
+    state: CommandState,
+    now: datetime,
+    *,
+    progress: CommandProgress | None = None,
+    refusal: RefusalKind | None = None,
+    detail: str = "",
+) -> Acknowledgement:
+    return Acknowledgement(
+        command_id=command.command_id,
+        region=command.region,
+        state=state,
+        at=now,
+        progress=progress or command.progress,
+        refusal=refusal,
+        detail=detail,
+    )

@@ -1,0 +1,270 @@
+"""The control loop: history → forecast → plan → commands and routing tables, one tick at a time.
+
+Every method is one tick of one kind, is passed `now` and the leader's `epoch`, reads the stores,
+decides with pure objects and stores the decision in one transaction. Raising leaves everything as
+it was; calling again is safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
+from heliostat.loops.orders import OrderBook
+from heliostat.loops.situation import Situation, SituationSettings
+from heliostat.loops.sound import check_plan, check_tables
+from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
+from heliostat.model.demand import BUCKET
+from heliostat.model.fleet import CapacityDenial
+from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.governance import AuditRecord, Mode
+from heliostat.model.instants import Span, floor_to
+from heliostat.model.names import PoolKey
+from heliostat.model.plan import CapacityPlan, Explanation, PlanOrigin, WhatIf
+from heliostat.model.routing import RoutingTable
+from heliostat.ports.deciding import (
+    CapacityPlanner,
+    PlanExplainer,
+    Router,
+    ScalingStrategy,
+    TargetGuard,
+)
+from heliostat.ports.decisions import Committed, Decision
+from heliostat.ports.forecasts import Forecaster, ForecastScorer
+from heliostat.ports.stores import Stores
+
+PLANNER = "planner"
+"""The author of everything that the loop orders by itself."""
+_OPEN = (CommandState.PENDING, CommandState.LEASED)
+_MANY = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """Lengths of time that the control loop works with."""
+
+    history: timedelta = timedelta(days=28)
+    horizon: timedelta = timedelta(hours=48)
+    selection_horizon: timedelta = timedelta(hours=1)
+    command_lifetime: timedelta = timedelta(hours=4)
+    denial_memory: timedelta = timedelta(minutes=30)
+    scoring_memory: timedelta = timedelta(days=2)
+    keep_windows: timedelta = timedelta(days=3)
+    keep_roll_ups: timedelta = timedelta(days=400)
+    situation: SituationSettings = SituationSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deciders:
+    """The pure objects that decide, behind their ports."""
+
+    forecaster: Forecaster
+    scorer: ForecastScorer
+    planner: CapacityPlanner
+    explainer: PlanExplainer
+    strategy: ScalingStrategy
+    guard: TargetGuard
+    router: Router
+
+
+class ControlLoop:
+    """Turns what happened into what is ordered; holds no state of its own."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        catalogue: FleetCatalogue,
+        deciders: Deciders,
+        settings: ControlSettings | None = None,
+    ) -> None:
+        self._stores = stores
+        self._catalogue = catalogue
+        self._deciders = deciders
+        self._settings = settings or ControlSettings()
+        self.situation = Situation(stores, catalogue, self._settings.situation)
+
+    # --- forecasts ---------------------------------------------------------------------------
+
+    def refresh_forecasts(self, now: datetime, *, epoch: int) -> tuple[Forecast, ...]:
+        """Forecast every series that ever had traffic, with its champion; () for an empty history."""
+        series = self._stores.usage.demand(self._history(now), BUCKET)
+        forecasts = self._deciders.forecaster.forecast(
+            series,
+            issued_at=now,
+            horizon=self._settings.horizon,
+            champions=self._stores.forecasts.champions(),
+        )
+        self._stores.forecasts.store(forecasts, epoch=epoch)
+        return forecasts
+
+    def select_champions(self, now: datetime, *, epoch: int) -> tuple[Champion, ...]:
+        """Find each series' best method on its own history (a nightly matter)."""
+        series = self._stores.usage.demand(self._history(now), BUCKET)
+        champions = self._deciders.forecaster.select(
+            series, issued_at=now, horizon=self._settings.selection_horizon
+        )
+        self._stores.forecasts.store_champions(champions, epoch=epoch)
+        return champions
+
+    def score_forecasts(self, now: datetime, *, epoch: int) -> tuple[ForecastScore, ...]:
+        """Compare the forecasts of late with what came."""
+        start = floor_to(now, BUCKET) - self._settings.scoring_memory
+        issued = self._stores.forecasts.issued(Span(start, now))
+        truth = self._stores.usage.demand(self._history(now), BUCKET)
+        scores = self._deciders.scorer.score(issued, truth)
+        self._stores.forecasts.store_scores(scores, now, epoch=epoch)
+        return scores
+
+    # --- capacity ----------------------------------------------------------------------------
+
+    def replan(self, now: datetime, *, epoch: int) -> Committed:
+        """Plan, clip, order what differs where the mode is active, and store all of it."""
+        modes = self._stores.modes.modes()
+        plan = self._decide(now, what_if=None)
+        commands = self._orders(now).orders(plan, now=now, author=PLANNER)
+        record = AuditRecord(
+            at=now,
+            author=PLANNER,
+            action="plan",
+            subject=plan.policy,
+            detail=f"{plan.status}: {len(commands)} commands, "
+            f"modes {', '.join(sorted({modes.of(r.name) for r in self._catalogue.regions}))}",
+        )
+        return self._stores.decisions.commit(
+            Decision(plan=plan, commands=commands, audit=(record,)), epoch=epoch
+        )
+
+    def propose(self, now: datetime, what_if: WhatIf) -> CapacityPlan:
+        """The plan that would be made in a supposed world; changes nothing."""
+        return replace(self._decide(now, what_if), origin=PlanOrigin.PROPOSED)
+
+    def approve(self, version: int, now: datetime, *, author: str, epoch: int) -> Committed:
+        """Order the newest plan's targets in advisory regions too.
+
+        Raises NoPlanYet, StaleEtag when a newer plan exists, ModeForbids when all are paused.
+        """
+        plan = self._stores.plans.latest_plan()
+        if plan is None:
+            raise NoPlanYet("there is no plan to approve", remedy="wait for the next planning tick")
+        if plan.version != version:
+            raise StaleEtag(
+                f"plan {version} is not the newest",
+                remedy=f"look at plan {plan.version} and approve it",
+            )
+        book = self._orders(now)
+        if all(book.modes.of(region.name) is Mode.PAUSED for region in self._catalogue.regions):
+            raise ModeForbids("every region is paused", remedy="set the mode to advisory or active")
+        commands = book.orders(plan, now=now, author=author, least_mode=Mode.ADVISORY)
+        record = AuditRecord(
+            at=now,
+            author=author,
+            action="approve",
+            subject=f"plan {version}",
+            detail=f"{len(commands)} commands",
+        )
+        return self._stores.decisions.commit(
+            Decision(commands=commands, audit=(record,)), epoch=epoch
+        )
+
+    def explain(self, now: datetime, pool: PoolKey) -> Explanation:
+        """Why the newest plan gives the pool its target. Raises NoPlanYet, UnknownPool."""
+        self._catalogue.pool(pool)
+        plan = self._stores.plans.latest_plan()
+        if plan is None:
+            raise NoPlanYet("there is no plan to explain", remedy="wait for the next planning tick")
+        return self._deciders.explainer.explain(self.situation.planning(now), plan, pool)
+
+    # --- routing -----------------------------------------------------------------------------
+
+    def reroute(self, now: datetime, *, epoch: int) -> tuple[RoutingTable, ...]:
+        """Make every origin's table and publish those that changed or would soon go stale."""
+        problem = self.situation.routing(now)
+        tables = self._deciders.router.route(problem)
+        check_tables(tables, self._catalogue, problem.fleet)
+        before = {table.origin: table for table in problem.previous}
+        news = tuple(t for t in tables if _worth_publishing(before.get(t.origin), t, now))
+        if not news:
+            return ()
+        return self._stores.decisions.commit(Decision(tables=news), epoch=epoch).tables
+
+    # --- commands ----------------------------------------------------------------------------
+
+    def acknowledge(self, ack: Acknowledgement) -> Command:
+        """Take in an agent's word; a refusal for lack of capacity caps the next plans."""
+        command = self._stores.outbox.acknowledge(ack)
+        if ack.refusal in (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA):
+            self._stores.fleet.deny(self._denial(command, ack))
+        return command
+
+    def settle(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
+        """End commands that nobody ended in time; returns them."""
+        return self._stores.outbox.expire(now, epoch=epoch)
+
+    def housekeep(self, now: datetime) -> int:
+        """Roll up closed minutes and drop what retention no longer keeps; returns rows removed."""
+        keep = self._settings
+        self._stores.usage.roll_up(now)
+        removed = self._stores.usage.prune(now - keep.keep_windows, now - keep.keep_roll_ups)
+        return removed + self._stores.forecasts.prune(now - keep.keep_roll_ups)
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _history(self, now: datetime) -> Span:
+        """Whole buckets up to now, no further back than there is anything."""
+        end = floor_to(now, BUCKET)
+        start = end - self._settings.history
+        first = self._stores.usage.first_window()
+        if first is None:
+            return Span(end, end)
+        return Span(min(end, max(start, floor_to(first, BUCKET))), end)
+
+    def _decide(self, now: datetime, what_if: WhatIf | None) -> CapacityPlan:
+        problem = self.situation.planning(now, what_if)
+        plan = self._deciders.planner.plan(problem)
+        check_plan(plan, problem.catalogue)
+        targets = self._deciders.strategy.apply(plan, problem.fleet, now)
+        targets = self._deciders.guard.clip(
+            targets,
+            catalogue=problem.catalogue,
+            guardrails=problem.catalogue.guardrails,
+            fleet=problem.fleet,
+            overrides=problem.overrides,
+            last_changes=self._stores.outbox.last_changes(),
+            now=now,
+        )
+        return replace(plan, targets=targets)
+
+    def _orders(self, now: datetime) -> OrderBook:
+        return OrderBook(
+            fleet=self.situation.fleet(now),
+            open_commands=self._stores.outbox.commands(states=_OPEN, limit=_MANY),
+            modes=self._stores.modes.modes(),
+            lifetime=self._settings.command_lifetime,
+        )
+
+    def _denial(self, command: Command, ack: Acknowledgement) -> CapacityDenial:
+        pool = command.order.pools[-1]
+        fleet = self._stores.fleet.fleet(ack.at)
+        standing = sum(
+            state.observation.standing
+            for state in fleet.pools
+            if (state.observation.pool.region, state.observation.pool.vm_type)
+            == (pool.region, pool.vm_type)
+        )
+        return CapacityDenial(
+            region=pool.region,
+            vm_type=pool.vm_type,
+            reason=str(ack.refusal),
+            at=ack.at,
+            until=ack.at + self._settings.denial_memory,
+            most_replicas=standing,
+        )
+
+
+def _worth_publishing(before: RoutingTable | None, table: RoutingTable, now: datetime) -> bool:
+    if before is None or not before.same_routes(table):
+        return True
+    return now - before.valid_from >= before.stale_after / 2

@@ -1,0 +1,156 @@
+"""What people and tools order by hand: scale, redeploy, override, mode; the same fenced way as plans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import InvalidInput, ModeForbids, OverrideExpired, StaleEtag
+from heliostat.model.command import Command, Order, RedeployOrder, ScaleOrder
+from heliostat.model.governance import AuditRecord, Mode, ModeSetting, Override
+from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
+from heliostat.ports.decisions import Decision
+from heliostat.ports.stores import Stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualOrder:
+    """A caller's order: absolute, idempotent by `request_id`, guarded by `etag`, maybe only a dry run.
+
+    `etag` is the one `pool_etag` gave for the order's last pool; "" = whatever stands.
+    """
+
+    order: Order
+    author: str
+    reason: str
+    request_id: str
+    expires_at: datetime
+    etag: str = ""
+    validate_only: bool = False
+
+
+class ManualDesk:
+    """Takes orders from people and automation; every act is audited under its author."""
+
+    def __init__(
+        self, *, stores: Stores, catalogue: FleetCatalogue, command_lifetime: timedelta
+    ) -> None:
+        self._stores = stores
+        self._catalogue = catalogue
+        self._lifetime = command_lifetime
+
+    def pool_etag(self, pool: PoolKey, now: datetime) -> str:
+        """What a caller must have seen of the pool: its desired count, override and last change."""
+        override = next((o for o in self._stores.overrides.overrides(now) if o.pool == pool), None)
+        changed = dict(self._stores.outbox.last_changes()).get(pool)
+        desired = self._stores.fleet.fleet(now).pool(pool).desired
+        return f"{desired}:{override.override_id if override else ''}:{changed or ''}"
+
+    def order(self, manual: ManualOrder, now: datetime, *, epoch: int) -> Command:
+        """Store the command and, in active mode, the override that keeps the planner from undoing it.
+
+        With `validate_only` the command that would be stored. Raises UnknownPool, InvalidInput,
+        ModeForbids (paused), OverrideExpired, StaleEtag, RequestIdReused, Fenced.
+        """
+        self._check(manual, now)
+        pool = manual.order.pools[-1]
+        command = Command(
+            region=pool.region,
+            order=manual.order,
+            reason=manual.reason,
+            author=manual.author,
+            created_at=now,
+            not_after=min(now + self._lifetime, manual.expires_at),
+            request_id=manual.request_id,
+        )
+        if manual.validate_only:
+            return command
+        decision = Decision(
+            commands=(command,),
+            overrides=self._overrides(manual, now),
+            audit=(
+                AuditRecord(
+                    at=now,
+                    author=manual.author,
+                    action=type(manual.order).__name__,
+                    subject=", ".join(map(str, manual.order.pools)),
+                    detail=f"{manual.order}: {manual.reason}",
+                ),
+            ),
+        )
+        return self._stores.decisions.commit(decision, epoch=epoch).commands[0]
+
+    def set_mode(self, setting: ModeSetting, *, epoch: int) -> ModeSetting:
+        """Put a mode in force. Raises UnknownRegion, InvalidInput (no reason), Fenced."""
+        if setting.region != EVERYWHERE:
+            self._catalogue.region(setting.region)
+        if not setting.reason:
+            raise InvalidInput("reason", "a change of mode needs a reason")
+        record = AuditRecord(
+            at=setting.at,
+            author=setting.author,
+            action="set-mode",
+            subject=_region_name(setting.region),
+            detail=f"{setting.mode}: {setting.reason}",
+        )
+        self._stores.decisions.commit(Decision(mode=setting, audit=(record,)), epoch=epoch)
+        return setting
+
+    def _check(self, manual: ManualOrder, now: datetime) -> None:
+        if not manual.reason:
+            raise InvalidInput("reason", "a manual order needs a reason")
+        if not manual.request_id and not manual.validate_only:
+            raise InvalidInput("request_id", "is empty", remedy="send a fresh UUID per intent")
+        if manual.expires_at <= now:
+            raise OverrideExpired(
+                f"the override would have expired at {manual.expires_at.isoformat()}",
+                remedy="give an expiry in the future",
+            )
+        for pool, target in _targets(manual.order):
+            spec = self._catalogue.pool(pool)
+            if not spec.min_replicas <= target <= spec.max_replicas:
+                raise InvalidInput(
+                    "target_replicas",
+                    f"{target} for {pool} lies outside [{spec.min_replicas}, {spec.max_replicas}]",
+                )
+            if self._stores.modes.modes().of(pool.region) is Mode.PAUSED:
+                raise ModeForbids(
+                    f"{pool.region} is paused", remedy="set the mode to advisory or active first"
+                )
+        seen = self.pool_etag(manual.order.pools[-1], now)
+        if manual.etag and manual.etag != seen:
+            raise StaleEtag("the pool changed since you looked", remedy="read the fleet again")
+
+    def _overrides(self, manual: ManualOrder, now: datetime) -> tuple[Override, ...]:
+        """In advisory mode nothing would undo the order, so nothing needs overriding."""
+        modes = self._stores.modes.modes()
+        return tuple(
+            Override(
+                override_id=f"{manual.request_id}:{pool}",
+                pool=pool,
+                target_replicas=target,
+                author=manual.author,
+                reason=manual.reason,
+                created_at=now,
+                expires_at=manual.expires_at,
+                request_id=manual.request_id,
+            )
+            for pool, target in _targets(manual.order)
+            if modes.of(pool.region) is Mode.ACTIVE
+        )
+
+
+def _targets(order: Order) -> tuple[tuple[PoolKey, int], ...]:
+    match order:
+        case ScaleOrder():
+            return ((order.pool, order.target_replicas),)
+        case RedeployOrder():
+            return (
+                (order.source, order.source_target),
+                (order.destination, order.destination_target),
+            )
+
+
+def _region_name(region: RegionName) -> str:
+    return "every region" if region == EVERYWHERE else region

@@ -1,0 +1,89 @@
+"""From targets to commands: only what differs from what stands or is under way, always absolute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heliostat.model.command import Command, Order, RedeployOrder, ScaleOrder
+from heliostat.model.fleet import Fleet
+from heliostat.model.governance import Mode, Modes
+from heliostat.model.names import PoolKey
+from heliostat.model.plan import CapacityPlan, PoolTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderBook:
+    """What may be ordered: the fleet, the commands under way and the modes."""
+
+    fleet: Fleet
+    open_commands: Sequence[Command]
+    modes: Modes
+    lifetime: timedelta
+
+    def wanted(self, pool: PoolKey) -> int:
+        """The replicas that the pool will have when everything ordered so far is done."""
+        latest = self.fleet.pool(pool).desired
+        for command in self.open_commands:
+            latest = _target_of(command.order, pool, latest)
+        return latest
+
+    def orders(
+        self,
+        plan: CapacityPlan,
+        *,
+        now: datetime,
+        author: str,
+        least_mode: Mode = Mode.ACTIVE,
+    ) -> tuple[Command, ...]:
+        """Commands that bring the fleet to the plan's targets, in regions whose mode allows it."""
+        allowed = [t for t in plan.targets if self._may_order(t.pool, least_mode)]
+        changed = {t.pool: t for t in allowed if t.replicas != self.wanted(t.pool)}
+        orders = [*self._redeploys(plan, changed)]
+        orders += [(ScaleOrder(pool=p, target_replicas=t.replicas), t) for p, t in changed.items()]
+        return tuple(
+            Command(
+                region=target.pool.region,
+                order=order,
+                reason=target.reason.summary,
+                author=author,
+                created_at=now,
+                not_after=now + self.lifetime,
+                plan_version=plan.version,
+            )
+            for order, target in orders
+        )
+
+    def _may_order(self, pool: PoolKey, least_mode: Mode) -> bool:
+        mode = self.modes.of(pool.region)
+        return mode is Mode.ACTIVE or (least_mode is Mode.ADVISORY and mode is Mode.ADVISORY)
+
+    def _redeploys(
+        self, plan: CapacityPlan, changed: dict[PoolKey, PoolTarget]
+    ) -> Iterable[tuple[Order, PoolTarget]]:
+        for move in plan.redeployments:
+            source, destination = changed.get(move.source), changed.get(move.destination)
+            if source is None or destination is None:
+                continue
+            order = RedeployOrder(
+                source=move.source,
+                source_target=source.replicas,
+                destination=move.destination,
+                destination_target=destination.replicas,
+            )
+            yield order, destination
+
+
+def _target_of(order: Order, pool: PoolKey, otherwise: int) -> int:
+    match order:
+        case ScaleOrder(pool=scaled, target_replicas=target) if scaled == pool:
+            return target
+        case RedeployOrder(source=source, source_target=target) if source == pool:
+            return target
+        case RedeployOrder(destination=destination, destination_target=target) if (
+            destination == pool
+        ):
+            return target
+        case _:
+            return otherwise

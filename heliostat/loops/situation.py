@@ -1,0 +1,184 @@
+"""What the control loop knows at one instant: the planning and routing problems, read from the stores."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from statistics import quantiles
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.demand import TokenMix
+from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
+from heliostat.model.governance import Override
+from heliostat.model.instants import Span, floor_to
+from heliostat.model.names import DemandKey, PoolKey
+from heliostat.model.plan import WhatIf
+from heliostat.model.usage import WINDOW, UsageQuery
+from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProblem, RoutingProblem
+from heliostat.ports.stores import Stores
+
+ENOUGH_LEAD_TIMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SituationSettings:
+    """How far back the control loop looks."""
+
+    mix_memory: timedelta = timedelta(days=1)
+    lead_time_memory: timedelta = timedelta(days=14)
+    rate_memory: timedelta = timedelta(minutes=3)
+    route_stale_after: timedelta = timedelta(minutes=5)
+
+
+class Situation:
+    """Reads problems from the stores; decides nothing."""
+
+    def __init__(
+        self, stores: Stores, catalogue: FleetCatalogue, settings: SituationSettings
+    ) -> None:
+        self._stores = stores
+        self._catalogue = catalogue
+        self._settings = settings
+
+    def fleet(self, now: datetime) -> Fleet:
+        """The fleet as last observed, old observations marked stale."""
+        return self._stores.fleet.fleet(now).aged(now, self._catalogue.guardrails.stale_after)
+
+    def planning(self, now: datetime, what_if: WhatIf | None = None) -> PlanningProblem:
+        """The planning problem of this instant, changed as supposed."""
+        problem = PlanningProblem(
+            catalogue=self._catalogue,
+            at=now,
+            forecasts=self._stores.forecasts.latest(now),
+            mixes=self.mixes(now),
+            fleet=self.fleet(now),
+            lead_times=self.lead_times(now),
+            overrides=self._stores.overrides.overrides(now),
+            previous=self._stores.plans.latest_plan(),
+        )
+        return problem if what_if is None else suppose(problem, what_if)
+
+    def routing(self, now: datetime) -> RoutingProblem:
+        """The routing problem of this instant."""
+        return RoutingProblem(
+            catalogue=self._catalogue,
+            at=now,
+            fleet=self.fleet(now),
+            plan=self._stores.plans.latest_plan(),
+            demand=self.rates(now),
+            mixes=self.mixes(now),
+            modes=self._stores.modes.modes(),
+            previous=self._stores.routing.latest_tables(),
+            stale_after=self._settings.route_stale_after,
+        )
+
+    def mixes(self, now: datetime) -> tuple[TokenMix, ...]:
+        """Token mixes of every model and tier: as measured lately, else as the catalogue assumes."""
+        span = Span(floor_to(now - self._settings.mix_memory, WINDOW), floor_to(now, WINDOW))
+        measured = {(mix.model, mix.tier): mix for mix in self._stores.usage.token_mixes(span)}
+        return tuple(
+            measured.get(
+                (model.name, spec.tier),
+                TokenMix(
+                    model=model.name,
+                    tier=spec.tier,
+                    input_tokens=spec.assumed_input_tokens,
+                    output_tokens=spec.assumed_output_tokens,
+                ),
+            )
+            for model in self._catalogue.models
+            for spec in model.tiers
+        )
+
+    def lead_times(self, now: datetime) -> tuple[LeadTimeEstimate, ...]:
+        """Lead times per pool and start kind: as measured, else the catalogue's prior."""
+        samples: dict[tuple[PoolKey, StartKind], list[LeadTimeSample]] = defaultdict(list)
+        for sample in self._stores.fleet.lead_times(now - self._settings.lead_time_memory):
+            samples[sample.pool, sample.start_kind].append(sample)
+        return tuple(
+            self._estimate(pool.key, kind, samples.get((pool.key, kind), []))
+            for pool in self._catalogue.pools
+            for kind in StartKind
+        )
+
+    def rates(self, now: datetime) -> tuple[DemandRate, ...]:
+        """Requests per second offered lately, less retries, per origin, model and tier."""
+        end = floor_to(now, WINDOW)
+        span = Span(end - self._settings.rate_memory, end)
+        reported = self._stores.usage.watermark(now)
+        totals: dict[DemandKey, int] = defaultdict(int)
+        for bucket in self._stores.usage.query(
+            UsageQuery(span=span, bucket=self._settings.rate_memory, with_latency=False)
+        ):
+            series = bucket.series
+            key = DemandKey(origin=series.origin, model=series.model, tier=series.tier)
+            totals[key] += bucket.offered - bucket.retried
+        return tuple(
+            DemandRate(
+                demand=key,
+                requests_per_second=totals[key] / span.length.total_seconds(),
+                measured=reported.get(region.name, span.start) > span.start,
+            )
+            for region in self._catalogue.regions
+            for model in self._catalogue.models
+            for tier in model.tiers
+            for key in [DemandKey(origin=region.name, model=model.name, tier=tier.tier)]
+        )
+
+    def _estimate(
+        self, pool: PoolKey, kind: StartKind, samples: list[LeadTimeSample]
+    ) -> LeadTimeEstimate:
+        if len(samples) < ENOUGH_LEAD_TIMES:
+            prior = self._catalogue.lead_time_priors[pool.vm_type, kind]
+            return LeadTimeEstimate(pool=pool, start_kind=kind, p50=prior.p50, p90=prior.p90)
+        tenths = quantiles((s.lead_time.total_seconds() for s in samples), n=10, method="inclusive")
+        return LeadTimeEstimate(
+            pool=pool,
+            start_kind=kind,
+            p50=timedelta(seconds=round(tenths[4])),
+            p90=timedelta(seconds=round(tenths[8])),
+            samples=len(samples),
+        )
+
+
+def suppose(problem: PlanningProblem, what_if: WhatIf) -> PlanningProblem:
+    """The same problem in the supposed world. Raises UnknownPool, UnknownRegion, UnknownVmType."""
+    catalogue = problem.catalogue
+    if what_if.lost_region is not None:
+        catalogue.region(what_if.lost_region)
+    quotas = dict(catalogue.quotas)
+    for region, vm_type, quota in what_if.quotas:
+        catalogue.region(region)
+        catalogue.vm_type(vm_type)
+        quotas[region, vm_type] = quota
+    overrides = tuple(_supposed_override(problem, pool, n) for pool, n in what_if.targets)
+    factor = what_if.demand_factor
+    return replace(
+        problem,
+        catalogue=replace(catalogue, quotas=quotas),
+        forecasts=tuple(
+            replace(f, mean=_scaled(f.mean, factor), peak=_scaled(f.peak, factor))
+            for f in problem.forecasts
+        ),
+        overrides=(*problem.overrides, *overrides),
+        lost_region=what_if.lost_region,
+    )
+
+
+def _supposed_override(problem: PlanningProblem, pool: PoolKey, target: int) -> Override:
+    problem.catalogue.pool(pool)
+    return Override(
+        override_id=f"what-if-{pool}",
+        pool=pool,
+        target_replicas=target,
+        author="what-if",
+        reason="supposed",
+        created_at=problem.at,
+        expires_at=problem.at + timedelta(days=1),
+    )
+
+
+def _scaled(rows: Iterable[tuple[float, ...]], factor: float) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(value * factor for value in row) for row in rows)

@@ -1,0 +1,153 @@
+"""What we order: absolute targets for pools, their progress, and what came of them.
+
+States: pending → leased → applied | refused | expired | cancelled. Ended commands never change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from heliostat.errors import InvalidInput
+from heliostat.model.instants import check_instant
+from heliostat.model.names import PoolKey, RegionName
+
+
+class CommandState(StrEnum):
+    """Where a command stands; the last four are final."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """True when the state can no longer change."""
+        return self not in (CommandState.PENDING, CommandState.LEASED)
+
+
+class RefusalKind(StrEnum):
+    """Why a command was refused, typed so that the next plan can react."""
+
+    NO_CAPACITY = "no-capacity"
+    QUOTA = "quota"
+    THROTTLED = "throttled"
+    UNKNOWN_POOL = "unknown-pool"
+    AGENT_PAUSED = "agent-paused"
+    DRIVER_ERROR = "driver-error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleOrder:
+    """Bring one pool to exactly this many replicas (release = drain first)."""
+
+    pool: PoolKey
+    target_replicas: int
+
+    def __post_init__(self) -> None:
+        if self.target_replicas < 0:
+            raise InvalidInput("target_replicas", f"{self.target_replicas} is negative")
+
+    @property
+    def pools(self) -> tuple[PoolKey, ...]:
+        """The pools that the order is about."""
+        return (self.pool,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedeployOrder:
+    """Bring two pools to these counts by changing the model on VMs that stand already."""
+
+    source: PoolKey
+    source_target: int
+    destination: PoolKey
+    destination_target: int
+
+    def __post_init__(self) -> None:
+        if min(self.source_target, self.destination_target) < 0:
+            raise InvalidInput("redeploy", "targets may not be negative")
+        if (self.source.region, self.source.vm_type) != (
+            self.destination.region,
+            self.destination.vm_type,
+        ) or self.source == self.destination:
+            raise InvalidInput("redeploy", "needs two models on one VM type in one region")
+
+    @property
+    def pools(self) -> tuple[PoolKey, ...]:
+        """The pools that the order is about."""
+        return (self.source, self.destination)
+
+
+Order = ScaleOrder | RedeployOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandProgress:
+    """Replicas of this order in each stage, as the driver last saw them."""
+
+    ordered: int = 0
+    provisioning: int = 0
+    loading: int = 0
+    ready: int = 0
+    draining: int = 0
+    released: int = 0
+    failed: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One order to one region's agent, with its reason, its author and its life so far.
+
+    `command_id` is given by the store (zero-padded, so that ids sort by creation; "" before) and
+    stable across retries and restarts. `request_id` is set when a caller of the API asked for it.
+    `plan_version` is 0 for manual commands, and before the plan it belongs to is stored.
+    `not_after` is the deadline: an agent that has not ended the command by then ends it as expired.
+    """
+
+    command_id: str = ""
+    region: RegionName
+    order: Order
+    reason: str
+    author: str
+    created_at: datetime
+    not_after: datetime
+    plan_version: int = 0
+    request_id: str = ""
+    state: CommandState = CommandState.PENDING
+    progress: CommandProgress = CommandProgress()
+    refusal: RefusalKind | None = None
+    outcome: str = ""
+    """One sentence on how it ended."""
+    ended_at: datetime | None = None
+    revision: int = 1
+    """Grows with every change; the etag."""
+
+    def __post_init__(self) -> None:
+        check_instant("command.created_at", self.created_at)
+        check_instant("command.not_after", self.not_after)
+        if any(pool.region != self.region for pool in self.order.pools):
+            raise InvalidInput("command.order", f"is about pools outside {self.region}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """What an agent says of a command: progress (LEASED) or how it ended. Safe to repeat."""
+
+    command_id: str
+    region: RegionName
+    state: CommandState
+    at: datetime
+    progress: CommandProgress = CommandProgress()
+    refusal: RefusalKind | None = None
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.state is CommandState.PENDING:
+            raise InvalidInput("acknowledgement.state", "an agent cannot put a command back")
+        if (self.refusal is not None) != (self.state is CommandState.REFUSED):
+            raise InvalidInput("acknowledgement.refusal", "goes with the state 'refused' only")

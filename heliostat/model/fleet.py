@@ -1,0 +1,181 @@
+"""What stands where: pools as agents observed them, how fresh that is, and what clouds refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from heliostat.errors import InvalidInput
+from heliostat.model.instants import check_instant
+from heliostat.model.names import PoolKey, RegionName, VmTypeName
+
+
+class Signal(StrEnum):
+    """How far an input may be trusted; only FRESH and ZERO may reduce capacity."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    MISSING = "missing"
+    ZERO = "zero"
+
+    @property
+    def may_reduce_capacity(self) -> bool:
+        """True for fresh data and for a measured zero."""
+        return self in (Signal.FRESH, Signal.ZERO)
+
+
+class StartKind(StrEnum):
+    """The ways in which a replica comes to be ready; each has its own lead time."""
+
+    COLD = "cold"
+    WARM = "warm"
+    REDEPLOY_LOCAL_WEIGHTS = "redeploy-local-weights"
+    REDEPLOY_REMOTE_WEIGHTS = "redeploy-remote-weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolObservation:
+    """One pool as its agent saw it. Counts are replicas; None = not measured.
+
+    `desired` is the target that the driver last accepted. `utilisation` is max(KV occupancy, busy
+    share, queue delay ÷ SLO) over the pool's ready replicas, 1 = full.
+    """
+
+    pool: PoolKey
+    desired: int = 0
+    provisioning: int = 0
+    loading: int = 0
+    ready: int = 0
+    draining: int = 0
+    failed: int = 0
+    running_requests: int | None = None
+    waiting_requests: int | None = None
+    utilisation: float | None = None
+    kv_occupancy: float | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.desired, self.provisioning, self.loading, self.ready, self.draining)
+        if min(*counts, self.failed) < 0:
+            raise InvalidInput("pool_observation", f"{self.pool} holds a negative count")
+
+    @property
+    def coming(self) -> int:
+        """Replicas that are ordered and not yet ready."""
+        return self.provisioning + self.loading
+
+    @property
+    def standing(self) -> int:
+        """Replicas that serve or will serve: ready and coming."""
+        return self.ready + self.coming
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaEndpoint:
+    """Where one ready or draining replica listens inside its region."""
+
+    replica_id: str
+    pool: PoolKey
+    address: str
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadTimeSample:
+    """One measured start: order to ready."""
+
+    pool: PoolKey
+    start_kind: StartKind
+    lead_time: timedelta
+    ready_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionObservation:
+    """Everything an agent reports of its region at one instant."""
+
+    region: RegionName
+    observed_at: datetime
+    pools: tuple[PoolObservation, ...]
+    replicas: tuple[ReplicaEndpoint, ...] = ()
+    lead_times: tuple[LeadTimeSample, ...] = ()
+    """Starts that became ready since the last report."""
+    unknown_vms: tuple[str, ...] = ()
+    """VMs in the account that carry our tags but no journal entry: reported, never touched."""
+    agent_paused: bool = False
+
+    def __post_init__(self) -> None:
+        check_instant("observation.observed_at", self.observed_at)
+        seen: set[PoolKey] = set()
+        for observed in self.pools:
+            if observed.pool.region != self.region or observed.pool in seen:
+                raise InvalidInput(
+                    "observation.pools", f"{observed.pool} is foreign to {self.region} or twice"
+                )
+            seen.add(observed.pool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolState:
+    """A pool in the fleet: the last observation and how far it may be trusted now."""
+
+    observation: PoolObservation
+    observed_at: datetime | None
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityDenial:
+    """The cloud refused VMs of a type in a region: a fact that decays and is gone at `until`."""
+
+    region: RegionName
+    vm_type: VmTypeName
+    reason: str
+    at: datetime
+    until: datetime
+    most_replicas: int
+    """How many VMs of this type stood in the region when it refused: the cap while the fact lives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All pools of the catalogue at one instant; a pool nobody reported is MISSING with zero counts."""
+
+    at: datetime
+    pools: tuple[PoolState, ...]
+    replicas: tuple[ReplicaEndpoint, ...] = ()
+    denials: tuple[CapacityDenial, ...] = ()
+    paused_agents: frozenset[RegionName] = frozenset()
+    _by_key: dict[PoolKey, PoolState] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        self._by_key.update({state.observation.pool: state for state in self.pools})
+
+    def state(self, pool: PoolKey) -> PoolState:
+        """The pool's state; MISSING with zero counts when nobody ever reported it."""
+        known = self._by_key.get(pool)
+        if known is not None:
+            return known
+        return PoolState(
+            observation=PoolObservation(pool=pool), observed_at=None, signal=Signal.MISSING
+        )
+
+    def pool(self, pool: PoolKey) -> PoolObservation:
+        """The pool's last observation, all zero when there is none."""
+        return self.state(pool).observation
+
+    def aged(self, now: datetime, stale_after: timedelta) -> Fleet:
+        """The same fleet seen at `now`: observations older than `stale_after` become STALE."""
+        return replace(
+            self,
+            at=now,
+            pools=tuple(
+                replace(state, signal=Signal.STALE)
+                if state.observed_at is not None and now - state.observed_at > stale_after
+                else state
+                for state in self.pools
+            ),
+            denials=tuple(denial for denial in self.denials if denial.until > now),
+        )

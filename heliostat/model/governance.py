@@ -1,0 +1,112 @@
+"""Who may move capacity, how far, and who did: modes, overrides, guardrails, audit records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from heliostat.errors import InvalidInput
+from heliostat.model.instants import check_instant
+from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
+
+
+class Mode(StrEnum):
+    """What Heliostat does with its decisions, from least to most."""
+
+    PAUSED = "paused"
+    """Keeps everything as it is: no new plan takes effect, routing tables stand still."""
+    ADVISORY = "advisory"
+    """Decides and records, orders nothing; an operator may approve a plan. The default."""
+    ACTIVE = "active"
+    """Decides and orders."""
+
+
+_CAUTION = (Mode.PAUSED, Mode.ADVISORY, Mode.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeSetting:
+    """A mode for one region, or for all of them (`region` = EVERYWHERE)."""
+
+    region: RegionName
+    mode: Mode
+    author: str
+    reason: str
+    at: datetime
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """All mode settings together; nothing set means advisory."""
+
+    settings: tuple[ModeSetting, ...] = ()
+
+    def of(self, region: RegionName) -> Mode:
+        """The region's effective mode: the more cautious of the global and the regional setting."""
+        found = {setting.region: setting.mode for setting in self.settings}
+        overall = found.get(EVERYWHERE, Mode.ADVISORY)
+        return min(overall, found.get(region, overall), key=_CAUTION.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A person's or a tool's target for one pool; a planner constraint until it expires."""
+
+    override_id: str
+    pool: PoolKey
+    target_replicas: int
+    author: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        check_instant("override.created_at", self.created_at)
+        check_instant("override.expires_at", self.expires_at)
+        if self.target_replicas < 0:
+            raise InvalidInput("override.target_replicas", "is negative")
+        if self.expires_at <= self.created_at:
+            raise InvalidInput("override.expires_at", "does not lie after its creation")
+        if not self.reason or not self.author:
+            raise InvalidInput("override", "needs an author and a reason")
+
+    def in_force(self, now: datetime) -> bool:
+        """True until it expires."""
+        return self.created_at <= now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guardrails:
+    """Limits on every plan, whoever made it.
+
+    `largest_step` caps replicas added to or taken from one pool in one plan (0 = no cap);
+    `cool_down` is the time after a pool's last change before it may shrink; `budget` caps the
+    whole fleet in dollars per hour (None = none).
+    """
+
+    largest_step_out: int = 0
+    largest_step_in: int = 0
+    cool_down: timedelta = timedelta(minutes=10)
+    budget_dollars_per_hour: float | None = None
+    stale_after: timedelta = timedelta(minutes=3)
+
+    def __post_init__(self) -> None:
+        if min(self.largest_step_out, self.largest_step_in) < 0:
+            raise InvalidInput("guardrails.largest_step", "is negative")
+        if self.budget_dollars_per_hour is not None and self.budget_dollars_per_hour <= 0:
+            raise InvalidInput("guardrails.budget_dollars_per_hour", "must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One act that changed something: who, what, on what, when, with which outcome."""
+
+    at: datetime
+    author: str
+    action: str
+    subject: str
+    detail: str = ""
+    outcome: str = "done"

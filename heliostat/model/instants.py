@@ -1,0 +1,69 @@
+"""Instants are aware UTC in whole seconds, spans are half-open: the rules, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from heliostat.errors import InvalidInput
+
+
+def check_instant(field: str, instant: datetime) -> datetime:
+    """`instant` itself when it is aware UTC and whole seconds. Raises InvalidInput otherwise."""
+    if instant.utcoffset() != timedelta(0):
+        raise InvalidInput(field, f"{instant.isoformat()} is not an aware UTC instant")
+    if instant.microsecond:
+        raise InvalidInput(field, f"{instant.isoformat()} is not a whole second")
+    return instant
+
+
+def from_epoch(seconds: int) -> datetime:
+    """The UTC instant that many seconds after 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def to_epoch(instant: datetime) -> int:
+    """Whole seconds since 1970."""
+    return int(instant.timestamp())
+
+
+def floor_to(instant: datetime, step: timedelta) -> datetime:
+    """The latest multiple of `step` (counted from 1970) that is not after `instant`."""
+    seconds = int(step.total_seconds())
+    return from_epoch(to_epoch(instant) // seconds * seconds)
+
+
+def ceil_to(instant: datetime, step: timedelta) -> datetime:
+    """The earliest multiple of `step` (counted from 1970) that is not before `instant`."""
+    floor = floor_to(instant, step)
+    return floor if floor == instant else floor + step
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The half-open stretch of time `[start, end)`."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        check_instant("span.start", self.start)
+        check_instant("span.end", self.end)
+        if self.end < self.start:
+            raise InvalidInput("span", f"ends {self.end} before it starts {self.start}")
+
+    @property
+    def length(self) -> timedelta:
+        """How long the span is."""
+        return self.end - self.start
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    def steps(self, step: timedelta) -> Iterator[datetime]:
+        """Every `start + k·step` inside the span."""
+        at = self.start
+        while at < self.end:
+            yield at
+            at += step

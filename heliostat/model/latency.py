@@ -1,0 +1,144 @@
+"""A latency distribution small enough to travel with every usage window, and mergeable.
+
+Log-spaced buckets of relative accuracy 2 % (the DDSketch construction, Masson et al., VLDB 2019):
+bucket `i` holds values in `(γ^(i-1), γ^i]` seconds with γ = 1.02/0.98. Merging adds counts, so any
+order of merging gives the same sketch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Self
+
+from heliostat.errors import InvalidInput
+
+RELATIVE_ACCURACY = 0.02
+_GAMMA = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY)
+_LOG_GAMMA = math.log(_GAMMA)
+_FLOOR_SECONDS = 1e-5
+_CEILING_SECONDS = 1e6
+_LOWEST = math.ceil(math.log(_FLOOR_SECONDS) / _LOG_GAMMA)
+_HIGHEST = math.ceil(math.log(_CEILING_SECONDS) / _LOG_GAMMA)
+_FORMAT = 1
+
+
+def bucket_of(seconds: float) -> int:
+    """The bucket that holds a latency; values outside 10 µs … 11 days fall into the end buckets."""
+    if not seconds >= 0:
+        raise InvalidInput("latency", f"{seconds!r} seconds is not a latency")
+    if seconds <= _FLOOR_SECONDS:
+        return _LOWEST
+    return min(_HIGHEST, math.ceil(math.log(seconds) / _LOG_GAMMA))
+
+
+def bucket_seconds(bucket: int) -> float:
+    """The value that stands for a bucket, within 2 % of everything in it."""
+    return 2 * _GAMMA**bucket / (_GAMMA + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySketch:
+    """Counts per log bucket; immutable, equal when the counts are."""
+
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, seconds: Iterable[float]) -> Self:
+        """The sketch of these latencies in seconds."""
+        counts: dict[int, int] = {}
+        for value in seconds:
+            bucket = bucket_of(value)
+            counts[bucket] = counts.get(bucket, 0) + 1
+        return cls(counts)
+
+    @property
+    def count(self) -> int:
+        """How many latencies were recorded."""
+        return sum(self.counts.values())
+
+    def merge(self, other: LatencySketch) -> LatencySketch:
+        """Both together; commutative and associative."""
+        counts = dict(self.counts)
+        for bucket, count in other.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + count
+        return LatencySketch(counts)
+
+    def quantile(self, q: float) -> float | None:
+        """The q-quantile in seconds (within 2 %), or None when nothing was recorded."""
+        if not 0 <= q <= 1:
+            raise InvalidInput("quantile", f"{q!r} is not within [0, 1]")
+        rank = q * (self.count - 1)
+        seen = 0
+        for bucket in sorted(self.counts):
+            seen += self.counts[bucket]
+            if seen > rank:
+                return bucket_seconds(bucket)
+        return None
+
+    def share_at_most(self, seconds: float) -> float | None:
+        """The share of latencies at or below a bound (to bucket resolution); None when empty."""
+        total = self.count
+        if not total:
+            return None
+        edge = bucket_of(seconds)
+        return sum(n for bucket, n in self.counts.items() if bucket <= edge) / total
+
+    def to_bytes(self) -> bytes:
+        """Format byte, then per bucket two varints: zig-zag step from the bucket before, and count."""
+        out = bytearray([_FORMAT])
+        before = 0
+        for bucket in sorted(self.counts):
+            step = bucket - before
+            _put_varint(out, step * 2 if step >= 0 else -step * 2 - 1)
+            _put_varint(out, self.counts[bucket])
+            before = bucket
+        return bytes(out)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The sketch behind `to_bytes`. Raises InvalidInput on anything else."""
+        if not data or data[0] != _FORMAT:
+            raise InvalidInput("sketch", f"format {data[:1].hex() or 'empty'} is not 01")
+        numbers = _varints(data)
+        if len(numbers) % 2:
+            raise InvalidInput("sketch", "ends in the middle of a bucket")
+        counts: dict[int, int] = {}
+        bucket = 0
+        for zigzag, count in zip(numbers[::2], numbers[1::2], strict=True):
+            bucket += zigzag // 2 if zigzag % 2 == 0 else -(zigzag + 1) // 2
+            if not _LOWEST <= bucket <= _HIGHEST or bucket in counts or count < 1:
+                raise InvalidInput("sketch", f"bucket {bucket} with count {count} is impossible")
+            counts[bucket] = count
+        return cls(counts)
+
+
+def merged(sketches: Iterable[LatencySketch | None]) -> LatencySketch | None:
+    """All present sketches together; None when there is none (absent is not empty)."""
+    present = [sketch for sketch in sketches if sketch is not None]
+    return reduce(LatencySketch.merge, present) if present else None
+
+
+def _put_varint(out: bytearray, number: int) -> None:
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _varints(data: bytes) -> list[int]:
+    numbers: list[int] = []
+    number = shift = 0
+    for byte in data[1:]:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            numbers.append(number)
+            number = shift = 0
+        elif shift > 63:
+            raise InvalidInput("sketch", "holds a number of more than 64 bits")
+    if shift:
+        raise InvalidInput("sketch", "ends in the middle of a number")
+    return numbers

@@ -1,0 +1,93 @@
+"""What an agent remembers across crashes, and how it learns what its region did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from heliostat.model.command import Acknowledgement, Command
+from heliostat.model.fleet import RegionObservation
+from heliostat.model.routing import RoutingTable
+from heliostat.model.usage import UsageBatch, UsageWindow
+
+
+class AgentJournal(Protocol):
+    """Durable memory of one agent; the loop writes it, the link to the control plane drains it.
+
+    Nothing is sent that was not journalled before, nothing is forgotten before it was acknowledged.
+    """
+
+    # commands, in
+    def receive(self, commands: Sequence[Command]) -> None:
+        """Keep commands as received; one already ended here stays ended; cancelled ones are marked."""
+        ...
+
+    def open_commands(self) -> tuple[Command, ...]:
+        """Received and not ended here, oldest first; cancelled ones included until let go."""
+        ...
+
+    # acknowledgements, out
+    def acknowledge(self, ack: Acknowledgement) -> None:
+        """Keep the newest word on a command; an end is final (a second end changes nothing)."""
+        ...
+
+    def unsent_acks(self) -> tuple[Acknowledgement, ...]:
+        """Words that the control plane has not confirmed yet, oldest first."""
+        ...
+
+    def ack_sent(self, ack: Acknowledgement) -> None:
+        """The control plane has this one; a newer word on the same command stays unsent."""
+        ...
+
+    # usage, out
+    def append_usage(self, windows: Sequence[UsageWindow]) -> UsageBatch | None:
+        """Number and keep the windows as the next batch; None when there are none."""
+        ...
+
+    def unsent_usage(self, limit: int) -> tuple[UsageBatch, ...]:
+        """The oldest batches above the confirmed sequence."""
+        ...
+
+    def usage_sent(self, incarnation: int, durable_sequence: int) -> None:
+        """Everything of that incarnation up to this sequence is durable at the control plane."""
+        ...
+
+    # fleet, out (only the newest matters, but no lead time sample is lost)
+    def put_observation(self, observation: RegionObservation) -> None:
+        """Keep the newest observation; lead-time samples of unsent ones are carried over."""
+        ...
+
+    def unsent_observation(self) -> RegionObservation | None:
+        """The newest one that was not confirmed."""
+        ...
+
+    def observation_sent(self, observed_at: datetime) -> None:
+        """The control plane has it."""
+        ...
+
+    # routes, in
+    def put_table(self, table: RoutingTable) -> None:
+        """Keep the newest accepted routing table."""
+        ...
+
+    def table(self) -> RoutingTable | None:
+        """The last good one; None before the first."""
+        ...
+
+    # the agent's own brake
+    def paused(self) -> bool:
+        """True while a local operator holds the brake."""
+        ...
+
+    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
+        """Pull or release the brake; durable."""
+        ...
+
+
+class UsageMeter(Protocol):
+    """Counts what the region's gateways and engines did."""
+
+    def closed_windows(self, now: datetime) -> tuple[UsageWindow, ...]:
+        """Windows that closed, or were revised, since the last call; () when there are none."""
+        ...

@@ -1,0 +1,134 @@
+"""How we decide: planner, strategy, guardrails and router, with the problems that they are given.
+
+All four are pure: the same input gives the same answer, nothing is read from anywhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.demand import TokenMix
+from heliostat.model.fleet import Fleet, StartKind
+from heliostat.model.forecast import Forecast
+from heliostat.model.governance import Guardrails, Modes, Override
+from heliostat.model.names import DemandKey, PoolKey, RegionName
+from heliostat.model.plan import CapacityPlan, Explanation, PoolTarget
+from heliostat.model.routing import RoutingTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadTimeEstimate:
+    """How long starts of a kind take in a pool; `samples` = 0 means the catalogue's prior."""
+
+    pool: PoolKey
+    start_kind: StartKind
+    p50: timedelta
+    p90: timedelta
+    samples: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningProblem:
+    """Everything that a capacity plan may depend on."""
+
+    catalogue: FleetCatalogue
+    at: datetime
+    forecasts: tuple[Forecast, ...]
+    """Per region and aggregate (origin EVERYWHERE), per token kind; may lack series."""
+    mixes: tuple[TokenMix, ...]
+    fleet: Fleet
+    lead_times: tuple[LeadTimeEstimate, ...] = ()
+    """One per pool and start kind; a missing one is the catalogue's prior."""
+    overrides: tuple[Override, ...] = ()
+    previous: CapacityPlan | None = None
+    """The last good plan."""
+    lost_region: RegionName | None = None
+    """What-if: plan as if this region were gone."""
+
+
+class CapacityPlanner(Protocol):
+    """Decides how many replicas of which model stand on which VM type in which region."""
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        """A plan with a target and a reason for every pool of the catalogue.
+
+        Infeasible or unusable input gives the previous plan's targets (or the floor) with status
+        KEPT_LAST (or FLOOR) and a note; never raises on data, only on programming errors.
+        """
+        ...
+
+
+class PlanExplainer(Protocol):
+    """Says why a plan is what it is, by perturbing the problem and solving again."""
+
+    def explain(self, problem: PlanningProblem, plan: CapacityPlan, pool: PoolKey) -> Explanation:
+        """The pool's target with its next-best alternatives and marginal values. Raises UnknownPool."""
+        ...
+
+
+class ScalingStrategy(Protocol):
+    """Decides when a plan's targets take effect (immediately, utilisation-gated, forecast-gap)."""
+
+    def apply(self, plan: CapacityPlan, fleet: Fleet, now: datetime) -> tuple[PoolTarget, ...]:
+        """The targets in force now, one per target of the plan, reasons extended where they differ."""
+        ...
+
+
+class TargetGuard(Protocol):
+    """Clips targets to what is safe: limits, largest step, cool-down, budget, fresh data only."""
+
+    def clip(
+        self,
+        targets: tuple[PoolTarget, ...],
+        *,
+        catalogue: FleetCatalogue,
+        guardrails: Guardrails,
+        fleet: Fleet,
+        overrides: tuple[Override, ...],
+        last_changes: tuple[tuple[PoolKey, datetime], ...],
+        now: datetime,
+    ) -> tuple[PoolTarget, ...]:
+        """The same targets, clipped, each clip said in the reason. Overrides pass the largest step
+        and the cool-down, not min/max, quota or budget."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandRate:
+    """Requests per second that arrive now for one demand, as last measured or as forecast."""
+
+    demand: DemandKey
+    requests_per_second: float
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingProblem:
+    """Everything that routing tables may depend on."""
+
+    catalogue: FleetCatalogue
+    at: datetime
+    fleet: Fleet
+    plan: CapacityPlan | None
+    demand: tuple[DemandRate, ...]
+    mixes: tuple[TokenMix, ...]
+    modes: Modes
+    previous: tuple[RoutingTable, ...] = ()
+    stale_after: timedelta = timedelta(minutes=5)
+
+
+class Router(Protocol):
+    """Decides which region serves whose requests until the next look."""
+
+    def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
+        """One whole table per region of the catalogue, entries for every model and tier offered.
+
+        Shares + shed = 1; nothing to a pool without ready replicas; residency and latency hold. An
+        entry that no region can serve sheds everything, with the reason. Stale input repeats the
+        previous table's entry. An origin in ADVISORY mode is not steered (own region, nearest one
+        with ready replicas if it cannot); in PAUSED mode it keeps its previous entries.
+        """
+        ...

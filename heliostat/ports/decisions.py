@@ -1,0 +1,186 @@
+"""What we decided: plans, routing tables, commands, overrides, modes; fenced by the leader's epoch.
+
+An *epoch* grows with each leadership. Every write that decides something names its epoch, which is
+checked in the same transaction: a leader that woke too late writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.governance import AuditRecord, Modes, ModeSetting, Override
+from heliostat.model.instants import Span
+from heliostat.model.names import PoolKey, RegionName
+from heliostat.model.plan import CapacityPlan
+from heliostat.model.routing import RoutingAck, RoutingTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one tick decided, stored in one transaction or not at all.
+
+    A command in `commands` supersedes every pending command about the same pools.
+    """
+
+    plan: CapacityPlan | None = None
+    commands: tuple[Command, ...] = ()
+    tables: tuple[RoutingTable, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    mode: ModeSetting | None = None
+    audit: tuple[AuditRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """A stored decision, with the versions that storing gave."""
+
+    plan: CapacityPlan | None
+    commands: tuple[Command, ...]
+    """In the order given; a command whose `request_id` came before is the stored one."""
+    tables: tuple[RoutingTable, ...]
+
+
+class DecisionStore(Protocol):
+    """Takes whole decisions."""
+
+    def commit(self, decision: Decision, *, epoch: int) -> Committed:
+        """Store everything or nothing. Plan versions, routing versions and command ids are given
+        here and grow, also across epochs; commands made with a plan get its version, tables the
+        version of the newest plan.
+
+        Raises Fenced when the epoch is over, RequestIdReused when a `request_id` came before with
+        another order.
+        """
+        ...
+
+
+class PlanLedger(Protocol):
+    """Reads stored plans."""
+
+    def latest_plan(self) -> CapacityPlan | None:
+        """The newest plan that was not merely proposed; None before the first."""
+        ...
+
+    def plan(self, version: int) -> CapacityPlan:
+        """Raises UnknownPlan."""
+        ...
+
+    def plans(
+        self, span: Span, *, after_version: int = 0, limit: int = 100
+    ) -> tuple[CapacityPlan, ...]:
+        """Plans made inside the span with a version above `after_version`, oldest first."""
+        ...
+
+
+class RoutingLedger(Protocol):
+    """Reads published tables and keeps what gateways said of them."""
+
+    def latest_tables(self) -> tuple[RoutingTable, ...]:
+        """The newest table of each origin; () before the first."""
+        ...
+
+    def table(self, origin: RegionName, version: str = "") -> RoutingTable:
+        """The table of that version, or the newest. Raises UnknownRoutingTable."""
+        ...
+
+    def acknowledge_table(self, ack: RoutingAck) -> None:
+        """Keep the newest word of each (origin, gateway); repeatable; not fenced."""
+        ...
+
+    def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
+        """The newest word of each gateway."""
+        ...
+
+
+class CommandOutbox(Protocol):
+    """Commands on their way to agents: at-least-once, stable ids, leases, expiry."""
+
+    def lease(
+        self, region: RegionName, holder: str, now: datetime, duration: timedelta
+    ) -> tuple[Command, ...]:
+        """Commands of the region that are pending, leased to `holder` already, or whose lease ran
+        out: leased to `holder` until `now + duration`, oldest first. Repeatable."""
+        ...
+
+    def acknowledge(self, ack: Acknowledgement) -> Command:
+        """Take in what an agent said and return the command as it stands.
+
+        Idempotent: an ended command stays as it is. An agent's word counts under any epoch.
+        Raises UnknownCommand.
+        """
+        ...
+
+    def command(self, command_id: str) -> Command:
+        """Raises UnknownCommand."""
+        ...
+
+    def commands(
+        self,
+        *,
+        region: RegionName | None = None,
+        states: Sequence[CommandState] = (),
+        created: Span | None = None,
+        after_id: str = "",
+        limit: int = 100,
+    ) -> tuple[Command, ...]:
+        """Matching commands, oldest first; ids sort by creation."""
+        ...
+
+    def cancel(
+        self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
+    ) -> Command:
+        """End a command as cancelled. A leased command's agent learns of it through its stream and
+        lets go at the next safe point. Empty `etag` = whatever revision. Raises UnknownCommand,
+        CommandFinished, StaleEtag, Fenced."""
+        ...
+
+    def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
+        """End overdue commands: pending ones at their deadline, leased ones when also their lease
+        ran out. Returns those it ended. Raises Fenced."""
+        ...
+
+    def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
+        """Per pool, when a command about it was last created."""
+        ...
+
+
+class OverrideBook(Protocol):
+    """Manual targets."""
+
+    def overrides(self, now: datetime) -> tuple[Override, ...]:
+        """Those in force at `now`; of several for one pool only the newest."""
+        ...
+
+    def override(self, override_id: str) -> Override:
+        """Raises UnknownOverride."""
+        ...
+
+    def cancel_override(
+        self, override_id: str, *, author: str, now: datetime, epoch: int
+    ) -> Override:
+        """End it now. Raises UnknownOverride, OverrideExpired, Fenced."""
+        ...
+
+
+class ModeBook(Protocol):
+    """Mode settings."""
+
+    def modes(self) -> Modes:
+        """All settings; empty on first start, which means advisory."""
+        ...
+
+
+class AuditLog(Protocol):
+    """Who did what; append-only."""
+
+    def note(self, record: AuditRecord) -> None:
+        """Append; not fenced, since refused acts are recorded too."""
+        ...
+
+    def records(self, span: Span, *, limit: int = 1000) -> tuple[AuditRecord, ...]:
+        """Records inside the span, oldest first."""
+        ...

@@ -1,0 +1,35 @@
+"""What stands where, as reported: the fleet log that the planner reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
+from heliostat.model.names import RegionName
+
+
+class FleetLog(Protocol):
+    """Keeps each region's newest observation, measured lead times and refusals that still hold."""
+
+    def observe(self, observation: RegionObservation) -> bool:
+        """Keep it when it is newer than the one before (False when it is not) and append its lead
+        times (a sample twice counts once). Repeatable."""
+        ...
+
+    def fleet(self, now: datetime) -> Fleet:
+        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials still in force.
+        The caller ages it."""
+        ...
+
+    def observation(self, region: RegionName) -> RegionObservation | None:
+        """The region's newest observation, None when it never reported."""
+        ...
+
+    def deny(self, denial: CapacityDenial) -> None:
+        """Keep a refusal; a newer one for the same region and VM type replaces an older."""
+        ...
+
+    def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:
+        """Samples whose replica became ready at or after `since`, oldest first."""
+        ...

@@ -1,0 +1,89 @@
+"""What we expect: the forecaster that makes forecasts, and the ledger that keeps and scores them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from heliostat.model.demand import DemandSeries
+from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.instants import Span
+from heliostat.model.names import SeriesKey
+
+
+class Forecaster(Protocol):
+    """Demand in, quantiles out; never raises on short or holed data, and names its method."""
+
+    def forecast(
+        self,
+        series: Sequence[DemandSeries],
+        *,
+        issued_at: datetime,
+        horizon: timedelta,
+        champions: Sequence[Champion] = (),
+    ) -> tuple[Forecast, ...]:
+        """One forecast per series, in order, on the series' own step, starting at its span's end
+        (or at `issued_at` floored to the step, whichever is later).
+
+        Uses nothing after `issued_at`. A series without a champion gets the default order of
+        methods. A method that cannot be used is replaced in a stated order, said in `degraded`.
+        """
+        ...
+
+    def select(
+        self, series: Sequence[DemandSeries], *, issued_at: datetime, horizon: timedelta
+    ) -> tuple[Champion, ...]:
+        """The best method per series by rolling-origin backtest at that horizon, with the reason."""
+        ...
+
+
+class ForecastScorer(Protocol):
+    """Compares what was expected with what came."""
+
+    def score(
+        self, issued: Sequence[Forecast], truth: Sequence[DemandSeries]
+    ) -> tuple[ForecastScore, ...]:
+        """Scores per (series, method, horizon of 1 step, 1 h, 4 h, 24 h) where truth is known, the
+        naive rivals' scores on the same buckets beside them; () when nothing can be scored."""
+        ...
+
+
+class ForecastLedger(Protocol):
+    """Keeps every issued forecast and the champions; what was issued is never changed."""
+
+    def store(self, forecasts: Sequence[Forecast], *, epoch: int) -> None:
+        """Keep them; repeatable (same key and issue instant = same forecast). Raises Fenced."""
+        ...
+
+    def latest(self, at: datetime) -> tuple[Forecast, ...]:
+        """Per series the forecast last issued at or before `at`; () when there is none."""
+        ...
+
+    def get(self, key: SeriesKey, at: datetime) -> Forecast:
+        """The one last issued for the series at or before `at`. Raises UnknownForecast."""
+        ...
+
+    def issued(self, span: Span, keys: Sequence[SeriesKey] = ()) -> tuple[Forecast, ...]:
+        """All forecasts issued inside the span, by issue instant; empty `keys` = every series."""
+        ...
+
+    def store_champions(self, champions: Sequence[Champion], *, epoch: int) -> None:
+        """Put these champions in place of the ones before. Raises Fenced."""
+        ...
+
+    def champions(self) -> tuple[Champion, ...]:
+        """The champions in force."""
+        ...
+
+    def store_scores(self, scores: Sequence[ForecastScore], at: datetime, *, epoch: int) -> None:
+        """Keep accuracy figures as of `at`. Raises Fenced."""
+        ...
+
+    def scores(self, keys: Sequence[SeriesKey] = ()) -> tuple[ForecastScore, ...]:
+        """The newest score per (series, method, horizon)."""
+        ...
+
+    def prune(self, issued_before: datetime) -> int:
+        """Drop forecasts issued before; returns how many."""
+        ...

@@ -1,0 +1,72 @@
+"""What happened: usage as reported, and the demand read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from heliostat.model.demand import DemandSeries, TokenMix
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
+from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt
+
+
+class UsageHistory(Protocol):
+    """Stores usage windows once, whatever is replayed, and sums them up.
+
+    Key `(source_id, series, window_start)`: a higher revision replaces, an equal or lower one
+    changes nothing, sources are summed.
+    """
+
+    def record(self, batches: Sequence[UsageBatch]) -> tuple[UsageReceipt, ...]:
+        """Store the batches durably, all or none, and say how far each source is durable.
+
+        A sequence at or below the durable one of its (source, incarnation) is a replay and changes
+        nothing. Repeatable. Raises SequenceGap when a batch skips a sequence (a new incarnation
+        may start anywhere), StorageUnavailable when nothing was stored and a retry may help.
+        """
+        ...
+
+    def durable_sequence(self, source_id: str, incarnation: int) -> int:
+        """The highest durable sequence; 0 for a source never heard of."""
+        ...
+
+    def query(self, query: UsageQuery) -> tuple[UsageBucket, ...]:
+        """Non-empty buckets ordered by (start, series); () when nothing matches.
+
+        Full resolution as far as retention reaches, the 15-minute roll-up before that (then
+        `query.bucket` must be a multiple of 15 minutes; raises InvalidInput otherwise).
+        """
+        ...
+
+    def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
+        """Per (origin, model, tier, token kind) that ever had traffic, and per aggregate over origins,
+        demand on the grid of `span`.
+
+        A bucket is None when fewer than half of its minutes were reported by its origin (for an
+        aggregate: when any origin that ever reported is None), or, for output tokens, measured.
+        Output demand of requests that were shed is their count × the mean output of completed ones.
+        """
+        ...
+
+    def token_mixes(self, span: Span) -> tuple[TokenMix, ...]:
+        """Measured mean tokens per request of each (model, tier) in `span`; () when nothing was measured."""
+        ...
+
+    def watermark(self, now: datetime) -> Mapping[RegionName, datetime]:
+        """Per origin the instant up to which all its live sources reported (live = heard of within
+        ten minutes before `now`); origins without a live source are absent."""
+        ...
+
+    def first_window(self) -> datetime | None:
+        """The start of the earliest window kept in any form; None for an empty history."""
+        ...
+
+    def roll_up(self, now: datetime) -> int:
+        """Fold closed minutes into 15-minute rows; repeatable; returns the rows written."""
+        ...
+
+    def prune(self, windows_before: datetime, roll_ups_before: datetime) -> int:
+        """Drop windows (only ones that are rolled up) and roll-ups before these; returns rows removed."""
+        ...

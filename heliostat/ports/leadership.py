@@ -1,0 +1,38 @@
+"""Who may decide: one control plane at a time, by a lease on the store's own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A leadership: who, reachable where, in which epoch, until when by the store's clock."""
+
+    holder: str
+    address: str
+    epoch: int
+    expires_at: datetime
+
+
+class Leadership(Protocol):
+    """Hands leadership to one holder at a time; each change of hands raises the epoch."""
+
+    def acquire(self, holder: str, address: str, ttl: timedelta) -> Lease | None:
+        """The lease if it is free, expired or already ours (then renewed under the same epoch);
+        None while somebody else holds it. On SQLite raises SecondControlPlane instead of None."""
+        ...
+
+    def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """The lease with a later expiry. Raises LeaseLost when it ran out or changed hands."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give it up so that another can lead at once; repeatable."""
+        ...
+
+    def current(self) -> Lease | None:
+        """The lease in force by the store's clock; None when nobody leads."""
+        ...

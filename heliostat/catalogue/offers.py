@@ -1,0 +1,72 @@
+"""What each region offers, in the catalogue file: prices, quotas, and the pools that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from heliostat.catalogue.reader import Reader, known
+from heliostat.catalogue.values import ModelSpec, PoolSpec, Price, RegionSpec
+from heliostat.errors import InvalidCatalogue
+from heliostat.model.names import PoolKey, RegionName, VmTypeName
+
+
+def parse_offers(
+    place: Reader, regions: Sequence[RegionSpec], vm_names: list[VmTypeName]
+) -> tuple[dict[tuple[RegionName, VmTypeName], Price], dict[tuple[RegionName, VmTypeName], int]]:
+    """Prices and quotas per region and VM type. Raises InvalidCatalogue."""
+    prices: dict[tuple[RegionName, VmTypeName], Price] = {}
+    quotas: dict[tuple[RegionName, VmTypeName], int] = {}
+    for region, reader in zip(regions, place.each(), strict=True):
+        for name, offer in reader.at("vm_types").items():
+            offer.only("quota", "on_demand", "spot", "reserved", "reserved_vms")
+            key = (region.name, VmTypeName(known(offer, name, vm_names)))
+            quotas[key] = offer.at("quota").count()
+            prices[key] = Price(
+                on_demand=offer.at("on_demand").number(above=0),
+                spot=offer.at("spot").number(above=0) if offer.has("spot") else None,
+                reserved=offer.at("reserved").number() if offer.has("reserved") else None,
+                reserved_vms=offer.at("reserved_vms").count() if offer.has("reserved_vms") else 0,
+            )
+    return prices, quotas
+
+
+def parse_pools(
+    place: Reader,
+    regions: Sequence[RegionSpec],
+    models: Sequence[ModelSpec],
+    quotas: Mapping[tuple[RegionName, VmTypeName], int],
+) -> tuple[PoolSpec, ...]:
+    """One pool per (region, model, VM type) that has a law and a quota, unless `except` drops it."""
+    place.only("min_replicas", "max_replicas", "except", "overrides")
+    least, most = place.at("min_replicas").count(), place.at("max_replicas").count(least=1)
+    dropped = (
+        {PoolKey.parse(key.text()) for key in place.at("except").each()}
+        if place.has("except")
+        else set()
+    )
+    special = {
+        PoolKey.parse(name): reader.only("min_replicas", "max_replicas", "launch_template")
+        for name, reader in (place.at("overrides").items() if place.has("overrides") else [])
+    }
+    pools: list[PoolSpec] = []
+    for region in regions:
+        for model in models:
+            for vm_type in model.engines:
+                key = PoolKey(region=region.name, model=model.name, vm_type=vm_type)
+                if (region.name, vm_type) in quotas:
+                    pools.append(_pool(key, special.get(key), least, most))
+    unknown = sorted((special.keys() | dropped) - {pool.key for pool in pools})
+    if unknown:
+        raise place.fail(f"names pools that cannot exist: {', '.join(map(str, unknown))}")
+    return tuple(pool for pool in pools if pool.key not in dropped)
+
+
+def _pool(key: PoolKey, special: Reader | None, least: int, most: int) -> PoolSpec:
+    template = ""
+    if special is not None:
+        least = special.at("min_replicas").count() if special.has("min_replicas") else least
+        most = special.at("max_replicas").count(least=0) if special.has("max_replicas") else most
+        template = special.at("launch_template").text() if special.has("launch_template") else ""
+    if least > most:
+        raise InvalidCatalogue(f"pools.{key}", f"min_replicas {least} exceeds max_replicas {most}")
+    return PoolSpec(key=key, min_replicas=least, max_replicas=most, launch_template=template)

@@ -1,0 +1,108 @@
+"""A place in a parsed file: hands out checked scalars, and every complaint names its key path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from heliostat.errors import InvalidCatalogue
+
+
+class Reader:
+    """A mapping, list or scalar and the path that led to it."""
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        self.value = value
+        self.path = path
+
+    def fail(self, message: str) -> InvalidCatalogue:
+        """The error that names this place."""
+        return InvalidCatalogue(self.path or "catalogue", message)
+
+    def has(self, key: str) -> bool:
+        """True when the key is there and not null."""
+        return isinstance(self.value, Mapping) and self.value.get(key) is not None
+
+    def at(self, key: str) -> Reader:
+        """The value under a key. Raises when it is missing."""
+        if not isinstance(self.value, Mapping):
+            raise self.fail("must be a mapping")
+        if self.value.get(key) is None:
+            raise InvalidCatalogue(f"{self.path}.{key}".lstrip("."), "is missing")
+        return Reader(self.value[key], f"{self.path}.{key}".lstrip("."))
+
+    def only(self, *keys: str) -> Reader:
+        """Itself, when it holds no other keys than these."""
+        if not isinstance(self.value, Mapping):
+            raise self.fail("must be a mapping")
+        for key in self.value:
+            if key not in keys:
+                raise InvalidCatalogue(
+                    f"{self.path}.{key}".lstrip("."), f"is not known; known are {', '.join(keys)}"
+                )
+        return self
+
+    def items(self) -> list[tuple[str, Reader]]:
+        """The entries of a mapping."""
+        if not isinstance(self.value, Mapping):
+            raise self.fail("must be a mapping")
+        return [
+            (str(key), Reader(value, f"{self.path}.{key}".lstrip(".")))
+            for key, value in self.value.items()
+        ]
+
+    def each(self) -> list[Reader]:
+        """The elements of a list."""
+        if not isinstance(self.value, Sequence) or isinstance(self.value, str):
+            raise self.fail("must be a list")
+        return [Reader(value, f"{self.path}[{i}]") for i, value in enumerate(self.value)]
+
+    def text(self) -> str:
+        """A non-empty string."""
+        if not isinstance(self.value, str) or not self.value:
+            raise self.fail(f"must be a non-empty string, not {self.value!r}")
+        return self.value
+
+    def number(self, *, least: float = 0.0, above: float | None = None) -> float:
+        """A finite number within its bounds."""
+        value = self.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            raise self.fail(f"must be a number, not {value!r}")
+        if value < least or (above is not None and value <= above) or value == float("inf"):
+            raise self.fail(f"{value} is out of range")
+        return float(value)
+
+    def count(self, *, least: int = 0) -> int:
+        """A whole number."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < least:
+            raise self.fail(f"must be a whole number of at least {least}, not {self.value!r}")
+        return self.value
+
+    def seconds(self) -> timedelta:
+        """A length of time given in seconds."""
+        return timedelta(seconds=self.number())
+
+
+def unique(place: Reader, names: list[Any]) -> list[Any]:
+    """The names themselves when there is at least one and none twice."""
+    if not names:
+        raise place.fail("is empty")
+    if len(set(names)) != len(names):
+        raise place.fail("holds a name twice")
+    return names
+
+
+def name_of(reader: Reader) -> str:
+    """A name that can be part of a key."""
+    name = reader.text()
+    if "/" in name or name == "*" or name != name.strip():
+        raise reader.fail(f"{name!r} may not hold '/' or blanks at its ends, nor be '*'")
+    return name
+
+
+def known(place: Reader, name: str, names: list[Any]) -> Any:
+    """The name when it is one of these."""
+    if name not in names:
+        raise place.fail(f"{name!r} is not known; known are {', '.join(names)}")
+    return name

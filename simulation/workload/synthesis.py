@@ -1,0 +1,185 @@
+"""Makes a fleet's demand out of published shapes: seeded, so that the same arguments give the same minutes.
+
+Per region the published day stands on the region's own clock; per model the level is set so that
+a given number of replicas is busy in the peak hour.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
+from heliostat.errors import InvalidInput
+from heliostat.model.names import DemandKey, Tier
+from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.workload import published
+from simulation.workload.clocks import HOUR, local_hours
+from simulation.workload.published import ModelShape, model_shape, region_shares
+from simulation.workload.quantiles import QuantileLaw, draw_sums, law_of_lengths
+from simulation.workload.sizing import model_replica_seconds
+
+Column = NDArray[np.float64]
+
+MINUTES_PER_HOUR = 60
+HOURS_PER_WEEK = 168
+MINUTES_OBSERVED = 7 * 24 * 60
+"""The published maximum is one of a week's minutes."""
+LONGEST_DAYS = 400
+
+
+def synthesise(
+    catalogue: FleetCatalogue, *, start: datetime, days: int, busy_replicas: float, seed: int
+) -> ArrivalRates:
+    """Offered requests and tokens per minute for every region, model and tier of the catalogue.
+
+    `busy_replicas` is wanted per model, summed over all regions, in the busiest hour of an average
+    week (see `sizing`; bursts come on top). Holds no holes. Raises InvalidInput.
+    """
+    if not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput("days", f"{days} is out of [1, {LONGEST_DAYS}]")
+    if not 0 < busy_replicas <= 1e6:
+        raise InvalidInput("busy_replicas", f"{busy_replicas} is out of (0, 1000000]")
+    by_demand: dict[DemandKey, MinuteArrivals] = {}
+    seeds = SeedSequence(seed).spawn(len(catalogue.models))
+    for index, (model, model_seed) in enumerate(zip(catalogue.models, seeds, strict=True)):
+        by_demand |= _model_arrivals(
+            catalogue, index, model, start, days, busy_replicas, model_seed
+        )
+    return ArrivalRates(start=start, by_demand=by_demand)
+
+
+def lengths_of(shape: ModelShape) -> tuple[QuantileLaw, QuantileLaw]:
+    """The published prompt and output lengths of a model's requests."""
+    levels = published.TOKEN_LEVELS
+    return (
+        law_of_lengths(levels, shape.tokens.prompt),
+        law_of_lengths(levels, shape.tokens.output),
+    )
+
+
+def burst_law(shape: ModelShape, tier: Tier) -> QuantileLaw:
+    """A 1-minute rate ÷ the median minute of its hour."""
+    values = shape.batch_burst if tier is Tier.BATCH else shape.burst
+    levels = (*published.BURST_LEVELS[:-1], 1 - 1 / MINUTES_OBSERVED)
+    return QuantileLaw(levels=(0.0, *levels), values=(published.BURST_LOWEST, *values))
+
+
+def hourly_shape(
+    region: RegionSpec, shape: ModelShape, tier: Tier, start: datetime, hours: int
+) -> Column:
+    """Rate ÷ weekday mean in each of `hours` hours from `start`, on the region's own clock."""
+    local = local_hours(region, start, hours)
+    if tier is Tier.BATCH:
+        return np.where(local.weekend, published.WEEKEND_BATCH, 1.0)
+    clock = (local.hour_of_day + published.TRACE_CLOCK_HOURS_AHEAD) % 24
+    # Multiplier h is the mean of hour h, so it stands at its middle; the day closes on itself.
+    multiplier = np.interp(clock, np.arange(24) + 0.5, shape.hour_multipliers, period=24)
+    weekend = np.where(local.weekend, shape.weekend, 1.0)
+    return np.asarray(multiplier * weekend, dtype=np.float64)
+
+
+def tier_shares(model: ModelSpec) -> dict[Tier, float]:
+    """How a model's requests fall on the tiers that it offers."""
+    offered = {spec.tier: published.TIER_SHARES[spec.tier] for spec in model.tiers}
+    return {tier: share / sum(offered.values()) for tier, share in offered.items()}
+
+
+def _model_arrivals(
+    catalogue: FleetCatalogue,
+    index: int,
+    model: ModelSpec,
+    start: datetime,
+    days: int,
+    busy_replicas: float,
+    seed: SeedSequence,
+) -> dict[DemandKey, MinuteArrivals]:
+    shape = model_shape(index)
+    shares = tier_shares(model)
+    split = dict(zip(catalogue.regions, region_shares(len(catalogue.regions)), strict=True))
+    level = busy_replicas / _busy_at_peak(model, shape, split, shares, start)
+    found: dict[DemandKey, MinuteArrivals] = {}
+    seeds = iter(seed.spawn(len(split) * len(shares)))
+    for region, region_share in split.items():
+        for tier, tier_share in shares.items():
+            rng = default_rng(next(seeds))
+            mean = (
+                level * region_share * tier_share * _minutes(region, shape, tier, start, days, rng)
+            )
+            key = DemandKey(origin=region.name, model=model.name, tier=tier)
+            found[key] = _arrivals(mean, shape, tier, rng)
+    return found
+
+
+def _busy_at_peak(
+    model: ModelSpec,
+    shape: ModelShape,
+    split: dict[RegionSpec, float],
+    shares: dict[Tier, float],
+    start: datetime,
+) -> float:
+    """Busy replicas in the busiest hour of the week at one request per second (weekday mean)."""
+    prompt, output = lengths_of(shape)
+    busy = np.zeros(HOURS_PER_WEEK)
+    for region, region_share in split.items():
+        for tier, tier_share in shares.items():
+            seconds = model_replica_seconds(model, tier, (prompt.mean, output.mean))
+            week = hourly_shape(region, shape, tier, start, HOURS_PER_WEEK)
+            busy += region_share * tier_share * seconds * week
+    return float(busy.max())
+
+
+def _minutes(
+    region: RegionSpec, shape: ModelShape, tier: Tier, start: datetime, days: int, rng: Generator
+) -> Column:
+    """Expected rate ÷ weekday mean, per minute: the mean shape with days and hours of their own."""
+    hours = days * 24 + 2
+    hourly = hourly_shape(region, shape, tier, start - HOUR, hours)
+    by_day = np.repeat(_spread(rng, published.DAY_SIGMA, days + 2), 24)[:hours]
+    hourly = hourly * by_day * _spread(rng, published.HOUR_SIGMA, hours)
+    middles = (np.arange(hours) - 0.5) * MINUTES_PER_HOUR
+    minutes = np.arange(days * 24 * MINUTES_PER_HOUR) + 0.5
+    return np.asarray(np.interp(minutes, middles, hourly), dtype=np.float64)
+
+
+def _spread(rng: Generator, sigma: float, size: int) -> Column:
+    """Log-normal factors with mean 1."""
+    return rng.lognormal(-(sigma**2) / 2, sigma, size)
+
+
+def _arrivals(
+    mean_per_second: Column, shape: ModelShape, tier: Tier, rng: Generator
+) -> MinuteArrivals:
+    bursts = burst_law(shape, tier)
+    factor = bursts.draw(rng, len(mean_per_second)) / bursts.mean
+    offered = rng.poisson(mean_per_second * factor * 60).astype(np.float64)
+    prompt, output = lengths_of(shape)
+    return MinuteArrivals(
+        offered=offered,
+        input_tokens=draw_sums(prompt, offered, rng),
+        output_tokens=draw_sums(output, offered, rng),
+    )
+
+
+def synthesis_sentences(
+    catalogue: FleetCatalogue, busy_replicas: float, seed: int
+) -> tuple[str, ...]:
+    """What a reader of synthesised demand must know about it."""
+    looks = ", ".join(
+        f"{model.name} like {model_shape(i).label}" for i, model in enumerate(catalogue.models)
+    )
+    shares = region_shares(len(catalogue.regions))
+    split = ", ".join(
+        f"{region.name} {share:.0%}"
+        for region, share in zip(catalogue.regions, shares, strict=True)
+    )
+    return (
+        f"All demand is synthesised from the shapes that SageServe publishes, seed {seed}: {looks}.",
+        f"Regions: {split}, each with the published day on its own clock.",
+        f"Level: {busy_replicas:g} busy replicas per model in the peak hour of an average week.",
+        f"Of the interactive requests {published.FAST_SHARE_OF_INTERACTIVE:.0%} are interactive-fast; "
+        "the source does not say how many.",
+    )

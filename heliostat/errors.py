@@ -32,13 +32,15 @@ class InvalidInput(HeliostatError):
 
 
 class NotFound(HeliostatError):
-    """The named thing does not exist (any more). `kind` and `name` say which."""
+    """The named thing does not exist (any more). `kind` and `name` say which, `field` says where the
+    caller named it ("" = not known)."""
 
     kind = "thing"
 
-    def __init__(self, name: object, *, remedy: str = "") -> None:
+    def __init__(self, name: object, *, remedy: str = "", field: str = "") -> None:
         super().__init__(f"unknown {self.kind} {str(name)!r}", remedy=remedy)
         self.name = str(name)
+        self.field = field
 
 
 class Conflict(HeliostatError):

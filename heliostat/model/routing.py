@@ -55,6 +55,14 @@ class RouteEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegionIngress:
+    """Where a region's gateways take forwarded requests."""
+
+    region: RegionName
+    ingress_endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingTable:
     """Everything a gateway of `origin` needs, whole; good until `valid_from + stale_after`.
 
@@ -70,6 +78,8 @@ class RoutingTable:
     version: str = ""
     plan_version: int = 0
     hop_header: str = HOP_HEADER
+    ingresses: tuple[RegionIngress, ...] = ()
+    """Where every region's gateways listen, for fall-back; the control plane adds it when it sends."""
 
     def __post_init__(self) -> None:
         check_instant("routing_table.valid_from", self.valid_from)

@@ -1,0 +1,142 @@
+"""How commands and overrides live and end: pure steps from one state to the next, for every store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from heliostat.errors import (
+    CommandFinished,
+    OverrideExpired,
+    RequestIdReused,
+    StaleEtag,
+    UnknownCommand,
+)
+from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.governance import Override
+from heliostat.model.plan import CapacityPlan
+from heliostat.ports.decisions import Decision
+from storage.notify import Topic
+
+
+def acknowledged(command: Command, ack: Acknowledgement) -> Command:
+    """The command after its agent's word; itself when it had ended or nothing is new.
+
+    Raises UnknownCommand when the agent of another region speaks.
+    """
+    if ack.region != command.region:
+        raise UnknownCommand(ack.command_id, remedy=f"it belongs to {command.region}")
+    if command.state.ended:
+        return command
+    after = replace(command, state=ack.state, progress=ack.progress, refusal=ack.refusal)
+    if ack.state.ended:
+        after = replace(after, outcome=ack.detail or str(ack.state), ended_at=ack.at)
+    return command if after == command else replace(after, revision=command.revision + 1)
+
+
+def leased(command: Command) -> Command:
+    """The command in an agent's hands; itself when it was there already."""
+    if command.state is CommandState.LEASED:
+        return command
+    return replace(command, state=CommandState.LEASED, revision=command.revision + 1)
+
+
+def cancelled(command: Command, *, etag: str, author: str, now: datetime) -> Command:
+    """The command ended by a person. Raises CommandFinished, StaleEtag."""
+    if command.state.ended:
+        raise CommandFinished(f"command {command.command_id} is {command.state}")
+    if etag and etag != str(command.revision):
+        raise StaleEtag(
+            f"command {command.command_id} has revision {command.revision}, not {etag}",
+            remedy="read it again",
+        )
+    return _ended(command, CommandState.CANCELLED, f"cancelled by {author}", now)
+
+
+def superseded(command: Command, by: str, now: datetime) -> Command:
+    """The pending command that a newer one about the same pools makes void."""
+    return _ended(command, CommandState.CANCELLED, f"superseded by {by}", now)
+
+
+def expired(command: Command, now: datetime) -> Command:
+    """The command that nobody ended in time."""
+    who = "the agent" if command.state is CommandState.LEASED else "nobody"
+    return _ended(
+        command,
+        CommandState.EXPIRED,
+        f"{who} had it when its deadline {command.not_after.isoformat()} passed",
+        now,
+    )
+
+
+def overdue(command: Command, leased_until: datetime | None, now: datetime) -> bool:
+    """True when the deadline passed and no agent holds a lease on it any more."""
+    if command.state.ended or command.not_after > now:
+        return False
+    return leased_until is None or leased_until <= now
+
+
+def same_request(stored: Command, asked: Command) -> Command:
+    """The stored command of this `request_id`. Raises RequestIdReused when the orders differ."""
+    if stored.order != asked.order:
+        raise RequestIdReused(
+            f"request {asked.request_id} ordered {stored.order} before",
+            remedy="send a fresh request_id for a new intent",
+        )
+    return stored
+
+
+def rivals(command: Command, pending: Iterable[Command]) -> tuple[Command, ...]:
+    """Those of the pending commands that are about a pool of this one."""
+    pools = set(command.order.pools)
+    return tuple(other for other in pending if pools.intersection(other.order.pools))
+
+
+def _ended(command: Command, state: CommandState, outcome: str, now: datetime) -> Command:
+    return replace(
+        command, state=state, outcome=outcome, ended_at=now, revision=command.revision + 1
+    )
+
+
+def override_ended(override: Override, now: datetime) -> Override:
+    """The override, over at `now` (a second after its creation at the earliest).
+
+    Raises OverrideExpired when it was over before.
+    """
+    if override.expires_at <= now:
+        raise OverrideExpired(
+            f"override {override.override_id} ended at {override.expires_at.isoformat()}"
+        )
+    return replace(override, expires_at=max(now, override.created_at + timedelta(seconds=1)))
+
+
+def numbered(command: Command, command_id: str, plan: CapacityPlan | None) -> Command:
+    """A new command with the id that the store gave, and the version of the plan it was made with."""
+    version = command.plan_version if plan is None else plan.version
+    return replace(command, command_id=command_id, plan_version=version)
+
+
+def check_requests(commands: Iterable[Command]) -> None:
+    """Raise RequestIdReused when two commands of one decision carry the same `request_id`."""
+    seen: set[str] = set()
+    for command in commands:
+        if command.request_id and command.request_id in seen:
+            raise RequestIdReused(f"request {command.request_id} stands twice in one decision")
+        seen.add(command.request_id)
+
+
+def is_replay(decision: Decision, known: Sequence[Command | None]) -> bool:
+    """True when the decision is only commands that were all stored before: nothing to do."""
+    news = decision.plan or decision.tables or decision.mode
+    return bool(known) and all(known) and not news
+
+
+def topics_of(decision: Decision) -> tuple[Topic, ...]:
+    """What listeners should look at once the decision is committed."""
+    changed = (
+        (Topic.PLAN, decision.plan is not None),
+        (Topic.COMMANDS, bool(decision.commands)),
+        (Topic.ROUTING, bool(decision.tables)),
+    )
+    return tuple(topic for topic, is_changed in changed if is_changed)

@@ -1,0 +1,154 @@
+"""Whole decisions, plans and routing tables in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from threading import RLock
+
+from heliostat.errors import UnknownPlan, UnknownRoutingTable
+from heliostat.model.command import Command
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
+from heliostat.model.plan import CapacityPlan, PlanOrigin
+from heliostat.model.routing import RoutingAck, RoutingTable
+from heliostat.ports.decisions import Committed, Decision
+from storage import life
+from storage.memory.audit import MemoryAudit
+from storage.memory.governing import MemoryModes, MemoryOverrides
+from storage.memory.leadership import MemoryLeadership
+from storage.memory.outbox import MemoryOutbox
+from storage.notify import ChangeFeed
+from storage.numbering import routing_version
+
+
+class MemoryPlans:
+    """Keeps `PlanLedger`'s promise in a list; the version is the place, counted from 1."""
+
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._plans: list[CapacityPlan] = []
+
+    def put(self, plan: CapacityPlan) -> CapacityPlan:
+        """Keep a plan under the next version, for the decision store."""
+        numbered = replace(plan, version=len(self._plans) + 1)
+        self._plans.append(numbered)
+        return numbered
+
+    def latest_plan(self) -> CapacityPlan | None:
+        with self._lock:
+            return next(
+                (p for p in reversed(self._plans) if p.origin is not PlanOrigin.PROPOSED), None
+            )
+
+    def plan(self, version: int) -> CapacityPlan:
+        with self._lock:
+            if not 1 <= version <= len(self._plans):
+                raise UnknownPlan(version)
+            return self._plans[version - 1]
+
+    def plans(
+        self, span: Span, *, after_version: int = 0, limit: int = 100
+    ) -> tuple[CapacityPlan, ...]:
+        with self._lock:
+            later = self._plans[max(0, after_version) :]
+        return tuple([plan for plan in later if plan.created_at in span][:limit])
+
+
+class MemoryRouting:
+    """Keeps `RoutingLedger`'s promise in dictionaries."""
+
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._published = 0
+        self._tables: dict[RegionName, dict[str, RoutingTable]] = {}
+        self._acks: dict[tuple[RegionName, str], RoutingAck] = {}
+
+    def put(self, tables: tuple[RoutingTable, ...], plan_version: int) -> tuple[RoutingTable, ...]:
+        """Publish tables under the next version, for the decision store."""
+        self._published += 1
+        version = routing_version(self._published)
+        numbered = tuple(replace(t, version=version, plan_version=plan_version) for t in tables)
+        for table in numbered:
+            self._tables.setdefault(table.origin, {})[version] = table
+        return numbered
+
+    def latest_tables(self) -> tuple[RoutingTable, ...]:
+        with self._lock:
+            return tuple(versions[max(versions)] for _, versions in sorted(self._tables.items()))
+
+    def table(self, origin: RegionName, version: str = "") -> RoutingTable:
+        with self._lock:
+            versions = self._tables.get(origin, {})
+            found = versions.get(version or max(versions, default=""))
+        if found is None:
+            raise UnknownRoutingTable(f"{origin} {version}".rstrip())
+        return found
+
+    def acknowledge_table(self, ack: RoutingAck) -> None:
+        with self._lock:
+            place = (ack.origin, ack.gateway_id)
+            before = self._acks.get(place)
+            if before is None or before.at <= ack.at:
+                self._acks[place] = ack
+
+    def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
+        with self._lock:
+            places = sorted(self._acks)
+            return tuple(self._acks[p] for p in places if origin is None or p[0] == origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryDecisions:
+    """Keeps `DecisionStore`'s promise: everything is checked before anything is kept."""
+
+    leadership: MemoryLeadership
+    plans: MemoryPlans
+    routing: MemoryRouting
+    outbox: MemoryOutbox
+    overrides: MemoryOverrides
+    modes: MemoryModes
+    audit: MemoryAudit
+    feed: ChangeFeed
+    lock: RLock
+
+    def commit(self, decision: Decision, *, epoch: int) -> Committed:
+        with self.lock:
+            self.leadership.check(epoch)
+            known = self._known(decision.commands)
+            if life.is_replay(decision, known):
+                return Committed(plan=None, commands=tuple(filter(None, known)), tables=())
+            committed = self._keep(decision, known)
+        self.feed.publish(life.topics_of(decision))
+        return committed
+
+    def _known(self, commands: tuple[Command, ...]) -> tuple[Command | None, ...]:
+        life.check_requests(commands)
+        return tuple(self.outbox.find_request(command) for command in commands)
+
+    def _keep(self, decision: Decision, known: tuple[Command | None, ...]) -> Committed:
+        plan = None if decision.plan is None else self.plans.put(decision.plan)
+        pending = self.outbox.pending()
+        commands = tuple(
+            stored or self._order(command, plan, pending)
+            for command, stored in zip(decision.commands, known, strict=True)
+        )
+        tables: tuple[RoutingTable, ...] = ()
+        if decision.tables:
+            newest = self.plans.latest_plan()
+            tables = self.routing.put(decision.tables, newest.version if newest else 0)
+        for override in decision.overrides:
+            self.overrides.put(override)
+        if decision.mode is not None:
+            self.modes.put(decision.mode)
+        for record in decision.audit:
+            self.audit.note(record)
+        return Committed(plan=plan, commands=commands, tables=tables)
+
+    def _order(
+        self, command: Command, plan: CapacityPlan | None, pending: tuple[Command, ...]
+    ) -> Command:
+        new = life.numbered(command, self.outbox.next_id(), plan)
+        for rival in life.rivals(new, pending):
+            self.outbox.supersede(rival.command_id, new)
+        self.outbox.put(new)
+        return new

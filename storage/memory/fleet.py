@@ -1,0 +1,48 @@
+"""The fleet log in memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import RLock
+
+from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
+from heliostat.model.names import RegionName, VmTypeName
+from storage.observed import fleet_of
+
+
+class MemoryFleet:
+    """Keeps `FleetLog`'s promise in dictionaries."""
+
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._newest: dict[RegionName, RegionObservation] = {}
+        self._denials: dict[tuple[RegionName, VmTypeName], CapacityDenial] = {}
+        self._lead_times: dict[LeadTimeSample, None] = {}
+
+    def observe(self, observation: RegionObservation) -> bool:
+        with self._lock:
+            self._lead_times.update(dict.fromkeys(observation.lead_times))
+            before = self._newest.get(observation.region)
+            if before is not None and before.observed_at >= observation.observed_at:
+                return False
+            self._newest[observation.region] = observation
+            return True
+
+    def fleet(self, now: datetime) -> Fleet:
+        with self._lock:
+            return fleet_of(self._newest.values(), self._denials.values(), now)
+
+    def observation(self, region: RegionName) -> RegionObservation | None:
+        return self._newest.get(region)
+
+    def deny(self, denial: CapacityDenial) -> None:
+        with self._lock:
+            place = (denial.region, denial.vm_type)
+            before = self._denials.get(place)
+            if before is None or before.at <= denial.at:
+                self._denials[place] = denial
+
+    def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:
+        with self._lock:
+            recent = [sample for sample in self._lead_times if sample.ready_at >= since]
+        return tuple(sorted(recent, key=lambda sample: (sample.ready_at, sample.pool)))

@@ -1,0 +1,165 @@
+"""The command outbox in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import RLock
+
+from heliostat.errors import UnknownCommand
+from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.governance import AuditRecord
+from heliostat.model.instants import Span
+from heliostat.model.names import PoolKey, RegionName
+from storage import life
+from storage.memory.audit import MemoryAudit
+from storage.memory.leadership import MemoryLeadership
+from storage.notify import ChangeFeed, Topic
+from storage.numbering import command_id
+
+
+@dataclass(slots=True)
+class _Held:
+    """A command, and the agent that has it."""
+
+    command: Command
+    holder: str = ""
+    leased_until: datetime | None = None
+
+
+class MemoryOutbox:
+    """Keeps `CommandOutbox`'s promise in dictionaries; ids grow, so insertion order is age."""
+
+    def __init__(
+        self, leadership: MemoryLeadership, audit: MemoryAudit, feed: ChangeFeed, lock: RLock
+    ) -> None:
+        self._leadership = leadership
+        self._audit = audit
+        self._feed = feed
+        self._lock = lock
+        self._held: dict[str, _Held] = {}
+        self._by_request: dict[str, str] = {}
+        self._changes: dict[PoolKey, datetime] = {}
+
+    # --- for the decision store, which holds the lock and checked the epoch --------------------
+
+    def find_request(self, asked: Command) -> Command | None:
+        """The stored command of the same request, None when it is new. Raises RequestIdReused."""
+        known = self._by_request.get(asked.request_id) if asked.request_id else None
+        return None if known is None else life.same_request(self._held[known].command, asked)
+
+    def pending(self) -> tuple[Command, ...]:
+        """Every command that no agent has yet."""
+        return tuple(
+            held.command
+            for held in self._held.values()
+            if held.command.state is CommandState.PENDING
+        )
+
+    def next_id(self) -> str:
+        """The id that the next command gets."""
+        return command_id(len(self._held) + 1)
+
+    def put(self, command: Command) -> None:
+        """Keep a new command."""
+        self._held[command.command_id] = _Held(command)
+        if command.request_id:
+            self._by_request[command.request_id] = command.command_id
+        for pool in command.order.pools:
+            self._changes[pool] = max(
+                command.created_at, self._changes.get(pool, command.created_at)
+            )
+
+    def supersede(self, command_id: str, by: Command) -> None:
+        """End a pending command in favour of a newer one; one that ended meanwhile stays."""
+        held = self._held[command_id]
+        if not held.command.state.ended:
+            held.command = life.superseded(held.command, by.command_id, by.created_at)
+
+    # --- the port ----------------------------------------------------------------------------
+
+    def lease(
+        self, region: RegionName, holder: str, now: datetime, duration: timedelta
+    ) -> tuple[Command, ...]:
+        with self._lock:
+            taken = [held for held in self._held.values() if _free(held, region, holder, now)]
+            for held in taken:
+                held.command = life.leased(held.command)
+                held.holder, held.leased_until = holder, now + duration
+            return tuple(held.command for held in taken)
+
+    def acknowledge(self, ack: Acknowledgement) -> Command:
+        with self._lock:
+            held = self._find(ack.command_id)
+            after = life.acknowledged(held.command, ack)
+            changed, held.command = after != held.command, after
+        if changed:
+            self._feed.publish((Topic.COMMANDS,))
+        return after
+
+    def command(self, command_id: str) -> Command:
+        with self._lock:
+            return self._find(command_id).command
+
+    def commands(
+        self,
+        *,
+        region: RegionName | None = None,
+        states: Sequence[CommandState] = (),
+        created: Span | None = None,
+        after_id: str = "",
+        limit: int = 100,
+    ) -> tuple[Command, ...]:
+        with self._lock:
+            found = [
+                held.command
+                for held in self._held.values()
+                if (region is None or held.command.region == region)
+                and (not states or held.command.state in states)
+                and (created is None or held.command.created_at in created)
+                and held.command.command_id > after_id
+            ]
+        return tuple(found[:limit])
+
+    def cancel(
+        self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
+    ) -> Command:
+        with self._lock:
+            self._leadership.check(epoch)
+            held = self._find(command_id)
+            held.command = life.cancelled(held.command, etag=etag, author=author, now=now)
+            self._audit.note(
+                AuditRecord(
+                    at=now, author=author, action="cancel-command", subject=f"command {command_id}"
+                )
+            )
+        self._feed.publish((Topic.COMMANDS,))
+        return held.command
+
+    def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
+        with self._lock:
+            self._leadership.check(epoch)
+            late = [h for h in self._held.values() if life.overdue(h.command, h.leased_until, now)]
+            for held in late:
+                held.command = life.expired(held.command, now)
+        if late:
+            self._feed.publish((Topic.COMMANDS,))
+        return tuple(held.command for held in late)
+
+    def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
+        with self._lock:
+            return tuple(sorted(self._changes.items()))
+
+    def _find(self, command_id: str) -> _Held:
+        held = self._held.get(command_id)
+        if held is None:
+            raise UnknownCommand(command_id)
+        return held
+
+
+def _free(held: _Held, region: RegionName, holder: str, now: datetime) -> bool:
+    command = held.command
+    if command.region != region or command.state.ended:
+        return False
+    return held.leased_until is None or held.holder == holder or held.leased_until <= now

@@ -1,0 +1,266 @@
+"""The usage history in memory: windows by minute, roll-ups and folded demand by quarter of an hour."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import RLock
+
+from heliostat.model.demand import DemandSeries, TokenMix
+from heliostat.model.instants import Span, from_epoch, to_epoch
+from heliostat.model.latency import LatencySketch
+from heliostat.model.names import DemandKey, RegionName
+from heliostat.model.usage import (
+    COLUMNS,
+    UsageBatch,
+    UsageBucket,
+    UsageQuery,
+    UsageReceipt,
+    UsageSeries,
+)
+from storage import summing
+from storage.demand import BUCKET_SECONDS, MINUTE_SECONDS, Coverage, Table, fold, minute_rows
+from storage.notify import ChangeFeed, Topic
+from storage.reading import (
+    DemandReader,
+    aggregate,
+    aggregates,
+    bucket_starts,
+    minute_starts,
+    watermarks,
+)
+from storage.receiving import accepted
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One stored window; sketches stay bytes until somebody asks."""
+
+    revision: int
+    offered: int
+    admitted: int
+    rejected: int
+    retried: int
+    completed: int
+    input_tokens: int | None
+    output_tokens: int | None
+    ttft: bytes | None
+    itl: bytes | None
+    e2e: bytes | None
+
+
+class MemoryUsage:
+    """Keeps `UsageHistory`'s promise in dictionaries."""
+
+    def __init__(self, feed: ChangeFeed, lock: RLock) -> None:
+        self._feed = feed
+        self._lock = lock
+        self._durable: dict[tuple[str, int], int] = {}
+        self._windows: dict[int, dict[tuple[UsageSeries, str], _Window]] = {}
+        self._roll_ups: dict[int, dict[UsageSeries, UsageBucket]] = {}
+        self._folded: dict[int, Table] = {}
+        self._masks: dict[RegionName, dict[int, int]] = {}
+        self._reported_until: dict[tuple[RegionName, str], int] = {}
+        self._keys: dict[DemandKey, int] = {}
+        self._open: set[int] = set()
+        """Buckets with windows newer than their roll-up."""
+        self._pruned_before = 0
+        self._reader = DemandReader(self)
+
+    # --- in ------------------------------------------------------------------------------------
+
+    def record(self, batches: Sequence[UsageBatch]) -> tuple[UsageReceipt, ...]:
+        with self._lock:
+            news, receipts = accepted(batches, self.durable_sequence)
+            for batch in news:
+                self._store(batch)
+                self._durable[batch.source_id, batch.incarnation] = batch.sequence
+        if news:
+            self._feed.publish((Topic.USAGE,))
+        return receipts
+
+    def durable_sequence(self, source_id: str, incarnation: int) -> int:
+        with self._lock:
+            return self._durable.get((source_id, incarnation), 0)
+
+    def _store(self, batch: UsageBatch) -> None:
+        for series, start, window in _lines(batch):
+            if start < self._pruned_before:
+                _log.warning("usage_window_came_after_retention: %s %s", batch.source_id, start)
+                continue
+            minute = self._windows.setdefault(start, {})
+            before = minute.get((series, batch.source_id))
+            if before is not None and before.revision >= window.revision:
+                continue
+            minute[series, batch.source_id] = window
+            self._note(series, start, batch.source_id, window)
+
+    def _note(self, series: UsageSeries, start: int, source_id: str, window: _Window) -> None:
+        bucket = start // BUCKET_SECONDS * BUCKET_SECONDS
+        self._open.add(bucket)
+        masks = self._masks.setdefault(series.origin, {})
+        masks[bucket] = masks.get(bucket, 0) | 1 << (start - bucket) // MINUTE_SECONDS
+        place = (series.origin, source_id)
+        until = start + MINUTE_SECONDS
+        self._reported_until[place] = max(until, self._reported_until.get(place, 0))
+        if window.offered:
+            key = DemandKey(origin=series.origin, model=series.model, tier=series.tier)
+            for known in (key, aggregate(key)):
+                self._keys.setdefault(known, len(self._keys))
+
+    # --- out -----------------------------------------------------------------------------------
+
+    def query(self, query: UsageQuery) -> tuple[UsageBucket, ...]:
+        with self._lock:
+            if to_epoch(query.span.start) < self._pruned_before:
+                summing.check_roll_up_grid(query)
+            found = [*self._old_buckets(query), *self._minute_buckets(query)]
+        return summing.regrouped(found, query.span, query.bucket)
+
+    def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
+        with self._lock:
+            return self._reader.demand(span, step)
+
+    def token_mixes(self, span: Span) -> tuple[TokenMix, ...]:
+        with self._lock:
+            return self._reader.token_mixes(span)
+
+    def watermark(self, now: datetime) -> Mapping[RegionName, datetime]:
+        with self._lock:
+            return watermarks(((o, until) for (o, _), until in self._reported_until.items()), now)
+
+    def first_window(self) -> datetime | None:
+        with self._lock:
+            first = min([*self._windows, *self._roll_ups], default=None)
+        return None if first is None else from_epoch(first)
+
+    # --- keeping -------------------------------------------------------------------------------
+
+    def roll_up(self, now: datetime) -> int:
+        with self._lock:
+            closed = [b for b in self._open if b + BUCKET_SECONDS <= to_epoch(now)]
+            for bucket in closed:
+                self._roll_up(bucket)
+            return sum(len(self._roll_ups[bucket]) for bucket in closed)
+
+    def prune(self, windows_before: datetime, roll_ups_before: datetime) -> int:
+        with self._lock:
+            before = min([to_epoch(windows_before) // BUCKET_SECONDS * BUCKET_SECONDS, *self._open])
+            self._pruned_before = max(self._pruned_before, before)
+            old = [start for start in self._windows if start < self._pruned_before]
+            removed = sum(len(self._windows.pop(start)) for start in old)
+            limit = min(self._pruned_before, to_epoch(roll_ups_before))
+            for bucket in [bucket for bucket in self._roll_ups if bucket + BUCKET_SECONDS <= limit]:
+                removed += len(self._roll_ups.pop(bucket))
+                self._folded.pop(bucket, None)
+                for masks in self._masks.values():
+                    masks.pop(bucket, None)
+            return removed
+
+    def _roll_up(self, bucket: int) -> None:
+        span = Span(from_epoch(bucket), from_epoch(bucket + BUCKET_SECONDS))
+        query = UsageQuery(span=span)
+        self._roll_ups[bucket] = {
+            rolled.series: rolled
+            for rolled in summing.regrouped(self._minute_buckets(query), span, query.bucket)
+        }
+        self._folded[bucket] = fold(self.minutes(span), aggregates(self.keys()), BUCKET_SECONDS)
+        self._open.discard(bucket)
+
+    # --- for the reader ------------------------------------------------------------------------
+
+    def keys(self) -> Mapping[int, DemandKey]:
+        return {number: key for key, number in self._keys.items()}
+
+    def coverage(self, span: Span, step: timedelta) -> Coverage:
+        coverage = Coverage(span, step)
+        for origin, masks in self._masks.items():
+            coverage.reported(origin)
+            for bucket in bucket_starts(span):
+                if bucket in masks:
+                    coverage.add(origin, bucket, masks[bucket])
+        return coverage
+
+    def folded(self, span: Span) -> Mapping[int, Table]:
+        return {
+            bucket: self._folded[bucket]
+            for bucket in bucket_starts(span)
+            if bucket in self._folded and bucket not in self._open
+        }
+
+    def open_buckets(self, span: Span) -> tuple[int, ...]:
+        return tuple(sorted(self._open.intersection(bucket_starts(span))))
+
+    def pruned_before(self) -> int:
+        return self._pruned_before
+
+    def minutes(self, span: Span) -> Table:
+        rows = (
+            (
+                self._keys[key],
+                start,
+                window.offered - window.retried,
+                window.input_tokens or 0,
+                0 if window.input_tokens is None else window.offered,
+                window.output_tokens or 0,
+                0 if window.output_tokens is None else window.completed,
+                int(window.input_tokens is not None),
+                int(window.output_tokens is not None),
+            )
+            for start in minute_starts(span)
+            for (series, _), window in self._windows.get(start, {}).items()
+            for key in [DemandKey(origin=series.origin, model=series.model, tier=series.tier)]
+            if key in self._keys
+        )
+        return minute_rows(rows)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _minute_buckets(self, query: UsageQuery) -> Iterator[UsageBucket]:
+        for start in minute_starts(query.span):
+            for (series, _), window in self._windows.get(start, {}).items():
+                if summing.matches(query, series):
+                    yield _as_bucket(series, start, window, with_latency=query.with_latency)
+
+    def _old_buckets(self, query: UsageQuery) -> Iterator[UsageBucket]:
+        for start in bucket_starts(query.span):
+            if start >= self._pruned_before:
+                return
+            for series, rolled in self._roll_ups.get(start, {}).items():
+                if summing.matches(query, series):
+                    yield rolled if query.with_latency else summing.without_latency(rolled)
+
+
+def _lines(batch: UsageBatch) -> Iterator[tuple[UsageSeries, int, _Window]]:
+    values = zip(*(getattr(batch, name) for name in COLUMNS[2:]), strict=True)
+    for index, start, line in zip(batch.series_index, batch.window_start, values, strict=True):
+        yield batch.series[index], start, _Window(*line)
+
+
+def _as_bucket(
+    series: UsageSeries, start: int, window: _Window, *, with_latency: bool
+) -> UsageBucket:
+    def sketch(data: bytes | None) -> LatencySketch | None:
+        return LatencySketch.from_bytes(data) if data is not None and with_latency else None
+
+    return UsageBucket(
+        series=series,
+        start=from_epoch(start),
+        windows=1,
+        offered=window.offered,
+        admitted=window.admitted,
+        rejected=window.rejected,
+        retried=window.retried,
+        completed=window.completed,
+        input_tokens=window.input_tokens,
+        output_tokens=window.output_tokens,
+        windows_without_input=int(window.input_tokens is None),
+        windows_without_output=int(window.output_tokens is None),
+        ttft=sketch(window.ttft),
+        itl=sketch(window.itl),
+        e2e=sketch(window.e2e),
+    )

@@ -1,0 +1,44 @@
+"""Puts the newest observation of each region together into the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from heliostat.model.fleet import (
+    CapacityDenial,
+    Fleet,
+    PoolObservation,
+    PoolState,
+    RegionObservation,
+    Signal,
+)
+
+
+def fleet_of(
+    observations: Iterable[RegionObservation], denials: Iterable[CapacityDenial], now: datetime
+) -> Fleet:
+    """The fleet that these observations show at `now`, regions and pools in order of name."""
+    by_region = sorted(observations, key=lambda observation: observation.region)
+    return Fleet(
+        at=now,
+        pools=tuple(
+            PoolState(
+                observation=pool, observed_at=observation.observed_at, signal=_signal_of(pool)
+            )
+            for observation in by_region
+            for pool in sorted(observation.pools, key=lambda pool: pool.pool)
+        ),
+        replicas=tuple(replica for o in by_region for replica in o.replicas),
+        denials=tuple(
+            sorted(
+                (denial for denial in denials if denial.until > now),
+                key=lambda denial: (denial.region, denial.vm_type),
+            )
+        ),
+        paused_agents=frozenset(o.region for o in by_region if o.agent_paused),
+    )
+
+
+def _signal_of(pool: PoolObservation) -> Signal:
+    return Signal.FRESH if pool.standing else Signal.ZERO

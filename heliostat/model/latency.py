@@ -22,7 +22,9 @@ _FLOOR_SECONDS = 1e-5
 _CEILING_SECONDS = 1e6
 _LOWEST = math.ceil(math.log(_FLOOR_SECONDS) / _LOG_GAMMA)
 _HIGHEST = math.ceil(math.log(_CEILING_SECONDS) / _LOG_GAMMA)
-_FORMAT = 1
+FORMAT_BYTE = 1
+BUCKET_RANGE = range(_LOWEST, _HIGHEST + 1)
+"""Every bucket that a sketch may hold."""
 
 
 def bucket_of(seconds: float) -> int:
@@ -88,7 +90,7 @@ class LatencySketch:
 
     def to_bytes(self) -> bytes:
         """Format byte, then per bucket two varints: zig-zag step from the bucket before, and count."""
-        out = bytearray([_FORMAT])
+        out = bytearray([FORMAT_BYTE])
         before = 0
         for bucket in sorted(self.counts):
             step = bucket - before
@@ -100,7 +102,7 @@ class LatencySketch:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """The sketch behind `to_bytes`. Raises InvalidInput on anything else."""
-        if not data or data[0] != _FORMAT:
+        if not data or data[0] != FORMAT_BYTE:
             raise InvalidInput("sketch", f"format {data[:1].hex() or 'empty'} is not 01")
         numbers = _varints(data)
         if len(numbers) % 2:

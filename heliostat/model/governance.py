@@ -44,10 +44,11 @@ class Modes:
     settings: tuple[ModeSetting, ...] = ()
 
     def of(self, region: RegionName) -> Mode:
-        """The region's effective mode: the more cautious of the global and the regional setting."""
+        """The region's effective mode: the more cautious of the global and the regional setting,
+        the only one where just one was made, advisory where none was."""
         found = {setting.region: setting.mode for setting in self.settings}
-        overall = found.get(EVERYWHERE, Mode.ADVISORY)
-        return min(overall, found.get(region, overall), key=_CAUTION.index)
+        made = [found[name] for name in (EVERYWHERE, region) if name in found]
+        return min(made, key=_CAUTION.index, default=Mode.ADVISORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,227 @@
+"""The control loop stores whole decisions under its epoch, orders only when active, and learns."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from heliostat.errors import (
+    Fenced,
+    InvalidPolicyOutput,
+    ModeForbids,
+    NoPlanYet,
+    StaleEtag,
+    UnknownRegion,
+    UnknownVmType,
+)
+from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
+from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
+from heliostat.model.governance import Mode
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName, Tier
+from heliostat.model.plan import PlanOrigin, WhatIf
+from tests.builders import (
+    MINUTE,
+    NOON,
+    QUARTER,
+    a_batch,
+    a_pool,
+    a_series,
+    a_window,
+    an_observation,
+)
+from tests.heliostat.fakes import a_house
+
+POOL = a_pool()
+
+
+def test_on_first_start_it_decides_and_records_and_orders_nothing() -> None:
+    house = a_house({POOL: 5})
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert committed.plan is not None
+    assert committed.commands == ()
+    assert house.stores.plans.latest_plan() == committed.plan
+    assert house.stores.audit.records(Span(NOON, NOON + MINUTE))[0].author == "planner"
+
+
+def test_when_active_it_orders_what_differs_with_the_plans_version() -> None:
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert committed.plan is not None
+    five = [c for c in committed.commands if c.order == ScaleOrder(pool=POOL, target_replicas=5)]
+    assert [c.plan_version for c in five] == [committed.plan.version]
+    assert len(committed.commands) == 8, "every pool has a floor of one and none stands yet"
+
+
+def test_replanning_the_same_orders_nothing_twice() -> None:
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    house.loop.replan(NOON, epoch=house.epoch)
+    assert house.loop.replan(NOON + QUARTER, epoch=house.epoch).commands == ()
+
+
+def test_an_epoch_that_is_over_stores_nothing() -> None:
+    house = a_house({POOL: 5})
+    with pytest.raises(Fenced):
+        house.loop.replan(NOON, epoch=house.epoch + 1)
+    assert house.stores.plans.latest_plan() is None
+
+
+def test_a_plan_that_forgets_pools_is_refused_with_the_policys_name() -> None:
+    house = a_house()
+    original = house.deciders.plan
+    house.deciders.plan = (
+        lambda problem: replace(  # type: ignore[method-assign]
+            original(problem), targets=original(problem).targets[1:]
+        )
+    )
+    with pytest.raises(InvalidPolicyOutput, match="fake at 2026-03-02T12:00:00Z"):
+        house.loop.replan(NOON, epoch=house.epoch)
+    assert house.stores.plans.latest_plan() is None
+
+
+def test_a_what_if_changes_nothing_and_sees_the_supposed_world() -> None:
+    house = a_house()
+    supposed = WhatIf(
+        demand_factor=2.0,
+        lost_region=RegionName("west"),
+        quotas=((POOL.region, POOL.vm_type, 3),),
+        targets=((POOL, 9),),
+    )
+    plan = house.loop.propose(NOON, supposed)
+    assert plan.origin is PlanOrigin.PROPOSED
+    assert house.stores.plans.latest_plan() is None
+    problem = house.deciders.problems[-1]
+    assert problem.lost_region == "west"
+    assert problem.catalogue.quotas[POOL.region, POOL.vm_type] == 3
+    assert [(o.pool, o.target_replicas) for o in problem.overrides] == [(POOL, 9)]
+
+
+def test_a_what_if_about_unknown_things_is_refused() -> None:
+    house = a_house()
+    with pytest.raises(UnknownRegion):
+        house.loop.propose(NOON, WhatIf(lost_region=RegionName("north")))
+    with pytest.raises(UnknownVmType):
+        house.loop.explain(NOON, a_pool(vm_type="huge"))
+
+
+def test_approving_orders_the_newest_plan_in_advisory_mode() -> None:
+    house = a_house({POOL: 5})
+    with pytest.raises(NoPlanYet):
+        house.loop.approve(1, NOON, author="ada", epoch=house.epoch)
+    first = house.loop.replan(NOON, epoch=house.epoch).plan
+    second = house.loop.replan(NOON + QUARTER, epoch=house.epoch).plan
+    assert first is not None
+    assert second is not None
+    with pytest.raises(StaleEtag, match=f"look at plan {second.version}"):
+        house.loop.approve(first.version, NOON + QUARTER, author="ada", epoch=house.epoch)
+    approved = house.loop.approve(second.version, NOON + QUARTER, author="ada", epoch=house.epoch)
+    assert {c.author for c in approved.commands} == {"ada"}
+    house.set_mode(Mode.PAUSED)
+    with pytest.raises(ModeForbids):
+        house.loop.approve(second.version, NOON + QUARTER, author="ada", epoch=house.epoch)
+
+
+def test_a_refusal_for_lack_of_capacity_caps_later_plans_until_it_decays() -> None:
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2, desired=2)))
+    command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
+    refusal = Acknowledgement(
+        command_id=command.command_id,
+        region=command.region,
+        state=CommandState.REFUSED,
+        refusal=RefusalKind.NO_CAPACITY,
+        at=NOON + MINUTE,
+    )
+    assert house.loop.acknowledge(refusal).state is CommandState.REFUSED
+    (denial,) = house.loop.situation.fleet(NOON + MINUTE).denials
+    assert (denial.region, denial.vm_type, denial.most_replicas) == (POOL.region, POOL.vm_type, 2)
+    assert house.loop.situation.fleet(NOON + timedelta(hours=1)).denials == ()
+
+
+def test_old_observations_are_stale_and_absent_ones_missing() -> None:
+    house = a_house()
+    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2)))
+    fleet = house.loop.situation.fleet(NOON + MINUTE)
+    assert fleet.state(POOL).signal is Signal.FRESH
+    assert fleet.state(a_pool("west")).signal is Signal.MISSING
+    assert house.loop.situation.fleet(NOON + QUARTER).state(POOL).signal is Signal.STALE
+
+
+def test_measured_lead_times_replace_the_prior_after_five_samples() -> None:
+    house = a_house()
+    samples = tuple(
+        LeadTimeSample(
+            pool=POOL,
+            start_kind=StartKind.COLD,
+            lead_time=timedelta(seconds=100 + n),
+            ready_at=NOON - n * MINUTE,
+        )
+        for n in range(5)
+    )
+    house.stores.fleet.observe(an_observation(lead_times=samples[:4]))
+    prior = next(e for e in house.loop.situation.lead_times(NOON) if e.pool == POOL)
+    assert (prior.samples, prior.p50) == (0, timedelta(seconds=480))
+    house.stores.fleet.observe(an_observation(at=NOON + MINUTE, lead_times=samples[4:]))
+    measured = next(e for e in house.loop.situation.lead_times(NOON) if e.pool == POOL)
+    assert (measured.samples, measured.p50) == (5, timedelta(seconds=102))
+
+
+def test_unchanged_routes_are_not_published_again_until_they_would_go_stale() -> None:
+    house = a_house()
+    published = house.loop.reroute(NOON, epoch=house.epoch)
+    assert [table.origin for table in published] == ["east", "west"]
+    assert house.loop.reroute(NOON + MINUTE, epoch=house.epoch) == ()
+    assert len(house.loop.reroute(NOON + 3 * MINUTE, epoch=house.epoch)) == 2
+
+
+def test_routes_to_pools_without_ready_replicas_are_never_published() -> None:
+    house = a_house()
+    house.deciders.sheds = False
+    with pytest.raises(InvalidPolicyOutput, match="no replica is ready"):
+        house.loop.reroute(NOON, epoch=house.epoch)
+    assert house.stores.routing.latest_tables() == ()
+
+
+def test_demand_for_routing_counts_offered_less_retries() -> None:
+    house = a_house()
+    windows = [
+        a_window(NOON - n * MINUTE, offered=70, retried=10, admitted=5, rejected=65, completed=5)
+        for n in (1, 2, 3)
+    ]
+    house.stores.usage.record([a_batch(windows)])
+    rates = {rate.demand: rate for rate in house.loop.situation.rates(NOON)}
+    key = next(
+        k
+        for k in rates
+        if k.origin == "east" and k.model == "alpha" and k.tier is Tier.INTERACTIVE_NORMAL
+    )
+    assert rates[key].requests_per_second == pytest.approx(1.0)
+    assert rates[key].measured
+    assert not any(r.measured for k, r in rates.items() if k.origin == "west")
+
+
+def test_an_empty_history_forecasts_nothing_and_raises_nothing() -> None:
+    house = a_house()
+    assert house.loop.refresh_forecasts(NOON, epoch=house.epoch) == ()
+    assert house.loop.score_forecasts(NOON, epoch=house.epoch) == ()
+    assert house.loop.housekeep(NOON) == 0
+
+
+def test_forecasts_see_whole_buckets_up_to_now_and_nothing_later() -> None:
+    house = a_house()
+    windows = [a_window(NOON - n * MINUTE, series=a_series()) for n in range(1, 60)]
+    house.stores.usage.record([a_batch([*windows, a_window(NOON + MINUTE)])])
+    house.loop.refresh_forecasts(NOON + timedelta(minutes=5), epoch=house.epoch)
+    assert {series.span.end for series in house.deciders.seen_series} == {NOON}
+
+
+def test_commands_that_nobody_ended_expire() -> None:
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    made = house.loop.replan(NOON, epoch=house.epoch).commands
+    ended = house.loop.settle(NOON + timedelta(hours=4), epoch=house.epoch)
+    assert {c.command_id for c in ended} == {c.command_id for c in made}
+    assert {c.state for c in ended} == {CommandState.EXPIRED}

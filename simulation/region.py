@@ -1,0 +1,256 @@
+"""The simulated cloud of one region: sells VMs after drawn lead times, drains and redeploys them.
+
+It outlives its drivers as a cloud outlives its clients: what it holds is the truth that a restarted
+driver finds. Every order first lets happen what was due until then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from numpy.random import Generator, SeedSequence
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import UnknownPool
+from heliostat.model.fleet import LeadTimeSample, StartKind
+from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
+from simulation.chance import drawn_lead_time, generator
+from simulation.engine import NoLoad, ReplicaLoad
+from simulation.events import EventQueue
+from simulation.market import Market
+from simulation.replica import Replica, Stage
+from simulation.stage_ledger import StageLedger, StageSeconds
+from simulation.troubles import CloudTroubles
+
+# Shares of the drawn lead time (order to ready) that pass before provisioning and before loading.
+# Our assumption: a cold VM boots as long as it loads; a warm one has booted and mostly loads.
+_UNTIL_PROVISIONING = 0.05
+_UNTIL_LOADING = {StartKind.COLD: 0.5, StartKind.WARM: 0.2}
+_SAMPLES_KEPT = 1000
+_Planned = tuple[str, int, Stage]
+"""Replica id, its life, and the stage that it is to enter."""
+
+
+class SimulatedRegion:
+    """VMs of one region, each carrying one replica; for one caller at a time."""
+
+    def __init__(
+        self,
+        *,
+        region: RegionName,
+        catalogue: FleetCatalogue,
+        seeds: SeedSequence,
+        troubles: CloudTroubles | None = None,
+        load: ReplicaLoad | None = None,
+        warm_vms: Mapping[VmTypeName, int] | None = None,
+    ) -> None:
+        self.name = region
+        self.catalogue = catalogue
+        self.pools = tuple(pool.key for pool in catalogue.pools if pool.key.region == region)
+        self.load: ReplicaLoad = load or NoLoad()
+        self.troubles = troubles or CloudTroubles()
+        self.market = Market(
+            region=region,
+            quotas={vm: quota for (at, vm), quota in catalogue.quotas.items() if at == region},
+            troubles=self.troubles,
+            seeds=seeds,
+            warm_vms=warm_vms or {},
+        )
+        self.desired: Counter[PoolKey] = Counter()
+        self.lead_times: deque[LeadTimeSample] = deque(maxlen=_SAMPLES_KEPT)
+        self.happened: Counter[str] = Counter()
+        """Replicas bought, redeployed, released and failed so far."""
+        self._seeds = seeds
+        self._weights: set[ModelName] = set()
+        self._standing: dict[str, Replica] = {}
+        self._gone: dict[str, Counter[Stage]] = {}
+        self._numbers = 0
+        self._planned: EventQueue[_Planned] = EventQueue()
+        self._ledger = StageLedger()
+
+    # --- looking -------------------------------------------------------------------------------
+
+    def replicas(self) -> tuple[Replica, ...]:
+        """Everything that is paid for, oldest VM first."""
+        return tuple(self._standing.values())
+
+    def standing_for(self, pool: PoolKey) -> tuple[Replica, ...]:
+        """What serves or will serve in the pool, oldest VM first."""
+        return tuple(r for r in self._standing.values() if r.stands and r.counts_for == pool)
+
+    def gone(self, command_id: str) -> Mapping[Stage, int]:
+        """How many replicas a command released, or lost to failure."""
+        return self._gone.get(command_id, Counter())
+
+    def stage_seconds(self, now: datetime) -> StageSeconds:
+        """Replica-seconds per (pool, stage) from the first VM until `now`."""
+        self.advance(now)
+        return self._ledger.until(now, self._standing.values())
+
+    # --- ordering ------------------------------------------------------------------------------
+
+    def stand(self, pool: PoolKey, replicas: int, now: datetime) -> None:
+        """Let ready replicas stand as if they had always been there: how a run begins."""
+        for _ in range(replicas):
+            replica = self._new(pool, StartKind.COLD, "", now)
+            replica.stage = Stage.READY
+            self._plan_failure(replica)
+        self._weights.add(pool.model)
+        self.desired[pool] += replicas
+
+    def buy(self, pool: PoolKey, command_id: str, now: datetime) -> Replica:
+        """Order one VM for the pool. Raises QuotaExceeded, CapacityUnavailable, UnknownPool."""
+        self.advance(now)
+        kind = self.market.sell(pool.vm_type, self._standing.values(), command_id, now)
+        replica = self._new(pool, kind, command_id, now)
+        self.happened["bought"] += 1
+        self._plan_start(replica)
+        return replica
+
+    def release(self, replica: Replica, command_id: str, now: datetime) -> None:
+        """Give a VM back: at once while it is coming, after what runs is finished when it serves."""
+        self.advance(now)
+        replica.command_id = command_id
+        if replica.stage is Stage.READY:
+            self._enter(replica, Stage.DRAINING, now)
+            self._plan(replica, Stage.RELEASED, self._drained_at(replica, now))
+        elif replica.stage is Stage.DRAINING:
+            replica.destination = None
+        else:
+            self._enter(replica, Stage.RELEASED, now)
+
+    def redeploy(
+        self, replica: Replica, destination: PoolKey, command_id: str, now: datetime
+    ) -> None:
+        """Drain a ready replica, then load the destination's model on its VM."""
+        self.advance(now)
+        self._enter(replica, Stage.DRAINING, now)
+        replica.command_id, replica.destination = command_id, destination
+        replica.ordered_at, replica.life = now, replica.life + 1
+        self.happened["redeployed"] += 1
+        self._plan(replica, Stage.LOADING, self._drained_at(replica, now))
+
+    def fail(self, replica: Replica, now: datetime) -> None:
+        """Break a replica; its place in `desired` goes with it, so that the next plan sees the gap."""
+        if replica.stands:
+            pool = replica.counts_for
+            self.desired[pool] = max(0, self.desired[pool] - 1)
+        self._enter(replica, Stage.FAILED, now)
+        replica.destination = None
+        self._plan(replica, Stage.RELEASED, now + self.troubles.failed_kept)
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def advance(self, now: datetime) -> None:
+        """Let everything happen that is due; repeatable."""
+        for at, (replica_id, life, stage) in self._planned.due(now):
+            replica = self._standing.get(replica_id)
+            if replica is not None and replica.life == life:
+                self._happen(replica, stage, at)
+
+    def _happen(self, replica: Replica, stage: Stage, at: datetime) -> None:
+        if replica.stage is Stage.FAILED and stage is not Stage.RELEASED:
+            return
+        if stage is Stage.FAILED:
+            self.fail(replica, at)
+            return
+        if replica.stage is Stage.DRAINING:
+            drained = self._drained_at(replica, at)
+            if drained > at:
+                self._plan(replica, stage, drained)
+                return
+            stage = Stage.RELEASED if replica.destination is None else Stage.LOADING
+        self._enter(replica, stage, at)
+
+    def _enter(self, replica: Replica, stage: Stage, at: datetime) -> None:
+        self._ledger.leave(replica, at)
+        replica.become(stage, at)
+        if stage is Stage.LOADING and replica.destination is not None:
+            self._reload(replica, replica.destination)
+        elif stage is Stage.READY:
+            self._greet(replica)
+        elif stage is Stage.FAILED:
+            self._count_gone(replica, "failed")
+        elif stage is Stage.RELEASED:
+            del self._standing[replica.replica_id]
+            self.market.take_back(replica.pool.vm_type)
+            self._count_gone(replica, "released")
+
+    def _reload(self, replica: Replica, destination: PoolKey) -> None:
+        local = destination.model in self._weights
+        replica.pool, replica.destination = destination, None
+        replica.start_kind = (
+            StartKind.REDEPLOY_LOCAL_WEIGHTS if local else StartKind.REDEPLOY_REMOTE_WEIGHTS
+        )
+        self._plan(replica, Stage.READY, replica.since + self._lead_time(replica))
+
+    def _greet(self, replica: Replica) -> None:
+        self._weights.add(replica.pool.model)
+        self.lead_times.append(
+            LeadTimeSample(
+                pool=replica.pool,
+                start_kind=replica.start_kind,
+                lead_time=replica.since - replica.ordered_at,
+                ready_at=replica.since,
+            )
+        )
+        self._plan_failure(replica)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _new(self, pool: PoolKey, kind: StartKind, command_id: str, now: datetime) -> Replica:
+        if pool not in self.pools:
+            raise UnknownPool(pool, remedy=f"it is no pool of {self.name}")
+        self._numbers += 1
+        replica = Replica(
+            replica_id=f"{self.name}-{self._numbers:05d}",
+            number=self._numbers,
+            pool=pool,
+            start_kind=kind,
+            ordered_at=now,
+            since=now,
+            command_id=command_id,
+        )
+        self._standing[replica.replica_id] = replica
+        return replica
+
+    def _plan(self, replica: Replica, stage: Stage, at: datetime) -> None:
+        self._planned.push(at, (replica.replica_id, replica.life, stage))
+
+    def _plan_start(self, replica: Replica) -> None:
+        lead, ordered = self._lead_time(replica), replica.ordered_at
+        loading = ordered + _part(lead, _UNTIL_LOADING[replica.start_kind])
+        self._plan(replica, Stage.PROVISIONING, ordered + _part(lead, _UNTIL_PROVISIONING))
+        unlucky = self._rng(replica, "start").random()
+        if unlucky < self.troubles.start_failure_probability:
+            self._plan(replica, Stage.FAILED, loading)
+            return
+        self._plan(replica, Stage.LOADING, loading)
+        self._plan(replica, Stage.READY, ordered + lead)
+
+    def _plan_failure(self, replica: Replica) -> None:
+        if self.troubles.failures_per_day:
+            days = self._rng(replica, "failure").exponential(1 / self.troubles.failures_per_day)
+            lasts = timedelta(seconds=round(days * 86400))
+            self._plan(replica, Stage.FAILED, replica.since + lasts)
+
+    def _lead_time(self, replica: Replica) -> timedelta:
+        prior = self.catalogue.lead_time_priors[replica.pool.vm_type, replica.start_kind]
+        return drawn_lead_time(self._rng(replica, "lead time"), prior.p50, prior.p90)
+
+    def _rng(self, replica: Replica, what: str) -> Generator:
+        return generator(self._seeds, what, replica.number, replica.life)
+
+    def _drained_at(self, replica: Replica, now: datetime) -> datetime:
+        return max(now, self.load.finishes_at(replica.pool, replica.replica_id, now))
+
+    def _count_gone(self, replica: Replica, what: str) -> None:
+        self.happened[what] += 1
+        if replica.command_id:
+            self._gone.setdefault(replica.command_id, Counter())[replica.stage] += 1
+
+
+def _part(lead: timedelta, share: float) -> timedelta:
+    return timedelta(seconds=round(lead.total_seconds() * share))

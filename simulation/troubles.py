@@ -1,0 +1,59 @@
+"""What goes wrong in a simulated region, scripted by time and drawn by chance; nothing by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heliostat.errors import InvalidInput
+from heliostat.model.instants import Span
+from heliostat.model.names import VmTypeName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """For a while the cloud sells no more VMs of a type than `free_vms`."""
+
+    vm_type: VmTypeName
+    span: Span
+    free_vms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryHole:
+    """For a while the region's gateways report nothing, or windows without token counts."""
+
+    span: Span
+    only_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudTroubles:
+    """A region's troubles. Probabilities are per purchase; `failures_per_day` is per ready replica."""
+
+    shortages: tuple[Shortage, ...] = ()
+    api_outages: tuple[Span, ...] = ()
+    throttles: tuple[Span, ...] = ()
+    telemetry_holes: tuple[TelemetryHole, ...] = ()
+    refusal_probability: float = 0.0
+    start_failure_probability: float = 0.0
+    failures_per_day: float = 0.0
+    failed_kept: timedelta = timedelta(minutes=5)
+    """How long a failed VM is paid for until it is cleared away."""
+
+    def __post_init__(self) -> None:
+        for name in ("refusal_probability", "start_failure_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInput(name, f"{getattr(self, name)} is not within [0, 1]")
+        if self.failures_per_day < 0:
+            raise InvalidInput("failures_per_day", "is negative")
+
+    def free_vms(self, vm_type: VmTypeName, now: datetime) -> int | None:
+        """How many VMs a shortage leaves; None outside of shortages."""
+        left = [s.free_vms for s in self.shortages if s.vm_type == vm_type and now in s.span]
+        return min(left, default=None)
+
+    def hole(self, instant: datetime) -> TelemetryHole | None:
+        """The telemetry hole at that instant, the worst of several; None when all is reported."""
+        holes = [hole for hole in self.telemetry_holes if instant in hole.span]
+        return min(holes, key=lambda hole: hole.only_tokens, default=None)

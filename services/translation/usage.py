@@ -1,0 +1,201 @@
+"""Usage reports: columnar batches in both directions, and what becomes of them.
+
+The dictionary's series are checked once each, columns as wholes; no row becomes an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import InvalidInput, UnknownTier
+from heliostat.model.instants import to_epoch
+from heliostat.model.names import ModelName, RegionName
+from heliostat.model.usage import UsageBatch, UsageReceipt, UsageSeries
+from heliostat.v1 import usage_pb2
+from services.translation.enums import TIER
+from services.translation.fields import required, required_text
+from services.translation.names import named_at
+from services.translation.sketches import sketch_column
+
+NOT_MEASURED = -1
+MAX_SERIES = 100_000
+MAX_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLimits:
+    """How far windows may lie from now: clocks differ a little, and retention drops what is too old."""
+
+    ahead: timedelta = timedelta(minutes=5)
+    behind: timedelta = timedelta(days=400)
+
+
+def batch_to_wire(batch: UsageBatch) -> usage_pb2.UsageBatch:
+    """The batch; a column in which nothing was measured stays away."""
+    return usage_pb2.UsageBatch(
+        source_id=batch.source_id,
+        incarnation=batch.incarnation,
+        sequence=batch.sequence,
+        series=[usage_series_to_wire(series) for series in batch.series],
+        series_index=batch.series_index,
+        window_start_seconds=batch.window_start,
+        revision=batch.revision,
+        offered_requests=batch.offered,
+        admitted_requests=batch.admitted,
+        rejected_requests=batch.rejected,
+        retried_requests=batch.retried,
+        completed_requests=batch.completed,
+        input_tokens=_tokens_to_wire(batch.input_tokens),
+        output_tokens=_tokens_to_wire(batch.output_tokens),
+        ttft_sketch=_sketches_to_wire(batch.ttft),
+        itl_sketch=_sketches_to_wire(batch.itl),
+        e2e_sketch=_sketches_to_wire(batch.e2e),
+    )
+
+
+def batch_from_wire(
+    path: str, batch: usage_pb2.UsageBatch, catalogue: FleetCatalogue
+) -> UsageBatch:
+    """The batch with every column checked. Raises InvalidInput or an Unknown… error."""
+    rows = len(batch.window_start_seconds)
+    if rows > MAX_ROWS or len(batch.series) > MAX_SERIES:
+        raise InvalidInput(path, f"holds more than {MAX_ROWS} rows", remedy="split it")
+    return UsageBatch(
+        source_id=required_text(f"{path}.source_id", batch.source_id),
+        incarnation=batch.incarnation,
+        sequence=batch.sequence,
+        series=_series_of(f"{path}.series", batch.series, catalogue),
+        series_index=list(batch.series_index),
+        window_start=list(batch.window_start_seconds),
+        revision=list(batch.revision),
+        offered=list(batch.offered_requests),
+        admitted=list(batch.admitted_requests),
+        rejected=list(batch.rejected_requests),
+        retried=list(batch.retried_requests),
+        completed=list(batch.completed_requests),
+        input_tokens=_tokens_from_wire(f"{path}.input_tokens", batch.input_tokens, rows),
+        output_tokens=_tokens_from_wire(f"{path}.output_tokens", batch.output_tokens, rows),
+        ttft=sketch_column(f"{path}.ttft_sketch", batch.ttft_sketch, rows),
+        itl=sketch_column(f"{path}.itl_sketch", batch.itl_sketch, rows),
+        e2e=sketch_column(f"{path}.e2e_sketch", batch.e2e_sketch, rows),
+    )
+
+
+def check_skew(path: str, batch: UsageBatch, now: datetime, limits: UsageLimits) -> None:
+    """Every window started within the limits around now. Raises InvalidInput naming the column."""
+    if not len(batch):
+        return
+    field = f"{path}.window_start_seconds"
+    ahead = max(batch.window_start) - to_epoch(now + limits.ahead)
+    if ahead > 0:
+        raise InvalidInput(
+            field,
+            f"a window starts {ahead + int(limits.ahead.total_seconds())} s in the future",
+            remedy="set the source's clock",
+        )
+    behind = to_epoch(now - limits.behind) - min(batch.window_start)
+    if behind > 0:
+        raise InvalidInput(
+            field,
+            f"a window lies more than {limits.behind.days} days back",
+            remedy="leave it out: nothing that old is kept",
+        )
+
+
+def usage_series_to_wire(series: UsageSeries) -> usage_pb2.UsageSeries:
+    """The series."""
+    return usage_pb2.UsageSeries(
+        origin_region=series.origin,
+        serving_region=series.serving,
+        model=series.model,
+        tier=TIER.to_wire(series.tier),
+    )
+
+
+def usage_series_from_wire(path: str, series: usage_pb2.UsageSeries) -> UsageSeries:
+    """The series. Raises InvalidInput when a part is not set."""
+    return UsageSeries(
+        origin=RegionName(required_text(f"{path}.origin_region", series.origin_region)),
+        serving=RegionName(required_text(f"{path}.serving_region", series.serving_region)),
+        model=ModelName(required_text(f"{path}.model", series.model)),
+        tier=TIER.from_wire(f"{path}.tier", series.tier),
+    )
+
+
+def receipt_to_wire(receipt: UsageReceipt, sequence: int) -> usage_pb2.ReportUsageResponse:
+    """The answer to the batch of that sequence."""
+    return usage_pb2.ReportUsageResponse(
+        source_id=receipt.source_id,
+        incarnation=receipt.incarnation,
+        sequence=sequence,
+        durable_sequence=receipt.durable_sequence,
+        replayed=receipt.replayed,
+    )
+
+
+def receipt_from_wire(response: usage_pb2.ReportUsageResponse) -> UsageReceipt:
+    """How far the source is durable."""
+    return UsageReceipt(
+        source_id=response.source_id,
+        incarnation=response.incarnation,
+        durable_sequence=response.durable_sequence,
+        replayed=response.replayed,
+    )
+
+
+def _series_of(
+    path: str, series: Iterable[usage_pb2.UsageSeries], catalogue: FleetCatalogue
+) -> tuple[UsageSeries, ...]:
+    """The dictionary; every name is the catalogue's, every tier one that its model offers."""
+    known = []
+    for index, one in enumerate(series):
+        at = f"{path}[{index}]"
+        value = usage_series_from_wire(at, one)
+        with named_at(f"{at}.origin_region"):
+            catalogue.region(value.origin)
+        with named_at(f"{at}.serving_region"):
+            catalogue.region(value.serving)
+        with named_at(f"{at}.model"):
+            model = catalogue.model(value.model)
+        if model.tier(value.tier) is None:
+            tiers = ", ".join(spec.tier for spec in model.tiers)
+            remedy = f"{value.model} offers {tiers}"
+            raise UnknownTier(value.tier, remedy=remedy, field=f"{at}.tier")
+        known.append(value)
+    if len(set(known)) != len(known):
+        raise InvalidInput(path, "holds a series twice")
+    return tuple(known)
+
+
+def _tokens_to_wire(column: Sequence[int | None]) -> list[int]:
+    if all(tokens is None for tokens in column):
+        return []
+    return [NOT_MEASURED if tokens is None else tokens for tokens in column]
+
+
+def _tokens_from_wire(path: str, column: Sequence[int], rows: int) -> Sequence[int | None]:
+    if not column:
+        return [None] * rows
+    tokens = list(column)
+    least = min(tokens)
+    if least >= 0:
+        return tokens
+    if least < NOT_MEASURED:
+        raise InvalidInput(path, f"{least} is negative", remedy="-1 means not measured")
+    return [None if number == NOT_MEASURED else number for number in tokens]
+
+
+def _sketches_to_wire(column: Sequence[bytes | None]) -> list[bytes]:
+    if all(sketch is None for sketch in column):
+        return []
+    return [sketch or b"" for sketch in column]
+
+
+def batch_of_request(
+    request: usage_pb2.ReportUsageRequest, catalogue: FleetCatalogue
+) -> UsageBatch:
+    """The request's batch. Raises InvalidInput or an Unknown… error."""
+    return batch_from_wire(required("", request, "batch"), request.batch, catalogue)

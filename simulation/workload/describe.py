@@ -1,0 +1,96 @@
+"""Describes a trace: the figures that decide whether a fleet can be planned from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from simulation.workload.figures import SeriesFigures, series_figures
+from simulation.workload.lengths import LengthHistogram
+from simulation.workload.load import LoadedTrace
+from simulation.workload.published import TOKEN_LEVELS
+from simulation.workload.series import LoadSeries, mean_lengths, total_of
+
+ROLL_UPS = ("_total", "_observed")
+"""Last part of the names under which our series files keep sums of other series."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthFigures:
+    """Tokens per request: the exact mean, and quantiles (level, tokens) within one per cent."""
+
+    mean: float
+    quantiles: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFigures:
+    """What `trace describe` says of a file.
+
+    `total` is None for lengths without arrivals. Lengths are None where rows are bins or the column
+    was never measured. `series` come largest first, without roll-ups.
+    """
+
+    path: str
+    format: str
+    rows_kept: int
+    rows_bad: int
+    total: SeriesFigures | None
+    series: tuple[SeriesFigures, ...]
+    prompt: LengthFigures | None
+    output: LengthFigures | None
+    notes: tuple[str, ...]
+
+
+def describe(trace: LoadedTrace) -> TraceFigures:
+    """The figures of a loaded trace."""
+    cut_off = trace.format.holds_requests
+    notes = list(trace.said)
+    singles, left_out = without_roll_ups(trace.series)
+    if left_out:
+        notes.append(f"{', '.join(left_out)} are sums of the others and count once.")
+    total = _total(singles, cut_off=cut_off) if singles else None
+    if total and total.missing_bins:
+        notes.append(f"{total.missing_bins:,} bins lack a series; they are missing in the total.")
+    each = [series_figures(one, cut_off=cut_off) for one in singles]
+    each.sort(key=lambda figures: (-_order(figures), figures.series_id))
+    lengths = trace.lengths
+    return TraceFigures(
+        path=str(trace.path),
+        format=str(trace.format),
+        rows_kept=trace.kept,
+        rows_bad=trace.bad,
+        total=total,
+        series=tuple(each),
+        prompt=_length_figures(lengths.prompt) if lengths else None,
+        output=_length_figures(lengths.output) if lengths else None,
+        notes=tuple(notes),
+    )
+
+
+def _total(singles: list[LoadSeries], *, cut_off: bool) -> SeriesFigures:
+    figures = series_figures(total_of("all", singles), cut_off=cut_off)
+    prompt, output = mean_lengths(singles)  # over those that measured, where others did not
+    return replace(figures, mean_input_tokens=prompt, mean_output_tokens=output)
+
+
+def without_roll_ups(series: Sequence[LoadSeries]) -> tuple[list[LoadSeries], list[str]]:
+    """The series that are no sums of others, and the names of those that are.
+
+    A sum counts as one only where the file also holds something to add up.
+    """
+    sums = [one.series_id for one in series if one.series_id.split("/")[-1] in ROLL_UPS]
+    singles = [one for one in series if one.series_id not in sums]
+    return (singles, sums) if singles else (list(series), [])
+
+
+def _order(figures: SeriesFigures) -> float:
+    return figures.mean_per_second if figures.mean_per_second == figures.mean_per_second else -1.0
+
+
+def _length_figures(histogram: LengthHistogram) -> LengthFigures | None:
+    mean = histogram.mean
+    if mean is None:
+        return None
+    found = tuple((level, histogram.quantile(level) or 0.0) for level in TOKEN_LEVELS)
+    return LengthFigures(mean=mean, quantiles=found)

@@ -1,0 +1,208 @@
+"""Reads any trace that we know into series on a grid and a histogram of lengths, in flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from simulation.workload.binning import MinuteBins
+from simulation.workload.formats import TraceFormat, detect_format
+from simulation.workload.grid import series_on_grid
+from simulation.workload.lengths import LengthHistogram
+from simulation.workload.readers.csv_requests import azure_rows, burstgpt_rows
+from simulation.workload.readers.ledger import RowLedger
+from simulation.workload.readers.mooncake import mooncake_rows
+from simulation.workload.readers.parquet import (
+    parquet_metadata,
+    request_rows,
+    request_start,
+    series_rows,
+)
+from simulation.workload.readers.rules import RequestRules
+from simulation.workload.readers.servegen import client_lengths, servegen_rows
+from simulation.workload.series import LoadSeries
+
+OnRows = Callable[[int], None]
+"""Told after each block how many rows were read so far."""
+
+SOURCES: dict[TraceFormat, Callable[[RowLedger], Iterator[pl.DataFrame]]] = {
+    TraceFormat.AZURE: azure_rows,
+    TraceFormat.BURSTGPT: burstgpt_rows,
+    TraceFormat.MOONCAKE: mooncake_rows,
+    TraceFormat.REQUESTS: request_rows,
+}
+"""The formats whose rows are requests."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lengths:
+    """Prompt and output lengths of single requests."""
+
+    prompt: LengthHistogram = field(default_factory=LengthHistogram)
+    output: LengthHistogram = field(default_factory=LengthHistogram)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTrace:
+    """What a trace file holds.
+
+    `series` share one grid and are () for a file of lengths without arrivals. `lengths` is None
+    where rows are bins. `said` are sentences on what was left out or put right while reading.
+    """
+
+    path: Path
+    format: TraceFormat
+    series: tuple[LoadSeries, ...]
+    lengths: Lengths | None
+    kept: int
+    bad: int
+    said: tuple[str, ...]
+    time_zone: str = ""
+    """The source's local time zone where its metadata names one."""
+
+
+def load_trace(
+    path: Path,
+    *,
+    wanted: TraceFormat | None = None,
+    skip_bad_rows: bool = False,
+    on_rows: OnRows | None = None,
+) -> LoadedTrace:
+    """The file (or folder), read once. Raises InvalidTrace."""
+    kind = wanted or detect_format(path)
+    ledger = RowLedger(path=path, skip_bad_rows=skip_bad_rows)
+    if kind is TraceFormat.SERIES:
+        return _series_file(ledger, kind)
+    if kind is TraceFormat.SERVEGEN:
+        return _servegen(ledger, kind, on_rows)
+    return _requests(ledger, kind, on_rows)
+
+
+def checked_requests(
+    ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None = None
+) -> Iterator[tuple[pl.DataFrame, RequestRules]]:
+    """Blocks of good request rows, with the rules that know the start. Raises InvalidTrace."""
+    rules = RequestRules(ledger, absolute=kind is TraceFormat.AZURE)
+    for block in SOURCES[kind](ledger):
+        yield rules.check(block), rules
+        if on_rows:
+            on_rows(ledger.kept + ledger.bad)
+
+
+def holds_lengths_only(path: Path) -> bool:
+    """True when a request parquet file knows no arrival at all."""
+    count = pl.scan_parquet(path).select(pl.col("arrival_s").count()).collect().item()
+    return int(count) == 0
+
+
+def _requests(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> LoadedTrace:
+    bins, lengths = MinuteBins(), Lengths()
+    if kind is TraceFormat.REQUESTS and holds_lengths_only(ledger.path):
+        return _lengths_only(ledger, lengths)
+    start: datetime | None = None
+    for rows, rules in checked_requests(ledger, kind, on_rows):
+        start = rules.start
+        bins.add(rows)
+        _count_lengths(lengths, rows)
+    if kind is TraceFormat.REQUESTS:
+        start = request_start(ledger.path)
+    series = tuple(bins.series(start)) if ledger.kept else ()
+    if not series:
+        raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+    said = ledger.sentences()
+    return _loaded(ledger, kind, series, lengths, said)
+
+
+def _lengths_only(ledger: RowLedger, lengths: Lengths) -> LoadedTrace:
+    # The rules want a time: all rows get the same, which says nothing and is thrown away.
+    rules = RequestRules(ledger, absolute=False)
+    for block in request_rows(ledger):
+        _count_lengths(lengths, rules.check(block.with_columns(at_seconds=pl.lit(0.0))))
+    if not ledger.kept:
+        raise ledger.refuse("holds no rows")
+    said = [*ledger.sentences(), "The file holds lengths of requests and no arrival times."]
+    return _loaded(ledger, TraceFormat.REQUESTS, (), lengths, said)
+
+
+def _count_lengths(lengths: Lengths, rows: pl.DataFrame) -> None:
+    for histogram, name in ((lengths.prompt, "input_tokens"), (lengths.output, "output_tokens")):
+        histogram.add(rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy())
+
+
+def _series_file(ledger: RowLedger, kind: TraceFormat) -> LoadedTrace:
+    rows = series_rows(ledger)
+    if rows.is_empty():
+        raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+    metadata = parquet_metadata(ledger.path)
+    interval = metadata.get("interval_s", "")
+    step = timedelta(seconds=int(interval)) if interval.isdigit() and int(interval) else None
+    series, said = series_on_grid(rows, ledger, step)
+    zone = metadata.get("tz_local", "").split(" ")[0]
+    return _loaded(ledger, kind, tuple(series), None, [*ledger.sentences(), *said], zone)
+
+
+def _servegen(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> LoadedTrace:
+    frames: list[pl.DataFrame] = []
+    without: list[str] = []
+    for client, file, windows in servegen_rows(ledger):
+        lengths = client_lengths(file, ledger)
+        starts = windows["start_seconds"].to_numpy()
+        if not lengths.known:
+            without.append(client)
+        means = np.array([lengths.at(at) for at in starts]).reshape(-1, 2)
+        frames.append(_window_sums(client, windows, means))
+        if on_rows:
+            on_rows(ledger.kept + ledger.bad)
+    if not frames or not sum(frame.height for frame in frames):
+        raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+    series, said = series_on_grid(pl.concat(frames), ledger, None)
+    # The windows count from a start that the files do not name.
+    relative = tuple(replace(one, start=None) for one in series)
+    said.append("Requests of a window are its rate times its length: the files give rates.")
+    if without:
+        said.append(f"{len(without)} of {len(frames)} clients come without lengths of requests.")
+    return _loaded(ledger, kind, relative, None, [*ledger.sentences(), *said], "Asia/Shanghai")
+
+
+WINDOW_SECONDS = 600.0
+"""ServeGen's published window, for a client with a single one."""
+
+
+def _window_sums(client: str, windows: pl.DataFrame, means: NDArray[np.float64]) -> pl.DataFrame:
+    least = windows["start_seconds"].diff().min()
+    seconds = float(least) if isinstance(least, float) else WINDOW_SECONDS
+    requests = pl.col("requests_per_second") * seconds
+    return windows.select(
+        "line",
+        "start_seconds",
+        pl.lit(client).alias("series_id"),
+        requests.alias("requests"),
+        (requests * pl.lit(pl.Series(means[:, 0]))).alias("input_tokens"),
+        (requests * pl.lit(pl.Series(means[:, 1]))).alias("output_tokens"),
+    )
+
+
+def _loaded(
+    ledger: RowLedger,
+    kind: TraceFormat,
+    series: tuple[LoadSeries, ...],
+    lengths: Lengths | None,
+    said: list[str],
+    time_zone: str = "",
+) -> LoadedTrace:
+    return LoadedTrace(
+        path=ledger.path,
+        format=kind,
+        series=series,
+        lengths=lengths,
+        kept=ledger.kept,
+        bad=ledger.bad,
+        said=tuple(said),
+        time_zone=time_zone,
+    )

@@ -1,0 +1,124 @@
+"""Our own parquet formats: request traces (`arrival_s`, tokens), load series (`start_ts`, sums per bin)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from heliostat.errors import InvalidTrace
+from simulation.workload.readers.ledger import RowLedger
+
+BLOCK_ROWS = 200_000
+REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens")
+SERIES_KEYS = ("start_ts", "series_id")
+MEASURES = ("requests", "input_tokens", "output_tokens")
+
+
+def parquet_columns(path: Path) -> dict[str, pl.DataType]:
+    """The file's columns and types. Raises InvalidTrace when it is no readable parquet file."""
+    try:
+        return dict(pl.read_parquet_schema(path))
+    except (PolarsError, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def parquet_metadata(path: Path) -> dict[str, str]:
+    """The file's own notes (licence, citation, time zone …). Raises InvalidTrace."""
+    try:
+        return dict(pl.read_parquet_metadata(path))
+    except (PolarsError, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
+    """Raw rows of a request trace; a null count = not measured; series are the models in it."""
+    columns = parquet_columns(ledger.path)
+    missing = [name for name in REQUEST_COLUMNS if name not in columns]
+    if missing:
+        raise ledger.refuse(f"lacks the columns {', '.join(missing)}")
+    series = pl.col("model") if "model" in columns else pl.lit("requests")
+    for block in _blocks(ledger, BLOCK_ROWS):
+        yield block.select(
+            "line",
+            _as_number("arrival_s").alias("at_seconds"),
+            series.cast(pl.String).fill_null("requests").alias("series"),
+            _as_number("input_tokens").alias("input_tokens"),
+            _as_number("output_tokens").alias("output_tokens"),
+            pl.lit(None, dtype=pl.String).alias("why"),
+        )
+
+
+def request_start(path: Path) -> datetime | None:
+    """The absolute start that the file's metadata gives, to the second; None where it gives none."""
+    text = parquet_metadata(path).get("start_ts", "").replace("Z", "+00:00")
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if start.tzinfo is None else start.replace(microsecond=0)
+
+
+def series_rows(ledger: RowLedger) -> pl.DataFrame:
+    """All rows of a series file, checked: `line, start_ts, series_id, requests, input_tokens, output_tokens`.
+
+    A measure that the file does not have is null throughout. Raises InvalidTrace.
+    """
+    columns = parquet_columns(ledger.path)
+    missing = [name for name in SERIES_KEYS if name not in columns]
+    if missing or not any(name in columns for name in MEASURES):
+        raise ledger.refuse(f"lacks the columns {', '.join(missing or MEASURES)}")
+    if not isinstance(columns["start_ts"], pl.Datetime):
+        raise ledger.refuse(f"start_ts holds {columns['start_ts']}, not instants")
+    frames = [ledger.sift(_series_block(block, columns)) for block in _blocks(ledger, BLOCK_ROWS)]
+    if not frames:
+        raise ledger.refuse("holds no rows")
+    return pl.concat(frames)
+
+
+def _series_block(block: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    measures = [
+        (_as_number(name) if name in columns else pl.lit(None, dtype=pl.Float64)).alias(name)
+        for name in MEASURES
+    ]
+    start = pl.col("start_ts").cast(pl.Datetime("us")).dt.epoch("us")
+    rows = block.select(
+        "line", (start / 1e6).alias("start_seconds"), pl.col("series_id").cast(pl.String), *measures
+    )
+    why = [
+        pl.when(pl.col("start_seconds").is_null()).then(pl.lit("start_ts is missing")),
+        pl.when(pl.col("series_id").is_null()).then(pl.lit("series_id is missing")),
+        *(
+            pl.when((pl.col(name) < 0) | pl.col(name).is_infinite()).then(
+                pl.format("{} may not be {}", pl.lit(name), pl.col(name))
+            )
+            for name in MEASURES
+        ),
+    ]
+    return rows.with_columns(why=pl.coalesce(*why))
+
+
+def _as_number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def _blocks(ledger: RowLedger, rows: int) -> Iterator[pl.DataFrame]:
+    """The file in slices, with `line` = row number from 1."""
+    try:
+        scan = pl.scan_parquet(ledger.path)
+        total = int(scan.select(pl.len()).collect().item())
+        for offset in range(0, total, rows):
+            part = scan.slice(offset, rows).collect()
+            yield part.with_columns(
+                line=pl.int_range(pl.len(), dtype=pl.Int64) + (offset + 1),
+            )
+    except (PolarsError, OSError, ValueError) as error:
+        raise _unreadable(ledger.path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InvalidTrace:
+    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return InvalidTrace(str(path), f"is no readable parquet file: {reason}")

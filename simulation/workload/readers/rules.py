@@ -1,0 +1,113 @@
+"""The rules that every request row obeys, whatever file it comes from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from simulation.workload.readers.ledger import RowLedger
+
+LONGEST_SPAN_SECONDS = 10 * 366 * 86_400
+MOST_TOKENS = 10_000_000
+"""No context window reaches this: a longer prompt is a broken row."""
+
+RAW = {
+    "line": pl.Int64,
+    "at_seconds": pl.Float64,
+    "series": pl.String,
+    "input_tokens": pl.Float64,
+    "output_tokens": pl.Float64,
+    "why": pl.String,
+}
+"""What a format's parser makes of its rows: time on the file's own clock, `why` where unreadable."""
+
+
+def number(field: str, name: str) -> tuple[pl.Expr, pl.Expr]:
+    """A text field as a number, and the complaint where it is none."""
+    value = pl.col(field).str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None)
+    why = pl.when(value.is_null()).then(
+        pl.format(
+            "{} is not a number: '{}'", pl.lit(name), pl.col(field).fill_null("").str.head(40)
+        )
+    )
+    return value, why
+
+
+class RequestRules:
+    """Checks rows in file order, block by block: readable, sorted, sizes that a request can have.
+
+    `start` is the instant of the first good row where the file's clock is absolute.
+    """
+
+    def __init__(self, ledger: RowLedger, *, absolute: bool) -> None:
+        self._ledger = ledger
+        self._absolute = absolute
+        self._first: float | None = None
+        self._latest = float("-inf")
+
+    @property
+    def start(self) -> datetime | None:
+        """When the trace starts, in whole seconds; None when the file does not say or held no row."""
+        if self._first is None or not self._absolute:
+            return None
+        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=int(self._first))
+
+    def check(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Good rows as `line, arrival_s, series, input_tokens, output_tokens`. Raises InvalidTrace.
+
+        `arrival_s` counts from the first good row; a null count = not measured.
+        """
+        why = pl.coalesce(pl.col("why"), *_size("input_tokens"), *_size("output_tokens"), _time())
+        rows = rows.with_columns(why=why)
+        # A row is late against the latest good row before it, wherever that stood.
+        good_at = pl.when(pl.col("why").is_null()).then(pl.col("at_seconds"))
+        latest = pl.max_horizontal(
+            good_at.cum_max().forward_fill().shift(1), pl.lit(self._latest, dtype=pl.Float64)
+        )
+        late = pl.when(pl.col("at_seconds") < latest).then(
+            pl.lit("arrives before the row before it; sort the file by time first")
+        )
+        rows = rows.with_columns(why=pl.coalesce("why", late))
+        rows = rows.with_columns(why=pl.coalesce("why", self._too_far(rows)))
+        good = self._ledger.sift(rows)
+        if good.height:
+            if self._first is None:
+                self._first = float(good["at_seconds"][0])
+            self._latest = float(good["at_seconds"][-1])
+        return good.select(
+            "line",
+            (pl.col("at_seconds") - (self._first or 0.0)).alias("arrival_s"),
+            "series",
+            "input_tokens",
+            "output_tokens",
+        )
+
+    def _too_far(self, rows: pl.DataFrame) -> pl.Expr:
+        first = self._first
+        if first is None:
+            good = rows.filter(pl.col("why").is_null())
+            first = float(good["at_seconds"][0]) if good.height else 0.0
+        return pl.when(pl.col("at_seconds") - first > LONGEST_SPAN_SECONDS).then(
+            pl.lit("arrives more than ten years after the first row")
+        )
+
+
+def _size(column: str) -> tuple[pl.Expr, pl.Expr]:
+    value = pl.col(column)
+    name = pl.lit(column.replace("_", " "))
+    return (
+        pl.when((value < 0) | (value != value.floor())).then(
+            pl.format("{} are not a whole number of at least 0: {}", name, value)
+        ),
+        pl.when(value > MOST_TOKENS).then(
+            pl.format("{} are overlong: {} (most {})", name, value, pl.lit(MOST_TOKENS))
+        ),
+    )
+
+
+def _time() -> pl.Expr:
+    at = pl.col("at_seconds")
+    return pl.when(at.is_null() | at.is_nan() | at.is_infinite()).then(
+        pl.lit("the arrival time cannot be read")
+    )

@@ -246,6 +246,10 @@ class StorageUnavailable(Unavailable):
     """The database does not answer."""
 
 
+class WorkersUnavailable(Unavailable):
+    """Worker processes died again and again on the same work, or were closed."""
+
+
 class DriverUnavailable(Unavailable):
     """The cloud's API does not answer."""
 

@@ -28,13 +28,17 @@ class Forecaster(Protocol):
 
         Uses nothing after `issued_at`. A series without a champion gets the default order of
         methods. A method that cannot be used is replaced in a stated order, said in `degraded`.
+        A series without any measurement gets no forecast, rather than one of zeros.
         """
         ...
 
     def select(
         self, series: Sequence[DemandSeries], *, issued_at: datetime, horizon: timedelta
     ) -> tuple[Champion, ...]:
-        """The best method per series by rolling-origin backtest at that horizon, with the reason."""
+        """The best method per series by rolling-origin backtest at that horizon, with the reason.
+
+        A series whose history is too short to compare methods gets no champion.
+        """
         ...
 
 

@@ -1,0 +1,109 @@
+"""Quantiles that cover: split-conformal, from the errors that a method made on rolling origins.
+
+A score is the error relative to the forecast, (truth - forecast) / (forecast + a tenth of the
+series' mean), so that one table serves trough and peak of the day. The q-quantile of n scores is
+the ceil((n + 1)·q)-th smallest (Lei et al., Distribution-free predictive inference for regression,
+2018, section 2); with fewer than 1 / (1 - q) scores it is the largest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting.grid import Floats, Ints
+
+_FLOOR_SHARE = 0.1
+_FEWEST_SCORES = 12
+_MOST_GROWTH = 2.0
+
+PRIOR_LEVELS = (0.0, 0.5, 0.9, 0.95, 0.99, 1.0)
+PRIOR_MEAN_SCORES = (-1.0, 0.0, 0.5, 0.75, 1.5, 2.0)
+PRIOR_PEAK_SCORES = (-1.0, 0.5, 1.0, 1.5, 2.5, 3.0)
+"""Assumed until twelve errors were seen: a bursty service's, chosen wide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Score quantiles of one series: `mean[l, q]` and `peak[l, q]` at lead `leads[l]`.
+
+    `floor` (tokens per second) is added to the forecast when scores become rates. `peaks_seen` and
+    `scored` say what it rests on.
+    """
+
+    leads: Ints
+    mean: Floats
+    peak: Floats
+    floor: float
+    peaks_seen: bool
+    scored: int
+
+
+def lead_ladder(longest: int) -> Ints:
+    """About three leads per doubling, 1 … longest: where scores are collected."""
+    rungs = {round(2 ** (third / 3)) for third in range(3 * 20)}
+    return np.array(sorted({rung for rung in rungs if rung < longest} | {longest}), dtype=np.int64)
+
+
+def floors(values: Floats) -> Floats:
+    """A tenth of each row's mean observed rate; at least a millionth, so that zeros can be scored."""
+    observed = ~np.isnan(values)
+    mean = np.nansum(values, axis=1) / np.maximum(observed.sum(axis=1), 1)
+    floor: Floats = np.maximum(_FLOOR_SHARE * mean, 1e-6)
+    return floor
+
+
+def scores(truth: Floats, forecast: Floats, floor: Floats) -> Floats:
+    """Relative errors; shapes (series, origins, leads) and floor (series,); NaN where unknown."""
+    return (truth - forecast) / (forecast + floor[:, None, None])
+
+
+def score_table(errors: Floats, levels: tuple[float, ...], prior: tuple[float, ...]) -> Floats:
+    """Quantiles (leads, levels) of one series' scores (origins, leads), neighbouring leads pooled.
+
+    A lead with fewer than twelve scores gets the last table before it that has them, else `prior`.
+    """
+    assumed = np.interp(levels, PRIOR_LEVELS, prior)
+    table = np.empty((errors.shape[1], len(levels)))
+    for lead in range(errors.shape[1]):
+        pool = errors[:, max(0, lead - 1) : lead + 2].ravel()
+        pool = np.sort(pool[~np.isnan(pool)])
+        if len(pool) >= _FEWEST_SCORES:
+            ranks = np.ceil((len(pool) + 1) * np.array(levels)).astype(np.int64)
+            table[lead] = pool[np.minimum(ranks, len(pool)) - 1]
+        else:
+            table[lead] = table[lead - 1] if lead else assumed
+    return table
+
+
+def quantile_paths(
+    centre: Floats, calibrations: list[Calibration], leads: Ints
+) -> tuple[Floats, Floats]:
+    """Mean and peak quantiles (series, levels, leads), tokens per second, from centres (series, leads).
+
+    Tables are interpolated over the logarithm of the lead; past the last lead that was scored they
+    widen with its square root, at most twofold. Never negative, never falling over the levels, and
+    no peak below its mean.
+    """
+    first = calibrations[0]
+    weights = _interpolation(first.leads, leads)
+    floor = np.array([one.floor for one in calibrations])[:, None, None]
+    scale = centre[:, None, :] + floor
+    both = []
+    for tables in ([one.mean for one in calibrations], [one.peak for one in calibrations]):
+        path = np.matmul(weights, np.array(tables)).transpose(0, 2, 1)
+        path = np.maximum(centre[:, None, :] + path * scale, 0.0)
+        both.append(np.maximum.accumulate(path, axis=1))
+    mean, peak = both
+    return mean, np.maximum(peak, mean)
+
+
+def _interpolation(known: Ints, wanted: Ints) -> Floats:
+    """(wanted, known): linear weights over log(lead), growing past the longest known lead."""
+    identity = np.eye(len(known))
+    logs, targets = np.log(known), np.log(wanted)
+    weights = np.stack([np.interp(targets, logs, column) for column in identity], axis=1)
+    growth = np.clip(np.sqrt(wanted / known[-1]), 1.0, _MOST_GROWTH)
+    grown: Floats = weights * growth[:, None]
+    return grown

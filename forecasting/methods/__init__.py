@@ -1,0 +1,1 @@
+"""Ways to forecast a panel, all behind one small protocol."""

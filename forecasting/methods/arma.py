@@ -1,0 +1,77 @@
+"""Autoregressive moving-average residuals: Yule-Walker fits, and paths from fixed coefficients."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.signal import lfilter
+
+from forecasting.grid import Floats, Ints
+
+
+def yule_walker(residuals: Floats, order: int) -> Floats:
+    """AR coefficients (series, order) of residuals (series, time); NaN counts as no deviation.
+
+    The biased autocovariance keeps the fitted process stationary (Brockwell and Davis, Time Series:
+    Theory and Methods, section 8.1), so that a path always returns to its season.
+    """
+    deviations = np.nan_to_num(residuals)
+    length = deviations.shape[1]
+    covariance = np.stack(
+        [
+            (deviations[:, lag:] * deviations[:, : max(length - lag, 0)]).sum(axis=1)
+            for lag in range(order + 1)
+        ],
+        axis=1,
+    )
+    covariance[:, 0] = covariance[:, 0] * (1 + 1e-9) + 1e-12
+    places = np.abs(np.arange(order)[:, None] - np.arange(order)[None, :])
+    solved: Floats = np.linalg.solve(covariance[:, places], covariance[:, 1:, None])
+    return solved[:, :, 0]
+
+
+def innovations(filled: Floats, ar: Floats, ma: Floats) -> Floats:
+    """One-step errors of an ARMA on hole-free deviations, the past before the first taken as zero."""
+    if not ma.shape[1]:
+        return np.zeros_like(filled)
+    rows = [
+        lfilter(np.r_[1.0, -phi], np.r_[1.0, theta], deviations)
+        for deviations, phi, theta in zip(filled, ar, ma, strict=True)
+    ]
+    return np.array(rows)
+
+
+def paths(filled: Floats, ar: Floats, ma: Floats, origins: Ints, leads: Ints) -> Floats:
+    """Expected deviations (series, origins, leads), linear in the last values and innovations."""
+    weights = _lead_weights(ar, ma, leads)
+    state = np.concatenate(
+        [
+            _lags(filled, origins, ar.shape[1]),
+            _lags(innovations(filled, ar, ma), origins, ma.shape[1]),
+        ],
+        axis=2,
+    )
+    # One small product per series: its bits do not depend on how many others there are.
+    expected: Floats = np.matmul(state, weights)
+    return expected
+
+
+def _lags(values: Floats, origins: Ints, count: int) -> Floats:
+    """(series, origins, count): the values 1, 2, … buckets before each origin, 0 before the first."""
+    places = origins[:, None] - np.arange(1, count + 1)[None, :]
+    return np.where(places >= 0, values[:, np.maximum(places, 0)], 0.0)
+
+
+def _lead_weights(ar: Floats, ma: Floats, leads: Ints) -> Floats:
+    """(series, p + q, leads): what each known value or innovation adds to each lead."""
+    series, p = ar.shape
+    q = ma.shape[1]
+    path = np.zeros((int(leads.max()), series, p + q))
+    for step in range(len(path)):
+        for lag in range(1, p + 1):
+            if lag <= step:
+                path[step] += ar[:, lag - 1, None] * path[step - lag]
+            else:
+                path[step, :, lag - step - 1] += ar[:, lag - 1]
+        for lag in range(step + 1, q + 1):
+            path[step, :, p + lag - step - 1] += ma[:, lag - 1]
+    return np.ascontiguousarray(path[leads - 1].transpose(1, 2, 0))

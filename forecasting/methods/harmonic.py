@@ -1,0 +1,142 @@
+"""Dynamic harmonic regression: Fourier terms of day and week, days off, autoregressive errors.
+
+    log(rate / level + 0.05) = β·x(t) + e(t),    e an AR(p) or ARMA(p, q) process
+
+(Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 10.5.) The fast
+form takes β by least squares on the buckets that were observed and the AR part by Yule-Walker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from forecasting.grid import DAY_SECONDS, Floats, Grid, Ints
+from forecasting.holes import fade
+from forecasting.methods.arma import paths, yule_walker
+from forecasting.methods.method import Parameters
+from forecasting.methods.transform import from_log, level, to_log
+from forecasting.panel import Panel
+
+_RIDGE = 1e-4
+_MEMORY_DAYS = 2  # of residuals; an AR state has forgotten all before.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harmonics:
+    """How fine the season is: pairs of sine and cosine a day, a week, and a day for days off alone.
+
+    `days_off` None leaves days off out, 0 gives them a level of their own, k a shape as well.
+    """
+
+    daily: int = 5
+    weekly: int = 3
+    days_off: int | None = 2
+
+    def design(self, grid: Grid, buckets: Ints) -> Floats:
+        """The regressors x(t), shape (buckets, columns); the first is constant."""
+        local = grid.calendar.local_seconds(grid.epochs(buckets)) + grid.step // 2
+        day, week = local / DAY_SECONDS, local / (7 * DAY_SECONDS)
+        columns = [np.ones(len(buckets)), *_waves(day, self.daily), *_waves(week, self.weekly)]
+        if self.days_off is not None:
+            off = grid.calendar.days_off(local)
+            columns += [off, *(off * wave for wave in _waves(day, self.days_off))]
+        return np.stack(columns, axis=1)
+
+
+def _waves(turns: Floats, count: int) -> list[Floats]:
+    angles = [2 * np.pi * k * turns for k in range(1, count + 1)]
+    return [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
+
+
+@lru_cache(maxsize=64)
+def _design(harmonics: Harmonics, grid: Grid, length: int) -> tuple[Floats, Floats]:
+    """The regressors of a whole panel and their Gram matrix."""
+    x = harmonics.design(grid, np.arange(length))
+    return x, x.T @ x
+
+
+def regress(logs: Floats, grid: Grid, harmonics: Harmonics) -> Floats:
+    """β by least squares on what was observed, lightly ridged; shape (series, columns)."""
+    x, gram = _design(harmonics, grid, logs.shape[1])
+    seen = ~np.isnan(logs)
+    grams = np.array([gram if row.all() else x[row].T @ x[row] for row in seen])
+    grams += _RIDGE * np.maximum(seen.sum(axis=1), 1)[:, None, None] * np.eye(x.shape[1])
+    moments = np.array([x.T @ row for row in np.nan_to_num(logs)])
+    # The constant is not shrunk: take it out before, put it back after.
+    centre = np.nan_to_num(logs).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    moments -= centre[:, None] * np.array([x[row].sum(axis=0) for row in seen])
+    beta: Floats = np.linalg.solve(grams, moments[:, :, None])[:, :, 0]
+    beta[:, 0] += centre
+    return beta
+
+
+def deviations(logs: Floats, grid: Grid, harmonics: Harmonics, beta: Floats) -> Floats:
+    """What the season does not explain, holes kept."""
+    x = harmonics.design(grid, np.arange(logs.shape[1]))
+    unexplained: Floats = logs - np.matmul(x, beta[:, :, None])[:, :, 0]
+    return unexplained
+
+
+def harmonic_path(
+    parameters: Parameters, harmonics: Harmonics, panel: Panel, origins: Ints, leads: Ints
+) -> Floats:
+    """Season plus the expected path of its errors, back on the scale of rates."""
+    grid, levels = panel.grid, parameters["level"][:, 0]
+    begin = max(0, int(origins.min()) - _MEMORY_DAYS * grid.per_day)
+    recent = panel.since(begin)
+    beta = parameters["beta"]
+    logs = to_log(recent.values[:, : origins.max() - begin], levels)
+    errors = fade(deviations(logs, recent.grid, harmonics, beta), grid)
+    path = paths(errors, parameters["ar"], parameters["ma"], origins - begin, leads)
+    buckets = (origins[:, None] + leads[None, :] - 1).ravel()
+    unique, places = np.unique(buckets, return_inverse=True)
+    season = np.matmul(harmonics.design(grid, unique), beta[:, :, None])[:, :, 0]
+    path = path + season[:, places].reshape(path.shape)
+    return from_log(path, levels, parameters["highest"][:, 0])
+
+
+def scale_parameters(panel: Panel) -> dict[str, Floats]:
+    """The level and the highest rate of each series, shape (series, 1)."""
+    highest = np.max(np.nan_to_num(panel.values), axis=1, initial=0.0)
+    return {"level": level(panel.values)[:, None], "highest": highest[:, None]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmonicAr:
+    """Dynamic harmonic regression in its fast form: least squares, then Yule-Walker AR(p) errors."""
+
+    name: str = "harmonic-ar"
+    needs: timedelta = timedelta(days=14)
+    harmonics: Harmonics = Harmonics()
+    order: int = 4
+
+    def fit(self, panel: Panel) -> Parameters:
+        scale = scale_parameters(panel)
+        logs = to_log(panel.values, scale["level"][:, 0])
+        beta = regress(logs, panel.grid, self.harmonics)
+        errors = deviations(logs, panel.grid, self.harmonics, beta)
+        ar = yule_walker(errors, self.order)
+        return {**scale, "beta": beta, "ar": ar, "ma": np.zeros((panel.series, 0))}
+
+    def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
+        return harmonic_path(parameters, self.harmonics, panel, origins, leads)
+
+
+HARMONIC_AR = HarmonicAr()
+"""The default where there is enough history."""
+DAYS_OFF_HARMONIC_AR = HarmonicAr(
+    name="days-off-harmonic-ar",
+    needs=timedelta(days=7),
+    harmonics=Harmonics(weekly=0, days_off=1),
+)
+"""One week shows what a day off is, and cannot tell the other weekdays apart."""
+DAILY_HARMONIC_AR = HarmonicAr(
+    name="daily-harmonic-ar",
+    needs=timedelta(days=2),
+    harmonics=Harmonics(daily=3, weekly=0, days_off=None),
+)
+"""What two days of history can carry: a day's shape."""

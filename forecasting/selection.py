@@ -1,0 +1,134 @@
+"""Which method serves a series best: a rolling-origin backtest on its own history.
+
+Every candidate is fitted on what lies before the test window. Errors from the window's first half
+make its quantiles, the second half scores them: pinball loss over all levels, at the leads from
+half the wanted horizon up to it. Nothing is ever fitted or calibrated on what it is scored on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from forecasting.batches import Batch
+from forecasting.conformal import PRIOR_MEAN_SCORES, floors, score_table, scores
+from forecasting.fitting import rolling_errors
+from forecasting.grid import Floats
+from forecasting.ladder import days
+from forecasting.methods.method import Method
+from forecasting.methods.naive import NAIVE
+from forecasting.panel import Panel
+from forecasting.settings import ForecasterSettings
+from heliostat.model.demand import DemandSeries
+from heliostat.model.forecast import Champion
+
+_NAIVE_NAMES = frozenset(method.name for method in NAIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """Losses of the candidates, shape (series, candidates), over `origins` rolling origins."""
+
+    candidates: tuple[Method, ...]
+    losses: Floats
+    origins: int
+
+
+def champions_of(
+    batch: Batch,
+    series: Sequence[DemandSeries],
+    *,
+    issued_at: datetime,
+    horizon: timedelta,
+    settings: ForecasterSettings,
+) -> dict[int, Champion]:
+    """By place with the caller; series too short or too holed to compare anything are left out."""
+    alike: dict[tuple[int, tuple[Method, ...]], list[int]] = defaultdict(list)
+    for row, history in enumerate(batch.histories):
+        if history is not None:
+            fit = tuple(m for m in settings.family.candidates if m.needs <= history.usable)
+            alike[batch.begins[row], fit].append(row)
+    found: dict[int, Champion] = {}
+    for (begin, candidates), rows in alike.items():
+        panel = batch.panel.since(begin).rows(rows)
+        contest = contend(candidates, panel, horizon=horizon, settings=settings)
+        if contest is None:
+            continue
+        for row, losses in zip(rows, contest.losses, strict=True):
+            if not np.isnan(losses).all():
+                place = batch.places[row]
+                found[place] = _champion(contest, losses, series[place], issued_at, horizon)
+    return found
+
+
+def contend(
+    candidates: tuple[Method, ...],
+    panel: Panel,
+    *,
+    horizon: timedelta,
+    settings: ForecasterSettings,
+) -> Contest | None:
+    """Backtests the candidates on one panel; None when its last third holds too few origins."""
+    grid = panel.grid
+    furthest = max(1, grid.buckets(horizon))
+    leads = np.arange(furthest // 2 + 1, furthest + 1)
+    window = min(grid.buckets(settings.selection_window), panel.length // 3)
+    begin = panel.length - window
+    middle = begin + window // 2
+    # No truth of a calibrating origin may reach into the half that is scored.
+    calibrating = np.arange(begin, middle - furthest, grid.per_hour)
+    scored = np.arange(middle, panel.length - furthest + 1, grid.per_hour)
+    if len(calibrating) < 4 or len(scored) < 4:
+        return None
+    origins = np.concatenate([calibrating, scored])
+    floor = floors(panel.values[:, :begin])
+    losses = np.empty((panel.series, len(candidates)))
+    for column, method in enumerate(candidates):
+        forecast, truth, _ = rolling_errors(
+            method, panel, begin=begin, origins=origins, leads=leads
+        )
+        losses[:, column] = _losses(forecast, truth, floor, len(calibrating), settings.levels)
+    return Contest(candidates=candidates, losses=losses, origins=len(scored))
+
+
+def _losses(
+    forecast: Floats, truth: Floats, floor: Floats, calibrating: int, levels: tuple[float, ...]
+) -> Floats:
+    """Mean pinball loss per series, tokens per second; NaN where no truth is known."""
+    errors = scores(truth, forecast, floor)[:, :calibrating]
+    centre, came = forecast[:, calibrating:], truth[:, calibrating:]
+    tables = np.array([score_table(row, levels, PRIOR_MEAN_SCORES) for row in errors])
+    scale = centre + floor[:, None, None]
+    quantiles = centre[..., None] + tables[:, None] * scale[..., None]
+    losses = pinball(came[..., None], np.maximum(quantiles, 0.0), np.array(levels))
+    known = ~np.isnan(losses)
+    sums, counts = np.nansum(losses, axis=(1, 2, 3)), known.sum(axis=(1, 2, 3))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def pinball(truth: Floats, quantile: Floats, level: Floats) -> Floats:
+    """Quantile loss (Koenker and Bassett, 1978): level·(truth - q) below the truth, else the rest."""
+    error = truth - quantile
+    return np.maximum(level * error, (level - 1) * error)
+
+
+def _champion(
+    contest: Contest, losses: Floats, one: DemandSeries, since: datetime, horizon: timedelta
+) -> Champion:
+    named = [
+        (method.name, float(loss))
+        for method, loss in zip(contest.candidates, losses, strict=True)
+        if not np.isnan(loss)
+    ]
+    name, loss = min(named, key=lambda pair: pair[1])
+    rivals = [pair for pair in named if pair[0] in _NAIVE_NAMES and pair[0] != name]
+    reason = f"lowest pinball loss at {days(horizon)} over {contest.origins} origins: {loss:.4g}"
+    if rivals:
+        rival, theirs = min(rivals, key=lambda pair: pair[1])
+        gain = f", {1 - loss / theirs:.0%} below" if theirs > 0 else ", equal to"
+        reason += f" tokens/s{gain} {rival}"
+    return Champion(key=one.key, method=name, since=since, reason=reason, losses=tuple(named))

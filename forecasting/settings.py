@@ -1,0 +1,74 @@
+"""What can be chosen about a forecaster; the defaults are what the measurements in docs/ rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from forecasting.conformal import PRIOR_LEVELS
+from forecasting.families import FAST_FAMILY, Family
+from forecasting.fitting import CalibrationRule
+from forecasting.grid import LocalCalendar
+from forecasting.memory import ShiftRule
+from heliostat.errors import InvalidInput
+from heliostat.model.forecast import QUANTILE_LEVELS
+from heliostat.model.names import RegionName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefitRule:
+    """Parameters are fitted on data before the last whole multiple (from 1970) of an interval.
+
+    The interval grows with the history, so that a young series learns quickly. `training` is the
+    longest history that a fit reads: with it one day shorter than what callers pass, every fit of a
+    day reads the same buckets.
+    """
+
+    training: timedelta = timedelta(days=27)
+    intervals: tuple[tuple[timedelta, timedelta], ...] = (
+        (timedelta(days=14), timedelta(days=1)),
+        (timedelta(days=2), timedelta(hours=1)),
+    )
+
+    def interval(self, age: timedelta) -> timedelta | None:
+        """How long parameters of a series that old are kept; None = fitted at every step."""
+        for least_age, interval in self.intervals:
+            if age >= least_age:
+                return interval
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecasterSettings:
+    """`zones` gives regions their clock (UTC where unnamed); `holidays` count as days off everywhere.
+
+    `forget_after`: a series silent for longer has no forecast. `batch` series are computed at once.
+    Raises InvalidInput on levels outside (0, 1) and on unknown zones.
+    """
+
+    family: Family = FAST_FAMILY
+    levels: tuple[float, ...] = QUANTILE_LEVELS
+    zones: Mapping[RegionName, str] = field(default_factory=dict)
+    holidays: frozenset[date] = frozenset()
+    shift: ShiftRule = ShiftRule()
+    calibration: CalibrationRule = CalibrationRule()
+    refit: RefitRule = RefitRule()
+    forget_after: timedelta = timedelta(days=14)
+    selection_window: timedelta = timedelta(days=7)
+    batch: int = 64
+    remembered: int = 20_000
+
+    def __post_init__(self) -> None:
+        if not all(PRIOR_LEVELS[0] < level < PRIOR_LEVELS[-1] for level in self.levels):
+            raise InvalidInput("forecaster.levels", f"{self.levels} must lie between 0 and 1")
+        for zone in self.zones.values():
+            try:
+                ZoneInfo(zone)
+            except (KeyError, ValueError) as error:
+                raise InvalidInput("forecaster.zones", f"no time zone {zone!r}") from error
+
+    def calendar(self, origin: RegionName) -> LocalCalendar:
+        """The clock and days off of that region."""
+        return LocalCalendar(zone=self.zones.get(origin, "UTC"), holidays=self.holidays)

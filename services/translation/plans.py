@@ -1,0 +1,296 @@
+"""Capacity plans, their summaries, explanations, and what-if questions."""
+
+from __future__ import annotations
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.names import RegionName, VmTypeName
+from heliostat.model.plan import (
+    Alternative,
+    CapacityPlan,
+    Explanation,
+    Flow,
+    PoolTarget,
+    Reason,
+    Redeployment,
+    Shortage,
+    SolveReport,
+    WhatIf,
+)
+from heliostat.v1 import plan_pb2
+from services.translation.enums import PLAN_ORIGIN, PLAN_STATUS
+from services.translation.fields import (
+    count,
+    finite,
+    instant_from_wire,
+    instant_to_wire,
+    length_from_wire,
+    length_to_wire,
+    required,
+    required_text,
+)
+from services.translation.names import (
+    demand_from_wire,
+    demand_to_wire,
+    known_pool,
+    known_region,
+    named_at,
+    pool_from_wire,
+    pool_to_wire,
+)
+
+
+def plan_to_wire(plan: CapacityPlan) -> plan_pb2.CapacityPlan:
+    """The plan, whole."""
+    return plan_pb2.CapacityPlan(
+        version=plan.version,
+        created_at=instant_to_wire(plan.created_at),
+        policy=plan.policy,
+        status=PLAN_STATUS.to_wire(plan.status),
+        origin=PLAN_ORIGIN.to_wire(plan.origin),
+        first_step=instant_to_wire(plan.first_step),
+        step=length_to_wire(plan.step),
+        targets=[target_to_wire(target) for target in plan.targets],
+        flows=[_flow_to_wire(flow) for flow in plan.flows],
+        redeployments=[
+            plan_pb2.Redeployment(
+                source=pool_to_wire(move.source),
+                destination=pool_to_wire(move.destination),
+                replicas=move.replicas,
+            )
+            for move in plan.redeployments
+        ],
+        shortages=[
+            plan_pb2.Shortage(
+                demand=demand_to_wire(shortage.demand),
+                requests_per_second=shortage.requests_per_second,
+                reason=shortage.reason,
+            )
+            for shortage in plan.shortages
+        ],
+        solve=_solve_to_wire(plan.solve),
+        notes=plan.notes,
+    )
+
+
+def plan_from_wire(path: str, plan: plan_pb2.CapacityPlan) -> CapacityPlan:
+    """The plan. Raises InvalidInput."""
+    return CapacityPlan(
+        version=count(f"{path}.version", plan.version),
+        created_at=instant_from_wire(required(path, plan, "created_at"), plan.created_at),
+        policy=required_text(f"{path}.policy", plan.policy),
+        status=PLAN_STATUS.from_wire(f"{path}.status", plan.status),
+        origin=PLAN_ORIGIN.from_wire(f"{path}.origin", plan.origin),
+        first_step=instant_from_wire(required(path, plan, "first_step"), plan.first_step),
+        step=length_from_wire(required(path, plan, "step"), plan.step),
+        targets=tuple(
+            target_from_wire(f"{path}.targets[{i}]", target)
+            for i, target in enumerate(plan.targets)
+        ),
+        flows=tuple(
+            _flow_from_wire(f"{path}.flows[{i}]", flow) for i, flow in enumerate(plan.flows)
+        ),
+        redeployments=tuple(
+            _move_from_wire(f"{path}.redeployments[{i}]", move)
+            for i, move in enumerate(plan.redeployments)
+        ),
+        shortages=tuple(
+            _shortage_from_wire(f"{path}.shortages[{i}]", shortage)
+            for i, shortage in enumerate(plan.shortages)
+        ),
+        solve=_solve_from_wire(f"{path}.solve", plan.solve) if plan.HasField("solve") else None,
+        notes=tuple(plan.notes),
+    )
+
+
+def summary_to_wire(plan: CapacityPlan) -> plan_pb2.PlanSummary:
+    """The plan without its rows."""
+    return plan_pb2.PlanSummary(
+        version=plan.version,
+        created_at=instant_to_wire(plan.created_at),
+        policy=plan.policy,
+        status=PLAN_STATUS.to_wire(plan.status),
+        origin=PLAN_ORIGIN.to_wire(plan.origin),
+        changed_pools=sum(target.replicas != target.current for target in plan.targets),
+        total_replicas=sum(target.replicas for target in plan.targets),
+        shortages=len(plan.shortages),
+        solve=_solve_to_wire(plan.solve),
+        notes=plan.notes,
+    )
+
+
+def target_to_wire(target: PoolTarget) -> plan_pb2.PoolTarget:
+    """The target with its reason."""
+    reason = target.reason
+    return plan_pb2.PoolTarget(
+        pool=pool_to_wire(target.pool),
+        replicas=target.replicas,
+        current_replicas=target.current,
+        reason=plan_pb2.Reason(
+            summary=reason.summary,
+            binding=reason.binding,
+            forecast=reason.forecast,
+            clip=reason.clip,
+        ),
+        path_replicas=target.path,
+    )
+
+
+def target_from_wire(path: str, target: plan_pb2.PoolTarget) -> PoolTarget:
+    """The target with its reason. Raises InvalidInput."""
+    reason = target.reason
+    return PoolTarget(
+        pool=pool_from_wire(required(path, target, "pool"), target.pool),
+        replicas=target.replicas,
+        current=count(f"{path}.current_replicas", target.current_replicas),
+        reason=Reason(
+            summary=reason.summary,
+            binding=reason.binding,
+            forecast=reason.forecast,
+            clip=reason.clip,
+        ),
+        path=tuple(target.path_replicas),
+    )
+
+
+def explanation_to_wire(explanation: Explanation) -> plan_pb2.ExplainPlanResponse:
+    """The explanation."""
+    return plan_pb2.ExplainPlanResponse(
+        target=target_to_wire(explanation.target),
+        alternatives=[
+            plan_pb2.Alternative(
+                summary=other.summary, extra_dollars_per_hour=other.extra_dollars_per_hour
+            )
+            for other in explanation.alternatives
+        ],
+        marginal_values=[
+            plan_pb2.MarginalValue(row=row, dollars_per_hour=dollars)
+            for row, dollars in explanation.marginal_values
+        ],
+    )
+
+
+def explanation_from_wire(response: plan_pb2.ExplainPlanResponse) -> Explanation:
+    """The explanation. Raises InvalidInput."""
+    return Explanation(
+        target=target_from_wire(required("", response, "target"), response.target),
+        alternatives=tuple(
+            Alternative(
+                summary=other.summary,
+                extra_dollars_per_hour=other.extra_dollars_per_hour
+                if other.HasField("extra_dollars_per_hour")
+                else None,
+            )
+            for other in response.alternatives
+        ),
+        marginal_values=tuple(
+            (value.row, value.dollars_per_hour) for value in response.marginal_values
+        ),
+    )
+
+
+def what_if_to_wire(what_if: WhatIf) -> plan_pb2.WhatIf:
+    """The supposed change."""
+    return plan_pb2.WhatIf(
+        demand_factor=what_if.demand_factor,
+        lost_region=what_if.lost_region or "",
+        quotas=[
+            plan_pb2.SupposedQuota(region=region, vm_type=vm_type, quota_vms=quota)
+            for region, vm_type, quota in what_if.quotas
+        ],
+        targets=[
+            plan_pb2.SupposedTarget(pool=pool_to_wire(pool), target_replicas=target)
+            for pool, target in what_if.targets
+        ],
+    )
+
+
+def what_if_from_wire(path: str, what_if: plan_pb2.WhatIf, catalogue: FleetCatalogue) -> WhatIf:
+    """The supposed change. Raises InvalidInput or an Unknown… error."""
+    lost = what_if.lost_region
+    factor = what_if.demand_factor if what_if.HasField("demand_factor") else 1.0
+    return WhatIf(
+        demand_factor=finite(f"{path}.demand_factor", factor),
+        lost_region=known_region(f"{path}.lost_region", lost, catalogue) if lost else None,
+        quotas=tuple(
+            _quota_from_wire(f"{path}.quotas[{i}]", quota, catalogue)
+            for i, quota in enumerate(what_if.quotas)
+        ),
+        targets=tuple(
+            (
+                known_pool(f"{path}.targets[{i}].pool", target.pool, catalogue),
+                _present(f"{path}.targets[{i}]", target),
+            )
+            for i, target in enumerate(what_if.targets)
+        ),
+    )
+
+
+def _quota_from_wire(
+    path: str, quota: plan_pb2.SupposedQuota, catalogue: FleetCatalogue
+) -> tuple[RegionName, VmTypeName, int]:
+    required(path, quota, "quota_vms")
+    with named_at(f"{path}.vm_type"):
+        vm_type = catalogue.vm_type(quota.vm_type).name
+    return known_region(f"{path}.region", quota.region, catalogue), vm_type, quota.quota_vms
+
+
+def _present(path: str, target: plan_pb2.SupposedTarget) -> int:
+    required(path, target, "target_replicas")
+    return target.target_replicas
+
+
+def _flow_to_wire(flow: Flow) -> plan_pb2.Flow:
+    return plan_pb2.Flow(
+        demand=demand_to_wire(flow.demand),
+        serving_region=flow.serving,
+        vm_type=flow.vm_type,
+        requests_per_second=flow.requests_per_second,
+    )
+
+
+def _flow_from_wire(path: str, flow: plan_pb2.Flow) -> Flow:
+    return Flow(
+        demand=demand_from_wire(required(path, flow, "demand"), flow.demand),
+        serving=RegionName(required_text(f"{path}.serving_region", flow.serving_region)),
+        vm_type=VmTypeName(required_text(f"{path}.vm_type", flow.vm_type)),
+        requests_per_second=finite(f"{path}.requests_per_second", flow.requests_per_second),
+    )
+
+
+def _move_from_wire(path: str, move: plan_pb2.Redeployment) -> Redeployment:
+    return Redeployment(
+        source=pool_from_wire(required(path, move, "source"), move.source),
+        destination=pool_from_wire(required(path, move, "destination"), move.destination),
+        replicas=move.replicas,
+    )
+
+
+def _shortage_from_wire(path: str, shortage: plan_pb2.Shortage) -> Shortage:
+    return Shortage(
+        demand=demand_from_wire(required(path, shortage, "demand"), shortage.demand),
+        requests_per_second=finite(f"{path}.requests_per_second", shortage.requests_per_second),
+        reason=shortage.reason,
+    )
+
+
+def _solve_to_wire(solve: SolveReport | None) -> plan_pb2.SolveReport | None:
+    if solve is None:
+        return None
+    return plan_pb2.SolveReport(
+        objective_dollars=solve.objective,
+        lp_bound_dollars=solve.lp_bound,
+        cpu_seconds=solve.cpu_seconds,
+        nodes=solve.nodes,
+        time_limited=solve.time_limited,
+    )
+
+
+def _solve_from_wire(path: str, solve: plan_pb2.SolveReport) -> SolveReport:
+    has = solve.HasField
+    return SolveReport(
+        objective=solve.objective_dollars if has("objective_dollars") else None,
+        lp_bound=solve.lp_bound_dollars if has("lp_bound_dollars") else None,
+        cpu_seconds=finite(f"{path}.cpu_seconds", solve.cpu_seconds),
+        nodes=solve.nodes,
+        time_limited=solve.time_limited,
+    )

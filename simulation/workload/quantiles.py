@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Column = NDArray[np.float64]
 
 _GRID = (np.arange(20_000) + 0.5) / 20_000
-"""Levels over which means and variances are taken."""
+"""Levels over which moments are taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +42,23 @@ class QuantileLaw:
         return float(self.at(_GRID).mean())
 
     @property
-    def variance(self) -> float:
-        """The variance of what is drawn."""
-        return float(self.at(_GRID).var())
+    def relative_variance(self) -> float:
+        """Variance ÷ mean² of what is drawn."""
+        return float(self.at(_GRID).var()) / self.mean**2
 
 
-def draw_sums(law: QuantileLaw, counts: Column, rng: Generator) -> Column:
-    """For each count n the sum of n draws, whole and at least n, by a gamma law of that mean and variance.
+def draw_sums(
+    counts: Column, mean_tokens: Column | float, relative_variance: float, rng: Generator
+) -> Column:
+    """For each count n the sum of n lengths of that mean, whole and at least n, by a gamma law.
 
     A sum of many lengths is drawn at once: exact in its first two moments, however large n is.
-    A NaN count gives NaN.
+    `relative_variance` is variance ÷ mean². A NaN count gives NaN.
     """
-    mean, variance = law.mean, max(law.variance, 1e-9)
     known = np.nan_to_num(counts)
-    sums = rng.gamma(np.maximum(known, 1e-9) * mean**2 / variance, variance / mean)
+    mean = np.nan_to_num(mean_tokens)
+    spread = max(relative_variance, 1e-9)
+    sums = rng.gamma(np.maximum(known, 1e-9) / spread, mean * spread)
     whole = np.where(known > 0, np.maximum(np.rint(sums), known), 0.0)
     return np.where(np.isnan(counts), np.nan, whole)
 

@@ -107,7 +107,10 @@ def _model_arrivals(
         for tier, tier_share in shares.items():
             rng = default_rng(next(seeds))
             mean = (
-                level * region_share * tier_share * _minutes(region, shape, tier, start, days, rng)
+                level
+                * region_share
+                * tier_share
+                * minute_shape(region, shape, tier, start, days, rng)
             )
             key = DemandKey(origin=region.name, model=model.name, tier=tier)
             found[key] = _arrivals(mean, shape, tier, rng)
@@ -132,7 +135,7 @@ def _busy_at_peak(
     return float(busy.max())
 
 
-def _minutes(
+def minute_shape(
     region: RegionSpec, shape: ModelShape, tier: Tier, start: datetime, days: int, rng: Generator
 ) -> Column:
     """Expected rate ÷ weekday mean, per minute: the mean shape with days and hours of their own."""
@@ -159,8 +162,8 @@ def _arrivals(
     prompt, output = lengths_of(shape)
     return MinuteArrivals(
         offered=offered,
-        input_tokens=draw_sums(prompt, offered, rng),
-        output_tokens=draw_sums(output, offered, rng),
+        input_tokens=draw_sums(offered, prompt.mean, prompt.relative_variance, rng),
+        output_tokens=draw_sums(offered, output.mean, output.relative_variance, rng),
     )
 
 

@@ -14,7 +14,7 @@ from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from simulation.arrivals import ArrivalRates
 from simulation.workload import published
 from simulation.workload.published import MODEL_SHAPES, model_shape, region_shares
-from simulation.workload.quantiles import QuantileLaw, draw_sums
+from simulation.workload.quantiles import draw_sums
 from simulation.workload.sizing import model_replica_seconds
 from simulation.workload.synthesis import burst_law, lengths_of, synthesis_sentences, synthesise
 from tests.builders import a_catalogue, catalogue_mapping
@@ -114,17 +114,15 @@ def test_bursts_reach_what_is_published_and_no_further() -> None:
 def test_a_sum_of_lengths_is_whole_and_never_below_its_count(
     counts: list[float], seed: int
 ) -> None:
-    law = QuantileLaw(levels=(0.0, 0.5, 0.9), values=(1.0, 100.0, 900.0))
     whole = np.rint(np.array(counts, dtype=float))
-    sums = draw_sums(law, whole, np.random.default_rng(seed))
+    sums = draw_sums(whole, 250.0, 2.0, np.random.default_rng(seed))
     assert np.array_equal(sums, np.rint(sums))
     assert np.all(sums >= whole)
     assert np.all(sums[whole == 0] == 0)
 
 
 def test_a_hole_among_counts_stays_a_hole() -> None:
-    law = QuantileLaw(levels=(0.0, 0.5), values=(1.0, 100.0))
-    sums = draw_sums(law, np.array([1.0, np.nan]), np.random.default_rng(0))
+    sums = draw_sums(np.array([1.0, np.nan]), 50.0, 1.0, np.random.default_rng(0))
     assert np.isnan(sums[1])
     assert not np.isnan(sums[0])
 

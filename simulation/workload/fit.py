@@ -1,0 +1,304 @@
+"""Fits any trace to a fleet: two weeks of history and a day of load for its regions, models and tiers.
+
+Nothing is changed silently: every step that is not in the file comes back as a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
+from heliostat.errors import InvalidTrace
+from heliostat.model.instants import Span, to_epoch
+from heliostat.model.names import DemandKey, Tier
+from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.workload import sentences
+from simulation.workload.cells import CellLoad, cell_load
+from simulation.workload.clocks import offset_minutes
+from simulation.workload.describe import without_roll_ups
+from simulation.workload.load import LoadedTrace
+from simulation.workload.published import ModelShape, model_shape
+from simulation.workload.quantiles import draw_sums
+from simulation.workload.series import LoadSeries, observed
+from simulation.workload.sizing import model_replica_seconds
+from simulation.workload.stretch import DAY, Stretch, plan_stretch
+from simulation.workload.synthesis import (
+    lengths_of,
+    minute_shape,
+    synthesis_sentences,
+    synthesise,
+    tier_shares,
+)
+from simulation.workload.tenancy import Homes, assign_homes
+
+Column = NDArray[np.float64]
+
+HISTORY_DAYS = 14
+_LENGTHS_ONLY = (
+    "Only the lengths of requests are the trace's own: hours and weekdays are synthesised from the "
+    "shapes that SageServe publishes."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedDemand:
+    """Demand for a fleet: `history` ends where `day` starts; `said` tells how it was made."""
+
+    history: ArrivalRates
+    day: ArrivalRates
+    said: tuple[str, ...]
+
+
+def synthesised_demand(
+    catalogue: FleetCatalogue,
+    *,
+    day_start: datetime,
+    busy_replicas: float,
+    seed: int,
+    history_days: int = HISTORY_DAYS,
+) -> FittedDemand:
+    """History and a day without any trace. Raises InvalidInput."""
+    arrivals = synthesise(
+        catalogue,
+        start=day_start - timedelta(days=history_days),
+        days=history_days + 1,
+        busy_replicas=busy_replicas,
+        seed=seed,
+    )
+    return _split(arrivals, day_start, list(synthesis_sentences(catalogue, busy_replicas, seed)))
+
+
+def fit_to_demo(
+    trace: LoadedTrace,
+    catalogue: FleetCatalogue,
+    *,
+    day_start: datetime,
+    busy_replicas: float,
+    seed: int,
+    history_days: int = HISTORY_DAYS,
+) -> FittedDemand:
+    """History and a day out of a trace, at a level that keeps `busy_replicas` per model busy.
+
+    The level counts over all regions in the busiest hour (see `sizing`). Holes stay NaN. The same
+    arguments give the same minutes. Raises InvalidTrace when the trace holds no load, InvalidInput.
+    """
+    series, said = _usable(trace)
+    start = day_start - timedelta(days=history_days)
+    stretch = plan_stretch(series[0].span, (history_days + 1) * DAY)
+    homes = assign_homes(series, catalogue)
+    offset, clock = _source_clock(trace, series[0], start)
+    frame = _Frame(
+        trace=trace,
+        catalogue=catalogue,
+        series=series,
+        stretch=stretch,
+        homes=homes,
+        start=start,
+        source_offset_minutes=offset,
+    )
+    by_demand: dict[DemandKey, MinuteArrivals] = {}
+    scales: list[str] = []
+    for index, seeds in enumerate(SeedSequence(seed).spawn(len(catalogue.models))):
+        arrivals, scale = _model_demand(frame, index, busy_replicas, seeds)
+        by_demand |= arrivals
+        scales.append(f"{catalogue.models[index].name} × {scale:.3g}")
+    said += [stretch.sentence if trace.series else _LENGTHS_ONLY, homes.sentence]
+    said += [clock] if stretch.period else []
+    said += sentences.said_of_lengths(series)
+    said += sentences.said_of_level(series[0].step, busy_replicas, scales, seed)
+    said += sentences.said_of_holes(by_demand)
+    return _split(ArrivalRates(start=start, by_demand=by_demand), day_start, said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """What is the same for all models."""
+
+    trace: LoadedTrace
+    catalogue: FleetCatalogue
+    series: list[LoadSeries]
+    stretch: Stretch
+    homes: Homes
+    start: datetime
+    source_offset_minutes: int
+
+    @property
+    def days(self) -> int:
+        return self.stretch.wanted // DAY
+
+
+def _usable(trace: LoadedTrace) -> tuple[list[LoadSeries], list[str]]:
+    """The series to work with, and what was already said or left out."""
+    said = list(trace.said)
+    if not trace.series:
+        return [_flat_hour(trace)], said
+    singles, sums = without_roll_ups(trace.series)
+    if sums:
+        said.append(f"{', '.join(sums)} left out: sums of the others.")
+    if trace.format.holds_requests:
+        singles = [_without_last_bin(one) for one in singles]
+    filled = [one for one in singles if observed(one.volume) and np.nansum(one.volume) > 0]
+    if len(filled) < len(singles):
+        said.append(f"{len(singles) - len(filled)} series without any load left out.")
+    if not filled:
+        raise InvalidTrace(str(trace.path), "holds no load", kept=trace.kept)
+    return filled, said
+
+
+def _without_last_bin(series: LoadSeries) -> LoadSeries:
+    """Without the minute in which the trace stops, which is cut off; a single one is kept."""
+    if len(series) < 2:
+        return series
+    requests, input_tokens, output_tokens = (column[:-1] for column in series.measures)
+    return replace(
+        series, requests=requests, input_tokens=input_tokens, output_tokens=output_tokens
+    )
+
+
+def _flat_hour(trace: LoadedTrace) -> LoadSeries:
+    """An hour of one request a minute with the trace's mean lengths: arrivals that say nothing."""
+    lengths = trace.lengths
+    prompt, output = (lengths.prompt.mean, lengths.output.mean) if lengths else (None, None)
+    if prompt is None or output is None:
+        raise InvalidTrace(str(trace.path), "holds neither arrivals nor lengths", kept=trace.kept)
+    return LoadSeries(
+        series_id="lengths",
+        start=None,
+        step=timedelta(minutes=1),
+        requests=np.ones(60),
+        input_tokens=np.full(60, prompt),
+        output_tokens=np.full(60, output),
+    )
+
+
+def _source_clock(trace: LoadedTrace, series: LoadSeries, start: datetime) -> tuple[int, str]:
+    """How many minutes the trace's local clock is ahead of its stamps, and what to say about it."""
+    each = "Each region lives the trace's local time on its own clock"
+    if series.start is None:
+        return 0, f"{each}; the trace has no date: its first row is taken as a Monday's midnight."
+    try:
+        ahead = start.astimezone(ZoneInfo(trace.time_zone)).utcoffset() if trace.time_zone else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        ahead = None
+    if ahead is None:
+        return (
+            0,
+            f"{each}; the trace names no local time zone, so its stamps are taken as local time.",
+        )
+    return int(ahead.total_seconds() // 60), f"{each} (the trace's is {trace.time_zone})."
+
+
+def _model_demand(
+    frame: _Frame, index: int, busy_replicas: float, seed: SeedSequence
+) -> tuple[dict[DemandKey, MinuteArrivals], float]:
+    """One model's demand in every region, and by what its part of the trace was multiplied."""
+    model, shape = frame.catalogue.models[index], model_shape(index)
+    rngs = {
+        region: default_rng(child)
+        for region, child in zip(
+            frame.catalogue.regions, seed.spawn(len(frame.catalogue.regions)), strict=True
+        )
+    }
+    loads = {region: _load(frame, region, model, rng) for region, rng in rngs.items()}
+    expected = {
+        (region, tier): _expected(frame, region, shape, tier, share, load, rngs[region])
+        for region, load in loads.items()
+        for tier, share in tier_shares(model).items()
+    }
+    scale = busy_replicas / _busy_at_peak(frame, model, loads, expected)
+    arrivals = {
+        DemandKey(origin=region.name, model=model.name, tier=tier): _draw(
+            mean * scale, loads[region], shape, rngs[region]
+        )
+        for (region, tier), mean in expected.items()
+    }
+    return arrivals, scale
+
+
+def _load(frame: _Frame, region: RegionSpec, model: ModelSpec, rng: Generator) -> CellLoad:
+    return cell_load(
+        frame.homes.series[region.name, model.name],
+        frame.stretch,
+        local_minute=to_epoch(frame.start) // 60 + offset_minutes(region, frame.start),
+        source_offset_minutes=frame.source_offset_minutes,
+        mix=sentences.mean_mix(frame.series, model),
+        rng=rng,
+    )
+
+
+def _expected(
+    frame: _Frame,
+    region: RegionSpec,
+    shape: ModelShape,
+    tier: Tier,
+    share: float,
+    load: CellLoad,
+    rng: Generator,
+) -> Column:
+    """Expected requests per minute of one tier, before scaling."""
+    mean = load.requests * share * frame.homes.weights[region.name]
+    if frame.stretch.period:
+        return mean
+    return mean * minute_shape(region, shape, tier, frame.start, frame.days, rng)
+
+
+def _busy_at_peak(
+    frame: _Frame,
+    model: ModelSpec,
+    loads: dict[RegionSpec, CellLoad],
+    expected: dict[tuple[RegionSpec, Tier], Column],
+) -> float:
+    """Busy replicas in the busiest hour of all regions together, before scaling."""
+    requests = sum(float(np.nansum(load.requests)) for load in loads.values())
+    lengths = (
+        sum(float(np.nansum(load.input_tokens)) for load in loads.values()) / max(requests, 1e-12),
+        sum(float(np.nansum(load.output_tokens)) for load in loads.values()) / max(requests, 1e-12),
+    )
+    busy = np.zeros(frame.stretch.wanted)
+    for (_, tier), mean in expected.items():
+        busy += np.nan_to_num(mean) / 60 * model_replica_seconds(model, tier, lengths)
+    peak = float(busy.reshape(-1, 60).mean(axis=1).max())
+    if peak <= 0:
+        raise InvalidTrace(
+            str(frame.trace.path), f"holds no load for {model.name}", kept=frame.trace.kept
+        )
+    return peak
+
+
+def _draw(mean: Column, load: CellLoad, shape: ModelShape, rng: Generator) -> MinuteArrivals:
+    """Counts round their means; lengths round the minute's own mean, spread as the model's published."""
+    holes = np.isnan(mean)
+    offered = np.where(holes, np.nan, rng.poisson(np.nan_to_num(mean)))
+    requests = np.where(load.requests > 0, load.requests, np.nan)
+    tokens = [
+        draw_sums(
+            offered,
+            _filled(column / requests),
+            law.relative_variance,
+            rng,
+        )
+        for column, law in zip(
+            (load.input_tokens, load.output_tokens), lengths_of(shape), strict=True
+        )
+    ]
+    return MinuteArrivals(offered=offered, input_tokens=tokens[0], output_tokens=tokens[1])
+
+
+def _filled(mean_tokens: Column) -> Column:
+    """Mean lengths with the overall mean where a minute had no request to measure."""
+    known = mean_tokens[~np.isnan(mean_tokens)]
+    return np.where(np.isnan(mean_tokens), known.mean() if known.size else 1.0, mean_tokens)
+
+
+def _split(arrivals: ArrivalRates, day_start: datetime, said: list[str]) -> FittedDemand:
+    return FittedDemand(
+        history=arrivals.within(Span(arrivals.start, day_start)),
+        day=arrivals.within(Span(day_start, arrivals.span.end)),
+        said=tuple(said),
+    )

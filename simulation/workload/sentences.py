@@ -1,0 +1,78 @@
+"""Says what was done to a trace to make a fleet's demand out of it, one sentence per liberty taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from heliostat.catalogue import ModelSpec
+from heliostat.model.names import DemandKey, Tier
+from simulation.arrivals import MinuteArrivals
+from simulation.workload.cells import Mix
+from simulation.workload.published import TIER_SHARES
+from simulation.workload.series import LoadSeries, mean_lengths, observed
+
+
+def mean_mix(series: Sequence[LoadSeries], model: ModelSpec) -> Mix:
+    """Lengths of requests where a series holds none: the trace's mean, else the catalogue's assumption."""
+    prompt, output = mean_lengths(series)
+    assumed = model.tiers[0]
+    return prompt or assumed.assumed_input_tokens, output or assumed.assumed_output_tokens
+
+
+def said_of_lengths(series: Sequence[LoadSeries]) -> list[str]:
+    """Where the lengths of requests come from."""
+    said: list[str] = []
+    if not any(observed(one.requests) for one in series):
+        said.append(
+            "Requests are not in the trace: input tokens divided by the prompt length that the "
+            "catalogue assumes for each model."
+        )
+    for kind, mean in zip(("Input", "Output"), mean_lengths(series), strict=True):
+        lacking = [one for one in series if not _holds(one, kind)]
+        if not lacking:
+            continue
+        if mean is None and len(lacking) == len(series):
+            said.append(
+                f"{kind} tokens per request are assumed as the catalogue says for each model."
+            )
+        elif lacking:
+            said.append(
+                f"{len(lacking)} of {len(series)} series hold no {kind.lower()} tokens: they get the "
+                f"mean of the others, {mean or 0:,.0f} per request."
+            )
+    return said
+
+
+def said_of_level(
+    step: timedelta, busy_replicas: float, scales: Sequence[str], seed: int
+) -> list[str]:
+    """How counts were drawn, split by tier and scaled."""
+    said: list[str] = []
+    if step > timedelta(minutes=1):
+        said.append(
+            f"Bins of {step.total_seconds() / 60:g} minutes hold no minutes: straight lines join them, "
+            "and each minute's count is drawn round the line."
+        )
+    tiers = ", ".join(f"{tier} {TIER_SHARES[tier]:.0%}" for tier in Tier)
+    said.append(f"Tiers are not in the trace: requests are split {tiers}.")
+    said.append(
+        f"Scaled so that {busy_replicas:g} replicas per model are busy in the busiest hour "
+        f"({', '.join(scales)}); counts and lengths are drawn round that, seed {seed}."
+    )
+    return said
+
+
+def said_of_holes(by_demand: Mapping[DemandKey, MinuteArrivals]) -> list[str]:
+    """How much is missing."""
+    missing = sum(int(np.isnan(arrivals.offered).sum()) for arrivals in by_demand.values())
+    every = sum(len(arrivals) for arrivals in by_demand.values())
+    if not missing:
+        return []
+    return [f"Holes stay missing, they are not zero: {missing / every:.1%} of all minutes."]
+
+
+def _holds(series: LoadSeries, kind: str) -> bool:
+    return observed(series.input_tokens if kind == "Input" else series.output_tokens)

@@ -1,1 +1,1 @@
-"""The control plane: gathers usage, publishes plans and routes, and hands out orders."""
+"""The control plane: one process that remembers, forecasts, plans, orders and routes."""

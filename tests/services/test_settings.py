@@ -1,0 +1,72 @@
+"""Settings come from one file and the environment, and a wrong one is named with both its names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from heliostat.errors import InvalidSettings
+from services.control_plane.settings import load_settings
+
+
+@pytest.fixture
+def a_file(tmp_path: Path) -> Path:
+    path = tmp_path / "heliostat.yaml"
+    path.write_text("listen: 127.0.0.1:7000\ncadence: {reroute: 60, settle: 20}\n")
+    return path
+
+
+def test_defaults_work_on_one_machine() -> None:
+    settings = load_settings()
+    assert settings.loopback
+    assert settings.tls is None
+    assert settings.advertised == settings.listen
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file(
+    a_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELIOSTAT_LISTEN", "127.0.0.1:7001")
+    monkeypatch.setenv("HELIOSTAT_CADENCE__REROUTE", "10")
+    settings = load_settings(a_file)
+    assert settings.listen == "127.0.0.1:7001"
+    assert settings.cadence.reroute == timedelta(seconds=10)
+    assert settings.cadence.settle == timedelta(seconds=20)
+    assert load_settings(a_file, listen="127.0.0.1:7002").listen == "127.0.0.1:7002"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "variable"),
+    [
+        ("lease: -5", "lease", "HELIOSTAT_LEASE"),
+        ("cadence: {reroute: soon}", "cadence.reroute", "HELIOSTAT_CADENCE__REROUTE"),
+        ("listen: here", "listen", "HELIOSTAT_LISTEN"),
+        ("readers: 0", "readers", "HELIOSTAT_READERS"),
+        ("lisen: 127.0.0.1:1", "lisen", "HELIOSTAT_LISEN"),
+        ("tls: {certificate: /none, key: /none, client_ca: /none}", "tls.certificate", "/none"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, key: str, variable: str) -> None:
+    path = tmp_path / "heliostat.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(path)
+    assert key in str(caught.value)
+    assert variable in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a list", "{", None])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "heliostat.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InvalidSettings, match=r"heliostat\.yaml"):
+        load_settings(path)
+
+
+def test_plain_text_beyond_loopback_must_be_asked_for() -> None:
+    with pytest.raises(InvalidSettings, match="allow_insecure"):
+        load_settings(listen="0.0.0.0:7443")
+    assert load_settings(listen="0.0.0.0:7443", allow_insecure=True).allow_insecure

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecasting.grid import Floats, Grid, Ints
+
+Flags = NDArray[np.bool_]
 
 _RECENT_HOURS = 6
 _LONGEST_FRESH_HOURS = 30
@@ -20,9 +23,14 @@ _MOST_DAYS = 21
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftRule:
     """When a level counts as new: every day (or 5 of the last 6 hours) beyond `factor` times, or
-    below 1/`factor` of, what the same weekday (the same hour yesterday *and* last week) had."""
+    below 1/`factor` of, what the same weekday (the same hour yesterday *and* last week) had.
+
+    A series of which more than `restless` of all hours lie that far from the hour a day before
+    has no level that could shift.
+    """
 
     factor: float = 3.0
+    restless: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Memory:
     """
 
     begins: Ints
-    shifted: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    shifted: Flags
 
 
 def find_memory(values: Floats, grid: Grid, rule: ShiftRule) -> Memory:
@@ -48,6 +56,8 @@ def find_memory(values: Floats, grid: Grid, rule: ShiftRule) -> Memory:
     known = np.where(np.arange(length) < begins[:, None], np.nan, values)
     days_ago = _shift_in_days(known, grid, rule.factor)
     hours_ago = _shift_in_hours(known, grid, rule.factor)
+    calm = ~_is_restless(known, grid, rule)
+    days_ago, hours_ago = days_ago * calm, hours_ago * calm
     back = np.where(hours_ago > 0, hours_ago * grid.per_hour, days_ago * grid.per_day)
     return Memory(np.where(back > 0, length - back, begins), back > 0)
 
@@ -92,6 +102,16 @@ def _shift_in_hours(values: Floats, grid: Grid, factor: float) -> Ints:
     return found
 
 
+def _is_restless(values: Floats, grid: Grid, rule: ShiftRule) -> Flags:
+    """Whether leaps like a shift are everyday matters; one shift itself fills a day at most."""
+    hours = _means_backwards(values, grid.per_hour)
+    ratios = _ratios(hours[:, :-24], hours[:, 24:])
+    leaps = (ratios > rule.factor) | (ratios < 1 / rule.factor)
+    known = (~np.isnan(ratios)).sum(axis=1)
+    restless: Flags = np.maximum(leaps.sum(axis=1) - 24, 0) > rule.restless * known
+    return restless
+
+
 def _means_backwards(values: Floats, block: int) -> Floats:
     """Means of whole blocks counted from the end: column 0 is the newest; NaN where unobserved."""
     count = values.shape[1] // block
@@ -108,13 +128,11 @@ def _ratios(after: Floats, before: Floats) -> Floats:
     return ratios
 
 
-def _beyond(
-    ratios: Floats, factor: float, *, of: int
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _beyond(ratios: Floats, factor: float, *, of: int) -> Flags:
     """Whether every day that can be compared lies beyond, and more than half of them can be."""
     known = ~np.isnan(ratios)
     enough = known.sum(axis=1) * 2 > of
     up = ((ratios > factor) | ~known).all(axis=1)
     down = ((ratios < 1 / factor) | ~known).all(axis=1)
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = enough & (up | down)
+    found: Flags = enough & (up | down)
     return found

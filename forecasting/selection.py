@@ -1,7 +1,7 @@
 """Which method serves a series best: a rolling-origin backtest on its own history.
 
-Every candidate is fitted on what lies before the test window. Errors from the window's first half
-make its quantiles, the second half scores them: pinball loss over all levels, at the leads from
+Every candidate is fitted on what lies before the test window. Inside the window the errors of each
+half make the quantiles that the other half scores: pinball loss over all levels, at the leads from
 half the wanted horizon up to it. Nothing is ever fitted or calibrated on what it is scored on.
 """
 
@@ -26,6 +26,7 @@ from forecasting.settings import ForecasterSettings
 from heliostat.model.demand import DemandSeries
 from heliostat.model.forecast import Champion
 
+_FEWEST_ORIGINS = 4
 _NAIVE_NAMES = frozenset(method.name for method in NAIVE)
 
 
@@ -79,35 +80,49 @@ def contend(
     window = min(grid.buckets(settings.selection_window), panel.length // 3)
     begin = panel.length - window
     middle = begin + window // 2
-    # No truth of a calibrating origin may reach into the half that is scored.
-    calibrating = np.arange(begin, middle - furthest, grid.per_hour)
-    scored = np.arange(middle, panel.length - furthest + 1, grid.per_hour)
-    if len(calibrating) < 4 or len(scored) < 4:
+    # No truth of one half reaches into the other.
+    first = np.arange(begin, middle - furthest + 1, grid.per_hour)
+    second = np.arange(middle, panel.length - furthest + 1, grid.per_hour)
+    if min(len(first), len(second)) < _FEWEST_ORIGINS:
         return None
-    origins = np.concatenate([calibrating, scored])
+    origins = np.concatenate([first, second])
+    halves = slice(0, len(first)), slice(len(first), None)
     floor = floors(panel.values[:, :begin])
     losses = np.empty((panel.series, len(candidates)))
     for column, method in enumerate(candidates):
         forecast, truth, _ = rolling_errors(
             method, panel, begin=begin, origins=origins, leads=leads
         )
-        losses[:, column] = _losses(forecast, truth, floor, len(calibrating), settings.levels)
-    return Contest(candidates=candidates, losses=losses, origins=len(scored))
+        parts = [
+            _losses(forecast, truth, floor, calibrating, scored, settings.levels)
+            for calibrating, scored in (halves, halves[::-1])
+        ]
+        losses[:, column] = _mean_known(np.concatenate(parts, axis=1))
+    return Contest(candidates=candidates, losses=losses, origins=len(origins))
 
 
 def _losses(
-    forecast: Floats, truth: Floats, floor: Floats, calibrating: int, levels: tuple[float, ...]
+    forecast: Floats,
+    truth: Floats,
+    floor: Floats,
+    calibrating: slice,
+    scored: slice,
+    levels: tuple[float, ...],
 ) -> Floats:
-    """Mean pinball loss per series, tokens per second; NaN where no truth is known."""
-    errors = scores(truth, forecast, floor)[:, :calibrating]
-    centre, came = forecast[:, calibrating:], truth[:, calibrating:]
+    """Pinball losses (series, scored origins, leads, levels), tokens per second; NaN = no truth."""
+    errors = scores(truth, forecast, floor)[:, calibrating]
+    centre, came = forecast[:, scored], truth[:, scored]
     tables = np.array([score_table(row, levels, PRIOR_MEAN_SCORES) for row in errors])
     scale = centre + floor[:, None, None]
     quantiles = centre[..., None] + tables[:, None] * scale[..., None]
-    losses = pinball(came[..., None], np.maximum(quantiles, 0.0), np.array(levels))
-    known = ~np.isnan(losses)
-    sums, counts = np.nansum(losses, axis=(1, 2, 3)), known.sum(axis=(1, 2, 3))
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return pinball(came[..., None], np.maximum(quantiles, 0.0), np.array(levels))
+
+
+def _mean_known(losses: Floats) -> Floats:
+    """The mean loss per series over what is known; NaN where nothing is."""
+    flat = losses.reshape(len(losses), -1)
+    counts = (~np.isnan(flat)).sum(axis=1)
+    return np.where(counts > 0, np.nansum(flat, axis=1) / np.maximum(counts, 1), np.nan)
 
 
 def pinball(truth: Floats, quantile: Floats, level: Floats) -> Floats:

@@ -1,0 +1,219 @@
+"""The agent loop ends every command once, retries what may pass, and lets go at safe points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from heliostat.errors import (
+    CapacityUnavailable,
+    DriverUnavailable,
+    HeliostatError,
+    QuotaExceeded,
+    Throttled,
+    UnknownPool,
+)
+from heliostat.loops.agent import AgentLoop
+from heliostat.model.command import (
+    Acknowledgement,
+    Command,
+    CommandProgress,
+    CommandState,
+    RefusalKind,
+    ScaleOrder,
+)
+from heliostat.model.fleet import PoolObservation, RegionObservation
+from heliostat.model.usage import UsageWindow
+from heliostat.ports.cloud import DriverAnswer
+from simulation.journal import MemoryJournal
+from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
+
+POOL = a_pool()
+
+
+@dataclass
+class ToldDriver:
+    """Answers as told; remembers what it was asked."""
+
+    answer: Callable[[Command], DriverAnswer] = lambda _: DriverAnswer(
+        progress=CommandProgress(ready=4), done=True
+    )
+    away: bool = False
+    applied: list[str] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)
+
+    def apply(self, command: Command, now: datetime) -> DriverAnswer:
+        self.applied.append(command.command_id)
+        return self.answer(command)
+
+    def abandon(self, command: Command, now: datetime) -> CommandProgress:
+        if self.away:
+            raise DriverUnavailable("the cloud does not answer")
+        self.abandoned.append(command.command_id)
+        return CommandProgress(ready=1)
+
+    def observe(self, now: datetime) -> RegionObservation:
+        if self.away:
+            raise DriverUnavailable("the cloud does not answer")
+        return an_observation(PoolObservation(pool=POOL, ready=4), at=now)
+
+
+@dataclass
+class ToldMeter:
+    """Hands out these windows once."""
+
+    windows: list[UsageWindow] = field(default_factory=list)
+
+    def closed_windows(self, now: datetime) -> tuple[UsageWindow, ...]:
+        handed, self.windows = tuple(self.windows), []
+        return handed
+
+
+@dataclass
+class Agent:
+    driver: ToldDriver = field(default_factory=ToldDriver)
+    meter: ToldMeter = field(default_factory=ToldMeter)
+    journal: MemoryJournal = field(default_factory=lambda: MemoryJournal(source_id="east/agent"))
+
+    def __post_init__(self) -> None:
+        self.loop = AgentLoop(
+            region=POOL.region, journal=self.journal, driver=self.driver, meter=self.meter
+        )
+
+    def word(self) -> Acknowledgement:
+        return self.journal.unsent_acks()[-1]
+
+
+def a_command(command_id: str = "1", at: datetime = NOON, **changes: object) -> Command:
+    command = Command(
+        command_id=command_id,
+        region=POOL.region,
+        order=ScaleOrder(pool=POOL, target_replicas=4),
+        reason="demand",
+        author="planner",
+        created_at=at,
+        not_after=at + timedelta(hours=1),
+        state=CommandState.LEASED,
+    )
+    return replace(command, **changes)  # type: ignore[arg-type]
+
+
+def failing(error: HeliostatError) -> Callable[[Command], DriverAnswer]:
+    def answer(_: Command) -> DriverAnswer:
+        raise error
+
+    return answer
+
+
+def test_a_finished_order_is_acknowledged_as_applied_and_not_touched_again() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.driver.applied == ["1"]
+    assert (agent.word().state, agent.word().progress.ready) == (CommandState.APPLIED, 4)
+
+
+def test_an_unfinished_order_reports_progress_and_goes_on() -> None:
+    agent = Agent()
+    agent.driver.answer = lambda _: DriverAnswer(
+        progress=CommandProgress(provisioning=4), done=False
+    )
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert (agent.word().state, agent.word().progress.provisioning) == (CommandState.LEASED, 4)
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.driver.applied == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (CapacityUnavailable("none left"), RefusalKind.NO_CAPACITY),
+        (QuotaExceeded("40 of 40"), RefusalKind.QUOTA),
+        (UnknownPool("east/x/y"), RefusalKind.UNKNOWN_POOL),
+    ],
+)
+def test_a_typed_refusal_ends_the_command(error: HeliostatError, refusal: RefusalKind) -> None:
+    agent = Agent()
+    agent.driver.answer = failing(error)
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert (agent.word().state, agent.word().refusal) == (CommandState.REFUSED, refusal)
+    assert agent.journal.open_commands() == ()
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), DriverUnavailable("away")])
+def test_what_may_pass_is_tried_again(error: HeliostatError) -> None:
+    agent = Agent()
+    agent.driver.answer = failing(error)
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert agent.word().state is CommandState.LEASED
+    assert "will retry" in agent.word().detail
+    agent.driver.answer = ToldDriver.answer
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.word().state is CommandState.APPLIED
+
+
+def test_past_its_deadline_a_command_expires_and_is_let_go() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON + timedelta(hours=1))
+    assert agent.driver.applied == []
+    assert agent.driver.abandoned == ["1"]
+    assert agent.word().state is CommandState.EXPIRED
+
+
+def test_a_later_decision_about_the_pool_supersedes_the_earlier() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command("1"), a_command("2", NOON + MINUTE)])
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.driver.abandoned == ["1"]
+    assert agent.driver.applied == ["2"]
+    words = {ack.command_id: ack for ack in agent.journal.unsent_acks()}
+    assert words["1"].state is CommandState.CANCELLED
+    assert words["1"].detail == "superseded by command 2"
+
+
+def test_orders_of_one_decision_belong_together() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command("1"), a_command("2")])
+    agent.loop.tick(NOON)
+    assert agent.driver.applied == ["1", "2"]
+
+
+def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command()])
+    agent.journal.receive([a_command(state=CommandState.CANCELLED, outcome="ada changed her mind")])
+    agent.driver.away = True
+    agent.loop.tick(NOON)
+    assert agent.word().state is CommandState.LEASED
+    agent.driver.away = False
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.word().state is CommandState.CANCELLED
+    assert agent.driver.applied == []
+
+
+def test_the_brake_stops_work_but_not_sight() -> None:
+    agent = Agent()
+    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.receive([a_command()])
+    agent.meter.windows = [a_window()]
+    agent.loop.tick(NOON)
+    assert agent.driver.applied == []
+    observation = agent.journal.unsent_observation()
+    assert observation is not None
+    assert observation.agent_paused
+    assert len(agent.journal.unsent_usage(10)) == 1
+
+
+def test_while_the_cloud_is_away_nothing_is_reported_rather_than_zeros() -> None:
+    agent = Agent()
+    agent.driver.away = True
+    agent.loop.observe(NOON)
+    assert agent.journal.unsent_observation() is None

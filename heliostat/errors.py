@@ -200,6 +200,10 @@ class SecondControlPlane(Precondition):
     """Another control plane holds this SQLite file; SQLite serves exactly one."""
 
 
+class JournalInUse(Precondition):
+    """Another agent holds this journal file; one journal serves one agent."""
+
+
 class MigrationBehind(Precondition):
     """The database's schema is older (or newer) than this code."""
 

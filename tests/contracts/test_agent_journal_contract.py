@@ -4,7 +4,7 @@ A *home* is what survives a crash (an object, a file); `open()` gives the journa
 when it starts there, also after a crash without a goodbye.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,12 +26,15 @@ from heliostat.model.routing import RoutingTable
 from heliostat.ports.agent import AgentJournal
 from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
+from tests.support.agents import AgentDisk
 
 EAST = RegionName("east")
 
 
 class JournalHome(Protocol):
     def open(self) -> AgentJournal: ...
+
+    def close(self) -> None: ...
 
 
 class MemoryHome:
@@ -43,13 +46,31 @@ class MemoryHome:
     def open(self) -> AgentJournal:
         return self._journal
 
+    def close(self) -> None:
+        pass
 
-HOMES: dict[str, Callable[[Path], JournalHome]] = {"memory": MemoryHome}
+
+class SqliteHome:
+    """The real agent's file, found again by its next life."""
+
+    def __init__(self, folder: Path) -> None:
+        self._disk = AgentDisk(folder)
+
+    def open(self) -> AgentJournal:
+        return self._disk.journal()
+
+    def close(self) -> None:
+        self._disk.close()
+
+
+HOMES: dict[str, Callable[[Path], JournalHome]] = {"memory": MemoryHome, "sqlite": SqliteHome}
 
 
 @pytest.fixture(params=sorted(HOMES))
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> JournalHome:
-    return HOMES[request.param](tmp_path)
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JournalHome]:
+    home = HOMES[request.param](tmp_path)
+    yield home
+    home.close()
 
 
 def a_command(number: int = 1, target: int = 3, **changes: object) -> Command:

@@ -4,7 +4,7 @@ A *cloud* outlives its drivers: `driver()` gives the one that an agent finds aft
 lets the cloud's time pass, `vms()` counts the VMs that are paid for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,11 +18,14 @@ from heliostat.model.fleet import PoolObservation
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from heliostat.ports.cloud import CloudDriver
+from services.agent.journal.driver_memory import SqliteDriverMemory
 from simulation.chance import component
 from simulation.driver import SimulatedDriver
 from simulation.region import SimulatedRegion
 from simulation.troubles import CloudTroubles, Shortage
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool
+from tests.support.agents import AgentDisk, a_driver
+from tests.support.vm_cloud import MemoryVms
 
 EAST = RegionName("east")
 HOURS = timedelta(hours=4)
@@ -39,6 +42,8 @@ class Cloud(Protocol):
     def wait(self, until: datetime) -> None: ...
 
     def vms(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class SimulatedCloud:
@@ -65,13 +70,43 @@ class SimulatedCloud:
     def vms(self) -> int:
         return len(self._region.replicas())
 
+    def close(self) -> None:
+        pass
 
-CLOUDS: dict[str, Callable[[Path], Cloud]] = {"simulated": SimulatedCloud}
+
+class VmCloudInMemory:
+    """The VM driver with its journal, on a cloud that keeps the promises of VmCloud."""
+
+    def __init__(self, folder: Path) -> None:
+        self._cloud = MemoryVms(NOON, quotas={"big": 20})
+        self._disk = AgentDisk(folder)
+
+    def driver(self) -> CloudDriver:
+        return a_driver(self._cloud, SqliteDriverMemory(self._disk.file()))
+
+    def wait(self, until: datetime) -> None:
+        self._cloud.now = until
+        self._cloud.away = until >= AWAY
+        self._cloud.free = 2 if until >= SOLD_OUT else self._cloud.free
+
+    def vms(self) -> int:
+        return self._cloud.paid()
+
+    def close(self) -> None:
+        self._disk.close()
+
+
+CLOUDS: dict[str, Callable[[Path], Cloud]] = {
+    "simulated": SimulatedCloud,
+    "vm-driver": VmCloudInMemory,
+}
 
 
 @pytest.fixture(params=sorted(CLOUDS))
-def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Cloud:
-    return CLOUDS[request.param](tmp_path)
+def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
+    cloud = CLOUDS[request.param](tmp_path)
+    yield cloud
+    cloud.close()
 
 
 def scale(target: int, number: int = 1, pool: PoolKey | None = None) -> Command:

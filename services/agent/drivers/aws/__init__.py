@@ -1,0 +1,1 @@
+"""Amazon EC2 and Systems Manager; the only place that imports boto3."""

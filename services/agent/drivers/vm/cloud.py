@@ -1,0 +1,107 @@
+"""What the VM driver asks of a cloud, and of the engines on its VMs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from heliostat.model.names import PoolKey
+
+
+class VmState(StrEnum):
+    """Where the cloud says a VM stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    GONE = "gone"
+    """Stopped, stopping, terminated: it will not serve again."""
+
+
+class RedeployState(StrEnum):
+    """How far the cloud is with changing the model on a VM."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudVm:
+    """One VM of our region as the cloud lists it; `token` is that of the purchase, from its tags."""
+
+    vm_id: str
+    state: VmState
+    launched_at: datetime
+    pool: PoolKey | None = None
+    """None when its tags name no pool."""
+    address: str = ""
+    """host:port of its engine; empty until the cloud gave one."""
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """Up to `count` VMs for a pool under one token, which the cloud honours at most once."""
+
+    token: str
+    pool: PoolKey
+    count: int
+    command_id: str
+
+
+class VmCloud(Protocol):
+    """One region of a cloud. Every method raises Throttled or DriverUnavailable (try again later)."""
+
+    def list_vms(self) -> tuple[CloudVm, ...]:
+        """All VMs that carry this region's tag; may lag behind purchases by a minute or two."""
+        ...
+
+    def buy(self, purchase: Purchase) -> tuple[CloudVm, ...]:
+        """Between one and `count` VMs; the same token again gives the same VMs, never more.
+
+        Raises CapacityUnavailable, QuotaExceeded, UnknownPool (then nothing was bought); after
+        DriverUnavailable it is not known whether something was.
+        """
+        ...
+
+    def release(self, vm_ids: Sequence[str]) -> None:
+        """Give VMs back; repeatable, also for VMs that are gone."""
+        ...
+
+    def redeploy(self, vm_id: str, pool: PoolKey, command_id: str) -> str:
+        """Change a VM's model and tags to another pool's; repeatable. Returns the operation's id."""
+        ...
+
+    def redeploy_state(self, vm_id: str, operation_id: str) -> RedeployState:
+        """How far that operation is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReading:
+    """What one engine said of itself; None = it does not measure that (never zero)."""
+
+    healthy: bool
+    running_requests: int | None = None
+    waiting_requests: int | None = None
+    kv_occupancy: float | None = None
+    queue_seconds: float | None = None
+    """Mean queue time of requests that left the queue since the reading before."""
+
+    @property
+    def in_flight(self) -> int | None:
+        """Requests that the engine holds; None when either part was not measured."""
+        if self.running_requests is None or self.waiting_requests is None:
+            return None
+        return self.running_requests + self.waiting_requests
+
+
+class EngineProber(Protocol):
+    """Looks at engines."""
+
+    def probe(self, engines: Mapping[str, PoolKey]) -> Mapping[str, EngineReading]:
+        """Per address a reading; an engine that does not answer is unhealthy. Never raises."""
+        ...

@@ -1,0 +1,144 @@
+"""The driver's eyes: looks at cloud and engines, and writes down what changed since the last look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from heliostat.model.names import PoolKey
+from services.agent.drivers.vm.cloud import (
+    CloudVm,
+    EngineProber,
+    EngineReading,
+    RedeployState,
+    VmCloud,
+    VmState,
+)
+from services.agent.drivers.vm.memory import DriverMemory, VmRecord
+from services.agent.drivers.vm.survey import Patience, Stage, Survey, look
+
+
+class Eyes:
+    """Reconciles records with the cloud's list; buys and releases nothing."""
+
+    def __init__(
+        self, *, cloud: VmCloud, memory: DriverMemory, prober: EngineProber, patience: Patience
+    ) -> None:
+        self._cloud = cloud
+        self._memory = memory
+        self._prober = prober
+        self._patience = patience
+        self._last_healthy: dict[str, datetime] = {}
+
+    def survey(self, now: datetime) -> Survey:
+        """The region as it stands. Raises Throttled, DriverUnavailable."""
+        listed = self._cloud.list_vms()
+        claimed = self._claim(listed)
+        if claimed:
+            self._memory.save(vms=claimed)
+        records = self._memory.vms()
+        readings = self._read(records, listed, now)
+        settled = self._settle_redeploys(_with_addresses(records, listed))
+        survey = look(
+            records=[settled.get(record.vm_id, record) for record in records],
+            listed=listed,
+            readings=readings,
+            last_healthy=self._last_healthy,
+            now=now,
+            patience=self._patience,
+        )
+        changed = {**settled, **_milestones(survey, now)}
+        if changed:
+            self._memory.save(vms=changed.values())
+        return survey.with_records(changed.values(), self._patience)
+
+    def _claim(self, listed: Iterable[CloudVm]) -> list[VmRecord]:
+        """VMs that carry a token of ours (their purchase was cut short), or that were to be adopted."""
+        known = {record.vm_id for record in self._memory.vms()}
+        news = [vm for vm in listed if vm.vm_id not in known and vm.state is not VmState.GONE]
+        if not news:
+            return []
+        bought = {
+            chunk.token: (intent.intent_id, chunk)
+            for intent in self._memory.intents()
+            for chunk in intent.chunks
+        }
+        wanted = self._memory.adoptions()
+        records = []
+        for vm in news:
+            if vm.token in bought:
+                intent_id, chunk = bought[vm.token]
+                records.append(record_of(vm, chunk.pool, intent_id, chunk.sent_at))
+            elif vm.vm_id in wanted and vm.pool is not None:
+                adopted = record_of(vm, vm.pool, "", None)
+                records.append(replace(adopted, ready_at=adopted.ordered_at))
+        return records
+
+    def _read(
+        self, records: Iterable[VmRecord], listed: Iterable[CloudVm], now: datetime
+    ) -> Mapping[str, EngineReading]:
+        running = {vm.vm_id: vm.address for vm in listed if vm.state is VmState.RUNNING}
+        engines: dict[str, PoolKey] = {}
+        at: dict[str, str] = {}
+        for record in records:
+            if record.gone_at is None and running.get(record.vm_id):
+                at[record.vm_id] = running[record.vm_id]
+                engines[running[record.vm_id]] = record.pool
+        answers = self._prober.probe(engines)
+        readings = {vm: answers[where] for vm, where in at.items() if where in answers}
+        for vm_id in at:
+            healthy = vm_id in readings and readings[vm_id].healthy
+            if healthy or vm_id not in self._last_healthy:
+                self._last_healthy[vm_id] = now
+        return readings
+
+    def _settle_redeploys(self, changed: dict[str, VmRecord]) -> dict[str, VmRecord]:
+        settled = dict(changed)
+        for record in (changed.get(r.vm_id, r) for r in self._memory.vms()):
+            if not record.operation_id or record.gone_at is not None or record.broken:
+                continue
+            match self._cloud.redeploy_state(record.vm_id, record.operation_id):
+                case RedeployState.SUCCEEDED:
+                    settled[record.vm_id] = replace(record, operation_id="")
+                case RedeployState.FAILED:
+                    settled[record.vm_id] = replace(record, broken=True)
+                case RedeployState.RUNNING:
+                    pass
+        return settled
+
+
+def record_of(vm: CloudVm, pool: PoolKey, intent_id: str, sent_at: datetime | None) -> VmRecord:
+    """The record of a VM that the cloud gave us."""
+    return VmRecord(
+        vm_id=vm.vm_id,
+        pool=pool,
+        intent_id=intent_id,
+        ordered_at=sent_at or vm.launched_at,
+        address=vm.address,
+    )
+
+
+def _with_addresses(records: Iterable[VmRecord], listed: Iterable[CloudVm]) -> dict[str, VmRecord]:
+    """Records whose VM has (another) address by now."""
+    addresses = {vm.vm_id: vm.address for vm in listed if vm.address}
+    return {
+        record.vm_id: replace(record, address=addresses[record.vm_id])
+        for record in records
+        if addresses.get(record.vm_id, record.address) != record.address
+    }
+
+
+def _milestones(survey: Survey, now: datetime) -> dict[str, VmRecord]:
+    """Records that became ready, or went, since the last look."""
+    changed = {}
+    for sighting in survey.ours:
+        record = sighting.record
+        if sighting.stage is Stage.GONE and record.gone_at is None:
+            vanished = record.released_at is None
+            changed[record.vm_id] = replace(
+                record, gone_at=now, broken=record.broken or vanished, moving_to=None
+            )
+        elif sighting.stage is Stage.READY and record.ready_at is None:
+            changed[record.vm_id] = replace(record, ready_at=now)
+    return changed

@@ -1,0 +1,156 @@
+"""Usage on its way up: our own windows and those of local gateways, kept until the control plane has them.
+
+Every source's batches leave under our own numbering (this journal's incarnation): a gateway that was
+answered needs to know nothing of what happened to its batch here, and a fresh journal begins anew
+without leaving a gap. The window's key and revision keep a repeated window from counting twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import HeliostatError, SequenceGap
+from heliostat.model.usage import UsageBatch, UsageReceipt, UsageWindow, batch_of
+from heliostat.v1 import usage_pb2
+from services.agent.journal.file import JournalFile
+from services.translation.usage import batch_from_wire, batch_to_wire
+
+_KEEP_REFUSED = 10_000
+"""Refused batches among so many of the latest are kept for an operator to look at."""
+
+
+class UsageBox:
+    """Batches in the order in which they came."""
+
+    def __init__(self, file: JournalFile, catalogue: FleetCatalogue, source_id: str) -> None:
+        self._file = file
+        self._catalogue = catalogue
+        self._source_id = source_id
+
+    @property
+    def incarnation(self) -> int:
+        """Under which incarnation everything leaves."""
+        return self._file.incarnation
+
+    def append(self, windows: Sequence[UsageWindow]) -> UsageBatch | None:
+        """Number and keep our own windows; None when there are none."""
+        if not windows:
+            return None
+        draft = batch_of(windows, source_id=self._source_id, incarnation=1, sequence=1)
+        return self._store(draft, durable=False)
+
+    def take(self, batch: UsageBatch) -> UsageReceipt:
+        """A gateway's batch, durable before this returns. Raises SequenceGap, StorageUnavailable."""
+        held = self._durable(batch.source_id, batch.incarnation)
+        if batch.sequence <= held:
+            return _receipt(batch, held, replayed=True)
+        if held and batch.sequence > held + 1:
+            raise SequenceGap(
+                f"{batch.source_id}: sequence {batch.sequence} follows {held}", expected=held + 1
+            )
+        self._store(batch, durable=True)
+        return _receipt(batch, batch.sequence, replayed=False)
+
+    def own(self, limit: int) -> tuple[UsageBatch, ...]:
+        """Our own unsent batches, oldest first."""
+        rows = self._file.read(
+            "SELECT body FROM usage WHERE source_id = ? ORDER BY number LIMIT ?",
+            (self._source_id, limit),
+        )
+        return tuple(
+            batch_from_wire("journal.usage", usage_pb2.UsageBatch.FromString(body), self._catalogue)
+            for (body,) in rows
+        )
+
+    def outgoing(self, limit: int, after: int = 0) -> list[tuple[int, usage_pb2.UsageBatch]]:
+        """Unsent batches of all sources behind the entry numbered `after`, as they go over the wire."""
+        rows = self._file.read(
+            "SELECT number, body FROM usage WHERE number > ? ORDER BY number LIMIT ?",
+            (after, limit),
+        )
+        return [(number, usage_pb2.UsageBatch.FromString(body)) for number, body in rows]
+
+    def waiting(self) -> int:
+        """How many batches have not been confirmed."""
+        ((count,),) = self._file.read("SELECT count(*) FROM usage")
+        return int(count)
+
+    def sent(self, source_id: str, incarnation: int, durable_sequence: int) -> None:
+        """Everything of that source up to this sequence is at the control plane."""
+        if incarnation != self._file.incarnation:
+            return
+        with self._file.transaction(durable=False) as write:
+            write.execute(
+                "DELETE FROM usage WHERE source_id = ? AND sequence <= ?",
+                (source_id, durable_sequence),
+            )
+
+    def own_sent(self, incarnation: int, durable_sequence: int) -> None:
+        """The same for our own windows."""
+        self.sent(self._source_id, incarnation, durable_sequence)
+
+    def set_aside(self, source_id: str, sequence: int, problem: str) -> None:
+        """The control plane refuses the batch for good: keep it apart, and send nothing in its place."""
+        with self._file.transaction(durable=True) as write:
+            row = write.execute(
+                "SELECT number, body FROM usage WHERE source_id = ? AND sequence = ?",
+                (source_id, sequence),
+            ).fetchone()
+            if row is None:
+                return
+            number, body = row
+            write.execute(
+                "INSERT OR REPLACE INTO refused_usage VALUES (?, ?, ?)", (number, problem, body)
+            )
+            write.execute("DELETE FROM refused_usage WHERE number <= ?", (number - _KEEP_REFUSED,))
+            empty = usage_pb2.UsageBatch(
+                source_id=source_id, incarnation=self._file.incarnation, sequence=sequence
+            )
+            write.execute(
+                "UPDATE usage SET body = ? WHERE number = ?", (empty.SerializeToString(), number)
+            )
+
+    def _durable(self, source_id: str, incarnation: int) -> int:
+        rows = self._file.read(
+            "SELECT sequence FROM sources WHERE source_id = ? AND incarnation = ?",
+            (source_id, incarnation),
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def _store(self, batch: UsageBatch, *, durable: bool) -> UsageBatch:
+        """Renumber and keep; our own numbering of a source is its row with incarnation 0."""
+        with self._file.transaction(durable=durable) as write:
+            upsert = (
+                "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+                "SET sequence = excluded.sequence"
+            )
+            row = write.execute(
+                "SELECT sequence FROM sources WHERE source_id = ? AND incarnation = 0",
+                (batch.source_id,),
+            ).fetchone()
+            sequence = 1 + (row[0] if row else 0)
+            write.execute(upsert, (batch.source_id, 0, sequence))
+            if batch.source_id != self._source_id:
+                write.execute(upsert, (batch.source_id, batch.incarnation, batch.sequence))
+            kept = replace(batch, incarnation=self._file.incarnation, sequence=sequence)
+            write.execute(
+                "INSERT INTO usage (source_id, sequence, body) VALUES (?, ?, ?)",
+                (kept.source_id, sequence, batch_to_wire(kept).SerializeToString()),
+            )
+        return kept
+
+
+def problem_of(error: HeliostatError) -> str:
+    """How a refusal is kept beside the batch."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _receipt(batch: UsageBatch, durable_sequence: int, *, replayed: bool) -> UsageReceipt:
+    return UsageReceipt(
+        source_id=batch.source_id,
+        incarnation=batch.incarnation,
+        durable_sequence=durable_sequence,
+        replayed=replayed,
+    )

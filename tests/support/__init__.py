@@ -1,0 +1,1 @@
+"""Worlds that tests stand in: clouds, engines, crashes."""

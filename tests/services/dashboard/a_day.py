@@ -21,9 +21,7 @@ from heliostat.model.names import (
     DemandKey,
     PoolKey,
     RegionName,
-    SeriesKey,
     Tier,
-    TokenKind,
     VmTypeName,
 )
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
@@ -144,7 +142,6 @@ def _forecasts(stores: Stores, catalogue: FleetCatalogue, epoch: int) -> None:
                     a_forecast(demand, tokens_per_second=level * 13000, issued_at=issued, steps=40)
                 )
         stores.forecasts.store(forecasts, epoch=epoch)
-    assert SeriesKey(demand=demand, kind=TokenKind.INPUT)
 
 
 def _plan(catalogue: FleetCatalogue) -> CapacityPlan:

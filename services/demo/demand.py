@@ -1,0 +1,28 @@
+"""The demo's demand: a trace made to fit the fleet, or the synthesiser; and every word about it."""
+
+from __future__ import annotations
+
+from heliostat.catalogue import FleetCatalogue
+from services.demo.settings import DemoSettings
+from simulation.workload.fit import FittedDemand, fit_to_demo, synthesised_demand
+from simulation.workload.load import load_trace
+
+
+def demo_demand(settings: DemoSettings, catalogue: FleetCatalogue) -> FittedDemand:
+    """History and a day of demand. The same settings give the same minutes. Raises InvalidTrace."""
+    if settings.trace is None:
+        return synthesised_demand(
+            catalogue,
+            day_start=settings.day_start,
+            busy_replicas=settings.busy_replicas,
+            seed=settings.seed,
+            history_days=settings.history_days,
+        )
+    return fit_to_demo(
+        load_trace(settings.trace),
+        catalogue,
+        day_start=settings.day_start,
+        busy_replicas=settings.busy_replicas,
+        seed=settings.seed,
+        history_days=settings.history_days,
+    )

@@ -1,0 +1,54 @@
+"""What may be said about a demo: which fleet, which demand, how long, how fast, and where to show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from heliostat.errors import InvalidSettings
+
+EXAMPLE_CATALOGUE = Path(__file__).parents[2] / "deploy" / "catalogue.yaml"
+DEFAULT_PORT = 8321
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """All switches of `heliostat demo`; the defaults are the demo that the README shows.
+
+    `speed` = most domain minutes per real second (0 = as fast as the machine allows); `port` = the
+    page's (0 = any free one); `keep` = where databases and journals stay (None = they go away).
+    """
+
+    catalogue: Path = EXAMPLE_CATALOGUE
+    trace: Path | None = None
+    headless: bool = False
+    json: Path | None = None
+    hours: int = 24
+    history_days: int = 14
+    busy_replicas: float = 24.0
+    speed: float = 0.0
+    seed: int = 1
+    port: int = DEFAULT_PORT
+    keep: Path | None = None
+    day_start: datetime = datetime(2026, 3, 3, tzinfo=UTC)
+    """A Tuesday, so that the day before is a working day too."""
+
+    def __post_init__(self) -> None:
+        _check("hours", self.hours, 1, 24)
+        _check("history_days", self.history_days, 1, 60)
+        _check("port", self.port, 0, 65535)
+        _check("speed", self.speed, 0.0, 1e6)
+        _check("seed", self.seed, 0, 2**63 - 1)
+        if not 0 < self.busy_replicas <= 1000:
+            raise InvalidSettings("busy_replicas", f"{self.busy_replicas} is out of (0, 1000]")
+
+    @property
+    def day_end(self) -> datetime:
+        """When the demo's day is over."""
+        return self.day_start + timedelta(hours=self.hours)
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InvalidSettings(name, f"{value} is out of [{least}, {most}]")

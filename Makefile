@@ -161,9 +161,13 @@ lock: ## Resolve requirements.lock again from pyproject.toml (ARGS=--upgrade for
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command 'make lock' $(ARGS) pyproject.toml --output-file requirements.lock
-	@if grep -nE '://|--index|--find-links' requirements.lock; then \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock \
+	  --extra server --extra aws --extra sim \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command 'make lock' pyproject.toml --output-file requirements-server.lock
+	@if grep -nE '://|--index|--find-links' requirements.lock requirements-server.lock; then \
 	  echo 'the lock names a host (above); it must not' >&2; exit 1; fi
-	@echo 'requirements.lock is made; make setup installs it'
+	@echo 'requirements.lock is made, make setup installs it; requirements-server.lock is the image'"'"'s'
 
 .PHONY: clean
 clean: ## Remove .venv and everything made

@@ -62,8 +62,8 @@ class Arrival:
 class TierTally:
     """What became of one tier's requests so far; offered = admitted + shed.
 
-    `met` counts those that kept every promise of their tier (a fluid engine's is fractional);
-    shed requests keep none. `in_flight` = admitted − completed.
+    `started` have begun to be served; of them `met` kept every promise of their tier (a fluid
+    engine's are fractional). Shed requests keep none.
     """
 
     offered: int = 0
@@ -72,6 +72,7 @@ class TierTally:
     completed: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    started: float = 0.0
     met: float = 0.0
 
     @property
@@ -81,9 +82,9 @@ class TierTally:
 
     @property
     def attainment(self) -> float | None:
-        """Requests that kept the SLO ÷ requests that were served or shed; None before the first."""
-        ended = self.completed + self.shed
-        return min(1.0, self.met / ended) if ended else None
+        """Requests that kept the SLO ÷ requests that started or were shed; None before the first."""
+        judged = self.started + self.shed
+        return min(1.0, self.met / judged) if judged else None
 
 
 class EngineModel(ReplicaLoad, Protocol):

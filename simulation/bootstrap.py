@@ -1,0 +1,115 @@
+"""Wires simulated worlds: the only module of this room that knows concrete stores, drivers and policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.clock import SteppedClock
+from heliostat.loops.agent import AgentLoop
+from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
+from heliostat.loops.manual import ManualDesk
+from heliostat.model.governance import Mode, ModeSetting
+from heliostat.model.instants import Span
+from heliostat.model.names import EVERYWHERE, PoolKey, RegionName, VmTypeName
+from heliostat.ports.stores import Stores
+from simulation.arrivals import ArrivalRates
+from simulation.driver import SimulatedDriver
+from simulation.engine import EngineModel
+from simulation.estate import Estate
+from simulation.fluid.engine import FluidEngine
+from simulation.history import past_batches
+from simulation.journal import MemoryJournal
+from simulation.link import DirectLink
+from simulation.start import first_fleet
+from simulation.troubles import CloudTroubles
+from simulation.world import Rhythm, SimulatedAgent, SimulatedWorld
+from storage.memory import memory_stores
+
+AUTHOR = "simulation"
+_FOR_GOOD = timedelta(days=36500)
+
+
+def simulated_world(
+    *,
+    catalogue: FleetCatalogue,
+    arrivals: ArrivalRates,
+    begins: datetime,
+    deciders: Deciders,
+    seed: int,
+    rhythm: Rhythm | None = None,
+    settings: ControlSettings | None = None,
+    engine: EngineModel | None = None,
+    fleet: Mapping[PoolKey, int] | None = None,
+    troubles: Mapping[RegionName, CloudTroubles] | None = None,
+    warm_vms: Mapping[VmTypeName, int] | None = None,
+    mode: Mode = Mode.ACTIVE,
+) -> SimulatedWorld:
+    """A world at `begins`, with the arrivals before it as recorded history.
+
+    It can run to the end of the arrivals. `fleet` are the replicas that stand at the beginning, by
+    default what the first hour needs. Same arguments, same run.
+    """
+    clock = SteppedClock(begins)
+    stores = memory_stores(clock)
+    settings = settings or ControlSettings()
+    epoch = _lead(stores)
+    loop = ControlLoop(stores=stores, catalogue=catalogue, deciders=deciders, settings=settings)
+    desk = ManualDesk(
+        stores=stores, catalogue=catalogue, command_lifetime=settings.command_lifetime
+    )
+    desk.set_mode(
+        ModeSetting(
+            region=EVERYWHERE, mode=mode, author=AUTHOR, reason="a simulated fleet", at=begins
+        ),
+        epoch=epoch,
+    )
+    _remember(stores, arrivals, begins)
+    estate = Estate(
+        catalogue=catalogue,
+        arrivals=arrivals,
+        engine=engine or FluidEngine(catalogue),
+        seed=seed,
+        troubles=troubles,
+        warm_vms=warm_vms,
+    )
+    estate.stand(first_fleet(catalogue, arrivals, begins) if fleet is None else fleet, begins)
+    return SimulatedWorld(
+        clock=clock,
+        epoch=epoch,
+        stores=stores,
+        loop=loop,
+        desk=desk,
+        estate=estate,
+        agents={name: _agent(estate, name, stores, loop) for name in estate.regions},
+        rhythm=rhythm or Rhythm(),
+    )
+
+
+def _lead(stores: Stores) -> int:
+    lease = stores.leadership.acquire(AUTHOR, "in this process", _FOR_GOOD)
+    assert lease is not None, "nobody else can lead stores that were just made"
+    return lease.epoch
+
+
+def _remember(stores: Stores, arrivals: ArrivalRates, begins: datetime) -> None:
+    """Record what arrived before the beginning."""
+    if arrivals.span.start < begins:
+        past = arrivals.within(Span(arrivals.span.start, begins))
+        for batch in past_batches(past):
+            stores.usage.record([batch])
+
+
+def _agent(estate: Estate, region: RegionName, stores: Stores, loop: ControlLoop) -> SimulatedAgent:
+    journal = MemoryJournal(source_id=f"gateways-{region}")
+    return SimulatedAgent(
+        loop=AgentLoop(
+            region=region,
+            journal=journal,
+            driver=SimulatedDriver(estate.regions[region]),
+            meter=estate.meters[region],
+        ),
+        journal=journal,
+        link=DirectLink(region=region, journal=journal, stores=stores, loop=loop),
+    )

@@ -1,0 +1,140 @@
+"""Where the gateways send each request of a minute: whole requests, split by the routing tables.
+
+Rounding is carried over, so that in the long run the shares are exactly those of the table. Where a
+share's region has no ready replica the gateway takes the first region of the fall-back order that
+has; where none has, the request is shed. A gateway that never got a table serves at home first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
+from heliostat.model.routing import MILLION, RouteEntry, RoutingTable
+from simulation.engine import Arrival
+from simulation.fluid.grid import TIERS, Floats, Grid
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """One minute's arrivals by destination; shapes in the letters of Grid, whole numbers.
+
+    `shed` is what the table (or the lack of any ready replica) turned away, (M, K, O).
+    """
+
+    offered: Counts
+    input_tokens: Counts
+    output_tokens: Counts
+    shed: Counts
+    shed_input_tokens: Counts
+    shed_output_tokens: Counts
+
+
+class Gateways:
+    """Splits arrivals over regions; remembers only what rounding still owes."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._owed: dict[DemandKey, Floats] = {}
+
+    def split(
+        self,
+        arrivals: Sequence[Arrival],
+        tables: Mapping[RegionName, RoutingTable],
+        ready: Floats,
+    ) -> Split:
+        """The arrivals by destination, given (R, M, G) ready replicas."""
+        grid = self._grid
+        columns = [np.zeros(grid.shape, dtype=np.int64) for _ in range(3)]
+        shed = [np.zeros(grid.shape[1:], dtype=np.int64) for _ in range(3)]
+        open_regions = ready.sum(axis=-1) > 0
+        for arrival in arrivals:
+            demand = arrival.demand
+            m, k = grid.model_at[demand.model], TIERS.index(demand.tier)
+            o = grid.region_at[demand.origin]
+            weights = self._weights(demand, tables.get(demand.origin), open_regions[:, m])
+            requests = self._whole(demand, arrival.offered, weights)
+            tokens = [
+                _in_proportion(total, requests)
+                for total in (arrival.input_tokens, arrival.output_tokens)
+            ]
+            for column, turned_away, part in zip(columns, shed, (requests, *tokens), strict=True):
+                column[:, m, k, o] = part[:-1]
+                turned_away[m, k, o] = part[-1]
+        return Split(
+            offered=columns[0],
+            input_tokens=columns[1],
+            output_tokens=columns[2],
+            shed=shed[0],
+            shed_input_tokens=shed[1],
+            shed_output_tokens=shed[2],
+        )
+
+    def _weights(
+        self, demand: DemandKey, table: RoutingTable | None, is_open: NDArray[np.bool_]
+    ) -> Floats:
+        """(R + 1,) shares of the regions, and last the share that is shed."""
+        entry = None if table is None else table.entry(demand.model, demand.tier)
+        weights = np.zeros(len(is_open) + 1)
+        if entry is None:
+            shares: list[tuple[RegionName, int]] = [(demand.origin, MILLION)]
+        else:
+            shares = [(share.serving, share.weight_ppm) for share in entry.shares]
+            weights[-1] = entry.shed_ppm
+        for serving, ppm in shares:
+            if ppm:
+                weights[self._reachable(serving, demand, entry, is_open)] += ppm
+        return weights / MILLION
+
+    def _reachable(
+        self,
+        serving: RegionName,
+        demand: DemandKey,
+        entry: RouteEntry | None,
+        is_open: NDArray[np.bool_],
+    ) -> int:
+        fallback = entry.fallback if entry is not None else self._by_distance(demand)
+        for region in (serving, *fallback):
+            if is_open[self._grid.region_at[region]]:
+                return self._grid.region_at[region]
+        return -1
+
+    def _by_distance(self, demand: DemandKey) -> tuple[RegionName, ...]:
+        catalogue = self._grid.catalogue
+        model, tier = ModelName(demand.model), Tier(demand.tier)
+        return tuple(
+            region
+            for region in catalogue.nearest_first(demand.origin)
+            if catalogue.may_serve(demand.origin, region, model, tier)
+        )
+
+    def _whole(self, demand: DemandKey, offered: int, weights: Floats) -> Counts:
+        """Whole requests per destination that add up to `offered`; ties go to the first."""
+        owed = self._owed.get(demand)
+        exact = offered * weights + (0.0 if owed is None else np.where(weights > 0, owed, 0.0))
+        whole = np.floor(np.clip(exact, 0.0, None)).astype(np.int64)
+        missing = offered - int(whole.sum())
+        by_rest = np.argsort(-(exact - whole), kind="stable")
+        places = by_rest[weights[by_rest] > 0]
+        for turn in range(abs(missing)):
+            if missing > 0:
+                whole[places[turn % len(places)]] += 1
+            else:
+                whole[np.argmax(whole)] -= 1
+        self._owed[demand] = exact - whole
+        return whole
+
+
+def _in_proportion(total: int, requests: Counts) -> Counts:
+    """`total` tokens over destinations in proportion to their requests, whole, none lost."""
+    if not requests.any():
+        return np.zeros_like(requests)
+    edges = np.cumsum(requests) / requests.sum()
+    parts: Counts = np.diff(np.rint(total * edges), prepend=0.0).astype(np.int64)
+    return parts

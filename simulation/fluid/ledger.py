@@ -1,0 +1,150 @@
+"""Whole requests in order of arrival: which windows are served, completed and revised.
+
+The fluid moves in fractions; what is reported is whole. Per series the ledger keeps three running
+totals, arrived ≥ started ≥ completed, and reads each window's part off them, first come first served.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from heliostat.model.latency import LatencySketch
+from heliostat.model.usage import UsageSeries, UsageWindow
+
+_ROUNDING = 1e-6
+Buckets = dict[int, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenWindow:
+    """A window some of whose requests are not completed; `before` = arrivals of the series before it."""
+
+    start: datetime
+    before: int
+    offered: int
+    admitted: int
+    input_tokens: int
+    output_tokens: int
+    """What all admitted requests generate in the end."""
+    completed: int = 0
+    sampled: int = 0
+    revision: int = 0
+    changed: bool = True
+    ttft: Buckets = field(default_factory=dict)
+    itl: Buckets = field(default_factory=dict)
+    e2e: Buckets = field(default_factory=dict)
+
+    @property
+    def generated(self) -> int:
+        """Output tokens of the requests that completed."""
+        if self.completed == self.admitted:
+            return self.output_tokens
+        return self.output_tokens * self.completed // self.admitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Requests of one window that start in this minute: positions `first` to `last` of its series."""
+
+    window: OpenWindow
+    first: float
+    last: float
+
+
+@dataclass(slots=True, kw_only=True)
+class SeriesLedger:
+    """One series' running totals and open windows."""
+
+    series: UsageSeries
+    arrived: int = 0
+    started: float = 0.0
+    completed: float = 0.0
+    windows: deque[OpenWindow] = field(default_factory=deque)
+    _starts: deque[tuple[float, float, float]] = field(default_factory=deque)
+    """(second at which a minute began, started before it, started in it), oldest first."""
+
+    @property
+    def waiting(self) -> float:
+        """Admitted requests that have not started."""
+        return self.arrived - self.started
+
+    def arrive(self, window: OpenWindow) -> None:
+        """Take a minute's arrivals."""
+        self.windows.append(window)
+        self.arrived += window.admitted
+
+    def start(self, requests: float, second: float, *, emptied: bool) -> list[Chunk]:
+        """Let so many requests start in the minute from `second`; `emptied` = nothing is left waiting."""
+        first = self.started
+        last = float(self.arrived) if emptied else min(first + requests, float(self.arrived))
+        if last - first <= 0:
+            return []
+        self._starts.append((second, first, last - first))
+        self.started = last
+        return [
+            Chunk(
+                window=window,
+                first=max(first, float(window.before)),
+                last=min(last, float(window.before + window.admitted)),
+            )
+            for window in self.windows
+            if window.before < last and window.before + window.admitted > first
+        ]
+
+    def complete(self, until_second: float, minute_seconds: float) -> int:
+        """Complete what started until that second; returns how many whole requests that adds."""
+        while self._starts:
+            second, before, requests = self._starts[0]
+            part = (until_second - second) / minute_seconds
+            if part >= 1:
+                self.completed = max(self.completed, before + requests)
+                self._starts.popleft()
+                continue
+            self.completed = max(self.completed, before + requests * max(0.0, part))
+            break
+        return self._book()
+
+    def _book(self) -> int:
+        added = 0
+        whole = int(self.completed + _ROUNDING)
+        for window in self.windows:
+            completed = min(max(whole - window.before, 0), window.admitted)
+            if completed != window.completed:
+                added += completed - window.completed
+                window.completed, window.changed = completed, True
+        return added
+
+    def report(self) -> list[UsageWindow]:
+        """Every window that changed, with its next revision; forgets windows that are complete."""
+        news = []
+        for window in self.windows:
+            if window.changed:
+                window.changed = False
+                window.revision += 1
+                news.append(_as_usage(self.series, window))
+        while self.windows and self.windows[0].completed == self.windows[0].admitted:
+            self.windows.popleft()
+        return news
+
+
+def _as_usage(series: UsageSeries, window: OpenWindow) -> UsageWindow:
+    return UsageWindow(
+        series=series,
+        start=window.start,
+        revision=window.revision,
+        offered=window.offered,
+        admitted=window.admitted,
+        rejected=window.offered - window.admitted,
+        completed=window.completed,
+        input_tokens=window.input_tokens,
+        output_tokens=window.generated,
+        ttft=_sketch(window.ttft),
+        itl=_sketch(window.itl),
+        e2e=_sketch(window.e2e),
+    )
+
+
+def _sketch(buckets: Buckets) -> LatencySketch | None:
+    return LatencySketch(dict(buckets)) if buckets else None

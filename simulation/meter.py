@@ -1,0 +1,46 @@
+"""Counts what a simulated region's gateways saw: every minute reported, holes and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from heliostat.model.usage import UsageSeries, UsageWindow
+from simulation.troubles import CloudTroubles
+
+
+class RegionMeter:
+    """Implements `heliostat.ports.agent.UsageMeter` for requests that arrive in one region.
+
+    A minute without traffic is reported with one window of zeros, so that it is a true zero and not
+    missing; a minute inside a telemetry hole is not reported, or without its token counts.
+    """
+
+    def __init__(self, *, quiet_series: UsageSeries, troubles: CloudTroubles) -> None:
+        """`quiet_series` carries the zeros of minutes in which nothing arrived."""
+        self._quiet_series = quiet_series
+        self._troubles = troubles
+        self._closed: list[UsageWindow] = []
+
+    def close(self, minute: datetime, windows: Iterable[UsageWindow], *, silent: bool) -> None:
+        """Take in a minute's windows and the revisions of older ones; a silent minute leaves none.
+
+        `silent` = the source of the arrivals knows nothing of this minute.
+        """
+        seen = list(windows)
+        if not silent and all(window.start != minute for window in seen):
+            seen.append(UsageWindow(series=self._quiet_series, start=minute))
+        self._closed += [told for window in seen if (told := self._told(window)) is not None]
+
+    def closed_windows(self, now: datetime) -> tuple[UsageWindow, ...]:
+        windows, self._closed = tuple(self._closed), []
+        return windows
+
+    def _told(self, window: UsageWindow) -> UsageWindow | None:
+        hole = self._troubles.hole(window.start)
+        if hole is None:
+            return window
+        if not hole.only_tokens:
+            return None
+        return replace(window, input_tokens=None, output_tokens=None)

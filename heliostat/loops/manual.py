@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,10 +43,17 @@ class ManualDesk:
 
     def pool_etag(self, pool: PoolKey, now: datetime) -> str:
         """What a caller must have seen of the pool: its desired count, override and last change."""
-        override = next((o for o in self._stores.overrides.overrides(now) if o.pool == pool), None)
-        changed = dict(self._stores.outbox.last_changes()).get(pool)
-        desired = self._stores.fleet.fleet(now).pool(pool).desired
-        return f"{desired}:{override.override_id if override else ''}:{changed or ''}"
+        return self.pool_etags([pool], now)[pool]
+
+    def pool_etags(self, pools: Sequence[PoolKey], now: datetime) -> dict[PoolKey, str]:
+        """The etags of several pools, at the price of one."""
+        overrides = {o.pool: o.override_id for o in self._stores.overrides.overrides(now)}
+        changed = dict(self._stores.outbox.last_changes())
+        fleet = self._stores.fleet.fleet(now)
+        return {
+            pool: f"{fleet.pool(pool).desired}:{overrides.get(pool, '')}:{changed.get(pool, '')}"
+            for pool in pools
+        }
 
     def order(self, manual: ManualOrder, now: datetime, *, epoch: int) -> Command:
         """Store the command and, in active mode, the override that keeps the planner from undoing it.

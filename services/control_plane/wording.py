@@ -34,12 +34,23 @@ def say(logger: logging.Logger, event: str, *, level: int = logging.INFO, **fiel
     logger.log(level, event, extra={FIELDS: fields})
 
 
-def reason_fields(error: BaseException) -> dict[str, str]:
+def reason_fields(error: BaseException) -> dict[str, Any]:
     """What a log says of an error."""
-    fields = {"error": type(error).__name__, "reason": str(error)}
+    fields: dict[str, Any] = {"error": type(error).__name__, "reason": str(error)}
     if isinstance(error, HeliostatError) and error.remedy:
         fields["remedy"] = error.remedy
     return fields
+
+
+def report(logger: logging.Logger, event: str, error: BaseException, **fields: Any) -> None:
+    """Log a failure that work goes on after: expected ones in a line, others with their traceback."""
+    expected = isinstance(error, HeliostatError)
+    logger.log(
+        logging.WARNING if expected else logging.ERROR,
+        event,
+        exc_info=None if expected else error,
+        extra={FIELDS: {**fields, **reason_fields(error)}},
+    )
 
 
 def log_json(level: str, stream: TextIO | None = None) -> None:

@@ -1,0 +1,212 @@
+"""Every call passes here: who is it, may he, does this control plane lead, and how an error looks.
+
+The one place where domain errors become gRPC status, and where refused writes are audited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+from grpc import aio
+
+from heliostat.errors import (
+    HeliostatError,
+    InvalidInput,
+    MessageTooLarge,
+    NotLeader,
+    Unavailable,
+)
+from heliostat.model.governance import AuditRecord
+from heliostat.ports.clock import Clock
+from heliostat.ports.decisions import AuditLog
+from services.control_plane.identity import Identity, identify, set_caller
+from services.control_plane.leader import Leader
+from services.control_plane.metrics import Metrics
+from services.control_plane.permissions import Rule, check_role, rule_of
+from services.control_plane.threads import StoreThreads
+from services.control_plane.wording import reason_fields, report, say
+from services.translation.problems import reason_of, status_of, unexpected_status
+
+_log = logging.getLogger(__name__)
+
+Context = aio.ServicerContext[Any, Any]
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that was not taken in, and why; it travels in the message's place."""
+
+    error: HeliostatError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What the gatekeeper works with; `insecure` is who comes without TLS (None = nobody may)."""
+
+    leader: Leader
+    audit: AuditLog
+    threads: StoreThreads
+    clock: Clock
+    metrics: Metrics
+    insecure: Identity | None
+    max_message_bytes: int
+
+
+class Gatekeeper(aio.ServerInterceptor):
+    """Wraps every handler of ours; health and reflection pass untouched."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler with everything around it that all handlers need."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = str(handler_call_details.method)
+        rule = rule_of(method)
+        return handler if rule is None else self._wrapped(method, rule, handler)
+
+    def _wrapped(self, method: str, rule: Rule, handler: Any) -> Any:
+        deserialise = _checked(handler.request_deserializer, self._gate.max_message_bytes)
+        call = _Call(self._gate, method, rule)
+        if not handler.response_streaming:
+            return grpc.unary_unary_rpc_method_handler(
+                call.unary(handler.unary_unary), deserialise, _serialise
+            )
+        if not handler.request_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                call.stream(handler.unary_stream, _one), deserialise, _serialise
+            )
+        return grpc.stream_stream_rpc_method_handler(
+            call.stream(handler.stream_stream, _many), deserialise, _serialise
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One method's calls."""
+
+    gate: Gate
+    method: str
+    rule: Rule
+
+    def unary(self, serve: Callable[[Any, Context], Awaitable[Any]]) -> Any:
+        async def served(request: Any, context: Context) -> Any:
+            self._admit(context)
+            return await serve(_one(request), context)
+
+        async def guarded(request: Any, context: Context) -> Any:
+            try:
+                response = await served(request, context)
+            except Exception as error:  # noqa: BLE001 - every error becomes a status here
+                await self._refuse(error, context)
+            self.gate.metrics.call_ended(self.method, "OK")
+            return response
+
+        return guarded
+
+    def stream(
+        self,
+        serve: Callable[[Any, Context], AsyncIterator[Any]],
+        take: Callable[[Any], Any],
+    ) -> Any:
+        async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
+            try:
+                self._admit(context)
+                async for response in serve(take(request), context):
+                    yield response
+            except Exception as error:  # noqa: BLE001 - every error becomes a status here
+                await self._refuse(error, context)
+            self.gate.metrics.call_ended(self.method, "OK")
+
+        return guarded
+
+    def _admit(self, context: Context) -> None:
+        identity = identify(context.auth_context(), insecure=self.gate.insecure)
+        set_caller(identity)
+        check_role(self.method, self.rule, identity)
+        if self.rule.leader_only:
+            self.gate.leader.epoch()
+
+    async def _refuse(self, error: Exception, context: Context) -> None:
+        if isinstance(error, aio.AbortError):
+            raise error
+        if not isinstance(error, HeliostatError):
+            _log.error("call_failed", exc_info=error)
+            await self._abort(unexpected_status(error), "INTERNAL", context)
+            return
+        say(_log, "call_refused", method=self.method, **reason_fields(error))
+        if self.rule.writes and not isinstance(error, NotLeader | Unavailable):
+            await self._audit(error, context)
+        await self._abort(status_of(error), reason_of(error), context)
+
+    async def _abort(self, status: status_pb2.Status, reason: str, context: Context) -> None:
+        self.gate.metrics.call_ended(self.method, reason)
+        details = (("grpc-status-details-bin", status.SerializeToString()),)
+        await context.abort(_CODES[status.code], status.message, trailing_metadata=details)
+
+    async def _audit(self, error: HeliostatError, context: Context) -> None:
+        try:
+            author = str(identify(context.auth_context(), insecure=self.gate.insecure))
+        except HeliostatError:
+            author = "unknown"
+        record = AuditRecord(
+            at=self.gate.clock.now(),
+            author=author,
+            action=self.method.rsplit("/", 1)[-1],
+            subject=str(getattr(error, "field", "")),
+            detail=str(error),
+            outcome=f"refused: {reason_of(error)}",
+        )
+        try:
+            await asyncio.shield(self.gate.threads.write(lambda: self.gate.audit.note(record)))
+        except HeliostatError as failure:
+            report(_log, "refusal_not_audited", failure)
+
+
+def _checked(deserialise: Callable[[bytes], Any], limit: int) -> Callable[[bytes], Any]:
+    """A reader that turns what it cannot take in into a typed error instead of INTERNAL."""
+
+    def read(data: bytes) -> Any:
+        if len(data) > limit:
+            return Unreadable(
+                MessageTooLarge(
+                    f"the message has {len(data)} bytes, the limit is {limit}",
+                    remedy="send smaller batches",
+                )
+            )
+        try:
+            return deserialise(data)
+        except DecodeError as error:
+            return Unreadable(InvalidInput("message", f"cannot be read: {error}"))
+
+    return read
+
+
+def _serialise(message: Any) -> bytes:
+    """Bytes that are ready go out as they are."""
+    return message if isinstance(message, bytes) else bytes(message.SerializeToString())
+
+
+def _one(request: Any) -> Any:
+    if isinstance(request, Unreadable):
+        raise request.error
+    return request
+
+
+async def _many(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _one(request)

@@ -1,0 +1,124 @@
+"""Usage on its way into the store: batches of all streams are committed together.
+
+While one commit runs, what arrives meanwhile piles up and goes with the next, so that many small
+batches cost one transaction. A batch that cannot be stored harms no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from heliostat.errors import HeliostatError, Unavailable
+from heliostat.model.usage import UsageBatch, UsageReceipt
+from heliostat.ports.history import UsageHistory
+from services.control_plane.threads import StoreThreads
+from services.control_plane.wording import report
+
+_log = logging.getLogger(__name__)
+
+MOST_ROWS_A_COMMIT = 100_000
+MOST_WAITING = 256
+"""Batches that wait or are being committed; more streams than that wait for room."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    batch: UsageBatch
+    answer: asyncio.Future[UsageReceipt] = field(default_factory=lambda: _future())
+
+
+class UsageIntake:
+    """Takes batches from many streams and stores them in groups, in the order of arrival."""
+
+    def __init__(self, history: UsageHistory, threads: StoreThreads) -> None:
+        self._history = history
+        self._threads = threads
+        self._waiting: list[_Waiting] = []
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._room = asyncio.Semaphore(MOST_WAITING)
+        self._task = asyncio.create_task(self._commit_forever())
+        self.stored_windows = 0
+        self.commits = 0
+
+    async def submit(self, batch: UsageBatch) -> asyncio.Future[UsageReceipt]:
+        """Queue the batch (waiting for room) and return the future of its receipt.
+
+        The future raises what `UsageHistory.record` raises for this batch.
+        """
+        await self._room.acquire()
+        waiting = _Waiting(batch)
+        waiting.answer.add_done_callback(lambda _: self._room.release())
+        if self._task.done():
+            waiting.answer.set_exception(Unavailable("usage is no longer taken in"))
+        else:
+            self._waiting.append(waiting)
+            self._idle.clear()
+            self._work.set()
+        return waiting.answer
+
+    async def close(self) -> None:
+        """Commit what waits, then take no more."""
+        await self._idle.wait()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._work.wait()
+            group = self._next_group()
+            await self._commit(group)
+            del self._waiting[: len(group)]
+            if not self._waiting:
+                self._work.clear()
+                self._idle.set()
+
+    def _next_group(self) -> list[_Waiting]:
+        rows = 0
+        for number, waiting in enumerate(self._waiting):
+            rows += len(waiting.batch)
+            if rows > MOST_ROWS_A_COMMIT and number:
+                return self._waiting[:number]
+        return list(self._waiting)
+
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
+        batches = [waiting.batch for waiting in group]
+        try:
+            receipts = await self._threads.write(lambda: self._history.record(batches))
+        except Exception as error:  # noqa: BLE001 - handed to the streams that wait for it
+            await self._apart(group, error)
+            return
+        self.commits += 1
+        self.stored_windows += sum(
+            len(b) for b, r in zip(batches, receipts, strict=True) if not r.replayed
+        )
+        for waiting, receipt in zip(group, receipts, strict=True):
+            _answer(waiting, receipt)
+
+    async def _apart(self, group: Sequence[_Waiting], error: Exception) -> None:
+        """One of the group is bad, or the store is away: find out whom it concerns."""
+        if (
+            len(group) > 1
+            and isinstance(error, HeliostatError)
+            and not isinstance(error, Unavailable)
+        ):
+            for waiting in group:
+                await self._commit([waiting])
+            return
+        report(_log, "usage_not_stored", error, batches=len(group))
+        for waiting in group:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+
+
+def _answer(waiting: _Waiting, receipt: UsageReceipt) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_result(receipt)
+
+
+def _future() -> asyncio.Future[UsageReceipt]:
+    return asyncio.get_running_loop().create_future()

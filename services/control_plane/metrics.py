@@ -1,0 +1,209 @@
+"""Prometheus metrics of the control plane, under the names that `docs/wire.md` promises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from heliostat.model.command import Command
+from heliostat.model.fleet import Fleet
+from heliostat.model.forecast import Forecast, ForecastScore
+from heliostat.model.plan import CapacityPlan
+from heliostat.model.routing import MILLION, RoutingTable
+from heliostat.ports.deciding import LeadTimeEstimate
+
+_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+_HORIZON_STEPS = (1, 4, 16, 96)
+"""Which steps of a forecast are shown: with 15-minute steps 15 min, 1 h, 4 h and 24 h ahead."""
+
+
+class Metrics:
+    """All figures of one control plane, on a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        pool = ("region", "model", "vm_type")
+        self.calls = Counter(
+            "heliostat_calls", "Calls ended", ("method", "reason"), registry=self.registry
+        )
+        self.ticks = Histogram(
+            "heliostat_tick_duration_seconds",
+            "Ticks of the control loop",
+            ("tick", "outcome"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "heliostat_decision", "Decisions made", ("action", "reason"), registry=self.registry
+        )
+        self.desired = Gauge(
+            "heliostat_desired_replicas", "Replicas wanted", pool, registry=self.registry
+        )
+        self.ready = Gauge(
+            "heliostat_ready_replicas", "Replicas ready", pool, registry=self.registry
+        )
+        self.forecast = Gauge(
+            "heliostat_forecast_tokens_per_second",
+            "Forecast mean rate",
+            ("region", "model", "tier", "kind", "horizon_seconds", "quantile"),
+            registry=self.registry,
+        )
+        self.error = Gauge(
+            "heliostat_forecast_error_ratio",
+            "Weighted absolute percentage error of late (1 = 100 %)",
+            ("region", "model", "tier", "kind", "horizon_seconds", "method"),
+            registry=self.registry,
+        )
+        self.weight = Gauge(
+            "heliostat_route_weight",
+            "Share of requests routed (1 = all)",
+            ("from_region", "to_region", "model", "tier"),
+            registry=self.registry,
+        )
+        self.solver = Histogram(
+            "heliostat_solver_duration_seconds",
+            "CPU time of a plan's solve",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.gap = Gauge(
+            "heliostat_solver_gap_ratio", "Cost above the LP bound", registry=self.registry
+        )
+        self.lag = Gauge(
+            "heliostat_agent_applied_version_lag",
+            "Plan versions between the newest routing table and the one a gateway uses",
+            ("region", "gateway"),
+            registry=self.registry,
+        )
+        self.lead_time = Gauge(
+            "heliostat_lead_time_seconds",
+            "Order to ready, measured or assumed",
+            (*pool, "start_kind", "quantile"),
+            registry=self.registry,
+        )
+        self.leading = Gauge(
+            "heliostat_leading", "1 while this control plane leads", registry=self.registry
+        )
+
+    def call_ended(self, method: str, reason: str) -> None:
+        """Count one call."""
+        self.calls.labels(method.rsplit("/", 1)[-1], reason).inc()
+
+    def show_forecasts(self, forecasts: Iterable[Forecast]) -> None:
+        """Put these in place of the ones before."""
+        self.forecast.clear()
+        for forecast in forecasts:
+            demand = forecast.key.demand
+            for steps in _HORIZON_STEPS:
+                if steps > forecast.steps:
+                    break
+                ahead = round(forecast.step.total_seconds() * steps)
+                for level, row in zip(forecast.levels, forecast.mean, strict=True):
+                    self.forecast.labels(
+                        demand.origin, demand.model, demand.tier, forecast.key.kind, ahead, level
+                    ).set(row[steps - 1])
+
+    def show_scores(self, scores: Iterable[ForecastScore]) -> None:
+        """Put these in place of the ones before; a score that does not exist is not shown."""
+        self.error.clear()
+        for score in scores:
+            demand = score.key.demand
+            if score.wape is not None:
+                ahead = round(score.horizon.total_seconds())
+                labels = (demand.origin, demand.model, demand.tier, score.key.kind, ahead)
+                self.error.labels(*labels, score.method).set(score.wape)
+
+    def show_plan(self, plan: CapacityPlan, commands: Iterable[Command]) -> None:
+        """A plan was made, with these orders."""
+        self.decisions.labels("plan", plan.status).inc()
+        for target in plan.targets:
+            pool = target.pool
+            self.desired.labels(pool.region, pool.model, pool.vm_type).set(target.replicas)
+            if target.replicas != target.current:
+                grows = target.replicas > target.current
+                action = "scale-out" if grows else "scale-in"
+                self.decisions.labels(action, target.reason.binding or "other").inc()
+        for command in commands:
+            self.decisions.labels("order", type(command.order).__name__).inc()
+        if plan.solve is not None:
+            self.solver.observe(plan.solve.cpu_seconds)
+            if plan.solve.gap is not None:
+                self.gap.set(plan.solve.gap)
+
+    def show_lead_times(self, estimates: Iterable[LeadTimeEstimate]) -> None:
+        """How long starts take."""
+        for one in estimates:
+            labels = (one.pool.region, one.pool.model, one.pool.vm_type, one.start_kind)
+            self.lead_time.labels(*labels, 0.5).set(one.p50.total_seconds())
+            self.lead_time.labels(*labels, 0.9).set(one.p90.total_seconds())
+
+    def show_fleet(self, fleet: Fleet) -> None:
+        """What stands now."""
+        for state in fleet.pools:
+            seen = state.observation
+            labels = (seen.pool.region, seen.pool.model, seen.pool.vm_type)
+            self.ready.labels(*labels).set(seen.ready)
+
+    def show_routes(self, tables: Iterable[RoutingTable]) -> None:
+        """Tables were published."""
+        for table in tables:
+            self.decisions.labels("route", "published").inc()
+            for entry in table.entries:
+                for share in entry.shares:
+                    self.weight.labels(table.origin, share.serving, entry.model, entry.tier).set(
+                        share.weight_ppm / MILLION
+                    )
+
+    def watch(self, ages: Callable[[], Iterable[Metric]]) -> None:
+        """Add figures that are computed when somebody asks."""
+        self.registry.register(_Asked(ages))
+
+
+class _Asked(Collector):
+    """Figures that age by themselves."""
+
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
+
+    def collect(self) -> Iterable[Metric]:
+        """Ask now."""
+        return self._collect()
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is computed at registration."""
+        return ()
+
+
+def plan_age(made_at: datetime | None, now: datetime) -> Iterable[Metric]:
+    """The newest plan's age; nothing before the first."""
+    family = GaugeMetricFamily("heliostat_plan_age_seconds", "Age of the newest plan")
+    if made_at is not None:
+        family.add_metric([], (now - made_at).total_seconds())
+    return [family]
+
+
+class MetricsPage:
+    """`/metrics` on a port of its own."""
+
+    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
+        served: tuple[Any, threading.Thread] = start_http_server(
+            port, addr=host, registry=metrics.registry
+        )
+        self._server, self._thread = served
+
+    @property
+    def port(self) -> int:
+        """The port in use."""
+        return int(self._server.server_port)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,106 @@
+"""FleetService for agents: hands them commands, takes their words and what they observe."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from heliostat.errors import InvalidInput, UnknownCommand
+from heliostat.model.command import Command, CommandState
+from heliostat.model.names import RegionName
+from heliostat.v1 import fleet_pb2
+from services.control_plane.desk import Desk
+from services.control_plane.identity import caller
+from services.translation.commands import command_to_wire, word_from_wire
+from services.translation.fields import required, required_text
+from services.translation.fleet import observation_from_wire
+from services.translation.names import known_region
+from storage.notify import Topic
+
+_TAKEN_AWAY = (CommandState.CANCELLED, CommandState.EXPIRED)
+"""Ends that an agent may not know of: somebody else decided them."""
+
+
+class AgentConversation:
+    """The agents' part of the service."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def WatchCommands(
+        self, request: fleet_pb2.WatchCommandsRequest, context: Any
+    ) -> AsyncIterator[fleet_pb2.WatchCommandsResponse]:
+        region = known_region("region", request.region, self._desk.catalogue)
+        caller().speak_for(region)
+        agent = required_text("agent_id", request.agent_id)
+        held = dict.fromkeys(request.open_command_ids, 0)
+        beat = self._desk.command_lease.total_seconds() / 3
+        while True:
+            seen = self._desk.bells.count(Topic.COMMANDS)
+            news = await self._news(region, agent, held)
+            yield fleet_pb2.WatchCommandsResponse(commands=[command_to_wire(c) for c in news])
+            for command in news:
+                held[command.command_id] = command.revision
+                if command.state.ended:
+                    del held[command.command_id]
+            await self._desk.bells.changed(Topic.COMMANDS, seen, beat)
+
+    async def AcknowledgeCommand(
+        self, request: fleet_pb2.AcknowledgeCommandRequest, context: Any
+    ) -> fleet_pb2.AcknowledgeCommandResponse:
+        ack = word_from_wire(request)
+        known_region("region", ack.region, self._desk.catalogue)
+        caller().speak_for(ack.region)
+        self._not_ahead("at", ack.at)
+        command = await self._desk.threads.write(lambda: self._desk.loop.acknowledge(ack))
+        self._desk.metrics.decisions.labels("acknowledge", ack.state).inc()
+        return fleet_pb2.AcknowledgeCommandResponse(command=command_to_wire(command))
+
+    async def ReportFleet(
+        self, request: fleet_pb2.ReportFleetRequest, context: Any
+    ) -> fleet_pb2.ReportFleetResponse:
+        path = required("", request, "observation")
+        observation = observation_from_wire(path, request.observation, self._desk.catalogue)
+        caller().speak_for(observation.region)
+        self._not_ahead("observation.observed_at", observation.observed_at)
+        newest = await self._desk.threads.write(
+            lambda: self._desk.stores.fleet.observe(observation)
+        )
+        return fleet_pb2.ReportFleetResponse(newest=newest)
+
+    async def _news(
+        self, region: RegionName, agent: str, held: dict[str, int]
+    ) -> Sequence[Command]:
+        """Lease what the region has, and find what changed or ended since the agent heard of it."""
+        outbox, now, lease = (
+            self._desk.stores.outbox,
+            self._desk.clock.now(),
+            self._desk.command_lease,
+        )
+        self._desk.leader.epoch()
+
+        def look() -> list[Command]:
+            leased = outbox.lease(region, agent, now, lease)
+            open_ids = {command.command_id for command in leased}
+            gone = (_found(outbox.command, name) for name in held if name not in open_ids)
+            return [*(c for c in gone if c is not None and c.state in _TAKEN_AWAY), *leased]
+
+        commands = await self._desk.threads.write(look)
+        for name in held.keys() - {command.command_id for command in commands}:
+            del held[name]
+        known = (c for c in commands if held.get(c.command_id) != c.revision)
+        return sorted(known, key=lambda command: command.command_id)
+
+    def _not_ahead(self, path: str, at: datetime) -> None:
+        """Raises InvalidInput for instants in the future: they would outlast what comes after."""
+        if at > self._desk.clock.now() + self._desk.usage_limits.ahead:
+            raise InvalidInput(path, f"{at.isoformat()} lies in the future", remedy="set the clock")
+
+
+def _found(look: Any, command_id: str) -> Command | None:
+    try:
+        found: Command = look(command_id)
+    except UnknownCommand:
+        return None
+    return found

@@ -1,0 +1,99 @@
+"""RoutingService: hands tables to gateways and hears what they make of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from heliostat.errors import InvalidInput
+from heliostat.model.names import RegionName
+from heliostat.v1 import routing_pb2, routing_pb2_grpc
+from services.control_plane.bells import while_listening
+from services.control_plane.desk import Desk
+from services.control_plane.identity import caller
+from services.translation.fields import required_text
+from services.translation.names import known_region
+from services.translation.routing import (
+    acknowledgement_from_wire,
+    gateway_to_wire,
+    table_to_wire,
+)
+
+
+class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
+    """Serves the conversation."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def WatchRoutes(  # type: ignore[override]  # ready bytes, the gatekeeper lets them pass
+        self, request_iterator: Any, context: Any
+    ) -> AsyncIterator[bytes]:
+        watch = await self._subscribe(request_iterator)
+        async for response in while_listening(watch.tables(), watch.listen(request_iterator)):
+            yield response
+
+    async def GetRoutes(
+        self, request: routing_pb2.GetRoutesRequest, context: Any
+    ) -> routing_pb2.GetRoutesResponse:
+        ledger, read = self._desk.stores.routing, self._desk.threads.read
+        if not request.origin_region:
+            if request.version:
+                raise InvalidInput("version", "goes with an origin_region")
+            tables = await read(ledger.latest_tables)
+            acks = await read(ledger.routing_acks)
+        else:
+            origin = known_region("origin_region", request.origin_region, self._desk.catalogue)
+            tables = (await read(lambda: ledger.table(origin, request.version)),)
+            acks = await read(lambda: ledger.routing_acks(origin))
+        return routing_pb2.GetRoutesResponse(
+            tables=[table_to_wire(self._desk.routes.complete(table)) for table in tables],
+            gateways=[gateway_to_wire(ack) for ack in acks],
+        )
+
+    async def _subscribe(self, requests: Any) -> _Watch:
+        first = await anext(aiter(requests), None)
+        if first is None or first.WhichOneof("message") != "subscribe":
+            raise InvalidInput("subscribe", "must be the first message of the stream")
+        wish = first.subscribe
+        origin = known_region("subscribe.origin_region", wish.origin_region, self._desk.catalogue)
+        if caller().role.regional:
+            caller().speak_for(origin)
+        gateway = required_text("subscribe.gateway_id", wish.gateway_id)
+        return _Watch(self._desk, origin, gateway)
+
+
+class _Watch:
+    """One gateway's stream: what was sent to it last, and what it said."""
+
+    def __init__(self, desk: Desk, origin: RegionName, gateway_id: str) -> None:
+        self._desk = desk
+        self._origin = origin
+        self._gateway_id = gateway_id
+        self._nonce = 0
+
+    async def tables(self) -> AsyncIterator[bytes]:
+        """The newest table now and whenever there is a newer one, as ready responses."""
+        seen = ""
+        while True:
+            table = await self._desk.routes.next(self._origin, seen)
+            seen = table.version
+            self._nonce += 1
+            yield table.response(str(self._nonce))
+
+    async def listen(self, requests: Any) -> None:
+        """Keep every word on the table sent last; words on earlier ones come too late to matter."""
+        async for request in requests:
+            if request.WhichOneof("message") != "acknowledgement":
+                raise InvalidInput("message", "only the first message may subscribe")
+            word = request.acknowledgement
+            if word.nonce != str(self._nonce):
+                continue
+            ack = acknowledgement_from_wire(
+                "acknowledgement",
+                word,
+                origin=self._origin,
+                gateway_id=self._gateway_id,
+                at=self._desk.clock.now(),
+            )
+            self._desk.routes.heard(ack)

@@ -1,0 +1,42 @@
+"""Where the store is called: one thread writes, a few read, one thinks; the event loop never does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class StoreThreads:
+    """Runs plain functions in threads for coroutines that await them."""
+
+    def __init__(self, readers: int) -> None:
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-reader")
+        self._thinker = ThreadPoolExecutor(1, thread_name_prefix="thinker")
+
+    async def write(self, act: Callable[[], T]) -> T:
+        """Run it in the one thread that writes for callers, after all that was asked before."""
+        return await self._run(self._writer, act)
+
+    async def read(self, look: Callable[[], T]) -> T:
+        """Run it in one of the reading threads."""
+        return await self._run(self._readers, look)
+
+    async def think(self, work: Callable[[], T]) -> T:
+        """Run what takes seconds (what-if plans, explanations) aside, one at a time."""
+        return await self._run(self._thinker, work)
+
+    def close(self) -> None:
+        """Let running work end and take no more."""
+        for pool in (self._thinker, self._writer, self._readers):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    @staticmethod
+    async def _run(pool: Executor, act: Callable[[], T]) -> T:
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(act))

@@ -1,0 +1,181 @@
+"""The control loop's ticks by name: one at a time, in the leader only, each with its log and figures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from prometheus_client.core import Metric
+
+from heliostat.clock import monotonic_seconds
+from heliostat.errors import NotLeader, UnknownRoutingTable
+from heliostat.loops.control import ControlLoop
+from heliostat.ports.clock import Clock
+from heliostat.ports.decisions import Committed, RoutingLedger
+from heliostat.ports.stores import Stores
+from services.control_plane.leader import Leader
+from services.control_plane.metrics import Metrics, plan_age
+from services.control_plane.wording import report, say
+
+_log = logging.getLogger(__name__)
+
+
+class Tick(StrEnum):
+    """What the control loop can be asked to do."""
+
+    REFRESH = "refresh"
+    """Forecast every series anew."""
+    SELECT = "select"
+    """Find every series' champion."""
+    REPLAN = "replan"
+    """Plan and order."""
+    REROUTE = "reroute"
+    """Make routing tables and publish what changed."""
+    SETTLE = "settle"
+    """End commands that nobody ended in time."""
+    SCORE = "score"
+    """Compare forecasts with what came."""
+    HOUSEKEEP = "housekeep"
+    """Roll up and drop what is old."""
+
+
+class Ticks:
+    """Runs ticks; whoever calls passes the instant, so a coordinator can step time itself."""
+
+    def __init__(
+        self,
+        loop: ControlLoop,
+        *,
+        stores: Stores,
+        leader: Leader,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._loop = loop
+        self._stores = stores
+        self._leader = leader
+        self._metrics = metrics
+        self._clock = clock
+        self._one_at_a_time = threading.Lock()
+        self._planned_at: datetime | None = None
+        metrics.watch(self._ages)
+        self._acts: dict[Tick, Callable[[datetime, int], dict[str, Any]]] = {
+            Tick.REFRESH: self._refresh,
+            Tick.SELECT: self._select,
+            Tick.REPLAN: self._replan,
+            Tick.REROUTE: self._reroute,
+            Tick.SETTLE: self._settle,
+            Tick.SCORE: self._score,
+            Tick.HOUSEKEEP: self._housekeep,
+        }
+
+    def run(self, tick: Tick, now: datetime) -> None:
+        """Do it, in the calling thread, after the tick that is running.
+
+        Raises NotLeader, Fenced and whatever stopped the tick; nothing of it is stored then.
+        """
+        with self._one_at_a_time:
+            epoch = self._leader.epoch()
+            started = monotonic_seconds()
+            try:
+                fields = self._acts[tick](now, epoch)
+            except Exception:
+                self._timed(tick, "failed", started)
+                raise
+            seconds = self._timed(tick, "done", started)
+        say(_log, f"{tick}_done", now=now.isoformat(), milliseconds=round(seconds * 1000), **fields)
+
+    def attempt(self, *ticks: Tick) -> None:
+        """Do them in turn at the clock's now; a failure is logged with its reason and the next goes on.
+
+        Followers do nothing.
+        """
+        for tick in ticks:
+            if not self._leader.leading:
+                return
+            try:
+                self.run(tick, self._clock.now())
+            except NotLeader:
+                return
+            except Exception as error:  # noqa: BLE001 - one failed tick must not stop the others
+                report(_log, f"{tick}_failed", error)
+
+    def _timed(self, tick: Tick, outcome: str, started: float) -> float:
+        seconds = monotonic_seconds() - started
+        self._metrics.ticks.labels(tick, outcome).observe(seconds)
+        return seconds
+
+    # --- what each does, and what is said of it ------------------------------------------------
+
+    def _refresh(self, now: datetime, epoch: int) -> dict[str, Any]:
+        forecasts = self._loop.refresh_forecasts(now, epoch=epoch)
+        self._metrics.show_forecasts(forecasts)
+        return {"forecasts": len(forecasts), "degraded": sum(bool(f.degraded) for f in forecasts)}
+
+    def _select(self, now: datetime, epoch: int) -> dict[str, Any]:
+        champions = self._loop.select_champions(now, epoch=epoch)
+        methods = sorted({champion.method for champion in champions})
+        return {"champions": len(champions), "methods": methods}
+
+    def _replan(self, now: datetime, epoch: int) -> dict[str, Any]:
+        committed = self._loop.replan(now, epoch=epoch)
+        self._metrics.show_lead_times(self._loop.situation.lead_times(now))
+        return self._plan_said(committed, now)
+
+    def _plan_said(self, committed: Committed, now: datetime) -> dict[str, Any]:
+        plan = committed.plan
+        if plan is None:
+            return {}
+        self._planned_at = now
+        self._metrics.show_plan(plan, committed.commands)
+        return {
+            "plan_version": plan.version,
+            "outcome": plan.status,
+            "policy": plan.policy,
+            "commands": len(committed.commands),
+            "shortages": len(plan.shortages),
+            "objective_dollars": plan.solve.objective if plan.solve else None,
+            "gap_ratio": plan.solve.gap if plan.solve else None,
+            "notes": plan.notes,
+        }
+
+    def _reroute(self, now: datetime, epoch: int) -> dict[str, Any]:
+        tables = self._loop.reroute(now, epoch=epoch)
+        self._metrics.show_routes(tables)
+        self._metrics.show_fleet(self._loop.situation.fleet(now))
+        for region, gateway, lag in version_lags(self._stores.routing):
+            self._metrics.lag.labels(region, gateway).set(lag)
+        return {"tables": len(tables), "versions": sorted({table.version for table in tables})}
+
+    def _settle(self, now: datetime, epoch: int) -> dict[str, Any]:
+        ended = self._loop.settle(now, epoch=epoch)
+        for command in ended:
+            self._metrics.decisions.labels("expire", type(command.order).__name__).inc()
+        return {"expired": [command.command_id for command in ended]}
+
+    def _score(self, now: datetime, epoch: int) -> dict[str, Any]:
+        scores = self._loop.score_forecasts(now, epoch=epoch)
+        self._metrics.show_scores(scores)
+        return {"scores": len(scores)}
+
+    def _housekeep(self, now: datetime, _: int) -> dict[str, Any]:
+        return {"rows_removed": self._loop.housekeep(now)}
+
+    def _ages(self) -> Iterable[Metric]:
+        return plan_age(self._planned_at, self._clock.now())
+
+
+def version_lags(routing: RoutingLedger) -> Iterable[tuple[str, str, int]]:
+    """Per gateway, how many plan versions the table it uses is behind the newest one."""
+    newest = {table.origin: table.plan_version for table in routing.latest_tables()}
+    for ack in routing.routing_acks():
+        if ack.accepted and ack.origin in newest:
+            try:
+                used = routing.table(ack.origin, ack.version).plan_version
+            except UnknownRoutingTable:  # retention dropped it
+                continue
+            yield ack.origin, ack.gateway_id, newest[ack.origin] - used

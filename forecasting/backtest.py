@@ -45,7 +45,7 @@ class BacktestPlan:
 def backtest(
     forecaster: Forecaster, series: Sequence[DemandSeries], plan: BacktestPlan
 ) -> tuple[ForecastScore, ...]:
-    """Scores per (series, method, horizon), `champion` among the methods; sorted.
+    """Scores per (series, method, horizon), sorted: `champion`, the plan's methods, naive rivals.
 
     A method that the forecaster had to replace at some instant is not scored on that instant.
     """
@@ -66,9 +66,7 @@ def backtest(
                 known, issued_at=now, horizon=plan.horizon, champions=_all(known, method, now)
             )
             issued += [forecast for forecast in forced if forecast.method == method]
-    scores = AccuracyScorer().score(issued, series)
-    named = {CHAMPION, *plan.methods}
-    return tuple(score for score in scores if score.method in named)
+    return AccuracyScorer().score(issued, series)
 
 
 def known_at(series: DemandSeries, now: datetime, memory: timedelta) -> DemandSeries | None:

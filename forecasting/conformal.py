@@ -1,9 +1,10 @@
 """Quantiles that cover: split-conformal, from the errors that a method made on rolling origins.
 
-A score is the error relative to the forecast, (truth - forecast) / (forecast + a tenth of the
-series' mean), so that one table serves trough and peak of the day. The q-quantile of n scores is
-the ceil((n + 1)·q)-th smallest (Lei et al., Distribution-free predictive inference for regression,
-2018, section 2); with fewer than 1 / (1 - q) scores it is the largest.
+A score is the error relative to the forecast, (truth - forecast) / (forecast + a twentieth of the
+series' mean), so that one table serves trough and peak of the day. Peaks are first divided by the
+usual ratio of a bucket's largest minute to its mean, and have a table of their own. The q-quantile
+of n scores is the ceil((n + 1)·q)-th smallest (Lei et al., Distribution-free predictive inference
+for regression, 2018, section 2); with fewer than 1 / (1 - q) scores it is the largest.
 """
 
 from __future__ import annotations
@@ -14,28 +15,29 @@ import numpy as np
 
 from forecasting.grid import Floats, Ints
 
-_FLOOR_SHARE = 0.1
+_FLOOR_SHARE = 0.05
 _FEWEST_SCORES = 12
 _MOST_GROWTH = 2.0
 
 PRIOR_LEVELS = (0.0, 0.5, 0.9, 0.95, 0.99, 1.0)
-PRIOR_MEAN_SCORES = (-1.0, 0.0, 0.5, 0.75, 1.5, 2.0)
-PRIOR_PEAK_SCORES = (-1.0, 0.5, 1.0, 1.5, 2.5, 3.0)
-"""Assumed until twelve errors were seen: a bursty service's, chosen wide."""
+PRIOR_SCORES = (-1.0, 0.0, 0.5, 0.75, 1.5, 2.0)
+PRIOR_PEAK_RATIO = 1.5
+"""Assumed until twelve errors, or a peak, were seen: a bursty service's, chosen wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Score quantiles of one series: `mean[l, q]` and `peak[l, q]` at lead `leads[l]`.
 
-    `floor` (tokens per second) is added to the forecast when scores become rates. `peaks_seen` and
-    `scored` say what it rests on.
+    `floor` (tokens per second) is added to the forecast when scores become rates; `peak_ratio` is
+    the usual peak over its mean. `peaks_seen` and `scored` say what it rests on.
     """
 
     leads: Ints
     mean: Floats
     peak: Floats
     floor: float
+    peak_ratio: float
     peaks_seen: bool
     scored: int
 
@@ -47,11 +49,21 @@ def lead_ladder(longest: int) -> Ints:
 
 
 def floors(values: Floats) -> Floats:
-    """A tenth of each row's mean observed rate; at least a millionth, so that zeros can be scored."""
+    """A twentieth of each row's mean observed rate; at least a millionth, so that zeros can be scored."""
     observed = ~np.isnan(values)
     mean = np.nansum(values, axis=1) / np.maximum(observed.sum(axis=1), 1)
     floor: Floats = np.maximum(_FLOOR_SHARE * mean, 1e-6)
     return floor
+
+
+def peak_ratios(values: Floats, peaks: Floats) -> Floats:
+    """The median over buckets of largest minute ÷ mean, per row, at least 1; assumed where unseen."""
+    ratios = np.full(len(values), PRIOR_PEAK_RATIO)
+    for row, (mean, peak) in enumerate(zip(values, peaks, strict=True)):
+        known = (mean > 0) & ~np.isnan(peak)
+        if known.any():
+            ratios[row] = max(1.0, float(np.median(peak[known] / mean[known])))
+    return ratios
 
 
 def scores(truth: Floats, forecast: Floats, floor: Floats) -> Floats:
@@ -59,12 +71,12 @@ def scores(truth: Floats, forecast: Floats, floor: Floats) -> Floats:
     return (truth - forecast) / (forecast + floor[:, None, None])
 
 
-def score_table(errors: Floats, levels: tuple[float, ...], prior: tuple[float, ...]) -> Floats:
+def score_table(errors: Floats, levels: tuple[float, ...]) -> Floats:
     """Quantiles (leads, levels) of one series' scores (origins, leads), neighbouring leads pooled.
 
-    A lead with fewer than twelve scores gets the last table before it that has them, else `prior`.
+    A lead with fewer than twelve scores gets the last table before it that has them, else the assumed one.
     """
-    assumed = np.interp(levels, PRIOR_LEVELS, prior)
+    assumed = np.interp(levels, PRIOR_LEVELS, PRIOR_SCORES)
     table = np.empty((errors.shape[1], len(levels)))
     for lead in range(errors.shape[1]):
         pool = errors[:, max(0, lead - 1) : lead + 2].ravel()
@@ -96,7 +108,8 @@ def quantile_paths(
         path = np.maximum(centre[:, None, :] + path * scale, 0.0)
         both.append(np.maximum.accumulate(path, axis=1))
     mean, peak = both
-    return mean, np.maximum(peak, mean)
+    ratio = np.array([one.peak_ratio for one in calibrations])[:, None, None]
+    return mean, np.maximum(ratio * peak, mean)
 
 
 def _interpolation(known: Ints, wanted: Ints) -> Floats:

@@ -7,6 +7,7 @@ Workers come from a fork server, never from a fork of this process: gRPC may be 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -86,6 +87,11 @@ class FanOutForecaster:
             return worker.submit(lane.select, part, issued_at, horizon)
 
         return self._spread(series, start)
+
+    def worker_ids(self) -> tuple[int, ...]:
+        """Process ids of the lanes that are running, for whoever watches their memory."""
+        alive = [worker for worker in self._lanes if worker is not None]
+        return tuple(worker.submit(os.getpid).result() for worker in alive)
 
     def close(self) -> None:
         """End the worker processes and wait for them; may be called twice."""

@@ -8,11 +8,10 @@ from datetime import timedelta
 import numpy as np
 
 from forecasting.conformal import (
-    PRIOR_MEAN_SCORES,
-    PRIOR_PEAK_SCORES,
     Calibration,
     floors,
     lead_ladder,
+    peak_ratios,
     score_table,
     scores,
 )
@@ -75,29 +74,35 @@ def _calibrate(
 ) -> list[Calibration]:
     window = rule.window(panel.grid, panel.length)
     leads = lead_ladder(steps)
-    floor = floors(panel.values)
+    floor, ratios = floors(panel.values), peak_ratios(panel.values, panel.peaks)
     if window == 0:
         empty = np.full((panel.series, 1, len(leads)), np.nan)
-        return _tables(empty, empty, leads, levels, floor)
+        return _tables(empty, empty, leads, levels, floor, ratios)
     begin = panel.length - window
     origins = np.arange(begin, panel.length, max(1, window // rule.origins))
     forecast, truth, peaks = rolling_errors(
         method, panel, begin=begin, origins=origins, leads=leads
     )
-    return _tables(
-        scores(truth, forecast, floor), scores(peaks, forecast, floor), leads, levels, floor
-    )
+    mean = scores(truth, forecast, floor)
+    peak = scores(peaks / ratios[:, None, None], forecast, floor)
+    return _tables(mean, peak, leads, levels, floor, ratios)
 
 
 def _tables(
-    mean: Floats, peak: Floats, leads: Ints, levels: tuple[float, ...], floor: Floats
+    mean: Floats,
+    peak: Floats,
+    leads: Ints,
+    levels: tuple[float, ...],
+    floor: Floats,
+    ratios: Floats,
 ) -> list[Calibration]:
     return [
         Calibration(
             leads=leads,
-            mean=score_table(mean[row], levels, PRIOR_MEAN_SCORES),
-            peak=score_table(peak[row], levels, PRIOR_PEAK_SCORES),
+            mean=score_table(mean[row], levels),
+            peak=score_table(peak[row], levels),
             floor=float(floor[row]),
+            peak_ratio=float(ratios[row]),
             peaks_seen=not np.isnan(peak[row]).all(),
             scored=int((~np.isnan(mean[row])).any(axis=1).sum()),
         )

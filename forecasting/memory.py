@@ -63,7 +63,10 @@ def find_memory(values: Floats, grid: Grid, rule: ShiftRule) -> Memory:
 
 
 def _shift_in_days(values: Floats, grid: Grid, factor: float) -> Ints:
-    """How many whole days ago the level shifted, 0 = not at all; compares equal weekdays."""
+    """Since how many whole days the level is new, 0 = it is not; compares equal weekdays.
+
+    The oldest new day may be half old: with two or more it is left out.
+    """
     days = _means_backwards(values, grid.per_day)
     found = np.zeros(len(values), dtype=np.int64)
     for since in range(1, min(_MOST_DAYS, days.shape[1] - 1) + 1):
@@ -73,7 +76,7 @@ def _shift_in_days(values: Floats, grid: Grid, factor: float) -> Ints:
             # With less than a week before the shift the nearest day must do.
             before = np.minimum(before, days.shape[1] - 1)
         ratios = _ratios(days[:, after], days[:, before])
-        found[_beyond(ratios, factor, of=since)] = since
+        found[_beyond(ratios, factor, of=since)] = max(1, since - 1)
     return found
 
 
@@ -123,7 +126,7 @@ def _means_backwards(values: Floats, block: int) -> Floats:
 
 def _ratios(after: Floats, before: Floats) -> Floats:
     """After ÷ before; infinite from nothing, NaN where both are nothing or either is unobserved."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratios: Floats = after / before
     return ratios
 

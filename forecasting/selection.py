@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from forecasting.batches import Batch
-from forecasting.conformal import PRIOR_MEAN_SCORES, floors, score_table, scores
+from forecasting.conformal import floors, score_table, scores
 from forecasting.fitting import rolling_errors
 from forecasting.grid import Floats
 from forecasting.ladder import days
@@ -112,7 +112,7 @@ def _losses(
     """Pinball losses (series, scored origins, leads, levels), tokens per second; NaN = no truth."""
     errors = scores(truth, forecast, floor)[:, calibrating]
     centre, came = forecast[:, scored], truth[:, scored]
-    tables = np.array([score_table(row, levels, PRIOR_MEAN_SCORES) for row in errors])
+    tables = np.array([score_table(row, levels) for row in errors])
     scale = centre + floor[:, None, None]
     quantiles = centre[..., None] + tables[:, None] * scale[..., None]
     return pinball(came[..., None], np.maximum(quantiles, 0.0), np.array(levels))

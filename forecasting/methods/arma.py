@@ -29,24 +29,30 @@ def yule_walker(residuals: Floats, order: int) -> Floats:
     return solved[:, :, 0]
 
 
-def innovations(filled: Floats, ar: Floats, ma: Floats) -> Floats:
-    """One-step errors of an ARMA on hole-free deviations, the past before the first taken as zero."""
+def innovations(filled: Floats, ar: Floats, ma: Floats, quiet: int = 0) -> Floats:
+    """One-step errors of an ARMA on hole-free values, the past before the first taken as zero.
+
+    The first `quiet` values are taken as just what was expected: their errors are zero.
+    """
     if not ma.shape[1]:
         return np.zeros_like(filled)
-    rows = [
-        lfilter(np.r_[1.0, -phi], np.r_[1.0, theta], deviations)
-        for deviations, phi, theta in zip(filled, ar, ma, strict=True)
-    ]
-    return np.array(rows)
+    errors = np.empty_like(filled)
+    for row, (values, phi, theta) in enumerate(zip(filled, ar, ma, strict=True)):
+        differences = lfilter(np.r_[1.0, -phi], [1.0], values)
+        differences[:quiet] = 0.0
+        errors[row] = lfilter([1.0], np.r_[1.0, theta], differences)
+    return errors
 
 
-def paths(filled: Floats, ar: Floats, ma: Floats, origins: Ints, leads: Ints) -> Floats:
-    """Expected deviations (series, origins, leads), linear in the last values and innovations."""
+def paths(
+    filled: Floats, ar: Floats, ma: Floats, origins: Ints, leads: Ints, *, quiet: int = 0
+) -> Floats:
+    """Expected values (series, origins, leads), linear in the last values and innovations."""
     weights = _lead_weights(ar, ma, leads)
     state = np.concatenate(
         [
             _lags(filled, origins, ar.shape[1]),
-            _lags(innovations(filled, ar, ma), origins, ma.shape[1]),
+            _lags(innovations(filled, ar, ma, quiet), origins, ma.shape[1]),
         ],
         axis=2,
     )

@@ -23,7 +23,8 @@ from forecasting.methods.transform import from_log, to_log
 from forecasting.panel import Panel
 
 _DAY = 24
-_MEMORY_DAYS = 10  # hours that are filtered; Θ ≤ 0.95 has forgotten what was before.
+_MEMORY_DAYS = 21  # that are filtered; Θ = -0.95 still weighs the first of them with a third.
+_STARTING_DAYS = 7
 _FIT_DAYS = 15  # two weeks of differences: the likelihood costs time in proportion to them.
 _FALLBACK = (0.7, 0.0, -0.6)
 """φ, θ, Θ where the likelihood cannot be climbed: a slow level and a slowly learnt season."""
@@ -44,28 +45,47 @@ class HourlySarima:
         return {**scale, "phi_theta_season": found}
 
     def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
-        per_hour = panel.grid.per_hour
-        levels = parameters["level"][:, 0]
-        span = _MEMORY_DAYS * panel.grid.per_day
-        begin = max(0, int(origins.min()) - span)
-        begin = _at_full_hour(panel.grid, begin)
-        recent = panel.since(begin)
-        hours = _hourly(recent.until(int(origins.max()) - begin), levels)
+        per_hour, levels = panel.grid.per_hour, parameters["level"][:, 0]
+        oldest = max(0, int(origins.min()) - _MEMORY_DAYS * panel.grid.per_day)
+        begin = _at_full_hour(panel.grid, oldest)
+        recent = panel.since(begin).until(int(origins.max()) - begin)
+        hours = _hourly(recent, levels).values
         known = (origins - begin) // per_hour  # whole hours before each origin
-        ar, ma = _expand(parameters["phi_theta_season"])
         ahead = np.arange(1, int(leads.max()) // per_hour + 3)
-        filled = np.nan_to_num(hours.values)
-        path = paths(filled, ar, ma, known, ahead)
-        anchor = hours.values[:, np.maximum(known - 1, 0)][:, :, None]
-        steps = np.concatenate([np.where(np.isnan(anchor), path[:, :, :1], anchor), path], axis=2)
-        # Hour j's mean stands at its middle; entry 0 of `steps` is the last known hour.
+        path = _hourly_paths(parameters["phi_theta_season"], hours, known, ahead)
+        # Hour j's mean stands at its middle. The last known hour leads the path.
+        path = np.concatenate([hours[:, known - 1][:, :, None], path], axis=2)
         middle = (origins - begin)[:, None] + leads[None, :] - 0.5
-        place = middle / per_hour - 0.5 - (known - 1)[:, None]
-        left = np.clip(np.floor(place).astype(np.int64), 0, steps.shape[2] - 2)
-        share = np.clip(place - left, 0.0, 1.0)
-        rows = np.arange(len(origins))[:, None]
-        between = steps[:, rows, left] * (1 - share) + steps[:, rows, left + 1] * share
-        return from_log(between, levels, parameters["highest"][:, 0])
+        logs = _between(path, middle / per_hour - 0.5 - (known - 1)[:, None])
+        return from_log(logs, levels, parameters["highest"][:, 0])
+
+
+def _hourly_paths(coefficients: Floats, hours: Floats, known: Ints, ahead: Ints) -> Floats:
+    """Expected hours (series, origins, ahead).
+
+    The filter starts on the mean day of (at most) the first week before every origin, instead of
+    one noisy first day, which a Θ near -1 would remember for weeks.
+    """
+    ar, ma = _expand(coefficients)
+    series = len(hours)
+    days = min(_STARTING_DAYS, int(known.min()) // _DAY)
+    week = hours[:, : days * _DAY].reshape(series, days, _DAY)
+    seen = (~np.isnan(week)).sum(axis=1)
+    overall = np.nansum(week, axis=(1, 2)) / np.maximum(seen.sum(axis=1), 1)
+    day = np.where(seen > 0, np.nansum(week, axis=1) / np.maximum(seen, 1), overall[:, None])
+    pad = np.concatenate([day[:, -1:], day], axis=1)
+    hours = np.where(np.isnan(hours), day[:, np.arange(hours.shape[1]) % _DAY], hours)
+    padded = np.concatenate([pad, hours], axis=1)
+    return paths(padded, ar, ma, known + pad.shape[1], ahead, quiet=pad.shape[1])
+
+
+def _between(path: Floats, places: Floats) -> Floats:
+    """Linear interpolation of path (series, origins, hours) at places (origins, leads)."""
+    left = np.clip(np.floor(places).astype(np.int64), 0, path.shape[2] - 2)
+    share = np.clip(places - left, 0.0, 1.0)
+    rows = np.arange(len(places))[:, None]
+    between: Floats = path[:, rows, left] * (1 - share) + path[:, rows, left + 1] * share
+    return between
 
 
 def _at_full_hour(grid: Grid, bucket: int) -> int:

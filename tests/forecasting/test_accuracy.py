@@ -1,0 +1,88 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from forecasting.accuracy import AccuracyScorer
+from heliostat.model.forecast import Forecast
+from tests.builders import NOON, QUARTER
+from tests.forecasting.series import DAY, HOUR, demand, key
+
+
+def issued(at, steps, rows, *, levels=(0.5, 0.9), method="harmonic-ar"):
+    return Forecast(
+        key=key(),
+        issued_at=at,
+        start=at,
+        step=QUARTER,
+        method=method,
+        trained_until=at,
+        levels=levels,
+        mean=tuple((float(row),) * steps for row in rows),
+        peak=tuple((float(row),) * steps for row in rows),
+    )
+
+
+def scores(forecasts, truth):
+    return {(s.method, s.horizon): s for s in AccuracyScorer().score(forecasts, [truth])}
+
+
+def test_figures_are_what_one_computes_by_hand():
+    """Two forecasts of 100 (median) and 130, one bucket ahead; 80 and 150 come."""
+    truth = demand(np.array([100.0, 80.0, 150.0]))  # buckets end at NOON
+    asked = [issued(NOON - 2 * QUARTER, 1, (100, 130)), issued(NOON - QUARTER, 1, (100, 130))]
+    found = scores(asked, truth)[("harmonic-ar", QUARTER)]
+    assert found.scored == 2
+    assert found.wape == pytest.approx((20 + 50) / 230)
+    assert found.bias == pytest.approx((20 - 50) / 230)
+    # Median: 10 and 25; nine tenths: 0.1·50 = 5 and 0.9·20 = 18.
+    assert found.pinball == pytest.approx((10 + 5 + 25 + 18) / 4)
+    assert found.coverage == ((0.5, 0.5), (0.9, 0.5))
+
+
+def test_each_horizon_scores_the_bucket_that_ends_there():
+    truth = demand(np.arange(96.0) + 1)
+    start = NOON - 95 * QUARTER
+    found = scores([issued(start, 95, (50, 50))], truth)
+    for steps, horizon in ((1, QUARTER), (4, HOUR), (16, 4 * HOUR)):
+        one = found["harmonic-ar", horizon]
+        assert one.bias == pytest.approx((50 - (steps + 1)) / (steps + 1))
+    assert ("harmonic-ar", DAY) not in found
+
+
+def test_naive_rivals_stand_beside_on_the_same_buckets():
+    values = np.arange(9.0 * 96) + 1
+    found = scores([issued(NOON - DAY, 96, (1, 1))], demand(values))
+    first = 8 * 96 + 1  # the truth of the first bucket ahead
+    for name, said in (
+        ("last-value", first - 1),
+        ("same-time-yesterday", first - 96),
+        ("same-time-last-week", first - 7 * 96),
+    ):
+        assert found[name, QUARTER].bias == pytest.approx((said - first) / first)
+        assert found[name, QUARTER].scored == 1
+    day_ahead = first + 95
+    assert found["same-time-yesterday", DAY].bias == pytest.approx(-96 / day_ahead)
+
+
+def test_a_rival_that_served_is_scored_with_its_own_intervals():
+    values = np.arange(3 * 96.0) + 1
+    found = scores([issued(NOON - DAY, 4, (7, 9), method="last-value")], demand(values))
+    assert found["last-value", QUARTER].bias == pytest.approx(7 / 193 - 1)
+
+
+def test_missing_truth_is_not_scored_and_zero_truth_has_no_rate():
+    silent = demand(np.full(8, np.nan))
+    assert AccuracyScorer().score([issued(NOON - HOUR, 4, (1, 2))], [silent]) == ()
+    assert AccuracyScorer().score([issued(NOON - HOUR, 4, (1, 2))], []) == ()
+    zero = scores([issued(NOON - HOUR, 4, (1, 2))], demand(np.zeros(8)))
+    one = zero["harmonic-ar", QUARTER]
+    assert (one.wape, one.bias) == (None, None)
+    assert one.pinball == pytest.approx((0.5 * 1 + 0.1 * 2) / 2)
+
+
+def test_a_forecast_on_another_grid_is_not_scored():
+    truth = demand(np.ones(96))
+    askew = replace(issued(NOON - HOUR, 4, (1, 2)), start=NOON - HOUR + timedelta(minutes=5))
+    assert AccuracyScorer().score([askew], [truth]) == ()

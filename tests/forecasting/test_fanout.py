@@ -1,0 +1,58 @@
+import os
+import signal
+
+import pytest
+
+from forecasting.fanout import FanOutForecaster
+from forecasting.forecaster import SeasonalForecaster
+from forecasting.settings import ForecasterSettings
+from heliostat.errors import InvalidInput, WorkersUnavailable
+from tests.builders import NOON
+from tests.forecasting.series import DAY, HOUR, demand, rates
+
+MANY = [demand(rates(15, seed=seed), model=str(seed)) for seed in range(4)]
+
+
+def test_dead_workers_are_replaced_and_their_work_repeated():
+    settings = ForecasterSettings(levels=(0.5, 0.8))
+    expected = SeasonalForecaster(settings).forecast(MANY, issued_at=NOON, horizon=DAY)
+    with FanOutForecaster(settings, lanes=2) as forecaster:
+        assert forecaster.forecast(MANY, issued_at=NOON, horizon=DAY) == expected
+        killed = forecaster.worker_ids()
+        for process in killed:
+            os.kill(process, signal.SIGKILL)
+        assert forecaster.forecast(MANY, issued_at=NOON, horizon=DAY) == expected
+        replaced = forecaster.worker_ids()
+        assert len(replaced) == 2
+        assert not set(replaced) & set(killed)
+    for process in replaced:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_work_that_kills_every_worker_is_given_up_with_a_typed_error():
+    with (
+        FanOutForecaster(DeadlySettings(), lanes=1) as forecaster,
+        pytest.raises(WorkersUnavailable, match="died 3 times"),
+    ):
+        forecaster.select(MANY, issued_at=NOON, horizon=HOUR)
+
+
+class DeadlySettings(ForecasterSettings):
+    """Settings that end the process that unpickles them, as running out of memory would."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_a_closed_forecaster_says_so_and_may_be_closed_again():
+    forecaster = FanOutForecaster(lanes=1)
+    forecaster.close()
+    forecaster.close()
+    with pytest.raises(WorkersUnavailable, match="closed"):
+        forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
+
+
+def test_at_least_one_lane_is_needed():
+    with pytest.raises(InvalidInput, match="must be at least 1"):
+        FanOutForecaster(lanes=0)

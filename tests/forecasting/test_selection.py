@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from forecasting.forecaster import SeasonalForecaster
+from tests.builders import NOON
+from tests.forecasting.series import DAY, HOUR, demand, rates
+
+
+def select(values, *, now=NOON, horizon=HOUR):
+    return SeasonalForecaster().select([demand(values)], issued_at=now, horizon=horizon)
+
+
+def test_a_seasonal_series_gets_a_seasonal_champion_with_its_reason():
+    (found,) = select(rates(28))
+    losses = dict(found.losses)
+    assert found.method in {"days-off-harmonic-ar", "harmonic-ar", "week-slot-ar"}
+    assert losses[found.method] == min(losses.values())
+    assert losses[found.method] < 0.8 * losses["last-value"]
+    assert "lowest pinball loss at 1 h over" in found.reason
+    assert "below last-value" in found.reason
+    assert found.since == NOON
+
+
+def test_a_random_walk_is_best_left_at_its_last_value():
+    rng = np.random.default_rng(5)
+    walk = 1000 * np.exp(np.cumsum(rng.normal(size=28 * 96) * 0.02))
+    (found,) = select(walk)
+    losses = dict(found.losses)
+    assert losses["last-value"] < losses["same-time-yesterday"]
+    assert losses["last-value"] < 1.05 * losses[found.method]
+
+
+def test_a_repeated_week_is_best_repeated():
+    rng = np.random.default_rng(6)
+    week = np.exp(rng.normal(size=7 * 96))
+    (found,) = select(np.tile(week, 4))
+    assert found.method == "same-time-last-week"
+    assert dict(found.losses)["same-time-last-week"] == pytest.approx(0, abs=1e-9)
+
+
+def test_what_comes_after_the_issue_instant_never_chooses_a_champion():
+    values = rates(28)
+    changed = values.copy()
+    changed[-96:] = 5.0
+    assert select(values, now=NOON - DAY) == select(changed, now=NOON - DAY)
+
+
+@pytest.mark.parametrize("days", [0.1, 0.5])
+def test_a_history_too_short_to_compare_has_no_champion(days):
+    assert select(rates(days)) == ()
+
+
+def test_only_methods_whose_history_is_there_take_part():
+    (found,) = select(rates(5))
+    assert {name for name, _ in found.losses} == {
+        "last-value",
+        "same-time-yesterday",
+        "daily-harmonic-ar",
+    }

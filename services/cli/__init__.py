@@ -1,1 +1,1 @@
-"""The command line for operators."""
+"""The command line: reads what an operator typed, asks the control plane or pure rooms, shows answers."""

@@ -1,0 +1,48 @@
+"""Options and checks that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+import typer
+
+from heliostat.errors import InvalidInput
+from heliostat.model.names import ModelName, RegionName, Tier
+
+Regions = Annotated[list[str] | None, typer.Option("--region", help="Region; may repeat.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Model; may repeat.")]
+Tiers = Annotated[list[Tier] | None, typer.Option("--tier", help="Tier; may repeat.")]
+Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
+Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+T = TypeVar("T")
+
+
+def region_names(given: Sequence[str] | None) -> frozenset[RegionName]:
+    """Regions as the model wants them."""
+    return frozenset(RegionName(name) for name in given or ())
+
+
+def model_names(given: Sequence[str] | None) -> frozenset[ModelName]:
+    """Models as the model wants them."""
+    return frozenset(ModelName(name) for name in given or ())
+
+
+def parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
+    """What somebody typed, parsed; complaints name the option. Raises InvalidInput."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise InvalidInput(option, str(error)) from None
+
+
+def replicas(option: str, text: str) -> tuple[str, int]:
+    """`name=count`. Raises InvalidInput."""
+    name, _, number = text.rpartition("=")
+    if not name or not number.isdigit():
+        raise InvalidInput(option, f"{text!r} is not <pool>=<replicas>")
+    return name, int(number)

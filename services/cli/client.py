@@ -1,0 +1,180 @@
+"""The connection to a control plane: TLS where asked for, typed errors instead of gRPC's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from heliostat.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    import grpc
+    from google.protobuf.message import Message
+
+    from heliostat.v1 import (
+        fleet_pb2_grpc,
+        forecast_pb2_grpc,
+        plan_pb2_grpc,
+        routing_pb2_grpc,
+        usage_pb2_grpc,
+    )
+
+CALL_SECONDS = 60.0
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where the control plane is and how to prove who calls."""
+
+    address: str
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+
+
+class Client:
+    """Stubs of every service, opened when first used; a failed call raises the server's own error."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._open: grpc.Channel | None = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._open is not None:
+            self._open.close()
+
+    @property
+    def usage(self) -> usage_pb2_grpc.UsageServiceStub:
+        """Usage."""
+        from heliostat.v1 import usage_pb2_grpc
+
+        return usage_pb2_grpc.UsageServiceStub(self._channel())
+
+    @property
+    def routes(self) -> routing_pb2_grpc.RoutingServiceStub:
+        """Routing tables."""
+        from heliostat.v1 import routing_pb2_grpc
+
+        return routing_pb2_grpc.RoutingServiceStub(self._channel())
+
+    @property
+    def fleet(self) -> fleet_pb2_grpc.FleetServiceStub:
+        """Fleet, commands and overrides."""
+        from heliostat.v1 import fleet_pb2_grpc
+
+        return fleet_pb2_grpc.FleetServiceStub(self._channel())
+
+    @property
+    def forecasts(self) -> forecast_pb2_grpc.ForecastServiceStub:
+        """Forecasts."""
+        from heliostat.v1 import forecast_pb2_grpc
+
+        return forecast_pb2_grpc.ForecastServiceStub(self._channel())
+
+    @property
+    def plans(self) -> plan_pb2_grpc.PlanServiceStub:
+        """Plans and modes."""
+        from heliostat.v1 import plan_pb2_grpc
+
+        return plan_pb2_grpc.PlanServiceStub(self._channel())
+
+    def call(self, method: Callable[..., Answer], request: Message) -> Answer:
+        """One answer. Raises the HeliostatError that the server raised."""
+        import grpc
+
+        from services.translation.problems import error_of
+
+        try:
+            return method(request, timeout=CALL_SECONDS)
+        except grpc.RpcError as error:
+            raise error_of(error) from error
+
+    def stream(self, method: Callable[..., Iterator[Answer]], request: Any) -> Iterator[Answer]:
+        """Answers as they come; `request` is one message, or an iterator where both sides stream."""
+        import grpc
+
+        from services.translation.problems import error_of
+
+        try:
+            yield from method(request)
+        except grpc.RpcError as error:
+            raise error_of(error) from error
+
+    def pages(self, method: Callable[..., Any], request: Any, *, limit: int) -> Iterator[Any]:
+        """All pages of an answer, until `limit` things are likely reached or nothing follows."""
+        seen = 0
+        while True:
+            page = self.call(method, request)
+            yield page
+            seen += max(
+                (len(value) for _, value in page.ListFields() if _is_list(value)), default=0
+            )
+            if not page.next_page_token or seen >= limit:
+                return
+            request.page_token = page.next_page_token
+
+    def _channel(self) -> grpc.Channel:
+        if self._open is None:
+            self._open = open_channel(self._connection)
+        return self._open
+
+
+def open_channel(connection: Connection) -> grpc.Channel:
+    """A channel. Raises InvalidSettings on half-given TLS, and on plain text beyond loopback."""
+    import grpc
+
+    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+    if not any((connection.tls_ca, connection.tls_cert, connection.tls_key)):
+        if not (connection.insecure or is_loopback(connection.address)):
+            raise InvalidSettings(
+                "--tls-ca",
+                f"{connection.address} is not this machine, and plain text would show everything",
+                remedy="give --tls-ca, --tls-cert and --tls-key, or --insecure on a trusted network",
+            )
+        return grpc.insecure_channel(connection.address, options=options)
+    if bool(connection.tls_cert) != bool(connection.tls_key):
+        raise InvalidSettings("--tls-cert", "goes with --tls-key")
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=_pem("--tls-ca", connection.tls_ca),
+        private_key=_pem("--tls-key", connection.tls_key),
+        certificate_chain=_pem("--tls-cert", connection.tls_cert),
+    )
+    return grpc.secure_channel(connection.address, credentials, options=options)
+
+
+def is_loopback(address: str) -> bool:
+    """True when `host:port` can only be this machine."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _pem(option: str, path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidSettings(option, f"{path} cannot be read: {error.strerror}") from error
+
+
+def _is_list(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes)

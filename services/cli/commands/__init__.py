@@ -1,0 +1,1 @@
+"""One module per command group; each imports what is heavy only when its command runs."""

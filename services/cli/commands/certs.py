@@ -1,0 +1,60 @@
+"""`heliostat certs`: a development certificate authority and certificates that carry a role."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.output import Output
+from services.cli.times import parse_length, present
+from services.cli.wiring import wired
+
+app = typer.Typer(no_args_is_help=True, help="Certificates for development and small fleets.")
+
+
+@app.callback()
+def _group() -> None:
+    """Certificates for development and small fleets."""
+
+
+@app.command()
+@wired
+def make(
+    out: Output,
+    directory: Annotated[Path, typer.Argument(help="Where certificates and keys go.")] = Path(
+        "certs"
+    ),
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name or address of the control plane; may repeat."),
+    ] = None,
+    identity: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A client: role/name (operator/anna) or role/region/name (agent/eastus/agent-1)."
+        ),
+    ] = None,
+    valid: Annotated[str, typer.Option(help="How long certificates hold: 24h, 90d.")] = "90d",
+) -> None:
+    """Make a CA (kept when it is there), the server's certificate and one per client.
+
+    Roles are agent and gateway (with their region), automation, operator and admin. Keys are
+    readable by their owner only. Keep ca-key.pem offline where anything depends on it.
+    """
+    from services.cli.certificates import CertificateMaker
+
+    maker = CertificateMaker(directory, now=present(), valid=parse_length("--valid", valid))
+    written = maker.make(
+        servers=server or ["localhost", "127.0.0.1"], clients=identity or ["operator/local"]
+    )
+    if out.as_json:
+        out.json({"directory": directory, "certificates": written})
+        return
+    out.table(
+        f"Certificates in {directory}",
+        ["certificate", "key", "identity"],
+        [[one.certificate.name, one.key.name, one.identity] for one in written],
+        empty="nothing was made",
+    )

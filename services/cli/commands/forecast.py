@@ -1,0 +1,197 @@
+"""`heliostat forecast`: what we expect, how it fared, and how methods would have fared on a trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heliostat.model.names import TokenKind
+from services.cli.asking import Limit, Models, Regions, Tiers, model_names, region_names
+from services.cli.client import Client
+from services.cli.figures import at, percent, rate
+from services.cli.output import Output, progress
+from services.cli.times import INSTANT_HELP, LENGTH_HELP, parse_instant, parse_length, present
+from services.cli.wiring import wired
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heliostat.model.forecast import Forecast, ForecastScore
+
+app = typer.Typer(no_args_is_help=True, help="Forecasts and their accuracy.")
+
+Kinds = Annotated[list[TokenKind] | None, typer.Option("--kind", help="Tokens; may repeat.")]
+
+
+@app.command()
+@wired
+def get(
+    client: Client,
+    out: Output,
+    region: Regions = None,
+    model: Models = None,
+    tier: Tiers = None,
+    kind: Kinds = None,
+    when: Annotated[str, typer.Option("--at", help=f"In force when: {INSTANT_HELP}.")] = "now",
+    steps: Annotated[int, typer.Option(min=1, help="How many steps ahead to show.")] = 8,
+    limit: Limit = 20,
+) -> None:
+    """Forecasts in force, tokens per second; --json holds every step. Region * = all together."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from heliostat.v1 import forecast_pb2
+    from services.translation.forecasts import SeriesFilter, filter_to_wire, forecast_from_wire
+
+    chosen = SeriesFilter(
+        origins=region_names(region),
+        models=model_names(model),
+        tiers=frozenset(tier or ()),
+        kinds=frozenset(kind or ()),
+    )
+    moment = None
+    if when != "now":
+        moment = Timestamp(seconds=int(parse_instant("--at", when, present()).timestamp()))
+    request = forecast_pb2.ListForecastsRequest(
+        filter=filter_to_wire(chosen), at=moment, page_size=min(limit, 500)
+    )
+    found = [
+        forecast_from_wire("forecast", one)
+        for page in client.pages(client.forecasts.ListForecasts, request, limit=limit)
+        for one in page.forecasts
+    ][:limit]
+    if out.as_json:
+        out.json({"forecasts": found})
+        return
+    if not found:
+        out.say("No forecast is in force for these series; the first refresh makes some.")
+    for forecast in found:
+        _show(out, forecast, steps)
+
+
+@app.command()
+@wired
+def accuracy(
+    client: Client,
+    out: Output,
+    region: Regions = None,
+    model: Models = None,
+    tier: Tiers = None,
+    kind: Kinds = None,
+    method: Annotated[list[str] | None, typer.Option(help="Method; may repeat.")] = None,
+    limit: Limit = 60,
+) -> None:
+    """How forecasts fared when the truth came in, champions beside their naive rivals."""
+    from heliostat.v1 import forecast_pb2
+    from services.translation.forecasts import (
+        SeriesFilter,
+        champion_from_wire,
+        filter_to_wire,
+        score_from_wire,
+    )
+
+    chosen = SeriesFilter(
+        origins=region_names(region),
+        models=model_names(model),
+        tiers=frozenset(tier or ()),
+        kinds=frozenset(kind or ()),
+    )
+    request = forecast_pb2.GetForecastAccuracyRequest(
+        filter=filter_to_wire(chosen), methods=method or []
+    )
+    answer = client.call(client.forecasts.GetForecastAccuracy, request)
+    scores = [score_from_wire("score", one) for one in answer.scores]
+    champions = [champion_from_wire("champion", one) for one in answer.champions]
+    if out.as_json:
+        out.json({"scores": scores, "champions": champions})
+        return
+    show_scores(out, scores, limit, empty="No forecast has met its truth yet.")
+    out.table(
+        "Champions",
+        ["series", "method", "since", "reason"],
+        [[str(one.key), one.method, at(one.since), one.reason] for one in champions],
+        empty="No champion has been chosen yet; selection runs nightly.",
+    )
+
+
+@app.command()
+@wired
+def backtest(
+    out: Output,
+    trace: Annotated[Path, typer.Argument(help="A trace or series file (see `heliostat trace`).")],
+    days: Annotated[
+        int, typer.Option(min=1, help="Replay so many days, the last of the file.")
+    ] = 3,
+    every: Annotated[str, typer.Option(help=f"Forecast how often: {LENGTH_HELP}.")] = "6h",
+    horizon: Annotated[str, typer.Option(help="How far ahead.")] = "24h",
+    series: Annotated[int, typer.Option(min=1, help="How many series, largest first.")] = 3,
+    family: Annotated[str, typer.Option(help="fast, or full with the slow methods.")] = "fast",
+    limit: Limit = 60,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows")] = False,
+) -> None:
+    """Replay the end of a trace as if each instant were now, and score every method on it."""
+    from services.cli.backtesting import backtest_series
+
+    with progress(f"replaying {trace.name}") as bar:
+        scores, notes = backtest_series(
+            trace,
+            days=days,
+            every=parse_length("--every", every),
+            horizon=parse_length("--horizon", horizon),
+            most_series=series,
+            family=family,
+            skip_bad_rows=skip_bad_rows,
+            on_series=lambda name: bar.update(bar.task_ids[0], done=name),
+        )
+    if out.as_json:
+        out.json({"scores": scores, "notes": notes})
+        return
+    for note in notes:
+        out.note(note)
+    show_scores(out, scores, limit, empty="Nothing could be scored: the file is too short.")
+
+
+def show_scores(out: Output, scores: Sequence[ForecastScore], limit: int, *, empty: str) -> None:
+    """The first `limit` scores, a table per series. `covered` = truths at or below the 95 % quantile."""
+    if not scores:
+        out.say(empty)
+    shown = scores[:limit]
+    for key in dict.fromkeys(one.key for one in shown):
+        out.table(
+            str(key),
+            ["method", "ahead>", "WAPE>", "bias>", "covered>", "n>"],
+            [_score_row(one) for one in shown if one.key == key],
+            empty="",
+        )
+    if len(scores) > limit:
+        out.note(f"{len(scores) - limit:,} more rows; raise --limit to see them.")
+
+
+def _score_row(one: ForecastScore) -> list[str]:
+    covered = next((share for level, share in one.coverage if abs(level - 0.95) < 1e-6), None)
+    return [
+        one.method,
+        f"{one.horizon.total_seconds() / 3600:g} h",
+        percent(one.wape),
+        percent(one.bias),
+        percent(covered),
+        f"{one.scored:,}",
+    ]
+
+
+def _show(out: Output, forecast: Forecast, steps: int) -> None:
+    degraded = f"; {forecast.degraded}" if forecast.degraded else ""
+    out.table(
+        f"{forecast.key}: {forecast.method}, issued {at(forecast.issued_at)}{degraded}",
+        ["from", *(f"p{level * 100:g}>" for level in forecast.levels), "peak p95>"],
+        [
+            [
+                at(forecast.start + forecast.step * step),
+                *(rate(row[step]) for row in forecast.mean),
+                rate(forecast.peak[forecast.level_index(0.95)][step]),
+            ]
+            for step in range(min(steps, forecast.steps))
+        ],
+        empty="The forecast holds no steps.",
+    )

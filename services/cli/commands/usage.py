@@ -1,0 +1,97 @@
+"""`heliostat usage`: what happened, bucket by bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.asking import Limit, Models, Regions, Tiers, model_names, region_names
+from services.cli.client import Client
+from services.cli.figures import NOTHING, at, count
+from services.cli.output import Output
+from services.cli.times import INSTANT_HELP, LENGTH_HELP, parse_length, parse_span, present
+from services.cli.wiring import wired
+
+if TYPE_CHECKING:
+    from heliostat.model.usage import UsageBucket
+
+app = typer.Typer(no_args_is_help=True, help="What happened.")
+
+
+@app.callback()
+def _group() -> None:
+    """What happened."""
+
+
+@app.command()
+@wired
+def query(
+    client: Client,
+    out: Output,
+    start: Annotated[str, typer.Option(help=f"From: {INSTANT_HELP}.")] = "-1h",
+    end: Annotated[str, typer.Option(help="To, not included.")] = "now",
+    bucket: Annotated[str, typer.Option(help=f"{LENGTH_HELP.capitalize()}.")] = "15m",
+    region: Regions = None,
+    serving: Annotated[
+        list[str] | None, typer.Option("--serving", help="Region that served; may repeat.")
+    ] = None,
+    model: Models = None,
+    tier: Tiers = None,
+    latency: Annotated[bool, typer.Option("--latency", help="Latencies too.")] = False,
+    limit: Limit = 200,
+) -> None:
+    """Usage per series and bucket, all sources summed; a missing measurement is –, never 0."""
+    from heliostat.model.usage import UsageQuery
+    from services.translation.usage_views import bucket_from_wire, query_to_wire
+
+    asked = UsageQuery(
+        span=parse_span(start, end, present()),
+        bucket=parse_length("--bucket", bucket),
+        origins=region_names(region),
+        servings=region_names(serving),
+        models=model_names(model),
+        tiers=frozenset(tier or ()),
+        with_latency=latency,
+    )
+    request = query_to_wire(asked, page_size=min(limit, 10_000))
+    found = [
+        bucket_from_wire("bucket", one)
+        for page in client.pages(client.usage.QueryUsage, request, limit=limit)
+        for one in page.buckets
+    ]
+    shown = found[:limit]
+    if out.as_json:
+        out.json({"span": asked.span, "bucket": asked.bucket, "buckets": shown})
+        return
+    columns = ["start", "series", "offered>", "served>", "turned away>", "in tok>", "out tok>"]
+    out.table(
+        "",
+        [*columns, *(["TTFT p50/p99>"] if latency else [])],
+        [_row(one, latency) for one in shown],
+        empty=f"No usage between {at(asked.span.start)} and {at(asked.span.end)}.",
+    )
+    if len(found) > limit:
+        out.note(f"Only the first {limit:,} rows are shown; raise --limit for more.")
+
+
+def _row(one: UsageBucket, latency: bool) -> list[str]:
+    series = one.series
+    way = series.origin if series.origin == series.serving else f"{series.origin}→{series.serving}"
+    row = [
+        at(one.start),
+        f"{way} {series.model} {series.tier}",
+        count(one.offered),
+        count(one.completed),
+        count(one.rejected),
+        count(one.input_tokens),
+        count(one.output_tokens),
+    ]
+    return [*row, _ttft(one)] if latency else row
+
+
+def _ttft(one: UsageBucket) -> str:
+    if one.ttft is None:
+        return NOTHING
+    quantiles = [one.ttft.quantile(level) for level in (0.5, 0.99)]
+    return "/".join(NOTHING if value is None else f"{value:.2f} s" for value in quantiles)

@@ -1,0 +1,76 @@
+"""`heliostat`: the commands, put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from services.cli import exits
+from services.cli.commands import (
+    certs,
+    db,
+    fleet,
+    forecast,
+    mode,
+    plan,
+    processes,
+    route,
+    trace,
+    usage,
+)
+from services.cli.wiring import HeliostatGroup
+
+app = typer.Typer(
+    name="heliostat",
+    cls=HeliostatGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=exits.epilogue(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+OPERATE, DECIDE, RUN, TOOLS = "Operate", "Decide", "Run", "Tools"
+app.command(rich_help_panel=RUN)(processes.demo)
+app.command(rich_help_panel=RUN)(processes.serve)
+app.add_typer(processes.agent, name="agent", rich_help_panel=RUN)
+app.add_typer(db.app, name="db", rich_help_panel=RUN)
+app.add_typer(fleet.app, name="fleet", rich_help_panel=OPERATE)
+app.add_typer(mode.app, name="mode", rich_help_panel=OPERATE)
+app.add_typer(route.app, name="route", rich_help_panel=OPERATE)
+app.add_typer(usage.app, name="usage", rich_help_panel=OPERATE)
+app.add_typer(forecast.app, name="forecast", rich_help_panel=DECIDE)
+app.add_typer(plan.app, name="plan", rich_help_panel=DECIDE)
+app.add_typer(trace.app, name="trace", rich_help_panel=TOOLS)
+app.add_typer(certs.app, name="certs", rich_help_panel=TOOLS)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"heliostat {version('heliostat')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version.")
+    ] = False,
+) -> None:
+    """Keeps GPU capacity under the sun: forecasts, plans, orders and routes LLM serving capacity.
+
+    Client commands talk to the control plane at --address or HELIOSTAT_ADDRESS.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the process' exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="heliostat")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else exits.UNEXPECTED
+    return exits.OK

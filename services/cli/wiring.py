@@ -1,0 +1,141 @@
+"""Gives commands what they all take: `--json` as an Output, and a connection from the address options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from typer.core import TyperGroup
+
+from heliostat.errors import HeliostatError
+from services.cli import exits
+from services.cli.client import Client, Connection
+from services.cli.output import Output, stderr
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable answer on stdout.")]
+PANEL = "Connection"
+Address = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        envvar="HELIOSTAT_ADDRESS",
+        help="Control plane, host:port.",
+        rich_help_panel=PANEL,
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        envvar="HELIOSTAT_TLS_CA",
+        help="Who signed its certificate (PEM).",
+        rich_help_panel=PANEL,
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        envvar="HELIOSTAT_TLS_CERT",
+        help="Own certificate (PEM).",
+        rich_help_panel=PANEL,
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key", envvar="HELIOSTAT_TLS_KEY", help="Its key (PEM).", rich_help_panel=PANEL
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="Plain text beyond loopback: only on a trusted network.",
+        rich_help_panel=PANEL,
+    ),
+]
+DEFAULT_ADDRESS = "127.0.0.1:7443"
+
+_CONNECTION = {
+    "address": (Address, DEFAULT_ADDRESS),
+    "tls_ca": (TlsCa, None),
+    "tls_cert": (TlsCert, None),
+    "tls_key": (TlsKey, None),
+    "insecure": (Insecure, False),
+}
+
+
+def wired(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters `out` and `client` are filled from options that it need not repeat."""
+    hints = get_type_hints(command, include_extras=True)
+    asked = inspect.signature(command).parameters
+    parameters = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in asked.items()
+        if name not in ("out", "client")
+    ]
+    if "client" in asked:
+        parameters += [
+            _option(name, kind, default) for name, (kind, default) in _CONNECTION.items()
+        ]
+    if "out" in asked:
+        parameters.append(_option("as_json", Json, False))
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        if "out" in asked:
+            given["out"] = Output(as_json=given.pop("as_json"))
+        if "client" not in asked:
+            command(**given)
+            return
+        connection = Connection(**{name: given.pop(name) for name in _CONNECTION})
+        with Client(connection) as client:
+            command(client=client, **given)
+
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _option(name: str, kind: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+class HeliostatGroup(TyperGroup):
+    """The root group: an error becomes one readable sentence and an exit code, never a traceback.
+
+    HELIOSTAT_DEBUG=1 shows the traceback as well.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run what was asked for."""
+        try:
+            return super().invoke(ctx)
+        except HeliostatError as error:
+            raise _ended(str(error), exits.exit_code(error)) from error
+        except BrokenPipeError as error:
+            raise typer.Exit(exits.OK) from error
+        except KeyboardInterrupt as error:
+            raise _ended("interrupted", exits.INTERRUPTED) from error
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("typer."):
+                raise  # wrong use: typer shows it with the usage line
+            name = type(error).__name__
+            sentence = f"a fault of ours ({name}: {error}); HELIOSTAT_DEBUG=1 shows where"
+            raise _ended(sentence, exits.UNEXPECTED) from error
+
+
+def _ended(sentence: str, code: int) -> typer.Exit:
+    if os.environ.get("HELIOSTAT_DEBUG"):
+        stderr().print(traceback.format_exc(), markup=False)
+    stderr().print(f"heliostat: {sentence}", markup=False)
+    return typer.Exit(code)

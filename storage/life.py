@@ -14,7 +14,7 @@ from heliostat.errors import (
     UnknownCommand,
 )
 from heliostat.model.command import Acknowledgement, Command, CommandState
-from heliostat.model.governance import Override
+from heliostat.model.governance import AuditRecord, Override
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.decisions import Decision
 from storage.notify import Topic
@@ -140,3 +140,17 @@ def topics_of(decision: Decision) -> tuple[Topic, ...]:
         (Topic.ROUTING, bool(decision.tables)),
     )
     return tuple(topic for topic, is_changed in changed if is_changed)
+
+
+def cancelled_command_record(command_id: str, author: str, now: datetime) -> AuditRecord:
+    """What the audit log says of a cancelled command."""
+    return AuditRecord(
+        at=now, author=author, action="cancel-command", subject=f"command {command_id}"
+    )
+
+
+def cancelled_override_record(override_id: str, author: str, now: datetime) -> AuditRecord:
+    """What the audit log says of a cancelled override."""
+    return AuditRecord(
+        at=now, author=author, action="cancel-override", subject=f"override {override_id}"
+    )

@@ -12,6 +12,9 @@ from enum import StrEnum
 
 _log = logging.getLogger(__name__)
 
+CHANNEL = "heliostat"
+"""The PostgreSQL channel; a payload is the topic and the token of the process that committed."""
+
 
 class Topic(StrEnum):
     """What changed."""

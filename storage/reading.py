@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -107,7 +107,7 @@ class DemandReader:
         tables = list(self._source.folded(span).values())
         tables += [
             fold(self._source.minutes(run), above, BUCKET_SECONDS)
-            for run in _runs(self._source.open_buckets(span))
+            for run in runs(self._source.open_buckets(span))
         ]
         return _joined(tables)
 
@@ -182,15 +182,16 @@ def _whole_buckets(span: Span) -> Span:
     return Span(from_epoch(start), from_epoch(end))
 
 
-def _runs(starts: tuple[int, ...]) -> Iterator[Span]:
-    """Neighbouring buckets as one span each."""
-    first: int | None = None
-    for place, start in enumerate(starts):
-        first = start if first is None else first
-        end = start + BUCKET_SECONDS
-        if place + 1 == len(starts) or starts[place + 1] != end:
-            yield Span(from_epoch(first), from_epoch(end))
-            first = None
+def runs(starts: Sequence[int], most: int = 96) -> Iterator[Span]:
+    """Ascending neighbouring buckets as one span each, of `most` buckets at most."""
+    run: list[int] = []
+    for start in starts:
+        if run and (start != run[-1] + BUCKET_SECONDS or len(run) == most):
+            yield Span(from_epoch(run[0]), from_epoch(run[-1] + BUCKET_SECONDS))
+            run = []
+        run.append(start)
+    if run:
+        yield Span(from_epoch(run[0]), from_epoch(run[-1] + BUCKET_SECONDS))
 
 
 def _joined(tables: list[Table]) -> Table:

@@ -7,9 +7,9 @@ from datetime import datetime
 from threading import RLock
 
 from heliostat.errors import UnknownOverride
-from heliostat.model.governance import AuditRecord, Modes, ModeSetting, Override
+from heliostat.model.governance import Modes, ModeSetting, Override
 from heliostat.model.names import PoolKey, RegionName
-from storage.life import override_ended
+from storage.life import cancelled_override_record, override_ended
 from storage.memory.audit import MemoryAudit
 from storage.memory.leadership import MemoryLeadership
 
@@ -55,14 +55,7 @@ class MemoryOverrides:
             kept = self._find(override_id)
             kept.override = override_ended(kept.override, now)
             kept.cancelled = True
-            self._audit.note(
-                AuditRecord(
-                    at=now,
-                    author=author,
-                    action="cancel-override",
-                    subject=f"override {override_id}",
-                )
-            )
+            self._audit.note(cancelled_override_record(override_id, author, now))
             return kept.override
 
     def _find(self, override_id: str) -> _Kept:

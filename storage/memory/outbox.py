@@ -9,7 +9,6 @@ from threading import RLock
 
 from heliostat.errors import UnknownCommand
 from heliostat.model.command import Acknowledgement, Command, CommandState
-from heliostat.model.governance import AuditRecord
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName
 from storage import life
@@ -129,11 +128,7 @@ class MemoryOutbox:
             self._leadership.check(epoch)
             held = self._find(command_id)
             held.command = life.cancelled(held.command, etag=etag, author=author, now=now)
-            self._audit.note(
-                AuditRecord(
-                    at=now, author=author, action="cancel-command", subject=f"command {command_id}"
-                )
-            )
+            self._audit.note(life.cancelled_command_record(command_id, author, now))
         self._feed.publish((Topic.COMMANDS,))
         return held.command
 

@@ -1,0 +1,1 @@
+"""The storage ports on SQLAlchemy Core: SQLite (WAL) and PostgreSQL from the same tables."""

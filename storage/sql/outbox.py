@@ -1,0 +1,201 @@
+"""The command outbox on SQL: a row is locked before it changes, so nobody's word is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, or_, select, update
+
+from heliostat.errors import UnknownCommand
+from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.instants import Span, from_epoch, to_epoch
+from heliostat.model.names import PoolKey, RegionName
+from storage import life
+from storage.codec import dumps, loads
+from storage.notify import Topic
+from storage.numbering import command_id as id_of
+from storage.sql.audit import SqlAudit
+from storage.sql.counters import next_number
+from storage.sql.database import Database, Transaction, put_many
+from storage.sql.leadership import SqlLeadership
+from storage.sql.tables import commands, pool_changes
+
+_OPEN = (CommandState.PENDING.value, CommandState.LEASED.value)
+_c = commands.c
+
+
+class SqlOutbox:
+    """Keeps `CommandOutbox`'s promise in tables."""
+
+    def __init__(self, database: Database, leadership: SqlLeadership, audit: SqlAudit) -> None:
+        self._database = database
+        self._leadership = leadership
+        self._audit = audit
+
+    # --- for the decision store, inside its transaction ----------------------------------------
+
+    def find_request(self, tx: Transaction, asked: Command) -> Command | None:
+        """The stored command of the same request, None when it is new. Raises RequestIdReused."""
+        if not asked.request_id:
+            return None
+        query = select(_c.document).where(_c.request_id == asked.request_id)
+        document = tx.connection.execute(query).scalar()
+        return None if document is None else life.same_request(loads(Command, document), asked)
+
+    def pending(self, tx: Transaction) -> tuple[Command, ...]:
+        """Every command that no agent has yet, locked."""
+        query = select(_c.document).where(_c.state == CommandState.PENDING.value)
+        documents = tx.connection.execute(query.order_by(_c.command_id).with_for_update())
+        return tuple(loads(Command, document) for document in documents.scalars())
+
+    def next_id(self, tx: Transaction) -> str:
+        """The id that the next command gets."""
+        return id_of(next_number(self._database, tx, "command"))
+
+    def put(self, tx: Transaction, command: Command) -> None:
+        """Keep a new command."""
+        tx.connection.execute(
+            insert(commands).values(
+                command_id=command.command_id,
+                region=command.region,
+                state=command.state.value,
+                created_at=to_epoch(command.created_at),
+                not_after=to_epoch(command.not_after),
+                request_id=command.request_id or None,
+                lease_holder="",
+                leased_until=None,
+                document=dumps(command),
+            )
+        )
+        changed = self._database.insert(pool_changes)
+        later = changed.excluded.changed_at > pool_changes.c.changed_at
+        put_many(
+            tx,
+            changed.on_conflict_do_update(
+                index_elements=["pool"],
+                set_={"changed_at": changed.excluded.changed_at},
+                where=later,
+            ),
+            [
+                {"pool": str(pool), "changed_at": to_epoch(command.created_at)}
+                for pool in sorted(command.order.pools)
+            ],
+        )
+
+    def supersede(self, tx: Transaction, command: Command, by: Command) -> None:
+        """End a pending command in favour of a newer one."""
+        self._change(tx, life.superseded(command, by.command_id, by.created_at))
+
+    # --- the port ----------------------------------------------------------------------------
+
+    def lease(
+        self, region: RegionName, holder: str, now: datetime, duration: timedelta
+    ) -> tuple[Command, ...]:
+        free = or_(
+            _c.leased_until.is_(None), _c.lease_holder == holder, _c.leased_until <= to_epoch(now)
+        )
+        query = select(_c.document).where(_c.state.in_(_OPEN), _c.region == region, free)
+        with self._database.read() as connection:
+            if connection.execute(query.limit(1)).scalar() is None:
+                return ()
+        with self._database.write() as tx:
+            documents = tx.connection.execute(query.order_by(_c.command_id).with_for_update())
+            taken = [life.leased(loads(Command, document)) for document in documents.scalars()]
+            for command in taken:
+                self._change(
+                    tx, command, lease_holder=holder, leased_until=to_epoch(now + duration)
+                )
+            return tuple(taken)
+
+    def acknowledge(self, ack: Acknowledgement) -> Command:
+        with self._database.write() as tx:
+            before = self._locked(tx, ack.command_id)
+            after = life.acknowledged(before, ack)
+            if after != before:
+                self._change(tx, after)
+                tx.tell(Topic.COMMANDS)
+            return after
+
+    def command(self, command_id: str) -> Command:
+        query = select(_c.document).where(_c.command_id == command_id)
+        with self._database.read() as connection:
+            document = connection.execute(query).scalar()
+        return _found(document, command_id)
+
+    def commands(
+        self,
+        *,
+        region: RegionName | None = None,
+        states: Sequence[CommandState] = (),
+        created: Span | None = None,
+        after_id: str = "",
+        limit: int = 100,
+    ) -> tuple[Command, ...]:
+        query = select(_c.document).where(_c.command_id > after_id)
+        if region is not None:
+            query = query.where(_c.region == region)
+        if states:
+            query = query.where(_c.state.in_([state.value for state in states]))
+        if created is not None:
+            start, end = to_epoch(created.start), to_epoch(created.end)
+            query = query.where(_c.created_at >= start, _c.created_at < end)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(_c.command_id).limit(limit)).scalars()
+            return tuple(loads(Command, document) for document in found)
+
+    def cancel(
+        self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
+    ) -> Command:
+        with self._database.write() as tx:
+            self._leadership.check(tx, epoch)
+            before = self._locked(tx, command_id)
+            after = life.cancelled(before, etag=etag, author=author, now=now)
+            self._change(tx, after)
+            self._audit.put(tx, life.cancelled_command_record(command_id, author, now))
+            tx.tell(Topic.COMMANDS)
+            return after
+
+    def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
+        late = (
+            select(_c.document, _c.leased_until)
+            .where(_c.state.in_(_OPEN), _c.not_after <= to_epoch(now))
+            .order_by(_c.command_id)
+            .with_for_update()
+        )
+        with self._database.write() as tx:
+            self._leadership.check(tx, epoch)
+            held = [_held(*row) for row in tx.connection.execute(late)]
+            ended = tuple(life.expired(c, now) for c, until in held if life.overdue(c, until, now))
+            for command in ended:
+                self._change(tx, command)
+            if ended:
+                tx.tell(Topic.COMMANDS)
+            return ended
+
+    def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(pool_changes.c.pool, pool_changes.c.changed_at))
+            return tuple(sorted((PoolKey.parse(pool), from_epoch(at)) for pool, at in rows))
+
+    def _locked(self, tx: Transaction, command_id: str) -> Command:
+        query = select(_c.document).where(_c.command_id == command_id)
+        return _found(tx.connection.execute(query.with_for_update()).scalar(), command_id)
+
+    def _change(self, tx: Transaction, command: Command, **lease: object) -> None:
+        tx.connection.execute(
+            update(commands)
+            .where(_c.command_id == command.command_id)
+            .values(state=command.state.value, document=dumps(command), **lease)
+        )
+
+
+def _found(document: str | None, command_id: str) -> Command:
+    if document is None:
+        raise UnknownCommand(command_id)
+    return loads(Command, document)
+
+
+def _held(document: str, leased_until: int | None) -> tuple[Command, datetime | None]:
+    until = None if leased_until is None else from_epoch(leased_until)
+    return loads(Command, document), until

@@ -6,7 +6,7 @@ an older one wrote.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,6 +83,13 @@ class SqliteJournal:
     def open_commands(self) -> tuple[Command, ...]:
         rows = self._file.read("SELECT body FROM commands WHERE ended = 0 ORDER BY command_id")
         return tuple(_command(body) for (body,) in rows)
+
+    def knows(self, command_ids: Collection[str]) -> bool:
+        """True when all of these were received, whatever became of them."""
+        marks = ", ".join("?" * len(command_ids))
+        query = f"SELECT count(*) FROM commands WHERE command_id IN ({marks})"  # noqa: S608  # marks only
+        ((count,),) = self._file.read(query, tuple(command_ids))
+        return int(count) == len(command_ids)
 
     # --- words ---------------------------------------------------------------------------------
 

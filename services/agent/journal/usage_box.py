@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import HeliostatError, SequenceGap
+from heliostat.errors import SequenceGap
 from heliostat.model.usage import UsageBatch, UsageReceipt, UsageWindow, batch_of
 from heliostat.v1 import usage_pb2
 from services.agent.journal.file import JournalFile
@@ -27,7 +27,8 @@ class UsageBox:
     def __init__(self, file: JournalFile, catalogue: FleetCatalogue, source_id: str) -> None:
         self._file = file
         self._catalogue = catalogue
-        self._source_id = source_id
+        self.source_id = source_id
+        """Under which name our own windows go."""
 
     @property
     def incarnation(self) -> int:
@@ -38,12 +39,12 @@ class UsageBox:
         """Number and keep our own windows; None when there are none."""
         if not windows:
             return None
-        draft = batch_of(windows, source_id=self._source_id, incarnation=1, sequence=1)
+        draft = batch_of(windows, source_id=self.source_id, incarnation=1, sequence=1)
         return self._store(draft, durable=False)
 
     def take(self, batch: UsageBatch) -> UsageReceipt:
         """A gateway's batch, durable before this returns. Raises SequenceGap, StorageUnavailable."""
-        held = self._durable(batch.source_id, batch.incarnation)
+        held = self.durable(batch.source_id, batch.incarnation)
         if batch.sequence <= held:
             return _receipt(batch, held, replayed=True)
         if held and batch.sequence > held + 1:
@@ -57,7 +58,7 @@ class UsageBox:
         """Our own unsent batches, oldest first."""
         rows = self._file.read(
             "SELECT body FROM usage WHERE source_id = ? ORDER BY number LIMIT ?",
-            (self._source_id, limit),
+            (self.source_id, limit),
         )
         return tuple(
             batch_from_wire("journal.usage", usage_pb2.UsageBatch.FromString(body), self._catalogue)
@@ -89,7 +90,7 @@ class UsageBox:
 
     def own_sent(self, incarnation: int, durable_sequence: int) -> None:
         """The same for our own windows."""
-        self.sent(self._source_id, incarnation, durable_sequence)
+        self.sent(self.source_id, incarnation, durable_sequence)
 
     def set_aside(self, source_id: str, sequence: int, problem: str) -> None:
         """The control plane refuses the batch for good: keep it apart, and send nothing in its place."""
@@ -112,7 +113,8 @@ class UsageBox:
                 "UPDATE usage SET body = ? WHERE number = ?", (empty.SerializeToString(), number)
             )
 
-    def _durable(self, source_id: str, incarnation: int) -> int:
+    def durable(self, source_id: str, incarnation: int) -> int:
+        """The highest sequence of a gateway that is journalled; 0 for one never heard of."""
         rows = self._file.read(
             "SELECT sequence FROM sources WHERE source_id = ? AND incarnation = ?",
             (source_id, incarnation),
@@ -132,7 +134,7 @@ class UsageBox:
             ).fetchone()
             sequence = 1 + (row[0] if row else 0)
             write.execute(upsert, (batch.source_id, 0, sequence))
-            if batch.source_id != self._source_id:
+            if batch.source_id != self.source_id:
                 write.execute(upsert, (batch.source_id, batch.incarnation, batch.sequence))
             kept = replace(batch, incarnation=self._file.incarnation, sequence=sequence)
             write.execute(
@@ -140,11 +142,6 @@ class UsageBox:
                 (kept.source_id, sequence, batch_to_wire(kept).SerializeToString()),
             )
         return kept
-
-
-def problem_of(error: HeliostatError) -> str:
-    """How a refusal is kept beside the batch."""
-    return f"{type(error).__name__}: {error}"
 
 
 def _receipt(batch: UsageBatch, durable_sequence: int, *, replayed: bool) -> UsageReceipt:

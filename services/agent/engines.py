@@ -1,0 +1,107 @@
+"""Looks at engines over HTTP: `/health` for readiness, `/metrics` for how full they are."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from heliostat.model.names import PoolKey
+from services.agent.drivers.vm.cloud import EngineReading
+from services.agent.metrics_reader import CounterMemory, Scrape, parse_metrics
+from services.wording import report
+
+_log = logging.getLogger(__name__)
+
+_LARGEST_ANSWER = 4 * 1024 * 1024
+
+Heard = Callable[[str, PoolKey, Mapping[str, float | None]], None]
+"""Called with an engine's address, its pool and what its counters added since the look before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSettings:
+    """How engines are asked."""
+
+    timeout_seconds: float = 2.0
+    check_model: bool = False
+    """True = an engine is ready only when `/v1/models` names its pool's model."""
+    parallel: int = 16
+
+
+class HttpProber:
+    """Implements EngineProber."""
+
+    def __init__(self, settings: ProbeSettings, heard: Heard | None = None) -> None:
+        self._settings = settings
+        self._heard = heard
+        self._memory = CounterMemory()
+        self._threads = ThreadPoolExecutor(settings.parallel, thread_name_prefix="probe")
+
+    def probe(self, engines: Mapping[str, PoolKey]) -> Mapping[str, EngineReading]:
+        self._memory.keep_only(engines)
+        looks = self._threads.map(lambda item: self._look(*item), engines.items())
+        return {
+            address: self._reading(address, engines[address], *look)
+            for address, look in zip(engines, looks, strict=True)
+        }
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _look(self, address: str, pool: PoolKey) -> tuple[bool, Scrape | None]:
+        healthy = self._get(address, "/health") is not None
+        if healthy and self._settings.check_model:
+            healthy = pool.model in _model_ids(self._get(address, "/v1/models"))
+        text = self._get(address, "/metrics") if healthy else None
+        if text is None:
+            return healthy, None
+        try:
+            return healthy, parse_metrics(text)
+        except ValueError as error:
+            report(_log, "metrics_unreadable", error, engine=address)
+            return healthy, None
+
+    def _reading(
+        self, address: str, pool: PoolKey, healthy: bool, scrape: Scrape | None
+    ) -> EngineReading:
+        if scrape is None:
+            return EngineReading(healthy=healthy)
+        added = self._memory.added(address, scrape.counters)
+        if self._heard is not None:
+            self._heard(address, pool, added)
+        return EngineReading(
+            healthy=healthy,
+            running_requests=scrape.running_requests,
+            waiting_requests=scrape.waiting_requests,
+            kv_occupancy=scrape.kv_occupancy,
+            queue_seconds=_per(added.get("queue_seconds"), added.get("queued_requests")),
+        )
+
+    def _get(self, address: str, path: str) -> str | None:
+        """The body of a 200 answer, else None."""
+        connection = http.client.HTTPConnection(address, timeout=self._settings.timeout_seconds)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read(_LARGEST_ANSWER)
+            return body.decode("utf-8", "replace") if answer.status == http.client.OK else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+
+def _model_ids(text: str | None) -> set[str]:
+    try:
+        return {str(model["id"]) for model in json.loads(text or "{}").get("data", [])}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return set()
+
+
+def _per(total: float | None, count: float | None) -> float | None:
+    return None if total is None or not count else total / count

@@ -1,0 +1,119 @@
+"""What goes up: usage in order, the newest observation, the newest word on every command.
+
+Each `send_…` sends all that the journal holds and returns; nothing is forgotten before it was confirmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from google.rpc import code_pb2
+from grpc import aio
+
+from heliostat.errors import InvalidInput, Unavailable, UnknownCommand
+from heliostat.v1 import fleet_pb2, usage_pb2
+from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.link.home import Home, check_end
+from services.translation.commands import word_to_wire
+from services.translation.fleet import observation_to_wire
+from services.translation.problems import error_of, error_of_problem
+from services.wording import report, say
+
+_log = logging.getLogger(__name__)
+
+_BATCHES_IN_FLIGHT = 64
+_CALL_SECONDS = 30.0
+_FOR_GOOD = frozenset({code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.RESOURCE_EXHAUSTED})
+"""A batch refused with one of these stays refused; anything else is worth another try."""
+_GAP = "SEQUENCE_GAP"
+
+_UsageCall = aio.StreamStreamCall[usage_pb2.ReportUsageRequest, usage_pb2.ReportUsageResponse]
+
+
+async def send_usage(home: Home, journal: SqliteJournal) -> None:
+    """Send every batch, and again until none is left. Raises what the control plane answers."""
+    if not await asyncio.to_thread(journal.usage.waiting):
+        return
+    call = home.usage().ReportUsage(timeout=_CALL_SECONDS * 10)
+    try:
+        while entries := await asyncio.to_thread(journal.usage.outgoing, _BATCHES_IN_FLIGHT):
+            await _exchange(call, journal, [batch for _, batch in entries])
+        await call.done_writing()
+        await check_end(call)
+    finally:
+        call.cancel()
+
+
+async def _exchange(
+    call: _UsageCall, journal: SqliteJournal, batches: Sequence[usage_pb2.UsageBatch]
+) -> None:
+    for batch in batches:
+        await call.write(usage_pb2.ReportUsageRequest(batch=batch))
+    for _ in batches:
+        answer = await call.read()
+        if not isinstance(answer, usage_pb2.ReportUsageResponse):
+            await check_end(call)
+            raise Unavailable("the control plane ended the stream before it had answered")
+        if answer.HasField("refusal"):
+            await _take_refusal(call, journal, answer)
+        else:
+            await asyncio.to_thread(
+                journal.usage.sent, answer.source_id, answer.incarnation, answer.durable_sequence
+            )
+
+
+async def _take_refusal(
+    call: _UsageCall, journal: SqliteJournal, answer: usage_pb2.ReportUsageResponse
+) -> None:
+    """A gap (the control plane forgot something) is filled with empty batches; a batch that will never
+    be taken is set aside, and an empty one goes under its number."""
+    if answer.refusal.reason == _GAP:
+        for missing in range(answer.durable_sequence + 1, answer.sequence):
+            filler = usage_pb2.UsageBatch(
+                source_id=answer.source_id, incarnation=answer.incarnation, sequence=missing
+            )
+            await call.write(usage_pb2.ReportUsageRequest(batch=filler))
+            await call.read()
+        say(_log, "usage_gap_filled", level=logging.WARNING, source_id=answer.source_id)
+        return
+    error = error_of_problem(answer.refusal)
+    if answer.refusal.code not in _FOR_GOOD:
+        raise error
+    await asyncio.to_thread(
+        journal.usage.set_aside,
+        answer.source_id,
+        answer.sequence,
+        f"{type(error).__name__}: {error}",
+    )
+    report(_log, "usage_batch_refused", error, source_id=answer.source_id, sequence=answer.sequence)
+
+
+async def send_observation(home: Home, journal: SqliteJournal) -> None:
+    """Report the newest observation that was not confirmed."""
+    observation = await asyncio.to_thread(journal.unsent_observation)
+    if observation is None:
+        return
+    request = fleet_pb2.ReportFleetRequest(observation=observation_to_wire(observation))
+    try:
+        await home.fleet().ReportFleet(request, timeout=_CALL_SECONDS)
+    except aio.AioRpcError as failure:
+        error = error_of(failure)
+        if not isinstance(error, InvalidInput):
+            raise error from failure
+        report(_log, "observation_refused", error)
+    await asyncio.to_thread(journal.observation_sent, observation.observed_at)
+
+
+async def send_words(home: Home, journal: SqliteJournal) -> None:
+    """Send the newest word on every command; words on commands that nobody knows are dropped."""
+    for word in await asyncio.to_thread(journal.unsent_acks):
+        try:
+            await home.fleet().AcknowledgeCommand(word_to_wire(word), timeout=_CALL_SECONDS)
+        except aio.AioRpcError as failure:
+            error = error_of(failure)
+            if not isinstance(error, UnknownCommand):
+                raise error from failure
+            report(_log, "word_dropped", error, command=word.command_id)
+        await asyncio.to_thread(journal.ack_sent, word)

@@ -1,0 +1,80 @@
+"""The agent's process: runs until SIGTERM or SIGINT, then ends what is open and hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from wsgiref.simple_server import WSGIServer
+
+from heliostat.clock import SystemClock
+from services.agent.agent import Agent
+from services.agent.bootstrap import build_agent, hands_for, read_catalogue
+from services.agent.journal.brake import BrakeState
+from services.agent.journal.operator import brake, request_adoption, set_brake
+from services.agent.settings import AgentSettings
+from services.configuration import split_address
+from services.wording import log_json, say
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: AgentSettings) -> None:
+    """Run one region's agent in this process until it is told to end.
+
+    Raises what `build_agent` raises, and DataLoss when the journal breaks while it runs (the next start
+    moves it aside).
+    """
+    log_json(settings.log_level)
+    clock = SystemClock()
+    catalogue = read_catalogue(settings.catalogue)
+    agent = build_agent(
+        settings,
+        catalogue,
+        now=clock.now(),
+        hands_of=hands_for(settings, catalogue, clock.now),
+    )
+    asyncio.run(_live(agent, settings, clock))
+
+
+def pause(settings: AgentSettings, *, author: str) -> None:
+    """Pull the agent's brake: it carries out no order until `resume`. Needs no control plane."""
+    set_brake(settings.journal_path, paused=True, author=author, now=SystemClock().now())
+
+
+def resume(settings: AgentSettings, *, author: str) -> None:
+    """Release the agent's brake."""
+    set_brake(settings.journal_path, paused=False, author=author, now=SystemClock().now())
+
+
+def status(settings: AgentSettings) -> BrakeState:
+    """The agent's brake as it stands. Raises StorageUnavailable when there is no journal yet."""
+    return brake(settings.journal_path)
+
+
+def adopt(settings: AgentSettings, vm_ids: list[str], *, author: str) -> None:
+    """Ask the agent to take unknown VMs into the pools that their tags name."""
+    request_adoption(settings.journal_path, vm_ids, author=author, now=SystemClock().now())
+
+
+async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics = _metrics(agent, settings)
+    try:
+        await agent.start()
+        await agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
+    finally:
+        say(_log, "agent_stopping", region=agent.region)
+        await agent.stop(settings.shutdown_grace.total_seconds())
+        if metrics is not None:
+            metrics.shutdown()
+            metrics.server_close()
+
+
+def _metrics(agent: Agent, settings: AgentSettings) -> WSGIServer | None:
+    if not settings.metrics_listen:
+        return None
+    return agent.metrics.serve(*split_address(settings.metrics_listen))

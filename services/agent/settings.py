@@ -1,0 +1,171 @@
+"""What an operator sets for one region's agent: a YAML file and HELIOSTAT_AGENT_… variables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from heliostat.model.names import Tier
+from services.configuration import (
+    ENV_DELIMITER,
+    Positive,
+    Section,
+    is_loopback,
+    load,
+    split_address,
+)
+
+ENV_PREFIX = "HELIOSTAT_AGENT_"
+
+
+class DriverKind(StrEnum):
+    """Whose VMs the agent handles."""
+
+    SIMULATED = "simulated"
+    """A region that lives and dies with the process: for trying things out."""
+    AWS = "aws"
+
+
+class TlsSettings(Section):
+    """The agent's certificate (its URI names role, region and agent), in PEM files."""
+
+    ca: Path
+    """Who signs the control plane's certificate."""
+    certificate: Path
+    key: Path
+
+    @field_validator("ca", "certificate", "key")
+    @classmethod
+    def _exists(cls, path: Path) -> Path:
+        if not path.is_file():
+            raise ValueError(f"{path} is not a file")
+        return path
+
+
+class AwsSettings(Section):
+    """One AWS region; credentials come from the usual chain."""
+
+    region_name: str = ""
+    """AWS's name of the region; required for the aws driver."""
+    endpoint_url: str | None = None
+    """Another endpoint than Amazon's (tests)."""
+    engine_address: str = "{private_ip}:8000"
+    """Where a VM's engine listens: {private_ip}, {instance_id}, {model}."""
+    redeploy_document: str = "AWS-RunShellScript"
+    redeploy_command: str = "/opt/heliostat/serve-model {model}"
+    """Must end in serving that model however often it is run."""
+
+
+class DriverSettings(Section):
+    """How the driver works, on whatever cloud."""
+
+    chunk_size: Annotated[int, Field(ge=1, le=100)] = 10
+    """Most VMs in one purchase."""
+    repairs: Annotated[int, Field(ge=0)] = 3
+    weights_on_disk: bool = True
+    visibility: Positive = timedelta(minutes=3)
+    start: Positive = timedelta(minutes=45)
+    unhealthy: Positive = timedelta(minutes=1)
+    drain_settle: Positive = timedelta(seconds=30)
+    drain: Positive = timedelta(minutes=10)
+
+
+class ProbeSettings(Section):
+    """How engines are looked at."""
+
+    timeout: Positive = timedelta(seconds=2)
+    check_model: bool = False
+    """True = ready only when /v1/models names the model."""
+    parallel: Annotated[int, Field(ge=1, le=256)] = 16
+
+
+class AgentSettings(BaseSettings):
+    """All settings of `heliostat agent`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_DELIMITER, extra="forbid", frozen=True
+    )
+
+    region: str
+    """Which region of the catalogue this agent works in."""
+    name: str = "agent"
+    """The agent's name in its region; the same after a restart, so that it keeps its leases."""
+    control_planes: tuple[str, ...] = ("127.0.0.1:7443",)
+    """host:port of each control plane; followers name the leader."""
+    tls: TlsSettings | None = None
+    """Absent = plain text, allowed towards loopback only."""
+    allow_insecure: bool = False
+    """True = plain text also beyond loopback, in both directions."""
+    catalogue: Path = Path("deploy/catalogue.yaml")
+    data_dir: Path = Path("agent-data")
+    """Journal and routing file; a local disk, one directory per agent."""
+    driver: DriverKind = DriverKind.SIMULATED
+    aws: AwsSettings = AwsSettings()
+    driving: DriverSettings = DriverSettings()
+    probe: ProbeSettings = ProbeSettings()
+    engine_usage_tier: Tier | None = None
+    """Set it where no gateway reports: usage is read off the engines and booked to this tier."""
+    tick: Positive = timedelta(seconds=10)
+    """How often the agent works, observes and counts."""
+    local_listen: str = "127.0.0.1:7444"
+    """host:port for this region's gateways; empty = none."""
+    metrics_listen: str = "127.0.0.1:9465"
+    """host:port for Prometheus; empty = none."""
+    seed: int = 0
+    """Chance of back-off and of the simulated region; 0 = from the operating system."""
+    shutdown_grace: Positive = timedelta(seconds=10)
+    """How long a tick and open calls may finish when the process ends."""
+    log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = "info"
+
+    @field_validator("local_listen", "metrics_listen")
+    @classmethod
+    def _host_and_port(cls, address: str) -> str:
+        if address:
+            split_address(address)
+        return address
+
+    @field_validator("control_planes")
+    @classmethod
+    def _some(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        if not addresses:
+            raise ValueError("needs at least one address")
+        for address in addresses:
+            split_address(address)
+        return addresses
+
+    @model_validator(mode="after")
+    def _whole(self) -> AgentSettings:
+        if self.driver is DriverKind.AWS and not self.aws.region_name:
+            raise ValueError("aws.region_name: the aws driver needs AWS's name of the region")
+        if self.allow_insecure:
+            return self
+        for key, address in (("local_listen", self.local_listen), *self._outgoing()):
+            if address and not is_loopback(split_address(address)[0]):
+                raise ValueError(
+                    f"{key}: {address} is beyond this machine and would be plain text; set tls, or "
+                    "allow_insecure where the network itself is trusted"
+                )
+        return self
+
+    def _outgoing(self) -> list[tuple[str, str]]:
+        return [] if self.tls else [("control_planes", address) for address in self.control_planes]
+
+    @property
+    def journal_path(self) -> Path:
+        """The agent's journal file."""
+        return self.data_dir / "journal.db"
+
+    @property
+    def routing_path(self) -> Path:
+        """The routing file for local gateways."""
+        return self.data_dir / "routes.json"
+
+
+def load_agent_settings(path: Path | None = None, **given: Any) -> AgentSettings:
+    """Raises InvalidSettings naming the key, its environment variable and the file."""
+    return load(AgentSettings, path, **given)

@@ -1,0 +1,61 @@
+"""What pools start from, and which of them may not shrink because what we know of them is too old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from heliostat.model.fleet import Signal
+from heliostat.model.governance import Override
+from heliostat.model.names import PoolKey
+from heliostat.ports.deciding import PlanningProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a pool stands: replicas ready and coming, and why it may not shrink ("" = it may)."""
+
+    ready: int
+    coming: int
+    held: str = ""
+
+    @property
+    def replicas(self) -> int:
+        """Ready and coming."""
+        return self.ready + self.coming
+
+
+def standing(problem: PlanningProblem, blind_models: frozenset[str]) -> dict[PoolKey, Standing]:
+    """Every pool's standing. Pools without fresh data, or of models without usable forecasts, are held.
+
+    A pool that nobody reported stands where the last plan wanted it.
+    """
+    found: dict[PoolKey, Standing] = {}
+    for spec in problem.catalogue.pools:
+        state = problem.fleet.state(spec.key)
+        seen = state.observation
+        held = ""
+        ready, coming = seen.ready, seen.coming
+        if spec.key.region == problem.lost_region:
+            ready = coming = 0
+        elif state.signal is Signal.MISSING:
+            held = "nobody reported it"
+            ready = max(ready, seen.desired, _wanted_last(problem, spec.key))
+        elif not state.signal.may_reduce_capacity:
+            held = f"its last report is {state.signal}"
+            ready = max(ready, seen.desired - coming)
+        elif spec.key.model in blind_models:
+            held = "its demand has no usable forecast"
+        found[spec.key] = Standing(ready=ready, coming=coming, held=held)
+    return found
+
+
+def overrides_in_force(overrides: tuple[Override, ...], now: datetime) -> dict[PoolKey, Override]:
+    """The override that rules each pool now: the one created last."""
+    ordered = sorted(overrides, key=lambda o: (o.created_at, o.override_id))
+    return {override.pool: override for override in ordered if override.in_force(now)}
+
+
+def _wanted_last(problem: PlanningProblem, pool: PoolKey) -> int:
+    target = problem.previous.target(pool) if problem.previous is not None else None
+    return target.replicas if target is not None else 0

@@ -1,0 +1,107 @@
+"""One planning instance as arrays: what `build` turns into a programme; names live elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+NEVER = 1 << 30
+"""The arrival step of an order that is not ready within the horizon."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cover:
+    """Weighted usable replicas of some pools must reach a need: Σ w·ρ·n + v ≥ need.
+
+    `kind` and `label` name it in reasons. `weight` is requests per second of one usable replica
+    (aligned with `pools`), `need` in requests per second per step, `price` in dollars per missing
+    request per second and hour.
+    """
+
+    kind: str
+    label: str
+    pools: Ints
+    weight: Floats
+    need: Floats
+    price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Moves:
+    """How pools may change over the horizon; an instance without them chooses n freely.
+
+    `start_arrival[p, t]` is the step in which a replica started at t serves. `redeploys` are rows
+    (from pool, to pool) with `redeploy_arrival[e, t]`. `arriving[p, t]` were ordered before. Costs
+    are dollars per replica. `fixed_now[p]`: nothing may leave the pool in the first step.
+    """
+
+    initial: Ints
+    arriving: Ints
+    start_arrival: Ints
+    start_cost: Floats
+    change_cost: Floats
+    redeploys: Ints
+    redeploy_arrival: Ints
+    redeploy_cost: Floats
+    fixed_now: Bools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Instance:
+    """P pools, C demands, A flow arcs, Q quota groups, T steps.
+
+    `arc_demand`, `arc_pool` index demands and pools; `arc_load` is replicas per request per second
+    (1/θ); `arc_cost` and `shortage_price` are dollars per hour per request per second. `usable`
+    holds ρ(n) for n = 0 … N per pool (the last column stands for all larger n); `typical` (P, T) is
+    the size at which ρ is first taken, and that of pools which turn out empty.
+    """
+
+    price: Floats
+    step_hours: Floats
+    demand: Floats
+    arc_demand: Ints
+    arc_pool: Ints
+    arc_load: Floats
+    arc_cost: Floats
+    shortage_price: Floats
+    lower: Ints
+    upper: Ints
+    quota_group: Ints
+    quota: Ints
+    usable: Floats
+    typical: Floats
+    covers: tuple[Cover, ...] = ()
+    moves: Moves | None = None
+    budget: float | None = None
+
+    @property
+    def pools(self) -> int:
+        """P."""
+        return len(self.price)
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.step_hours)
+
+    def usable_at(self, replicas: npt.NDArray[np.generic]) -> Floats:
+        """ρ at these pool sizes (P, T), between whole numbers by interpolation."""
+        last = self.usable.shape[1] - 1
+        size = np.clip(replicas.astype(np.float64), 0, last)
+        below = np.floor(size).astype(np.int64)
+        above = np.minimum(below + 1, last)
+        rows = np.arange(self.pools)[:, None]
+        part = size - below
+        share: Floats = self.usable[rows, below] * (1 - part) + self.usable[rows, above] * part
+        return share
+
+    @property
+    def dearest_price(self) -> float:
+        """Dollars per hour of the dearest pool; what penalties are measured in."""
+        return float(self.price.max(initial=1.0))

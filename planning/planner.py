@@ -1,0 +1,50 @@
+"""Heliostat's planner: all pools together over a receding horizon, ordering only what is due now.
+
+Degrades in this order and says so: no aggregate forecast → regional quantiles are added; a pool or
+a model without usable data → it may grow and not shrink; no usable forecast at all, or no feasible
+plan → the previous plan's targets (KEPT_LAST), and without one the catalogue's floor (FLOOR).
+Batch work counts at the median of its mean rate; its deadline is not used to move it in time yet.
+Cold starts and redeployments are planned; warm starts are the driver's matter and come sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from heliostat.clock import cpu_seconds
+from heliostat.model.plan import CapacityPlan
+from heliostat.ports.deciding import PlanningProblem
+from planning.answer import plan_of
+from planning.fallback import keep_or_floor
+from planning.grid import horizon
+from planning.settings import PlannerSettings
+from planning.situation import look
+from planning.solve import solve
+from planning.stage import full_instance
+
+POLICY = "heliostat"
+
+
+class HeliostatPlanner:
+    """The `CapacityPlanner` of the house; pure but for the stopwatch of its report."""
+
+    def __init__(
+        self,
+        settings: PlannerSettings | None = None,
+        *,
+        stopwatch: Callable[[], float] = cpu_seconds,
+    ) -> None:
+        self.settings = settings or PlannerSettings()
+        self._stopwatch = stopwatch
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        situation = look(problem, self.settings, horizon(problem.at, self.settings))
+        if not situation.wanted.regional:
+            return keep_or_floor(situation, POLICY, "no forecast reaches into the horizon")
+        instance = full_instance(situation)
+        solution = solve(instance, self.settings.solve, stopwatch=self._stopwatch)
+        if solution is None:
+            return keep_or_floor(
+                situation, POLICY, "quotas and limits leave no feasible plan", infeasible=True
+            )
+        return plan_of(POLICY, situation, instance, solution)

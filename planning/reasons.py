@@ -1,0 +1,160 @@
+"""Why each pool gets its target: the constraint that binds, the forecast behind it, one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliostat.model.fleet import StartKind
+from heliostat.model.names import Tier
+from heliostat.model.plan import Reason, Shortage
+from planning.milp.instance import Cover, Instance
+from planning.situation import Situation
+from planning.solve import Solution
+
+_WORTH_SAYING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Told:
+    """Reads reasons out of a solved instance."""
+
+    situation: Situation
+    instance: Instance
+    solution: Solution
+
+    def reason(self, number: int, replicas: int) -> Reason:
+        """The reason of one pool's target."""
+        binding, why = self._binding(number, replicas)
+        spec = self.situation.pools[number]
+        now = self.situation.standing[spec.key].replicas
+        change = (
+            f"{replicas} replicas, as now" if replicas == now else f"{replicas} replicas, {now} now"
+        )
+        return Reason(summary=f"{change}: {why}", binding=binding, forecast=self._forecast(number))
+
+    def _binding(self, number: int, replicas: int) -> tuple[str, str]:
+        spec = self.situation.pools[number]
+        key, stand = spec.key, self.situation.standing[spec.key]
+        if key.region == self.situation.problem.lost_region:
+            return "lost region", f"{key.region} is supposed to be lost"
+        override = self.situation.overrides.get(key)
+        if override is not None:
+            return "override", (
+                f"{override.author} set {override.target_replicas} until "
+                f"{override.expires_at:%Y-%m-%d %H:%M} UTC ({override.reason})"
+            )
+        if stand.held and replicas >= stand.replicas:
+            return "data", f"kept, because {stand.held}"
+        step = self._deciding_step(number)
+        load = self._load(number, step)
+        planned = int(self.solution.replicas[number, step])
+        share = float(self.solution.share[number, step])
+        lead = self.situation.lead_time(key, StartKind.COLD)
+        demand = (
+            f"{load:.1f} busy replicas of demand at {share:.0%} usable need {planned} "
+            f"by {self.situation.grid.spans[step].start:%H:%M} UTC (lead time "
+            f"{lead.total_seconds() / 60:.0f} min)"
+        )
+        if self._quota_binds(number, step):
+            return "quota", f"the quota of {key.vm_type} in {key.region} is used up; {demand}"
+        if planned >= spec.max_replicas > 0:
+            return "maximum", f"max_replicas is {spec.max_replicas}; {demand}"
+        if self.solution.over_budget.size and self.solution.over_budget[0, step] > _WORTH_SAYING:
+            return "budget", f"the budget is used up; {demand}"
+        if load > share * (planned - 1) + _WORTH_SAYING and load > 0:
+            return "demand", demand
+        if planned and planned <= spec.min_replicas:
+            return "minimum", f"min_replicas is {spec.min_replicas}; {demand}"
+        if not planned:
+            return "price", "demand is served more cheaply, or nearer, by other pools"
+        cover = self._cover_binding(number, step)
+        if cover is not None:
+            return cover.kind, f"{cover.label} needs up to {cover.need.max():.2f} requests/s held"
+        return "change", f"moving away costs more than it saves; {demand}"
+
+    def _deciding_step(self, number: int) -> int:
+        """The largest step among those that orders of now can serve first; the last of equals."""
+        assert self.instance.moves is not None
+        first = int(self.instance.moves.start_arrival[number, 0])
+        counts = self.solution.replicas[number, : min(first, self.instance.steps - 1) + 1]
+        return int(np.flatnonzero(counts == counts.max())[-1])
+
+    def _load(self, number: int, step: int) -> float:
+        arcs = self.instance.arc_pool == number
+        return float((self.instance.arc_load[arcs] * self.solution.flows[arcs, step]).sum())
+
+    def _quota_binds(self, number: int, step: int) -> bool:
+        group = self.instance.quota_group
+        same = group == group[number]
+        used = int(self.solution.replicas[same, step].sum())
+        served = self.instance.arc_demand[self.instance.arc_pool == number]
+        short = float(self.solution.shortage[served, step].sum()) > _WORTH_SAYING
+        return short and used >= int(self.instance.quota[group[number], step])
+
+    def _cover_binding(self, number: int, step: int) -> Cover | None:
+        for cover in self.instance.covers:
+            mine = np.flatnonzero(cover.pools == number)
+            if not len(mine):
+                continue
+            usable = (
+                self.solution.share[cover.pools, step] * self.solution.replicas[cover.pools, step]
+            )
+            spare = float(cover.weight @ usable - cover.need[step])
+            if spare < float(cover.weight[mine[0]]):
+                return cover
+        return None
+
+    def _forecast(self, number: int) -> str:
+        arcs = np.flatnonzero(self.instance.arc_pool == number)
+        flow = {int(a): float(self.solution.flows[a].max(initial=0.0)) for a in arcs}
+        used = [a for a in arcs if flow[int(a)] > _WORTH_SAYING] or list(arcs)
+        if not used:
+            return ""
+        largest = max(used, key=lambda a: flow[int(a)])
+        wanted = self.situation.wanted.regional[int(self.instance.arc_demand[largest])]
+        return f"{wanted.source}: up to {wanted.own.max():.2f} requests/s"
+
+
+def shortages(situation: Situation, instance: Instance, solution: Solution) -> tuple[Shortage, ...]:
+    """Demand that the plan leaves unserved in its worst step, with what stands in the way."""
+    found: list[Shortage] = []
+    for number in range(len(instance.demand)):
+        wanted = situation.wanted.regional[number]
+        missing = solution.shortage[number]
+        step = int(np.argmax(missing))
+        if missing[step] <= _WORTH_SAYING:
+            continue
+        pools = instance.arc_pool[instance.arc_demand == number]
+        found.append(
+            Shortage(
+                demand=wanted.key,
+                requests_per_second=float(missing[step]),
+                reason=_in_the_way(situation, instance, solution, pools, step, wanted.key.tier),
+            )
+        )
+    return tuple(found)
+
+
+def _in_the_way(
+    situation: Situation,
+    instance: Instance,
+    solution: Solution,
+    pools: np.ndarray,
+    step: int,
+    tier: Tier,
+) -> str:
+    when = f"{situation.grid.spans[step].start:%H:%M} UTC"
+    if not len(pools):
+        return f"no pool may serve {tier} (residency, latency budget or SLO out of reach)"
+    assert instance.moves is not None
+    if all(instance.moves.start_arrival[p, 0] > step for p in pools):
+        return f"at {when} no order of now can be ready yet"
+    groups = instance.quota_group
+    if all(
+        solution.replicas[groups == groups[p], step].sum() >= instance.quota[groups[p], step]
+        for p in pools
+    ):
+        return f"at {when} the quotas of all pools that may serve it are used up"
+    return f"at {when} limits of the pools that may serve it, or the budget, stand in the way"

@@ -1,0 +1,6 @@
+"""Who serves whose requests between two plans: shares per origin, model and tier."""
+
+from planning.routing.baselines import NearestRouter, SeventyPercentRouter
+from planning.routing.router import WaterFillingRouter
+
+__all__ = ["NearestRouter", "SeventyPercentRouter", "WaterFillingRouter"]

@@ -1,0 +1,121 @@
+"""From shares to table entries: exact parts per million, damping, and entries that are kept or mended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.names import ModelName, RegionName, Tier
+from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
+from heliostat.ports.deciding import RoutingProblem
+from planning.routing.view import ModelView
+
+SHED = RegionName("")
+"""Stands for the shed share among the regions of a split."""
+Split = dict[RegionName, float]
+"""Shares per serving region (and SHED); they add up to 1."""
+
+
+def to_ppm(split: Mapping[RegionName, float]) -> dict[RegionName, int]:
+    """Whole parts per million that add up to exactly one million, by largest remainder.
+
+    `split` must have a positive sum; ties go to the name that comes first.
+    """
+    total = sum(split.values())
+    exact = {name: share / total * MILLION for name, share in split.items() if share > 0}
+    floor = {name: int(value) for name, value in exact.items()}
+    left = MILLION - sum(floor.values())
+    for name in sorted(exact, key=lambda n: (floor[n] - exact[n], n))[:left]:
+        floor[name] += 1
+    return {name: weight for name, weight in floor.items() if weight}
+
+
+def damped(before: Split, wanted: Split, *, largest_move: float, hysteresis: float) -> Split:
+    """From `before` towards `wanted`: not at all below `hysteresis`, at most `largest_move` of traffic."""
+    names = before.keys() | wanted.keys()
+    moved = sum(max(0.0, wanted.get(n, 0.0) - before.get(n, 0.0)) for n in names)
+    if moved <= hysteresis:
+        return before
+    part = min(1.0, largest_move / moved)
+    return {n: (1 - part) * before.get(n, 0.0) + part * wanted.get(n, 0.0) for n in sorted(names)}
+
+
+def split_of(entry: RouteEntry) -> Split:
+    """An entry's shares, the shed share included."""
+    split: Split = {share.serving: share.weight_ppm / MILLION for share in entry.shares}
+    if entry.shed_ppm:
+        split[SHED] = entry.shed_ppm / MILLION
+    return split
+
+
+def only_serving(split: Split, serving: tuple[RegionName, ...]) -> Split | None:
+    """The split without regions that cannot serve now, their share spread over the rest.
+
+    None when nothing is left to send to.
+    """
+    kept = {name: share for name, share in split.items() if name in serving}
+    total = sum(kept.values())
+    if total <= 0:
+        return None
+    shed = split.get(SHED, 0.0)
+    scaled = {name: share / total * (1 - shed) for name, share in kept.items()}
+    return scaled | ({SHED: shed} if shed else {})
+
+
+def make_entry(
+    catalogue: FleetCatalogue,
+    view: ModelView,
+    origin: RegionName,
+    tier: Tier,
+    split: Split | None,
+    reason: str,
+) -> RouteEntry:
+    """The entry of a split; None sheds everything."""
+    weights = to_ppm(split) if split else {SHED: MILLION}
+    return RouteEntry(
+        model=view.model.name,
+        tier=tier,
+        shares=tuple(
+            RouteShare(
+                serving=name,
+                weight_ppm=weights[name],
+                ingress_endpoint=catalogue.region(name).ingress_endpoint,
+            )
+            for name in catalogue.nearest_first(origin)
+            if weights.get(name)
+        ),
+        shed_ppm=weights.get(SHED, 0),
+        fallback=view.serving(origin, tier),
+        reason=reason,
+    )
+
+
+def nothing_ready(view: ModelView, origin: RegionName, tier: Tier) -> str:
+    """Why an entry sheds everything."""
+    reach = ", ".join(view.reach[origin, tier]) or "no region"
+    return f"no ready replica of {view.model.name} may serve {origin} ({tier} may go to {reach})"
+
+
+def previous_entries(
+    problem: RoutingProblem,
+) -> dict[tuple[RegionName, ModelName, Tier], RouteEntry]:
+    """The last tables' entries by origin, model and tier."""
+    return {
+        (table.origin, entry.model, entry.tier): entry
+        for table in problem.previous
+        for entry in table.entries
+    }
+
+
+def make_table(
+    problem: RoutingProblem, origin: RegionName, entries: tuple[RouteEntry, ...]
+) -> RoutingTable:
+    """The whole table of an origin, with the replicas of its own region."""
+    return RoutingTable(
+        origin=origin,
+        valid_from=problem.at,
+        stale_after=problem.stale_after,
+        entries=entries,
+        replicas=tuple(r for r in problem.fleet.replicas if r.pool.region == origin),
+        plan_version=problem.plan.version if problem.plan is not None else 0,
+    )

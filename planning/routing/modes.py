@@ -1,0 +1,77 @@
+"""One table per origin, whatever the rule: modes, old input and unreachable models are settled here.
+
+An origin in ADVISORY mode is not steered, one in PAUSED mode keeps its entries, and where the input
+is old the last entry stands, in each case as far as its regions still have ready replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from heliostat.model.governance import Mode
+from heliostat.model.names import DemandKey, ModelName, RegionName
+from heliostat.model.routing import RouteEntry, RoutingTable
+from heliostat.ports.deciding import RoutingProblem
+from planning.routing.entries import (
+    Split,
+    make_entry,
+    make_table,
+    nothing_ready,
+    only_serving,
+    previous_entries,
+    split_of,
+)
+from planning.routing.view import ModelView
+
+Decision = tuple[Split, str]
+"""Where requests should go, and why."""
+
+
+def tables(
+    problem: RoutingProblem,
+    models: Mapping[ModelName, ModelView],
+    decide: Callable[[DemandKey, RouteEntry | None], Decision],
+    is_old: Callable[[DemandKey], bool],
+) -> tuple[RoutingTable, ...]:
+    """Every origin's table. `decide` is asked where an origin is steered and someone can serve."""
+    before = previous_entries(problem)
+    made: list[RoutingTable] = []
+    for region in problem.catalogue.regions:
+        mode = problem.modes.of(region.name)
+        entries: list[RouteEntry] = []
+        for view in models.values():
+            for spec in view.model.tiers:
+                demand = DemandKey(origin=region.name, model=view.model.name, tier=spec.tier)
+                last = before.get((region.name, view.model.name, spec.tier))
+                split, reason = _settle(view, demand, mode, last, decide, is_old)
+                entries.append(
+                    make_entry(problem.catalogue, view, region.name, spec.tier, split, reason)
+                )
+        made.append(make_table(problem, region.name, tuple(entries)))
+    return tuple(made)
+
+
+def _settle(
+    view: ModelView,
+    demand: DemandKey,
+    mode: Mode,
+    last: RouteEntry | None,
+    decide: Callable[[DemandKey, RouteEntry | None], Decision],
+    is_old: Callable[[DemandKey], bool],
+) -> tuple[Split | None, str]:
+    serving = view.serving(demand.origin, demand.tier)
+    if not serving:
+        return None, nothing_ready(view, demand.origin, demand.tier)
+    kept = only_serving(split_of(last), serving) if last is not None else None
+    if mode is Mode.PAUSED and kept is not None:
+        return kept, "paused: the last entry stands"
+    if mode is not Mode.ACTIVE:
+        return unsteered(demand.origin, serving), f"{mode}: not steered"
+    if kept is not None and is_old(demand):
+        return kept, "old input: the last entry stands"
+    return decide(demand, last)
+
+
+def unsteered(origin: RegionName, serving: tuple[RegionName, ...]) -> Split:
+    """Everything to the origin's own region, else to the nearest that can serve."""
+    return {origin if origin in serving else serving[0]: 1.0}

@@ -1,0 +1,169 @@
+"""The house's router: the plan's flows, corrected by what is ready and how busy it is, in damped steps.
+
+The shares of the plan are water-filled (`fill`) into the capacity that is ready now. A region that is
+busier than the last tables explain is slower than its engine law says, and counts for less (down to
+half). Shares then move by at most `largest_move` a step and not at all within `hysteresis`, so that
+regions do not chase each other's readings. Traffic leaves a region without ready replicas at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
+from heliostat.model.routing import RouteEntry, RoutingTable
+from heliostat.ports.deciding import RoutingProblem
+from planning.routing.entries import (
+    SHED,
+    Split,
+    damped,
+    only_serving,
+    previous_entries,
+    split_of,
+)
+from planning.routing.fill import Capacity, Placement, Want, fill
+from planning.routing.modes import Decision, tables
+from planning.routing.view import ModelView, planned_shares, views
+
+_PATIENCE = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
+_A_WHISPER = 1e-6
+"""Requests per second assumed where nothing is known: enough to have shares, too little to fill."""
+_SLOWEST = 0.5
+_BUSY_ENOUGH = 0.5
+"""Utilisation below which nothing is concluded about a region's speed."""
+_SHED_AT_ALL = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaterFillingRouter:
+    """The `Router` of the house."""
+
+    largest_move: float = 0.25
+    hysteresis: float = 0.02
+
+    def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
+        models = views(problem)
+        rates = demand_rates(problem)
+        flows = planned_shares(problem)
+        before = previous_entries(problem)
+        splits: dict[DemandKey, Split] = {}
+        for view in models.values():
+            splits |= _split(view, rates, flows, before)
+        measured = {rate.demand for rate in problem.demand if rate.measured}
+
+        def decide(demand: DemandKey, last: RouteEntry | None) -> Decision:
+            wanted = splits[demand]
+            serving = models[demand.model].serving(demand.origin, demand.tier)
+            kept = only_serving(split_of(last), serving) if last is not None else None
+            why = "plan corrected by ready capacity" if demand in flows else "nearest with room"
+            if SHED in wanted:
+                why = "capacity is short: part is shed"
+            if kept is None:
+                return wanted, why
+            return (
+                damped(kept, wanted, largest_move=self.largest_move, hysteresis=self.hysteresis),
+                why,
+            )
+
+        def is_old(demand: DemandKey) -> bool:
+            view = models[demand.model]
+            serving = view.serving(demand.origin, demand.tier)
+            return demand not in measured or any(view.regions[r].old for r in serving)
+
+        return tables(problem, models, decide, is_old)
+
+
+def demand_rates(problem: RoutingProblem) -> dict[DemandKey, float]:
+    """Requests per second by demand: as measured, else as the plan expected, else a whisper."""
+    planned = {key: sum(row.values()) for key, row in planned_shares(problem).items()}
+    measured = {rate.demand: rate.requests_per_second for rate in problem.demand if rate.measured}
+    found: dict[DemandKey, float] = {}
+    for region in problem.catalogue.regions:
+        for model in problem.catalogue.models:
+            for spec in model.tiers:
+                key = DemandKey(origin=region.name, model=model.name, tier=spec.tier)
+                found[key] = max(_A_WHISPER, measured.get(key, planned.get(key, 0.0)))
+    return found
+
+
+def _split(
+    view: ModelView,
+    rates: Mapping[DemandKey, float],
+    flows: Mapping[DemandKey, Mapping[RegionName, float]],
+    before: Mapping[tuple[RegionName, ModelName, Tier], RouteEntry],
+) -> dict[DemandKey, Split]:
+    """Every demand's shares, the shed share included."""
+    capacity = _capacity(view, rates, before)
+    splits: dict[DemandKey, Split] = {}
+    origins = sorted({origin for origin, _ in view.reach})
+    for tier in (t for t in _PATIENCE if view.model.tier(t) is not None):
+        wants = [_want(view, origin, tier, rates, flows) for origin in origins]
+        placed = fill([want for want in wants if want.serving], capacity)
+        for want in wants:
+            if want.serving:
+                key = DemandKey(origin=want.origin, model=view.model.name, tier=tier)
+                splits[key] = _shares(want, placed)
+    return splits
+
+
+def _want(
+    view: ModelView,
+    origin: RegionName,
+    tier: Tier,
+    rates: Mapping[DemandKey, float],
+    flows: Mapping[DemandKey, Mapping[RegionName, float]],
+) -> Want:
+    key = DemandKey(origin=origin, model=view.model.name, tier=tier)
+    serving = view.serving(origin, tier)
+    planned = {r: rate for r, rate in flows.get(key, {}).items() if r in serving}
+    total = sum(planned.values())
+    wanted = {r: rate / total for r, rate in planned.items()} if total > 0 else {}
+    return Want(
+        origin=origin,
+        requests_per_second=rates[key],
+        wanted=wanted or dict.fromkeys(serving[:1], 1.0),
+        serving=serving,
+        throughput={r: _throughput(view, r, tier) for r in serving},
+    )
+
+
+def _throughput(view: ModelView, region: RegionName, tier: Tier) -> float:
+    """Of the tier; where no replica can meet its SLO, of the model's slowest tier that it can serve."""
+    rates = view.regions[region].throughput
+    return rates[tier] or min((rate for rate in rates.values() if rate > 0), default=1.0)
+
+
+def _capacity(
+    view: ModelView,
+    rates: Mapping[DemandKey, float],
+    before: Mapping[tuple[RegionName, ModelName, Tier], RouteEntry],
+) -> Capacity:
+    """Ready replicas per region, at the speed that their utilisation shows."""
+    explained = dict.fromkeys(view.regions, 0.0)
+    for (origin, model, tier), entry in before.items():
+        key = DemandKey(origin=origin, model=model, tier=tier)
+        if model != view.model.name or key not in rates:
+            continue
+        for name, share in split_of(entry).items():
+            if name != SHED and view.regions[name].ready:
+                explained[name] += rates[key] * share / _throughput(view, name, tier)
+    usable, full = {}, {}
+    for name, region in view.regions.items():
+        speed = 1.0
+        busy = region.utilisation
+        if region.ready and busy is not None and busy > _BUSY_ENOUGH and explained[name] > 0:
+            expected = explained[name] / region.ready
+            speed = min(1.0, max(_SLOWEST, expected / busy))
+        usable[name] = region.usable * speed
+        full[name] = region.ready * speed
+    return Capacity(usable=usable, full=full)
+
+
+def _shares(want: Want, placed: Placement) -> Split:
+    row = placed[want.origin]
+    total = sum(row.values())
+    shed = max(0.0, want.requests_per_second - total) / want.requests_per_second
+    if shed < _SHED_AT_ALL and total > 0:
+        return {region: rate / total for region, rate in row.items()}
+    return {region: rate / want.requests_per_second for region, rate in row.items()} | {SHED: shed}

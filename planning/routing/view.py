@@ -1,0 +1,135 @@
+"""What can serve one model now: ready replicas, their usable and full throughput, their utilisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heliostat.catalogue import ModelSpec
+from heliostat.model.fleet import PoolState, Signal
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
+from heliostat.ports.deciding import RoutingProblem
+from planning.throughput import Throughput, throughputs, usable_shares
+
+_OLD = (Signal.STALE, Signal.MISSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionView:
+    """One region's ready replicas of a model.
+
+    `usable` ≤ `ready` is how many of them may be busy within the SLO; `throughput` is requests per
+    second of one replica on average, by tier (0 = cannot meet the tier's SLO). `utilisation` is None
+    where no fresh value is known.
+    """
+
+    region: RegionName
+    ready: int
+    usable: float
+    throughput: dict[Tier, float]
+    utilisation: float | None
+    old: bool
+    """True when the pools' reports are stale or missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """All regions' views of one model, and whom each origin may send to, nearest first."""
+
+    model: ModelSpec
+    regions: dict[RegionName, RegionView]
+    reach: dict[tuple[RegionName, Tier], tuple[RegionName, ...]]
+
+    def serving(self, origin: RegionName, tier: Tier) -> tuple[RegionName, ...]:
+        """Regions that may and can serve an origin's tier now, nearest first.
+
+        Where no ready replica anywhere can meet the SLO, late is better than never: all with ready
+        replicas.
+        """
+        ready = [r for r in self.reach[origin, tier] if self.regions[r].ready]
+        able = [r for r in ready if self.regions[r].throughput[tier] > 0]
+        return tuple(able or ready)
+
+
+def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
+    """One view per model of the catalogue."""
+    thetas = throughputs(problem.catalogue, problem.mixes)
+    names = [region.name for region in problem.catalogue.regions]
+    found: dict[ModelName, ModelView] = {}
+    for model in problem.catalogue.models:
+        found[model.name] = ModelView(
+            model=model,
+            regions={region: _region(problem, model, region, thetas) for region in names},
+            reach={
+                (origin, spec.tier): tuple(
+                    to
+                    for to in problem.catalogue.nearest_first(origin)
+                    if problem.catalogue.may_serve(origin, to, model.name, spec.tier)
+                )
+                for origin in names
+                for spec in model.tiers
+            },
+        )
+    return found
+
+
+def _region(
+    problem: RoutingProblem,
+    model: ModelSpec,
+    region: RegionName,
+    thetas: dict[tuple[ModelName, VmTypeName, Tier], Throughput],
+) -> RegionView:
+    states = [
+        state
+        for state in problem.fleet.pools
+        if (state.observation.pool.region, state.observation.pool.model) == (region, model.name)
+        and state.observation.pool.vm_type in model.engines
+    ]
+    ready = sum(state.observation.ready for state in states)
+    usable = 0.0
+    throughput = {spec.tier: 0.0 for spec in model.tiers}
+    for state in states:
+        count, vm_type = state.observation.ready, state.observation.pool.vm_type
+        if not count:
+            continue
+        rates = [thetas[model.name, vm_type, spec.tier] for spec in model.tiers]
+        usable += count * float(usable_shares(rates, _table_length(count))[count])
+        for rate in rates:
+            throughput[rate.tier] += rate.requests_per_second * count / ready
+    return RegionView(
+        region=region,
+        ready=ready,
+        usable=usable,
+        throughput=throughput,
+        utilisation=_utilisation(states),
+        old=any(state.signal in _OLD for state in states if state.observation.ready),
+    )
+
+
+def _table_length(count: int) -> int:
+    """Few distinct lengths, so that the tables of ρ stay cached while pools breathe."""
+    length = 64
+    while length < count:
+        length *= 2
+    return length
+
+
+def _utilisation(states: list[PoolState]) -> float | None:
+    """Mean over ready replicas of pools that reported freshly; None when none did."""
+    fresh = [
+        (state.observation.ready, state.observation.utilisation)
+        for state in states
+        if state.observation.ready
+        and state.observation.utilisation is not None
+        and state.signal is Signal.FRESH
+    ]
+    ready = sum(count for count, _ in fresh)
+    return sum(count * busy for count, busy in fresh) / ready if ready else None
+
+
+def planned_shares(problem: RoutingProblem) -> dict[DemandKey, dict[RegionName, float]]:
+    """The plan's flows per demand and serving region, in requests per second."""
+    flows: dict[DemandKey, dict[RegionName, float]] = {}
+    for flow in problem.plan.flows if problem.plan is not None else ():
+        row = flows.setdefault(flow.demand, {})
+        row[flow.serving] = row.get(flow.serving, 0.0) + flow.requests_per_second
+    return flows

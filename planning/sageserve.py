@@ -1,0 +1,122 @@
+"""SageServe's integer programme as a policy: the same builder with T = 1, own-share and all-regions rows.
+
+POMACS 9(3) 61, §4 of our notes on the planner: every region holds at least ε of its own peak, all regions
+together the peak of the sum, at the least α·δ + σ·max(0, δ), decided once for the hour ahead with new
+capacity taken as there at once and replicas at full throughput. It plans no flows: routing decides
+by utilisation. Quotas, limits and overrides hold as for everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import numpy as np
+
+from heliostat.clock import cpu_seconds
+from heliostat.errors import InvalidInput
+from heliostat.model.fleet import StartKind
+from heliostat.model.plan import CapacityPlan
+from heliostat.ports.deciding import PlanningProblem
+from planning.answer import plan_of
+from planning.covering import everywhere_cover, own_share_cover
+from planning.fallback import keep_or_floor
+from planning.grid import horizon
+from planning.milp.instance import Instance
+from planning.settings import PlannerSettings
+from planning.situation import Situation, look
+from planning.solve import solve
+from planning.stage import bounds, full_moves, prices, quota_groups
+
+POLICY = "sageserve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SageServeSettings:
+    """`own_share` is ε; `level` is the quantile that stands for the forecast peak; `window` the hour."""
+
+    own_share: float = 0.8
+    level: float = 0.95
+    window: timedelta = timedelta(hours=1)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.own_share <= 1:
+            raise InvalidInput("sageserve.own_share", f"{self.own_share} is not within (0, 1]")
+
+
+class SageServePlanner:
+    """The `CapacityPlanner` that decides as SageServe does."""
+
+    def __init__(
+        self,
+        settings: SageServeSettings | None = None,
+        *,
+        stopwatch: Callable[[], float] = cpu_seconds,
+    ) -> None:
+        self._settings = settings or SageServeSettings()
+        self._stopwatch = stopwatch
+        self._planner = PlannerSettings(
+            near_step=self._settings.window,
+            near_steps=1,
+            far_steps=0,
+            level=self._settings.level,
+            change_hours=0.0,
+        )
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        situation = look(problem, self._planner, horizon(problem.at, self._planner))
+        if not situation.wanted.regional:
+            return keep_or_floor(situation, POLICY, "no forecast reaches into the horizon")
+        instance = self._instance(situation)
+        solution = solve(instance, self._planner.solve, stopwatch=self._stopwatch)
+        if solution is None:
+            return keep_or_floor(
+                situation, POLICY, "quotas and limits leave no feasible plan", infeasible=True
+            )
+        return plan_of(POLICY, situation, instance, solution)
+
+    def _instance(self, situation: Situation) -> Instance:
+        catalogue = situation.catalogue
+        own = [
+            own_share_cover(situation, region.name, model.name, self._settings.own_share)
+            for model in catalogue.models
+            for region in catalogue.regions
+            if region.name != situation.problem.lost_region
+        ]
+        everywhere = [everywhere_cover(situation, model.name) for model in catalogue.models]
+        lower, upper = bounds(situation)
+        group, quota, _ = quota_groups(situation)
+        price = prices(situation)
+        moves = full_moves(situation)
+        pools = len(situation.pools)
+        start = [
+            situation.lead_time(spec.key, StartKind.COLD) / timedelta(hours=1)
+            for spec in situation.pools
+        ]
+        return Instance(
+            price=price,
+            step_hours=situation.grid.hours,
+            demand=np.zeros((0, 1)),
+            arc_demand=np.zeros(0, dtype=np.int64),
+            arc_pool=np.zeros(0, dtype=np.int64),
+            arc_load=np.zeros(0),
+            arc_cost=np.zeros(0),
+            shortage_price=np.zeros(0),
+            lower=lower,
+            upper=upper,
+            quota_group=group,
+            quota=quota,
+            usable=np.ones((pools, 2)),
+            typical=np.ones((pools, 1)),
+            covers=tuple(cover for cover in (*own, *everywhere) if cover is not None),
+            moves=replace(
+                moves,
+                start_arrival=np.zeros((pools, 1), dtype=np.int64),
+                start_cost=price * np.array(start),
+                redeploys=np.zeros((0, 2), dtype=np.int64),
+                redeploy_arrival=np.zeros((0, 1), dtype=np.int64),
+                redeploy_cost=np.zeros(0),
+            ),
+            budget=catalogue.guardrails.budget_dollars_per_hour,
+        )

@@ -1,0 +1,119 @@
+"""A planning problem in the planner's terms: steps, demand, throughputs, what stands, who overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from heliostat.catalogue import FleetCatalogue, PoolSpec
+from heliostat.model.demand import TokenMix
+from heliostat.model.fleet import StartKind
+from heliostat.model.governance import Override
+from heliostat.model.names import DemandKey, ModelName, PoolKey, Tier, VmTypeName
+from heliostat.ports.deciding import PlanningProblem
+from planning.grid import Grid
+from planning.holding import Standing, overrides_in_force, standing
+from planning.settings import PlannerSettings
+from planning.throughput import Throughput, assumed_mix, throughputs
+from planning.wanted import RateReader, WantedDemand, wanted_demand
+
+Thetas = dict[tuple[ModelName, VmTypeName, Tier], Throughput]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Situation:
+    """A planning problem in the planner's terms, before it becomes arrays."""
+
+    problem: PlanningProblem
+    settings: PlannerSettings
+    grid: Grid
+    thetas: Thetas
+    wanted: WantedDemand
+    standing: dict[PoolKey, Standing]
+    overrides: dict[PoolKey, Override]
+
+    @property
+    def catalogue(self) -> FleetCatalogue:
+        """The problem's catalogue."""
+        return self.problem.catalogue
+
+    @property
+    def pools(self) -> tuple[PoolSpec, ...]:
+        """Pools in the order of the arrays."""
+        return self.catalogue.pools
+
+    def lead_time(self, pool: PoolKey, kind: StartKind) -> timedelta:
+        """p90 of the pool's starts of that kind, measured or prior."""
+        for estimate in self.problem.lead_times:
+            if estimate.pool == pool and estimate.start_kind is kind:
+                return estimate.p90
+        return self.catalogue.lead_time_priors[pool.vm_type, kind].p90
+
+    def serving_cost(self, model: ModelName, tier: Tier) -> float:
+        """Dollars per hour of one request per second on the cheapest able VM; 0 when none is able."""
+        costs = [
+            self.catalogue.prices[key.region, key.vm_type].on_demand / rate
+            for key in (spec.key for spec in self.pools)
+            if key.model == model
+            and (rate := self.thetas[model, key.vm_type, tier].requests_per_second) > 0
+        ]
+        return min(costs, default=0.0)
+
+
+def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Situation:
+    """Demand, throughputs, standing and overrides of a problem."""
+    catalogue = problem.catalogue
+    mixes = _mixes(catalogue, problem.mixes)
+    thetas = throughputs(catalogue, tuple(mixes.values()))
+    reader = RateReader(
+        forecasts={forecast.key: forecast for forecast in problem.forecasts},
+        mixes=mixes,
+        prefill_shares={key: _prefill_share(thetas, *key) for key in mixes},
+        grid=grid,
+    )
+    keys = tuple(
+        DemandKey(origin=region.name, model=model.name, tier=tier.tier)
+        for region in catalogue.regions
+        for model in catalogue.models
+        for tier in model.tiers
+    )
+    wanted = wanted_demand(reader, settings.level, keys)
+    forecast_models = {found.key.model for found in wanted.regional}
+    blind = {model.name for model in catalogue.models} - forecast_models
+    blind |= {key.model for key in wanted.unusable}
+    return Situation(
+        problem=problem,
+        settings=settings,
+        grid=grid,
+        thetas=thetas,
+        wanted=wanted,
+        standing=standing(problem, frozenset(blind)),
+        overrides={
+            pool: override
+            for pool, override in overrides_in_force(problem.overrides, problem.at).items()
+            if pool.region != problem.lost_region
+        },
+    )
+
+
+def _mixes(
+    catalogue: FleetCatalogue, given: Sequence[TokenMix]
+) -> dict[tuple[ModelName, Tier], TokenMix]:
+    known = {(mix.model, mix.tier): mix for mix in given}
+    return {
+        (model.name, spec.tier): known.get((model.name, spec.tier)) or assumed_mix(model, spec)
+        for model in catalogue.models
+        for spec in model.tiers
+    }
+
+
+def _prefill_share(thetas: Thetas, model: ModelName, tier: Tier) -> float:
+    shares = [
+        rate.prefill_share
+        for (m, _, k), rate in thetas.items()
+        if (m, k) == (model, tier) and rate.requests_per_second > 0
+    ]
+    return float(np.mean(shares)) if shares else 0.5

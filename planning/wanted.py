@@ -1,0 +1,161 @@
+"""From forecasts in tokens per second to demand in requests per second, per step of the horizon.
+
+A forecast of input tokens and one of output tokens describe the same requests. The rate is their
+weighted mean at the tier's mix, each weighed by the share of a replica's time that it takes
+(prefill for input, decode for output); with one of them missing the other stands alone.
+
+Quantiles do not add. Each region keeps its own quantile (`own`) for the rows that concern it alone;
+flows use rates (`pooled`) that add up to the quantile of the aggregate series: every region's
+median plus the same share of its distance to its quantile. Without an aggregate forecast pooled = own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliostat.model.demand import TokenMix
+from heliostat.model.forecast import Forecast
+from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
+from planning.grid import Grid
+from planning.milp.instance import Floats
+
+_MEDIAN = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wanted:
+    """One origin's demand per step in requests per second; `source` says which forecast it is."""
+
+    key: DemandKey
+    own: Floats
+    pooled: Floats
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WantedDemand:
+    """All demand of a horizon.
+
+    `whole` is the aggregate's own quantile per model and tier (the sum where it was not forecast).
+    `unusable` names series that were forecast once and do not cover the horizon now; `notes` says
+    what was made do with.
+    """
+
+    regional: tuple[Wanted, ...]
+    whole: dict[tuple[ModelName, Tier], Floats]
+    unusable: tuple[DemandKey, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateReader:
+    """Reads requests per second out of forecasts, given mixes and prefill shares per model and tier."""
+
+    forecasts: Mapping[SeriesKey, Forecast]
+    mixes: Mapping[tuple[ModelName, Tier], TokenMix]
+    prefill_shares: Mapping[tuple[ModelName, Tier], float]
+    grid: Grid
+
+    def rates(self, key: DemandKey, level: float) -> Floats | None:
+        """Requests per second per step; None when no forecast reaches into the horizon."""
+        mix = self.mixes[key.model, key.tier]
+        share = self.prefill_shares[key.model, key.tier]
+        inputs = self._tokens(key, TokenKind.INPUT, level)
+        outputs = self._tokens(key, TokenKind.OUTPUT, level)
+        by_input = None if inputs is None else inputs / max(1.0, mix.input_tokens)
+        by_output = None if outputs is None else outputs / max(1.0, mix.output_tokens)
+        if by_input is None or by_output is None:
+            return by_input if by_output is None else by_output
+        rates: Floats = share * by_input + (1 - share) * by_output
+        return rates
+
+    def source(self, key: DemandKey, level: float) -> str:
+        """Which forecast stands behind a demand, for reasons."""
+        for kind in TokenKind:
+            found = self.forecasts.get(SeriesKey(demand=key, kind=kind))
+            if found is not None:
+                what = "mean" if key.tier is Tier.BATCH else "peak"
+                return f"{key} {what} p{found.levels[found.level_index(level)] * 100:g} by {found.method}"
+        return ""
+
+    def _tokens(self, key: DemandKey, kind: TokenKind, level: float) -> Floats | None:
+        forecast = self.forecasts.get(SeriesKey(demand=key, kind=kind))
+        if forecast is None:
+            return None
+        end = forecast.span.end
+        if end <= self.grid.spans[0].start or forecast.start >= self.grid.spans[-1].end:
+            return None
+        table = forecast.mean if key.tier is Tier.BATCH else forecast.peak
+        row = np.maximum(0.0, np.array(table[forecast.level_index(level)]))
+        largest = []
+        for span in self.grid.spans:
+            first = int((span.start - forecast.start) // forecast.step)
+            last = -int((forecast.start - span.end) // forecast.step)
+            first = min(max(first, 0), forecast.steps - 1)
+            largest.append(float(row[first : max(first + 1, last)].max()))
+        return np.array(largest)
+
+
+def level_of(tier: Tier, level: float) -> float:
+    """Batch work waits, so its mean is enough; the others are planned for a quantile."""
+    return _MEDIAN if tier is Tier.BATCH else level
+
+
+def wanted_demand(reader: RateReader, level: float, keys: tuple[DemandKey, ...]) -> WantedDemand:
+    """Demand of `keys` (regional). A key that nobody ever forecast has no demand."""
+    groups: dict[tuple[ModelName, Tier], list[DemandKey]] = {}
+    for key in keys:
+        groups.setdefault((key.model, key.tier), []).append(key)
+    regional: list[Wanted] = []
+    whole: dict[tuple[ModelName, Tier], Floats] = {}
+    notes: list[str] = []
+    for (model, tier), members in groups.items():
+        asked = level_of(tier, level)
+        own = {k: r for k in members if (r := reader.rates(k, asked)) is not None}
+        if not own:
+            continue
+        everywhere = DemandKey(origin=EVERYWHERE, model=model, tier=tier)
+        total = reader.rates(everywhere, asked)
+        if total is None:
+            notes.append(f"no aggregate forecast of {model}/{tier}: regional quantiles were added")
+            total = np.sum(list(own.values()), axis=0)
+            pooled = own
+        else:
+            pooled = _pooled(own, {k: reader.rates(k, _MEDIAN) for k in own}, total)
+        whole[model, tier] = total
+        regional += [
+            Wanted(key=k, own=own[k], pooled=pooled[k], source=reader.source(k, asked)) for k in own
+        ]
+    known = {wanted.key for wanted in regional}
+    unusable = tuple(
+        key
+        for key in keys
+        if key not in known
+        and any(SeriesKey(demand=key, kind=kind) in reader.forecasts for kind in TokenKind)
+    )
+    return WantedDemand(
+        regional=tuple(regional), whole=whole, unusable=unusable, notes=tuple(notes)
+    )
+
+
+def _pooled(
+    own: dict[DemandKey, Floats], medians: dict[DemandKey, Floats | None], total: Floats
+) -> dict[DemandKey, Floats]:
+    """Rates between median and own quantile that add up to `total`; own quantiles when it is larger."""
+    keys = list(own)
+    high = np.stack([own[key] for key in keys])
+    low = np.stack(
+        [np.minimum(own[k], m) if (m := medians[k]) is not None else own[k] for k in keys]
+    )
+    spread = (high - low).sum(axis=0)
+    part = np.divide(total - low.sum(axis=0), spread, out=np.ones_like(spread), where=spread > 0)
+    rates = low + np.clip(part, 0.0, 1.0) * (high - low)
+    missing = total - rates.sum(axis=0)
+    scale = np.divide(
+        total, rates.sum(axis=0), out=np.ones_like(total), where=rates.sum(axis=0) > 0
+    )
+    rates = np.where(missing > 0, rates * scale, rates)
+    return dict(zip(keys, rates, strict=True))

@@ -1,0 +1,160 @@
+"""What every Router keeps, whoever decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliostat.loops.sound import check_tables
+from heliostat.model.fleet import Fleet, PoolObservation, PoolState, ReplicaEndpoint, Signal
+from heliostat.model.governance import Mode
+from heliostat.model.names import Tier
+from heliostat.model.plan import CapacityPlan
+from heliostat.model.routing import MILLION
+from heliostat.ports.deciding import Router
+from planning.planner import HeliostatPlanner
+from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
+from tests.builders import NOON, a_catalogue, a_fleet, a_pool
+from tests.planning.worlds import a_problem, a_routing_problem, all_keys
+
+ROUTERS: dict[str, Router] = {
+    "water-filling": WaterFillingRouter(),
+    "nearest": NearestRouter(),
+    "seventy-percent": SeventyPercentRouter(),
+}
+WORLD = a_catalogue()
+PLAN: CapacityPlan = HeliostatPlanner().plan(a_problem(8.0, catalogue=WORLD))
+
+
+@pytest.fixture(params=ROUTERS, name="router")
+def any_router(request: pytest.FixtureRequest) -> Router:
+    return ROUTERS[request.param]
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> Fleet:
+    """Any fleet of the small catalogue: any readiness, utilisation and freshness."""
+    states = []
+    for pool in WORLD.pools:
+        if draw(st.integers(0, 5)) == 0:
+            continue
+        states.append(
+            PoolState(
+                observation=PoolObservation(
+                    pool=pool.key,
+                    ready=draw(st.integers(0, 6)),
+                    provisioning=draw(st.integers(0, 3)),
+                    utilisation=draw(st.none() | st.floats(0, 1.5)),
+                ),
+                observed_at=NOON,
+                signal=draw(st.sampled_from(Signal)),
+            )
+        )
+    return Fleet(at=NOON, pools=tuple(states))
+
+
+def rates() -> st.SearchStrategy[dict[object, float]]:
+    """Any demand from none to far too much."""
+    return st.fixed_dictionaries(
+        {key: st.sampled_from([0.0, 0.01, 0.7, 3.0, 40.0, 1000.0]) for key in all_keys(WORLD)}
+    )
+
+
+@pytest.mark.parametrize("name", ROUTERS)
+@given(
+    first=fleets(),
+    second=fleets(),
+    demand=rates(),
+    mode=st.sampled_from(Mode),
+    measured=st.booleans(),
+    with_plan=st.booleans(),
+)
+def test_tables_are_whole_consistent_and_send_nothing_to_the_unready(
+    name: str,
+    first: Fleet,
+    second: Fleet,
+    demand: dict,  # type: ignore[type-arg]
+    mode: Mode,
+    measured: bool,
+    with_plan: bool,
+) -> None:
+    router, plan = ROUTERS[name], PLAN if with_plan else None
+    problem = a_routing_problem(demand, catalogue=WORLD, fleet=first, plan=plan)
+    before = router.route(problem)
+    later = a_routing_problem(
+        demand, catalogue=WORLD, fleet=second, plan=plan, mode=mode, measured=measured
+    )
+    for tables, fleet in (
+        (before, first),
+        (router.route(replace(later, previous=before)), second),
+    ):
+        check_tables(tables, WORLD, fleet)
+        assert {table.origin for table in tables} == {region.name for region in WORLD.regions}
+        for table in tables:
+            assert {(e.model, e.tier) for e in table.entries} == {
+                (m.name, t.tier) for m in WORLD.models for t in m.tiers
+            }
+            for entry in table.entries:
+                assert sum(s.weight_ppm for s in entry.shares) + entry.shed_ppm == MILLION
+                assert all(share.weight_ppm > 0 for share in entry.shares)
+                assert entry.reason
+                assert all(
+                    WORLD.may_serve(table.origin, s.serving, entry.model, entry.tier)
+                    for s in entry.shares
+                )
+
+
+def test_the_same_problem_gets_the_same_tables(router: Router) -> None:
+    assert router.route(a_routing_problem(plan=PLAN)) == router.route(a_routing_problem(plan=PLAN))
+
+
+def test_a_model_without_ready_replicas_sheds_everything_and_says_why(router: Router) -> None:
+    for table in router.route(a_routing_problem(ready=0)):
+        for entry in table.entries:
+            assert (entry.shares, entry.shed_ppm) == ((), MILLION)
+            assert "no ready replica" in entry.reason
+
+
+def test_an_advisory_origin_is_served_at_home(router: Router) -> None:
+    problem = a_routing_problem(500.0, plan=PLAN, mode=Mode.ADVISORY)
+    for table in router.route(problem):
+        assert all(entry.weight(table.origin) == MILLION for entry in table.entries)
+
+
+def test_an_advisory_origin_without_replicas_goes_to_the_nearest(router: Router) -> None:
+    ready = {p.key: (0 if p.key.region == "east" else 2) for p in WORLD.pools}
+    problem = a_routing_problem(ready=ready, mode=Mode.ADVISORY)
+    east = next(t for t in router.route(problem) if t.origin == "east")
+    assert all(entry.weight(WORLD.region("west").name) == MILLION for entry in east.entries)
+
+
+def test_a_paused_origin_keeps_its_entries(router: Router) -> None:
+    before = router.route(a_routing_problem(plan=PLAN))
+    moved = a_fleet({p.key: 1 for p in WORLD.pools}, utilisation=0.99)
+    paused = a_routing_problem(900.0, fleet=moved, mode=Mode.PAUSED, previous=before)
+    for old, new in zip(before, router.route(paused), strict=True):
+        assert [e.shares for e in old.entries] == [e.shares for e in new.entries]
+
+
+def test_a_table_lists_its_own_regions_replicas_only(router: Router) -> None:
+    here = ReplicaEndpoint(replica_id="r-1", pool=a_pool("east"), address="10.0.0.1:8000")
+    there = ReplicaEndpoint(replica_id="r-2", pool=a_pool("west"), address="10.1.0.1:8000")
+    fleet = replace(a_fleet({p.key: 2 for p in WORLD.pools}), replicas=(here, there))
+    tables = {t.origin: t for t in router.route(a_routing_problem(fleet=fleet))}
+    assert tables[a_pool("east").region].replicas == (here,)
+    assert tables[a_pool("west").region].replicas == (there,)
+
+
+def test_fallback_names_regions_that_can_serve_nearest_first(router: Router) -> None:
+    for table in router.route(a_routing_problem()):
+        for entry in table.entries:
+            assert entry.fallback[0] == table.origin
+            assert len(entry.fallback) == 2
+
+
+def test_tiers_are_kept_apart(router: Router) -> None:
+    for table in router.route(a_routing_problem()):
+        assert {entry.tier for entry in table.entries} == set(Tier)

@@ -11,8 +11,9 @@ import numpy as np
 
 from heliostat.clock import cpu_seconds
 from heliostat.errors import InvalidInput
+from planning.highs import Limits
 from planning.milp.instance import Cover, Instance, Moves
-from planning.solve import solve
+from planning.solve import SolveSettings, solve
 
 VERSION = 1
 WHOLE = {
@@ -48,10 +49,13 @@ class SolveFigures:
     replicas: int | None
 
 
-def solve_problem(instance: Instance) -> SolveFigures:
-    """The best answer found and how good it is; `status` is solved, time-limited or infeasible."""
+def solve_problem(instance: Instance, *, nodes: int) -> SolveFigures:
+    """The best answer found and how good it is; `status` is solved, time-limited or infeasible.
+
+    `nodes` limits the branch and bound that follows the dive; 0 leaves it out.
+    """
     began = cpu_seconds()
-    solution = solve(instance)
+    solution = solve(instance, SolveSettings(limits=Limits(nodes=nodes)))
     spent = cpu_seconds() - began
     report = solution.report if solution else None
     status = "infeasible"

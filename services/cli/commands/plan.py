@@ -152,6 +152,9 @@ def solve(
     busy: Annotated[float, typer.Option(help="Mean busy replicas per region and model.")] = 5.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed, the same problem.")] = 1,
     save: Annotated[Path | None, typer.Option(help="Keep the random problem in this file.")] = None,
+    nodes: Annotated[
+        int, typer.Option(min=0, help="Branch-and-bound nodes after the dive; 0 = the dive alone.")
+    ] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON; - = stdout.")
     ] = None,
@@ -176,7 +179,7 @@ def solve(
             )
         if save is not None:
             write_problem(instance, save)
-        figures = solve_problem(instance)
+        figures = solve_problem(instance, nodes=nodes)
     out = Output()
     if json_file is not None:
         out.json_to(json_file, figures)

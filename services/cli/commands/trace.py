@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.figures import count, fraction, rate, span_words
-from services.cli.files import read_catalogue
 from services.cli.output import Output, progress
 from services.cli.times import INSTANT_HELP, parse_instant, present
 from services.cli.wiring import wired
@@ -127,6 +126,7 @@ def synthesize(
     from heliostat.model.usage import WINDOW
     from simulation.workload.convert import arrivals_as_series, write_series
     from simulation.workload.synthesis import synthesis_sentences, synthesise
+    from storage.catalogue_file import read_catalogue
 
     fleet = read_catalogue(catalogue)
     first = floor_to(parse_instant("--start", start, present()), WINDOW)

@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forecasting.methods.arima import HarmonicArima
-from forecasting.methods.harmonic import DAILY_HARMONIC_AR, DAYS_OFF_HARMONIC_AR, HARMONIC_AR
+from forecasting.methods.harmonic import (
+    DAILY_HARMONIC_AR,
+    DAILY_HARMONIC_LEVEL,
+    DAYS_OFF_HARMONIC_AR,
+    HARMONIC_AR,
+    HARMONIC_LEVEL,
+)
 from forecasting.methods.method import Method
 from forecasting.methods.naive import NAIVE
 from forecasting.methods.sarima import HourlySarima
@@ -42,12 +48,19 @@ class Family:
         return None
 
 
-_DEFAULTS: tuple[Method, ...] = (HARMONIC_AR, DAYS_OFF_HARMONIC_AR, DAILY_HARMONIC_AR, NAIVE[0])
+_DEFAULTS: tuple[Method, ...] = (
+    HARMONIC_AR,
+    DAYS_OFF_HARMONIC_AR,
+    DAILY_HARMONIC_LEVEL,
+    NAIVE[0],
+)
 _FAST: tuple[Method, ...] = (
     *NAIVE,
     DAILY_HARMONIC_AR,
     DAYS_OFF_HARMONIC_AR,
     HARMONIC_AR,
+    DAILY_HARMONIC_LEVEL,
+    HARMONIC_LEVEL,
     WeekSlotAr(),
 )
 

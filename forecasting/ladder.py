@@ -1,6 +1,6 @@
 """The order of degradation: which method serves a series with this much history, and why a lesser one.
 
-1. The champion, if its history is there.           4. Two days: a day's shape.
+1. The champion, if its history is there.           4. Two days: a day's shape on a level.
 2. Fourteen days: day, week and days off.           5. An hour: the last value.
 3. Seven days: a day's shape, days off apart.       6. Less: the last value, assumed intervals.
 Nothing observed: no forecast at all, never zeros.

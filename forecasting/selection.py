@@ -2,7 +2,8 @@
 
 Every candidate is fitted on what lies before the test window. Inside the window the errors of each
 half make the quantiles that the other half scores: pinball loss over all levels, at the leads from
-half the wanted horizon up to it. Nothing is ever fitted or calibrated on what it is scored on.
+half the wanted horizon up to it. Nothing is ever fitted or calibrated on what it is scored on. A
+challenger that is not clearly better than the default loses: a week's contest has much chance in it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,14 @@ def champions_of(
         for row, losses in zip(rows, contest.losses, strict=True):
             if not np.isnan(losses).all():
                 place = batch.places[row]
-                found[place] = _champion(contest, losses, series[place], issued_at, horizon)
+                reason, method = _winner(contest, losses, horizon, settings)
+                found[place] = Champion(
+                    key=series[place].key,
+                    method=method,
+                    since=issued_at,
+                    reason=reason,
+                    losses=tuple(_named(contest, losses)),
+                )
     return found
 
 
@@ -131,19 +139,29 @@ def pinball(truth: Floats, quantile: Floats, level: Floats) -> Floats:
     return np.maximum(level * error, (level - 1) * error)
 
 
-def _champion(
-    contest: Contest, losses: Floats, one: DemandSeries, since: datetime, horizon: timedelta
-) -> Champion:
-    named = [
-        (method.name, float(loss))
-        for method, loss in zip(contest.candidates, losses, strict=True)
-        if not np.isnan(loss)
-    ]
-    name, loss = min(named, key=lambda pair: pair[1])
-    rivals = [pair for pair in named if pair[0] in _NAIVE_NAMES and pair[0] != name]
-    reason = f"lowest pinball loss at {days(horizon)} over {contest.origins} origins: {loss:.4g}"
+def _named(contest: Contest, losses: Floats) -> list[tuple[str, float]]:
+    """The losses that are known, by method."""
+    pairs = zip(contest.candidates, losses.tolist(), strict=True)
+    return [(method.name, loss) for method, loss in pairs if not np.isnan(loss)]
+
+
+def _winner(
+    contest: Contest, losses: Floats, horizon: timedelta, settings: ForecasterSettings
+) -> tuple[str, str]:
+    """The reason, and the method that won."""
+    known = dict(_named(contest, losses))
+    best = min(known, key=lambda name: known[name])
+    default = next((m.name for m in settings.family.defaults if m.name in known), best)
+    where = f"at {days(horizon)} over {contest.origins} origins"
+    if best != default and known[best] > (1 - settings.challenger_margin) * known[default]:
+        reason = f"no challenger beats the default clearly {where}: pinball loss "
+        reason += f"{known[default]:.4g} tokens/s, {best} {known[best]:.4g}"
+        best = default
+    else:
+        reason = f"lowest pinball loss {where}: {known[best]:.4g} tokens/s"
+    rivals = [name for name in known if name in _NAIVE_NAMES and name != best]
     if rivals:
-        rival, theirs = min(rivals, key=lambda pair: pair[1])
-        gain = f", {1 - loss / theirs:.0%} below" if theirs > 0 else ", equal to"
-        reason += f" tokens/s{gain} {rival}"
-    return Champion(key=one.key, method=name, since=since, reason=reason, losses=tuple(named))
+        rival = min(rivals, key=lambda name: known[name])
+        if known[rival] > 0:
+            reason += f"; {1 - known[best] / known[rival]:.0%} below {rival}"
+    return reason, best

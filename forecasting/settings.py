@@ -44,7 +44,8 @@ class RefitRule:
 class ForecasterSettings:
     """`zones` gives regions their clock (UTC where unnamed); `holidays` count as days off everywhere.
 
-    `forget_after`: a series silent for longer has no forecast. `batch` series are computed at once.
+    `forget_after`: a series silent for longer has no forecast. A challenger's loss must be
+    `challenger_margin` (a share) below the default's. `batch` series are computed at once.
     Raises InvalidInput on levels outside (0, 1) and on unknown zones.
     """
 
@@ -57,6 +58,7 @@ class ForecasterSettings:
     refit: RefitRule = RefitRule()
     forget_after: timedelta = timedelta(days=14)
     selection_window: timedelta = timedelta(days=7)
+    challenger_margin: float = 0.05
     batch: int = 64
     remembered: int = 20_000
 

@@ -7,6 +7,8 @@ from scipy.signal import lfilter
 
 from forecasting.grid import Floats, Ints
 
+_SMOOTHING = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+
 
 def yule_walker(residuals: Floats, order: int) -> Floats:
     """AR coefficients (series, order) of residuals (series, time); NaN counts as no deviation.
@@ -27,6 +29,18 @@ def yule_walker(residuals: Floats, order: int) -> Floats:
     places = np.abs(np.arange(order)[:, None] - np.arange(order)[None, :])
     solved: Floats = np.linalg.solve(covariance[:, places], covariance[:, 1:, None])
     return solved[:, :, 0]
+
+
+def best_smoothing(filled: Floats, ahead: int) -> Floats:
+    """The share of each innovation that stays in the level, one of eight, by squared error `ahead`."""
+    losses = []
+    for share in _SMOOTHING:
+        # An exponentially weighted mean, started at zero: level += share·(value - level).
+        levels = lfilter([share], [1.0, share - 1.0], filled, axis=1)
+        errors = filled[:, ahead:] - levels[:, : max(filled.shape[1] - ahead, 0)]
+        losses.append((errors**2).sum(axis=1))
+    best: Floats = np.array(_SMOOTHING)[np.argmin(losses, axis=0)]
+    return best
 
 
 def innovations(filled: Floats, ar: Floats, ma: Floats, quiet: int = 0) -> Floats:

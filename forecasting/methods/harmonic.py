@@ -16,7 +16,7 @@ import numpy as np
 
 from forecasting.grid import DAY_SECONDS, Floats, Grid, Ints
 from forecasting.holes import fade
-from forecasting.methods.arma import paths, yule_walker
+from forecasting.methods.arma import best_smoothing, paths, yule_walker
 from forecasting.methods.method import Parameters
 from forecasting.methods.transform import from_log, level, to_log
 from forecasting.panel import Panel
@@ -126,6 +126,29 @@ class HarmonicAr:
         return harmonic_path(parameters, self.harmonics, panel, origins, leads)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmonicLevel:
+    """The same season on a level that wanders: ARIMA(0,1,1) errors, no way back to the old level.
+
+    Its deviation does not fade, which suits holidays, growth and weeks unlike the ones before.
+    """
+
+    name: str = "harmonic-level"
+    needs: timedelta = timedelta(days=14)
+    harmonics: Harmonics = Harmonics()
+
+    def fit(self, panel: Panel) -> Parameters:
+        scale = scale_parameters(panel)
+        logs = to_log(panel.values, scale["level"][:, 0])
+        beta = regress(logs, panel.grid, self.harmonics)
+        errors = fade(deviations(logs, panel.grid, self.harmonics, beta), panel.grid)
+        share = best_smoothing(errors, panel.grid.per_hour)
+        return {**scale, "beta": beta, "ar": np.ones((panel.series, 1)), "ma": share[:, None] - 1.0}
+
+    def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
+        return harmonic_path(parameters, self.harmonics, panel, origins, leads)
+
+
 HARMONIC_AR = HarmonicAr()
 """The default where there is enough history."""
 DAYS_OFF_HARMONIC_AR = HarmonicAr(
@@ -140,3 +163,11 @@ DAILY_HARMONIC_AR = HarmonicAr(
     harmonics=Harmonics(daily=3, weekly=0, days_off=None),
 )
 """What two days of history can carry: a day's shape."""
+HARMONIC_LEVEL = HarmonicLevel()
+"""Where the season holds and the level does not."""
+DAILY_HARMONIC_LEVEL = HarmonicLevel(
+    name="daily-harmonic-level",
+    needs=timedelta(days=2),
+    harmonics=DAILY_HARMONIC_AR.harmonics,
+)
+"""A day's shape on a wandering level."""

@@ -18,8 +18,8 @@ def history(age, *, share=1.0, silence=timedelta(0), shifted=False):
         (14 * DAY, "harmonic-ar"),
         (13.9 * DAY, "days-off-harmonic-ar"),
         (7 * DAY, "days-off-harmonic-ar"),
-        (6.9 * DAY, "daily-harmonic-ar"),
-        (2 * DAY, "daily-harmonic-ar"),
+        (6.9 * DAY, "daily-harmonic-level"),
+        (2 * DAY, "daily-harmonic-level"),
         (1.9 * DAY, "last-value"),
         (HOUR / 4, "last-value"),
     ],
@@ -49,7 +49,7 @@ def test_a_champion_that_cannot_serve_is_replaced_and_named(champion):
 def test_holes_shorten_a_history_that_has_more_of_them_than_measurements():
     assert choose(history(20 * DAY, share=0.6), None, FAST_FAMILY).method.name == "harmonic-ar"
     few = choose(history(20 * DAY, share=0.2), None, FAST_FAMILY)
-    assert few.method.name == "daily-harmonic-ar"
+    assert few.method.name == "daily-harmonic-level"
 
 
 def test_shifts_and_silence_are_said():

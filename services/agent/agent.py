@@ -79,6 +79,10 @@ class Agent:
         self._loop.tick(now)
         self.metrics.ticks.inc()
 
+    def work(self, now: datetime) -> None:
+        """Only advance open commands: what a stepped world does with those that have just come."""
+        self._loop.work(now)
+
     async def catch_up(self, timeout_seconds: float = 60.0) -> None:
         """Level with the control plane as of now; raises Unavailable when that takes too long."""
         await self.link.catch_up(timeout_seconds)

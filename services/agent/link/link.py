@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
 
@@ -96,18 +96,34 @@ class Link:
             await self._home.close()
 
     async def catch_up(self, timeout_seconds: float = 60.0) -> None:
-        """Until all that was journalled before is at the control plane, and the newest table and every
-        open command that it has now are here. `run()` must be under way.
+        """`send_all`, then `receive_all`; `run()` must be under way. Raises Unavailable."""
+        await self.send_all(timeout_seconds)
+        await self.receive_all(timeout_seconds)
+
+    async def send_all(self, timeout_seconds: float = 60.0) -> None:
+        """Until all that was journalled before is at the control plane.
 
         Raises Unavailable when that does not happen in time; whatever was exchanged stays so.
         """
+        async with self._in_time(timeout_seconds):
+            for name, send in SENDS.items():
+                async with self._turns[name]:
+                    await send(self._home, self._journal)
+
+    async def receive_all(self, timeout_seconds: float = 60.0) -> None:
+        """Until the newest table and every open command that the control plane has now are here.
+
+        Raises Unavailable when that does not happen in time; whatever was exchanged stays so.
+        """
+        async with self._in_time(timeout_seconds):
+            await self._have_commands()
+            await self._have_table()
+
+    @asynccontextmanager
+    async def _in_time(self, timeout_seconds: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(timeout_seconds):
-                for name, send in SENDS.items():
-                    async with self._turns[name]:
-                        await send(self._home, self._journal)
-                await self._have_commands()
-                await self._have_table()
+                yield
         except TimeoutError:
             raise Unavailable(
                 f"not level with {self._home.address} after {timeout_seconds:.0f} s"

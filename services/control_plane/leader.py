@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from heliostat.errors import HeliostatError, LeaseLost, NotLeader
+from heliostat.clock import monotonic_seconds
+from heliostat.errors import HeliostatError, LeaseLost, NotLeader, SecondControlPlane
 from heliostat.ports.leadership import Leadership, Lease
 from services.control_plane.wording import report, say
 
 _log = logging.getLogger(__name__)
+
+_ASK_AGAIN_SECONDS = 0.25
 
 
 class Leader:
@@ -37,8 +40,19 @@ class Leader:
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def start(self) -> None:
-        """Try for the lease once, then keep at it. Raises SecondControlPlane, StorageUnavailable."""
-        self._try()
+        """Try for the lease, then keep at it.
+
+        An SQLite file that another process holds is tried again for one term, in case that process
+        died without giving it back; then raises SecondControlPlane. Raises StorageUnavailable.
+        """
+        patience = monotonic_seconds() + self._term.total_seconds() + 1
+        while True:
+            try:
+                self._try()
+                break
+            except SecondControlPlane:
+                if monotonic_seconds() > patience or self._stop.wait(_ASK_AGAIN_SECONDS):
+                    raise
         self._thread.start()
 
     def stop(self) -> None:

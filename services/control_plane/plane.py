@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class ControlPlane:
         )
         self.leader = Leader(
             parts.stores.leadership,
-            name=settings.name,
+            name=f"{settings.name}-{os.getpid()}",
             address=settings.advertised,
             term=settings.lease,
             on_change=self._leads,

@@ -1,0 +1,121 @@
+"""The one place that knows which concrete classes a control plane is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+from forecasting.accuracy import AccuracyScorer
+from forecasting.families import FAST_FAMILY, FULL_FAMILY
+from forecasting.fanout import FanOutForecaster
+from forecasting.settings import ForecasterSettings
+from heliostat.catalogue import FleetCatalogue
+from heliostat.clock import SystemClock
+from heliostat.loops.control import Deciders
+from heliostat.ports.clock import Clock
+from heliostat.ports.forecasts import Forecaster
+from migrations.running import upgrade
+from planning.explain import PerturbingExplainer
+from planning.guard import CatalogueGuard
+from planning.planner import HeliostatPlanner
+from planning.routing.router import WaterFillingRouter
+from planning.strategies import Immediate
+from services.catalogue_file import read_catalogue
+from services.control_plane.plane import ControlPlane, Parts
+from services.control_plane.settings import ControlPlaneSettings
+from services.control_plane.wording import log_json, say
+from storage.memory import memory_stores
+from storage.notify import ChangeFeed
+from storage.opening import open_stores
+
+_log = logging.getLogger(__name__)
+
+MEMORY = "memory"
+_SQLITE_FILE = "sqlite:///"
+
+
+def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> Parts:
+    """What the settings ask for, opened and checked.
+
+    `clock` steps domain time; leases run on real time whatever it says. An SQLite file that does
+    not exist yet is made; any other database must stand at this release's revision. Raises
+    InvalidCatalogue, MigrationBehind, StorageUnavailable, InvalidSettings.
+    """
+    catalogue = read_catalogue(settings.catalogue)
+    if settings.database == MEMORY:
+        feed, opened = ChangeFeed(), None
+        stores = memory_stores(SystemClock(), feed)
+    else:
+        _make_file(settings.database)
+        opened = open_stores(settings.database)
+        stores, feed = opened.stores, opened.feed
+    forecaster = _forecaster(settings, catalogue)
+
+    def close() -> None:
+        forecaster.close()
+        if opened is not None:
+            opened.close()
+
+    return Parts(
+        stores=stores,
+        feed=feed,
+        catalogue=catalogue,
+        deciders=deciders_with(forecaster),
+        clock=clock or SystemClock(),
+        close=close,
+    )
+
+
+def deciders_with(forecaster: Forecaster) -> Deciders:
+    """The house's own planner, strategy, guard and router beside a forecaster."""
+    return Deciders(
+        forecaster=forecaster,
+        scorer=AccuracyScorer(),
+        planner=HeliostatPlanner(),
+        explainer=PerturbingExplainer(),
+        strategy=Immediate(),
+        guard=CatalogueGuard(),
+        router=WaterFillingRouter(),
+    )
+
+
+def control_plane(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> ControlPlane:
+    """A control plane that is wired and not started. Raises what `parts_of` raises."""
+    return ControlPlane(parts_of(settings, clock=clock), settings)
+
+
+def serve(settings: ControlPlaneSettings) -> None:
+    """Run a control plane until SIGTERM or Ctrl-C, with JSON logs on standard error."""
+    log_json(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: ControlPlaneSettings) -> None:
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    plane = await asyncio.to_thread(control_plane, settings)
+    await plane.start()
+    try:
+        await asked_to_stop.wait()
+        say(_log, "shutdown_asked_for")
+    finally:
+        await plane.stop()
+
+
+def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> FanOutForecaster:
+    family = FAST_FAMILY if settings.forecast_family == "fast" else FULL_FAMILY
+    zones = {region.name: region.time_zone for region in catalogue.regions}
+    lanes = settings.workers or os.cpu_count() or 1
+    return FanOutForecaster(ForecasterSettings(family=family, zones=zones), lanes=lanes)
+
+
+def _make_file(url: str) -> None:
+    """The embedded default needs no preparation: a new file gets its tables."""
+    if url.startswith(_SQLITE_FILE) and not Path(url.removeprefix(_SQLITE_FILE)).exists():
+        upgrade(url)
+        say(_log, "database_made", url=url)

@@ -1,0 +1,99 @@
+"""What every fleet log promises."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from heliostat.model.fleet import (
+    CapacityDenial,
+    LeadTimeSample,
+    PoolObservation,
+    RegionObservation,
+    ReplicaEndpoint,
+    Signal,
+    StartKind,
+)
+from heliostat.model.names import RegionName
+from tests.contracts.builders import EU, H100, QWEN, US, at, pool
+from tests.contracts.worlds import World
+
+
+def observation(
+    minute: int = 0, region: RegionName = EU, *, ready: int = 2, **fields: object
+) -> RegionObservation:
+    key = pool(region)
+    return RegionObservation(
+        region=region,
+        observed_at=at(minute),
+        pools=(
+            PoolObservation(pool=key, desired=3, ready=ready, utilisation=1 / 3),
+            PoolObservation(pool=pool(region, QWEN), draining=1),
+        ),
+        replicas=(ReplicaEndpoint(replica_id="r-1", pool=key, address="10.0.0.1:8000"),),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def sample(minute: int = 0, seconds: int = 90) -> LeadTimeSample:
+    return LeadTimeSample(
+        pool=pool(),
+        start_kind=StartKind.COLD,
+        lead_time=timedelta(seconds=seconds, microseconds=1),
+        ready_at=at(minute),
+    )
+
+
+def denial(minute: int = 0, until: int = 30, reason: str = "quota") -> CapacityDenial:
+    return CapacityDenial(
+        region=EU, vm_type=H100, reason=reason, at=at(minute), until=at(until), most_replicas=4
+    )
+
+
+def test_nobody_reported_at_first(world: World) -> None:
+    log = world.stores.fleet
+    fleet = log.fleet(at(0))
+    assert (fleet.at, fleet.pools, fleet.denials) == (at(0), (), ())
+    assert log.observation(EU) is None
+    assert log.lead_times(at(0)) == ()
+
+
+def test_the_newest_observation_of_each_region_stands(world: World) -> None:
+    log = world.stores.fleet
+    assert log.observe(observation(5))
+    assert not log.observe(observation(5, ready=9))
+    assert not log.observe(observation(4, ready=9))
+    assert log.observe(observation(1, US, agent_paused=True))
+    again = world.open_again().fleet
+    assert again.observation(EU) == observation(5)
+    fleet = again.fleet(at(6))
+    assert fleet.pool(pool()).ready == 2
+    assert fleet.state(pool()).observed_at == at(5)
+    assert fleet.paused_agents == {US}
+    assert fleet.replicas == (*observation(5).replicas, *observation(1, US).replicas)
+
+
+def test_a_pool_where_nothing_stands_is_a_measured_zero(world: World) -> None:
+    world.stores.fleet.observe(observation())
+    fleet = world.stores.fleet.fleet(at(0))
+    assert fleet.state(pool()).signal is Signal.FRESH
+    assert fleet.state(pool(model=QWEN)).signal is Signal.ZERO
+    assert fleet.state(pool(US)).signal is Signal.MISSING
+
+
+def test_lead_times_are_kept_once_even_of_an_older_observation(world: World) -> None:
+    log = world.stores.fleet
+    log.observe(observation(5, lead_times=(sample(4), sample(4, 60))))
+    log.observe(observation(5, lead_times=(sample(4),)))
+    log.observe(observation(3, lead_times=(sample(2),)))
+    assert len(log.lead_times(at(0))) == 3
+    assert log.lead_times(at(0))[0] == sample(2)
+    assert set(log.lead_times(at(4))) == {sample(4), sample(4, 60)}
+
+
+def test_a_denial_holds_until_its_end_and_a_newer_one_replaces_it(world: World) -> None:
+    log = world.stores.fleet
+    log.deny(denial())
+    log.deny(denial(10, 40, "no capacity"))
+    log.deny(denial(5, 99, "late word"))
+    assert log.fleet(at(39)).denials == (denial(10, 40, "no capacity"),)
+    assert log.fleet(at(40)).denials == ()

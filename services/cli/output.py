@@ -60,19 +60,33 @@ class Output:
         *,
         empty: str,
     ) -> None:
-        """Show rows, or the sentence `empty`. A column's name ending in `>` is set to the right."""
+        """Show rows, or the sentence `empty`.
+
+        A column whose name ends in `>` is set to the right, in `!` is never broken over lines.
+        """
         if not rows:
             self.say(empty)
             return
+        # Pads of one blank leave room for pool names at 80 columns.
         table = Table(
-            title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+            title=escape(title) if title else None,
+            title_justify="left",
+            box=box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n"),
+            pad_edge=False,
+            padding=(0, 1),
+            collapse_padding=True,
+            show_edge=False,
         )
         for column in columns:
-            name = column.removesuffix(">")
-            table.add_column(name, justify="right" if name != column else "left", overflow="fold")
+            table.add_column(
+                column.rstrip("!>"),
+                justify="right" if column.endswith(">") else "left",
+                overflow="fold",
+                no_wrap=column.endswith(("!", ">")),
+            )
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
-        stdout().print(table)
+        stdout().print(table, "")
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Show names and values, one a line."""

@@ -169,15 +169,14 @@ def overrides(
         return
     out.table(
         "",
-        ["id", "pool", "target>", "until", "by", "reason"],
+        ["pool", "target>", "until!", "by: reason", "id"],
         [
             [
-                one.override_id,
                 str(one.pool),
                 str(one.target_replicas),
                 at(one.expires_at),
-                one.author,
-                one.reason,
+                f"{one.author}: {one.reason}",
+                one.override_id,
             ]
             for one in found
         ],
@@ -227,6 +226,7 @@ def cancel(
     """End a command (its agent lets go at the next safe point), or an override."""
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import command_from_wire, override_from_wire
+    from storage.numbering import command_id
 
     if override:
         ended = client.call(
@@ -240,7 +240,8 @@ def cancel(
             f"Override {found.override_id} of {found.pool} has ended; the planner decides again."
         )
         return
-    request = fleet_pb2.CancelCommandRequest(command_id=name, etag=etag)
+    full = command_id(int(name)) if name.isdecimal() else name  # tables leave leading zeros out
+    request = fleet_pb2.CancelCommandRequest(command_id=full, etag=etag)
     answer = client.call(client.fleet.CancelCommand, request)
     command = command_from_wire("command", answer.command)
     if out.as_json:
@@ -253,15 +254,14 @@ def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
     """Commands as a table."""
     out.table(
         "",
-        ["id", "order", "state", "by", "made", "because / outcome"],
+        ["id!", "made!", "state", "order", "because / outcome"],
         [
             [
                 one.command_id.lstrip("0") or NOTHING,
-                order_words(one),
-                one.state + (f" ({one.refusal})" if one.refusal else ""),
-                one.author,
                 at(one.created_at),
-                "\n".join(text for text in (one.reason, one.outcome) if text),
+                one.state + (f" ({one.refusal})" if one.refusal else ""),
+                order_words(one),
+                "\n".join(text for text in (f"{one.author}: {one.reason}", one.outcome) if text),
             ]
             for one in found
         ],

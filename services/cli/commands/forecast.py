@@ -109,7 +109,7 @@ def accuracy(
     show_scores(out, scores, limit, empty="No forecast has met its truth yet.")
     out.table(
         "Champions",
-        ["series", "method", "since", "reason"],
+        ["series", "method", "since!", "reason"],
         [[str(one.key), one.method, at(one.since), one.reason] for one in champions],
         empty="No champion has been chosen yet; selection runs nightly.",
     )
@@ -184,7 +184,7 @@ def _show(out: Output, forecast: Forecast, steps: int) -> None:
     degraded = f"; {forecast.degraded}" if forecast.degraded else ""
     out.table(
         f"{forecast.key}: {forecast.method}, issued {at(forecast.issued_at)}{degraded}",
-        ["from", *(f"p{level * 100:g}>" for level in forecast.levels), "peak p95>"],
+        ["from!", *(f"p{level * 100:g}>" for level in forecast.levels), "peak p95>"],
         [
             [
                 at(forecast.start + forecast.step * step),

@@ -35,7 +35,7 @@ def get(client: Client, out: Output) -> None:
     out.table("", ["region", "mode"], [[*row] for row in effective.items()], empty="No regions.")
     out.table(
         "Settings",
-        ["region", "mode", "by", "at", "reason", "etag"],
+        ["region", "mode", "by", "at!", "reason", "etag"],
         [
             [_place(one.region), one.mode, one.author, at(one.at), one.reason, etags[one.region]]
             for one in settings

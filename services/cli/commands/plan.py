@@ -10,7 +10,7 @@ import typer
 from heliostat.errors import InvalidInput
 from services.cli.asking import Regions, replicas
 from services.cli.client import Client
-from services.cli.figures import at, count, dollars, percent
+from services.cli.figures import NOTHING, at, count, dollars, percent
 from services.cli.output import Output, progress
 from services.cli.wiring import wired
 
@@ -161,39 +161,32 @@ def solve(
 ) -> None:
     """Solve a problem without any control plane and say how good the answer is.
 
-    The figures are objective and lp_bound (dollars over the horizon), gap, cpu_seconds, status.
+    The figures are status, objective and lp_bound (dollars per hour), gap, cpu_seconds, replicas.
     """
-    from services.cli.solving import read_problem, solve_problem, write_problem
+    from services.cli.solving import keep, made_up, problem_in, solved
 
     if (problem is None) == (not random):
         raise InvalidInput("plan solve", "needs either --problem or --random")
     with progress("solving"):
-        if problem is not None:
-            instance = read_problem(problem)
-        else:
-            from planning.random_problem import parse_size, random_instance
-
-            regions, models, vm_types = parse_size(random)
-            instance = random_instance(
-                regions=regions, models=models, vm_types=vm_types, busy=busy, seed=seed
-            )
+        chosen = problem_in(problem) if problem else made_up(random, busy=busy, seed=seed)
         if save is not None:
-            write_problem(instance, save)
-        figures = solve_problem(instance, nodes=nodes)
-    out = Output()
+            keep(chosen, save)
+        answer = solved(chosen, nodes=nodes)
+    out, figures = Output(), answer.figures
     if json_file is not None:
         out.json_to(json_file, figures)
         if str(json_file) == "-":
             return
+    gap = figures["gap"]
     out.facts(
         {
-            "status": figures.status,
-            "objective": dollars(figures.objective),
-            "LP bound": dollars(figures.lp_bound),
-            "gap": "–" if figures.gap is None else f"{figures.gap:.3%}",
-            "CPU": f"{figures.cpu_seconds:.2f} s",
-            "size": f"{figures.pools:,} pools, {figures.demands:,} demands, {figures.steps} steps",
-            "replicas": count(figures.replicas),
+            "problem": answer.size,
+            "status": figures["status"],
+            "objective": f"{dollars(figures['objective'])} per hour",
+            "LP bound": f"{dollars(figures['lp_bound'])} per hour",
+            "gap": NOTHING if gap is None else f"{gap:.3%}",
+            "CPU": f"{figures['cpu_seconds']:.2f} s",
+            "replicas": count(sum(figures.get("replicas", {}).values())),
         }
     )
 

@@ -46,7 +46,7 @@ def get(
         _show(out, table)
     out.table(
         "Gateways",
-        ["region", "gateway", "version", "uses it", "at", "detail"],
+        ["region", "gateway", "version", "uses it", "at!", "detail"],
         [
             [one.origin, one.gateway_id, one.version, _yes(one.accepted), at(one.at), one.detail]
             for one in gateways

@@ -64,7 +64,7 @@ def query(
     if out.as_json:
         out.json({"span": asked.span, "bucket": asked.bucket, "buckets": shown})
         return
-    columns = ["start", "series", "offered>", "served>", "turned away>", "in tok>", "out tok>"]
+    columns = ["start!", "series", "offered>", "served>", "turned away>", "in tok>", "out tok>"]
     out.table(
         "",
         [*columns, *(["TTFT p50/p99>"] if latency else [])],

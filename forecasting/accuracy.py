@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -128,11 +127,3 @@ def _score(group: _Group, pairs: _Pairs) -> ForecastScore:
         pinball=float(pinball(truths[:, None], quantiles, levels).mean()),
         coverage=tuple(zip(pairs.levels, coverage.tolist(), strict=True)),
     )
-
-
-def by_method(scores: Sequence[ForecastScore]) -> dict[str, list[ForecastScore]]:
-    """The scores of each method, for tables."""
-    found: dict[str, list[ForecastScore]] = defaultdict(list)
-    for score in scores:
-        found[score.method].append(score)
-    return dict(found)

@@ -33,6 +33,9 @@ class _Keyed(Protocol):
 
 
 Result = TypeVar("Result", bound=_Keyed)
+Part = tuple[DemandSeries, ...]
+Start = Callable[[ProcessPoolExecutor, Part], "Future[tuple[Result, ...]]"]
+"""Submits a part of the work to a worker."""
 
 
 class FanOutForecaster:
@@ -153,7 +156,3 @@ class FanOutForecaster:
         self._lanes[number] = None
         if worker is not None:
             worker.shutdown(wait=True, cancel_futures=True)
-
-
-Part = tuple[DemandSeries, ...]
-Start = Callable[[ProcessPoolExecutor, Part], "Future[tuple[Result, ...]]"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import quantiles
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.model.demand import TokenMix
+from heliostat.model.demand import BUCKET, TokenMix
 from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
 from heliostat.model.governance import Override
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import DemandKey, PoolKey
+from heliostat.model.names import DemandKey, ModelName, PoolKey, Tier
 from heliostat.model.plan import WhatIf
 from heliostat.model.usage import WINDOW, UsageQuery
 from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProblem, RoutingProblem
@@ -41,6 +41,7 @@ class Situation:
         self._stores = stores
         self._catalogue = catalogue
         self._settings = settings
+        self._kept_mixes: tuple[Span | None, Mapping[tuple[ModelName, Tier], TokenMix]] = (None, {})
 
     def fleet(self, now: datetime) -> Fleet:
         """The fleet as last observed, old observations marked stale."""
@@ -75,9 +76,13 @@ class Situation:
         )
 
     def mixes(self, now: datetime) -> tuple[TokenMix, ...]:
-        """Token mixes of every model and tier: as measured lately, else as the catalogue assumes."""
-        span = Span(floor_to(now - self._settings.mix_memory, WINDOW), floor_to(now, WINDOW))
-        measured = {(mix.model, mix.tier): mix for mix in self._stores.usage.token_mixes(span)}
+        """Token mixes of every model and tier: as measured lately, else as the catalogue assumes.
+
+        Measured over whole buckets that ended a bucket ago, which every source has reported by then:
+        so a day's mixes are read once a bucket, however often routes are made.
+        """
+        end = floor_to(now, BUCKET) - BUCKET
+        measured = self._measured_mixes(Span(end - self._settings.mix_memory, end))
         return tuple(
             measured.get(
                 (model.name, spec.tier),
@@ -126,6 +131,14 @@ class Situation:
             for tier in model.tiers
             for key in [DemandKey(origin=region.name, model=model.name, tier=tier.tier)]
         )
+
+    def _measured_mixes(self, span: Span) -> Mapping[tuple[ModelName, Tier], TokenMix]:
+        kept_span, kept = self._kept_mixes
+        if kept_span != span:
+            found = self._stores.usage.token_mixes(span)
+            kept = {(mix.model, mix.tier): mix for mix in found}
+            self._kept_mixes = (span if kept else None, kept)
+        return kept
 
     def _estimate(
         self, pool: PoolKey, kind: StartKind, samples: list[LeadTimeSample]

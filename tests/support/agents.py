@@ -11,6 +11,7 @@ from typing import Any
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.command import Command, CommandState, Order, RedeployOrder, ScaleOrder
 from heliostat.model.names import PoolKey, RegionName
+from services.agent.drivers.vm.cloud import VmCloud
 from services.agent.drivers.vm.driver import DriverLimits, VmDriver
 from services.agent.drivers.vm.report import Gauge
 from services.agent.drivers.vm.survey import Patience
@@ -18,7 +19,6 @@ from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool
-from tests.support.vm_cloud import MemoryVms
 
 EAST = RegionName("east")
 _NUMBERS = count(1)
@@ -63,7 +63,8 @@ def tokens() -> Callable[[], str]:
     return lambda: f"token-{next(_NUMBERS)}"
 
 
-def a_driver(cloud: MemoryVms, memory: SqliteDriverMemory, **changes: Any) -> VmDriver:
+def a_driver(cloud: VmCloud, memory: SqliteDriverMemory, **changes: Any) -> VmDriver:
+    """A driver of region east; a MemoryVms is its own prober."""
     catalogue = a_catalogue()
     values: dict[str, Any] = {
         "region": EAST,

@@ -15,11 +15,17 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
 
-from heliostat.errors import InvalidSettings, StorageUnavailable
+from heliostat.errors import DataLoss, InvalidSettings, StorageUnavailable
 from storage.notify import CHANNEL, ChangeFeed, Topic
 
 _WRITES = "heliostat_writes"
@@ -77,7 +83,8 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A transaction that commits at its end, or not at all. Raises StorageUnavailable."""
+        """A transaction that commits at its end, or not at all. Raises StorageUnavailable, and
+        DataLoss when the file is damaged."""
         with _translated(), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
@@ -119,7 +126,7 @@ def engine_of(url: str) -> Engine:
         return create_engine(
             parsed, pool_pre_ping=True, pool_size=8, connect_args={"options": _POSTGRES_OPTIONS}
         )
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or not parsed.database:
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or _is_no_file(parsed.database):
         raise InvalidSettings(
             "database.url",
             f"{parsed.drivername!r} is not supported",
@@ -129,6 +136,11 @@ def engine_of(url: str) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _is_no_file(database: str | None) -> bool:
+    """True for SQLite's nameless databases: each connection would see one of its own."""
+    return not database or database == ":memory:"
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
@@ -150,9 +162,12 @@ def _translated() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise StorageUnavailable(f"the database does not answer: {error.orig}") from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        raise StorageUnavailable(f"the database went away: {error.orig}") from error
+        if error.connection_invalidated:
+            raise StorageUnavailable(f"the database went away: {error.orig}") from error
+        if type(error) is DatabaseError:
+            # Not one of its kinds: SQLite says so of a file that is damaged, or no database.
+            raise DataLoss(f"the database cannot be read: {error.orig}") from error
+        raise
 
 
 def put_many(tx: Transaction, statement: Insert, rows: Sequence[Mapping[str, object]]) -> None:

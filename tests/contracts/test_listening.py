@@ -1,0 +1,79 @@
+"""What one process commits to PostgreSQL, another hears of; also when its connection was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import Queue
+
+import pytest
+from sqlalchemy import text
+
+from heliostat.ports.decisions import Decision
+from storage.notify import Topic
+from storage.opening import OpenStores, open_stores
+from tests.contracts.builders import batch, command, plan, table, window
+from tests.contracts.worlds import TTL, empty
+
+_PATIENCE = 30.0
+"""Seconds until a notification counts as lost; they come within milliseconds."""
+
+
+@pytest.fixture
+def leader(postgres_url: str) -> Iterator[OpenStores]:
+    empty(postgres_url)
+    opened = open_stores(postgres_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def follower(postgres_url: str, leader: OpenStores) -> Iterator[OpenStores]:
+    opened = open_stores(postgres_url)
+    yield opened
+    opened.close()
+
+
+def heard_by(opened: OpenStores) -> Queue[Topic]:
+    """What the feed says from now on, once it listens for sure."""
+    assert opened.listener is not None
+    assert opened.listener.wait_until_listening(_PATIENCE)
+    topics: Queue[Topic] = Queue()
+    opened.feed.subscribe(topics.put)
+    return topics
+
+
+def commit_everything(opened: OpenStores) -> None:
+    lease = opened.stores.leadership.acquire("alpha", "a:1", TTL)
+    assert lease is not None
+    decision = Decision(plan=plan(), commands=(command(),), tables=(table(),))
+    opened.stores.decisions.commit(decision, epoch=lease.epoch)
+    opened.stores.usage.record([batch(window(0))])
+
+
+def wait_for_all(topics: Queue[Topic]) -> None:
+    missing = set(Topic)
+    while missing:
+        missing.discard(topics.get(timeout=_PATIENCE))
+
+
+def test_a_follower_hears_what_the_leader_commits(leader: OpenStores, follower: OpenStores) -> None:
+    topics = heard_by(follower)
+    commit_everything(leader)
+    wait_for_all(topics)
+
+
+def test_a_cut_connection_is_made_again_and_everybody_looks_once(follower: OpenStores) -> None:
+    topics = heard_by(follower)
+    with follower.database.write() as tx:
+        tx.connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+            )
+        )
+    wait_for_all(topics)
+
+
+def test_closing_twice_is_closing_once(follower: OpenStores) -> None:
+    follower.close()
+    follower.close()

@@ -23,10 +23,10 @@ from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
-from services.catalogue_file import read_catalogue
 from services.control_plane.plane import ControlPlane, Parts
 from services.control_plane.settings import ControlPlaneSettings
 from services.control_plane.wording import log_json, say
+from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
 from storage.notify import ChangeFeed
 from storage.opening import open_stores

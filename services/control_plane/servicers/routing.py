@@ -57,8 +57,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             raise InvalidInput("subscribe", "must be the first message of the stream")
         wish = first.subscribe
         origin = known_region("subscribe.origin_region", wish.origin_region, self._desk.catalogue)
-        if caller().role.regional:
-            caller().speak_for(origin)
+        caller().speak_for(origin)
         gateway = required_text("subscribe.gateway_id", wish.gateway_id)
         return _Watch(self._desk, origin, gateway)
 

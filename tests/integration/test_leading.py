@@ -1,0 +1,194 @@
+"""One control plane decides, the others serve what may be read; hands change without a lost word."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from heliostat.clock import SystemClock
+from heliostat.errors import Fenced, NotLeader, SecondControlPlane, StorageUnavailable
+from heliostat.model.governance import Mode
+from heliostat.ports.leadership import Lease
+from heliostat.v1 import fleet_pb2, plan_pb2, routing_pb2, usage_pb2
+from services.control_plane.leader import Leader
+from services.control_plane.ticks import Tick
+from services.control_plane.wording import FIELDS
+from services.translation.usage import batch_to_wire
+from storage.memory import memory_stores
+from storage.notify import ChangeFeed
+from tests.builders import NOON, a_batch, a_window
+from tests.support.planes import World, a_world, error_in
+
+TERM = timedelta(seconds=1)
+
+
+@asynccontextmanager
+async def two_worlds(term: timedelta = timedelta(seconds=30)) -> AsyncIterator[tuple[World, World]]:
+    """A leader and a follower on one store."""
+    feed = ChangeFeed()
+    stores = memory_stores(SystemClock(), feed)
+    changes: dict[str, Any] = {"stores": stores, "feed": feed, "lease": term}
+    async with (
+        a_world(name="one", advertise="one:7443", **changes) as leader,
+        a_world(name="two", advertise="two:7443", **changes) as follower,
+    ):
+        yield leader, follower
+
+
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came about")
+
+
+async def test_a_follower_refuses_writes_and_names_the_leader() -> None:
+    async with two_worlds() as (_, follower):
+        batch = batch_to_wire(a_batch([a_window()], source_id="east/g"))
+        for call in (
+            follower.client.set_mode(Mode.ACTIVE),
+            follower.client.usage.ReportUsage(iter([usage_pb2.ReportUsageRequest(batch=batch)])),
+            follower.client.fleet.WatchCommands(
+                fleet_pb2.WatchCommandsRequest(region="east", agent_id="a")
+            ),
+        ):
+            error = await error_in(call)
+            assert isinstance(error, NotLeader)
+            assert error.leader == "one:7443"
+        with pytest.raises(NotLeader):
+            await follower.tick(Tick.REPLAN)
+
+
+async def test_a_follower_serves_reads_and_watches() -> None:
+    async with two_worlds() as (leader, follower):
+        stream = follower.client.routing.WatchRoutes()
+        subscription = routing_pb2.RouteSubscription(origin_region="east", gateway_id="g")
+        await stream.write(routing_pb2.WatchRoutesRequest(subscribe=subscription))
+        await leader.tick(Tick.REPLAN, Tick.REROUTE)
+        assert (await stream.read()).table.origin_region == "east"
+        plan = await follower.client.plans.GetPlan(plan_pb2.GetPlanRequest())
+        assert plan.plan.version == 1
+        stream.cancel()
+
+
+async def test_a_leader_that_stops_hands_over_at_once_and_versions_grow_on() -> None:
+    async with two_worlds(term=TERM) as (leader, follower):
+        await leader.tick(Tick.REPLAN)
+        epoch = leader.plane.leader.epoch()
+        await leader.plane.stop()
+        await until(lambda: follower.plane.leader.leading)
+        assert follower.plane.leader.epoch() > epoch
+        await follower.tick(Tick.REPLAN)
+        plan = follower.stores.plans.latest_plan()
+        assert plan is not None
+        assert plan.version == 2
+
+
+class Scripted:
+    """Leadership that answers as a test says."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.lease: Lease | None = Lease(
+            holder="me", address="me:1", epoch=1, expires_at=NOON + timedelta(hours=1)
+        )
+        self.released: list[Lease] = []
+
+    def acquire(self, holder: str, address: str, ttl: timedelta) -> Lease | None:
+        if self.error is not None:
+            raise self.error
+        return self.lease
+
+    def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        if self.error is not None:
+            raise self.error
+        return lease
+
+    def release(self, lease: Lease) -> None:
+        self.released.append(lease)
+
+    def current(self) -> Lease | None:
+        return None
+
+
+def a_leader(leadership: Scripted, term: timedelta = TERM) -> Leader:
+    return Leader(leadership, name="me", address="me:1", term=term)
+
+
+def test_a_second_control_plane_on_one_file_does_not_start() -> None:
+    leadership = Scripted()
+    leadership.error = SecondControlPlane("held by another")
+    leader = a_leader(leadership, timedelta(milliseconds=1))
+    with pytest.raises(SecondControlPlane):
+        leader.start()
+    leader.stop()
+
+
+def test_a_lease_that_is_given_back_is_given_back_once() -> None:
+    leadership = Scripted()
+    leader = a_leader(leadership)
+    leader.start()
+    assert leader.epoch() == 1
+    leader.stop()
+    leader.stop()
+    assert len(leadership.released) == 1
+    with pytest.raises(NotLeader):
+        leader.epoch()
+
+
+async def test_a_store_that_is_away_for_a_moment_costs_no_leadership(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    leadership = Scripted()
+    leader = a_leader(leadership, timedelta(milliseconds=30))
+    leader.start()
+    leadership.error = StorageUnavailable("the database does not answer")
+    await until(lambda: "lease_not_renewed" in caplog.messages)
+    assert leader.leading
+    leader.stop()
+
+
+async def test_a_failed_tick_says_why_and_the_next_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with a_world() as world:
+        monkeypatch.setattr(world.deciders, "plan", _broken)
+        ticks = world.plane._ticks
+        await asyncio.to_thread(ticks.attempt, Tick.REPLAN, Tick.REROUTE)
+        assert world.stores.plans.latest_plan() is None
+        assert len(world.stores.routing.latest_tables()) == 2
+        (failure,) = (r for r in caplog.records if r.getMessage() == "replan_failed")
+        assert getattr(failure, FIELDS)["reason"] == "the solver has no licence"
+        (done,) = (r for r in caplog.records if r.getMessage() == "reroute_done")
+        assert getattr(done, FIELDS)["tables"] == 2
+
+
+def _broken(_: Any) -> Any:
+    raise RuntimeError("the solver has no licence")
+
+
+async def test_a_leader_whose_epoch_is_over_writes_nothing() -> None:
+    async with two_worlds() as (leader, _):
+        lease = leader.stores.leadership.current()
+        assert lease is not None
+        leader.stores.leadership.release(lease)
+        leader.stores.leadership.acquire("three", "three:7443", timedelta(hours=1))
+        with pytest.raises(Fenced):
+            await leader.tick(Tick.REPLAN)
+        error = await error_in(leader.client.set_mode(Mode.ACTIVE))
+        assert isinstance(error, Fenced)
+        assert leader.stores.plans.latest_plan() is None
+
+
+async def test_the_schedule_makes_a_new_leader_decide_at_once() -> None:
+    async with a_world(scheduled=True) as world:
+        await until(lambda: bool(world.stores.routing.latest_tables()))
+        assert world.stores.plans.latest_plan() is not None

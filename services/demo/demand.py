@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+import numpy as np
+
 from heliostat.catalogue import FleetCatalogue
 from services.demo.settings import DemoSettings
+from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload.fit import FittedDemand, fit_to_demo, synthesised_demand
 from simulation.workload.load import load_trace
 
@@ -26,3 +31,19 @@ def demo_demand(settings: DemoSettings, catalogue: FleetCatalogue) -> FittedDema
         seed=settings.seed,
         history_days=settings.history_days,
     )
+
+
+def whole(demand: FittedDemand) -> ArrivalRates:
+    """History and day on one grid."""
+    past, day = demand.history.by_demand, demand.day.by_demand
+    return ArrivalRates(
+        start=demand.history.start, by_demand={key: _joined(past[key], day[key]) for key in day}
+    )
+
+
+def _joined(past: MinuteArrivals, day: MinuteArrivals) -> MinuteArrivals:
+    columns = {
+        column.name: np.concatenate([getattr(past, column.name), getattr(day, column.name)])
+        for column in fields(MinuteArrivals)
+    }
+    return MinuteArrivals(**columns)

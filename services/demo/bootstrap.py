@@ -1,0 +1,129 @@
+"""Wires the demo: a real control plane and real agents on loopback, simulated clouds below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.clock import SteppedClock
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
+from services.agent.agent import Agent
+from services.agent.bootstrap import Hands, build_agent
+from services.agent.settings import AgentSettings
+from services.control_plane.bootstrap import parts_of
+from services.control_plane.plane import ControlPlane
+from services.control_plane.settings import ControlPlaneSettings
+from services.demo.counting import CountingRouting
+from services.demo.settings import DemoSettings
+from simulation.accounting import Accountant
+from simulation.arrivals import ArrivalRates
+from simulation.bootstrap import reactive_policy, simulated_world
+from simulation.driver import SimulatedDriver
+from simulation.estate import Estate
+from simulation.fluid.engine import FluidEngine
+from simulation.start import first_fleet
+from simulation.world import SimulatedWorld
+from storage.notify import ChangeFeed
+
+LOOPBACK = "127.0.0.1:0"
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Everybody in the demo but the agents, who need the control plane's address first."""
+
+    clock: SteppedClock
+    catalogue: FleetCatalogue
+    plane: ControlPlane
+    feed: ChangeFeed
+    routing: CountingRouting
+    estate: Estate
+    accountant: Accountant
+
+
+def cast_of(
+    settings: DemoSettings, catalogue: FleetCatalogue, demand: ArrivalRates, place: Path
+) -> Cast:
+    """The control plane on a fresh SQLite file in `place`, and the clouds as the day begins."""
+    clock = SteppedClock(settings.day_start)
+    plane_settings = ControlPlaneSettings(
+        listen=LOOPBACK,
+        name="demo",
+        database=f"sqlite:///{place / 'heliostat.db'}",
+        catalogue=settings.catalogue,
+        tls=None,
+        allow_insecure=False,
+        metrics_listen="",
+        scheduled=False,
+        forecast_family="fast",
+        workers=1,
+        shutdown_grace=timedelta(seconds=1),
+    )
+    parts = parts_of(plane_settings, clock=clock)
+    routing = CountingRouting(parts.stores.routing)
+    parts = replace(parts, stores=replace(parts.stores, routing=routing))
+    estate = estate_of(settings, catalogue, demand)
+    return Cast(
+        clock=clock,
+        catalogue=catalogue,
+        plane=ControlPlane(parts, plane_settings),
+        feed=parts.feed,
+        routing=routing,
+        estate=estate,
+        accountant=Accountant(estate),
+    )
+
+
+def estate_of(settings: DemoSettings, catalogue: FleetCatalogue, demand: ArrivalRates) -> Estate:
+    """The clouds at the day's start, with the replicas that every policy starts from."""
+    estate = Estate(
+        catalogue=catalogue, arrivals=demand, engine=FluidEngine(catalogue), seed=settings.seed
+    )
+    estate.stand(first_fleet(catalogue, demand, settings.day_start), settings.day_start)
+    return estate
+
+
+def agent_of(cast: Cast, region: RegionName, place: Path) -> Agent:
+    """One region's agent on its own journal, talking to the control plane over gRPC."""
+    settings = AgentSettings(
+        region=region,
+        name="demo",
+        control_planes=(cast.plane.address,),
+        tls=None,
+        allow_insecure=False,
+        data_dir=place / region,
+        local_listen="",
+        metrics_listen="",
+        seed=1,
+    )
+    hands = Hands(
+        driver=SimulatedDriver(cast.estate.regions[region]), meter=cast.estate.meters[region]
+    )
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return build_agent(settings, cast.catalogue, now=cast.clock.now(), hands_of=lambda _: hands)
+
+
+def reactive_world(
+    *, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
+) -> SimulatedWorld:
+    """The reactive policy in the simulator: same demand, same start, same chance of the clouds.
+
+    It looks at no forecast; of the past it gets a day, from which token mixes are measured.
+    """
+    start = max(arrivals.span.start, settings.day_start - ONE_DAY)
+    return simulated_world(
+        catalogue=catalogue,
+        arrivals=arrivals.within(Span(start, arrivals.span.end)),
+        begins=settings.day_start,
+        policy=reactive_policy(catalogue),
+        seed=settings.seed,
+    )
+
+
+OnBatch = Callable[[int, int], None]
+"""Told how many windows of how many are stored."""

@@ -1,0 +1,50 @@
+"""Runs a demo until its day is over or somebody stops it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from services.demo.day import Day
+from services.demo.settings import DemoSettings
+from services.demo.voice import Voice
+from storage.catalogue_file import read_catalogue
+
+INTERRUPTED = 130
+"""Exit code of a demo that was stopped before its day was over."""
+
+
+def run(settings: DemoSettings) -> int:
+    """Live a demo; 0 when its day was lived to the end, 130 when it was stopped before.
+
+    Raises InvalidCatalogue, InvalidTrace, Unavailable.
+    """
+    logging.basicConfig(level=logging.WARNING)
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: DemoSettings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    catalogue = read_catalogue(settings.catalogue)
+    with ExitStack() as at_end:
+        place = _place(settings, at_end)
+        voice = at_end.enter_context(Voice())
+        day = Day(settings, catalogue, place, voice, stop)
+        figures = await day.live()
+        if figures is None:
+            voice.say("Stopped. Nothing is left behind.")
+        return INTERRUPTED if figures is None else 0
+
+
+def _place(settings: DemoSettings, at_end: ExitStack) -> Path:
+    if settings.keep is not None:
+        settings.keep.mkdir(parents=True, exist_ok=True)
+        return settings.keep
+    return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="heliostat-demo-")))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
+from operator import itemgetter
 
 import numpy as np
 
@@ -15,10 +18,12 @@ from heliostat.model.demand import DemandSeries
 from heliostat.model.forecast import Forecast, ForecastScore
 from heliostat.model.names import SeriesKey
 
+_LAST_VALUE = LastValue().name
 HORIZONS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24))
 """Scored beside the first step: the bucket that *ends* that long after the forecast's start."""
 
-_Group = tuple[SeriesKey, str, timedelta]
+_Group = tuple[str, int]
+"""A method, and how many buckets after the first the scored one lies."""
 
 
 @dataclass(slots=True)
@@ -28,6 +33,9 @@ class _Pairs:
     levels: tuple[float, ...]
     truths: list[float] = field(default_factory=list)
     quantiles: list[tuple[float, ...]] = field(default_factory=list)
+
+
+_Tally = dict[_Group, _Pairs]
 
 
 class AccuracyScorer:
@@ -42,66 +50,78 @@ class AccuracyScorer:
     ) -> tuple[ForecastScore, ...]:
         """See the port; sorted by series, method and horizon."""
         known = {one.key: one for one in truth}
-        issued_pairs: dict[_Group, _Pairs] = {}
-        rival_pairs: dict[_Group, _Pairs] = {}
+        by_key: dict[SeriesKey, list[Forecast]] = defaultdict(list)
         for forecast in issued:
-            series = known.get(forecast.key)
-            first = None if series is None else bucket_of(series, forecast.start, forecast.step)
-            if series is not None and first is not None:
-                for horizon in _horizons(forecast):
-                    _pair(forecast, series, first, horizon, issued_pairs, rival_pairs)
-        # A rival that really served was scored with its own intervals.
-        merged = {**rival_pairs, **issued_pairs}
+            by_key[forecast.key].append(forecast)
         return tuple(
-            _score(group, merged[group]) for group in sorted(merged) if merged[group].truths
+            score
+            for key in sorted(by_key)
+            if key in known
+            for score in _score_series(known[key], by_key[key])
         )
 
 
-def _horizons(forecast: Forecast) -> list[timedelta]:
-    reach = forecast.step * forecast.steps
-    return sorted({forecast.step, *(horizon for horizon in HORIZONS if horizon <= reach)})
+def _score_series(series: DemandSeries, forecasts: Sequence[Forecast]) -> Iterator[ForecastScore]:
+    """One score per method and horizon that meets any truth."""
+    issued: _Tally = {}
+    rivals: _Tally = {}
+    for forecast in forecasts:
+        first = bucket_of(series, forecast.start, forecast.step)
+        if first is not None:
+            _pair(forecast, series, first, issued, rivals)
+    # A rival that really served was scored with its own intervals.
+    for (method, ahead), pairs in sorted({**rivals, **issued}.items(), key=itemgetter(0)):
+        yield _score(series.key, method, series.step * (ahead + 1), pairs)
 
 
 def _pair(
-    forecast: Forecast,
-    series: DemandSeries,
-    first: int,
-    horizon: timedelta,
-    issued_pairs: dict[_Group, _Pairs],
-    rival_pairs: dict[_Group, _Pairs],
+    forecast: Forecast, series: DemandSeries, first: int, issued: _Tally, rivals: _Tally
 ) -> None:
-    """Put the forecast's and its rivals' values for the bucket at that horizon beside the truth."""
-    ahead = horizon // forecast.step - 1
-    came = _at(series, first + ahead)
-    if came is None:
-        return
-
-    def keep(pairs: dict[_Group, _Pairs], method: str, quantiles: tuple[float, ...]) -> None:
-        group = (forecast.key, method, horizon)
-        one = pairs.setdefault(group, _Pairs(forecast.levels))
-        if one.levels == forecast.levels:
-            one.truths.append(came)
-            one.quantiles.append(quantiles)
-
-    keep(issued_pairs, forecast.method, tuple(row[ahead] for row in forecast.mean))
+    """Put the forecast's and its rivals' values beside the truth, where it is known."""
     trained = bucket_of(series, forecast.trained_until, forecast.step)
-    for name, value in _rivals(series, first, ahead, first if trained is None else trained):
-        if value is not None:
-            keep(rival_pairs, name, (value,) * len(forecast.levels))
-
-
-def _rivals(
-    series: DemandSeries, first: int, ahead: int, trained: int
-) -> list[tuple[str, float | None]]:
-    """What each naive rival would have said at the forecast's start."""
+    last = _at(series, first - 1 if trained is None else min(trained, first) - 1)
     day = timedelta(days=1) // series.step
-    yesterday = first + ahead - day * (ahead // day + 1)
-    last_week = first + ahead - 7 * day * (ahead // (7 * day) + 1)
-    return [
-        (LastValue().name, _at(series, min(trained, first) - 1)),
-        (SAME_TIME_YESTERDAY.name, _at(series, yesterday)),
-        (SAME_TIME_LAST_WEEK.name, _at(series, last_week)),
-    ]
+    for ahead in _scored_leads(forecast.step, forecast.steps):
+        bucket = first + ahead
+        came = _at(series, bucket)
+        if came is None:
+            continue
+        quantiles = tuple(row[ahead] for row in forecast.mean)
+        _keep(issued, (forecast.method, ahead), forecast.levels, came, quantiles)
+        for name, said in (
+            (_LAST_VALUE, last),
+            (SAME_TIME_YESTERDAY.name, _at(series, bucket - day * (ahead // day + 1))),
+            (
+                SAME_TIME_LAST_WEEK.name,
+                _at(series, bucket - 7 * day * (ahead // (7 * day) + 1)),
+            ),
+        ):
+            if said is not None:
+                all_levels = (said,) * len(forecast.levels)
+                _keep(rivals, (name, ahead), forecast.levels, came, all_levels)
+
+
+@lru_cache(maxsize=64)
+def _scored_leads(step: timedelta, steps: int) -> tuple[int, ...]:
+    """The bucket after the first, for the first step and each horizon within reach."""
+    reached = {horizon // step - 1 for horizon in HORIZONS if horizon <= step * steps}
+    return tuple(sorted({0, *reached}))
+
+
+def _keep(
+    tally: _Tally,
+    group: _Group,
+    levels: tuple[float, ...],
+    came: float,
+    quantiles: tuple[float, ...],
+) -> None:
+    """Note one pair; forecasts at other levels than the group's first cannot be averaged with it."""
+    pairs = tally.get(group)
+    if pairs is None:
+        pairs = tally[group] = _Pairs(levels)
+    if pairs.levels == levels:
+        pairs.truths.append(came)
+        pairs.quantiles.append(quantiles)
 
 
 def _at(series: DemandSeries, bucket: int) -> float | None:
@@ -109,8 +129,7 @@ def _at(series: DemandSeries, bucket: int) -> float | None:
     return rates[bucket] if 0 <= bucket < len(rates) else None
 
 
-def _score(group: _Group, pairs: _Pairs) -> ForecastScore:
-    key, method, horizon = group
+def _score(key: SeriesKey, method: str, horizon: timedelta, pairs: _Pairs) -> ForecastScore:
     truths, quantiles = np.array(pairs.truths), np.array(pairs.quantiles)
     levels = np.array(pairs.levels)
     middle = quantiles[:, int(np.abs(levels - 0.5).argmin())]

@@ -52,7 +52,7 @@ def _waves(turns: Floats, count: int) -> list[Floats]:
     return [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _design(harmonics: Harmonics, grid: Grid, length: int) -> tuple[Floats, Floats]:
     """The regressors of a whole panel and their Gram matrix."""
     x = harmonics.design(grid, np.arange(length))

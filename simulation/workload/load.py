@@ -19,6 +19,7 @@ from simulation.workload.readers.csv_requests import azure_rows, burstgpt_rows
 from simulation.workload.readers.ledger import RowLedger
 from simulation.workload.readers.mooncake import mooncake_rows
 from simulation.workload.readers.parquet import (
+    knows_arrivals,
     parquet_metadata,
     request_rows,
     request_start,
@@ -95,15 +96,9 @@ def checked_requests(
             on_rows(ledger.kept + ledger.bad)
 
 
-def holds_lengths_only(path: Path) -> bool:
-    """True when a request parquet file knows no arrival at all."""
-    count = pl.scan_parquet(path).select(pl.col("arrival_s").count()).collect().item()
-    return int(count) == 0
-
-
 def _requests(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> LoadedTrace:
     bins, lengths = MinuteBins(), Lengths()
-    if kind is TraceFormat.REQUESTS and holds_lengths_only(ledger.path):
+    if kind is TraceFormat.REQUESTS and not knows_arrivals(ledger.path):
         return _lengths_only(ledger, lengths)
     start: datetime | None = None
     for rows, rules in checked_requests(ledger, kind, on_rows):

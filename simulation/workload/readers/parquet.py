@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from heliostat.errors import InvalidTrace
 from simulation.workload.readers.ledger import RowLedger
 
 BLOCK_ROWS = 200_000
+_TICKS = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+_LATEST_SECONDS = 253_370_764_800
 REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens")
 SERIES_KEYS = ("start_ts", "series_id")
 MEASURES = ("requests", "input_tokens", "output_tokens")
@@ -20,18 +23,20 @@ MEASURES = ("requests", "input_tokens", "output_tokens")
 
 def parquet_columns(path: Path) -> dict[str, pl.DataType]:
     """The file's columns and types. Raises InvalidTrace when it is no readable parquet file."""
-    try:
+    with _typed_errors(path):
         return dict(pl.read_parquet_schema(path))
-    except (PolarsError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
 
 
 def parquet_metadata(path: Path) -> dict[str, str]:
     """The file's own notes (licence, citation, time zone …). Raises InvalidTrace."""
-    try:
+    with _typed_errors(path):
         return dict(pl.read_parquet_metadata(path))
-    except (PolarsError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+
+
+def knows_arrivals(path: Path) -> bool:
+    """False when a request file holds no arrival time at all. Raises InvalidTrace."""
+    with _typed_errors(path):
+        return bool(pl.scan_parquet(path).select(pl.col("arrival_s").count()).collect().item())
 
 
 def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
@@ -84,12 +89,18 @@ def _series_block(block: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.Da
         (_as_number(name) if name in columns else pl.lit(None, dtype=pl.Float64)).alias(name)
         for name in MEASURES
     ]
-    start = pl.col("start_ts").cast(pl.Datetime("us")).dt.epoch("us")
+    unit = columns["start_ts"]
+    assert isinstance(unit, pl.Datetime)
+    # The stored number itself: a damaged file may hold instants that polars cannot convert.
+    start = pl.col("start_ts").to_physical() / _TICKS[unit.time_unit]
     rows = block.select(
-        "line", (start / 1e6).alias("start_seconds"), pl.col("series_id").cast(pl.String), *measures
+        "line", start.alias("start_seconds"), pl.col("series_id").cast(pl.String), *measures
     )
     why = [
         pl.when(pl.col("start_seconds").is_null()).then(pl.lit("start_ts is missing")),
+        pl.when(~pl.col("start_seconds").is_between(0, _LATEST_SECONDS)).then(
+            pl.lit("start_ts lies outside the years 1970 to 9999")
+        ),
         pl.when(pl.col("series_id").is_null()).then(pl.lit("series_id is missing")),
         *(
             pl.when((pl.col(name) < 0) | pl.col(name).is_infinite()).then(
@@ -107,18 +118,20 @@ def _as_number(name: str) -> pl.Expr:
 
 def _blocks(ledger: RowLedger, rows: int) -> Iterator[pl.DataFrame]:
     """The file in slices, with `line` = row number from 1."""
-    try:
+    with _typed_errors(ledger.path):
         scan = pl.scan_parquet(ledger.path)
         total = int(scan.select(pl.len()).collect().item())
-        for offset in range(0, total, rows):
+    for offset in range(0, total, rows):
+        with _typed_errors(ledger.path):
             part = scan.slice(offset, rows).collect()
-            yield part.with_columns(
-                line=pl.int_range(pl.len(), dtype=pl.Int64) + (offset + 1),
-            )
-    except (PolarsError, OSError, ValueError) as error:
-        raise _unreadable(ledger.path, error) from error
+        yield part.with_columns(line=pl.int_range(pl.len(), dtype=pl.Int64) + (offset + 1))
 
 
-def _unreadable(path: Path, error: Exception) -> InvalidTrace:
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-    return InvalidTrace(str(path), f"is no readable parquet file: {reason}")
+@contextmanager
+def _typed_errors(path: Path) -> Iterator[None]:
+    """What polars says of a damaged file, as InvalidTrace; it panics on some of them."""
+    try:
+        yield
+    except (PolarsError, PanicException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InvalidTrace(str(path), f"is no readable parquet file: {reason}") from error

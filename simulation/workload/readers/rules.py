@@ -60,6 +60,7 @@ class RequestRules:
         """
         why = pl.coalesce(pl.col("why"), *_size("input_tokens"), *_size("output_tokens"), _time())
         rows = rows.with_columns(why=why)
+        rows = rows.with_columns(why=pl.coalesce("why", self._too_far(rows)))
         # A row is late against the latest good row before it, wherever that stood.
         good_at = pl.when(pl.col("why").is_null()).then(pl.col("at_seconds"))
         latest = pl.max_horizontal(
@@ -68,9 +69,7 @@ class RequestRules:
         late = pl.when(pl.col("at_seconds") < latest).then(
             pl.lit("arrives before the row before it; sort the file by time first")
         )
-        rows = rows.with_columns(why=pl.coalesce("why", late))
-        rows = rows.with_columns(why=pl.coalesce("why", self._too_far(rows)))
-        good = self._ledger.sift(rows)
+        good = self._ledger.sift(rows.with_columns(why=pl.coalesce("why", late)))
         if good.height:
             if self._first is None:
                 self._first = float(good["at_seconds"][0])

@@ -1,0 +1,252 @@
+"""Any trace makes two weeks and a day for a fleet, and every liberty taken is a sentence."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heliostat.errors import InvalidTrace
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
+from simulation.workload.fit import FittedDemand, fit_to_demo, synthesised_demand
+from simulation.workload.load import LoadedTrace, load_trace
+from simulation.workload.stretch import DAY, as_minutes, hourly_blocks, places, plan_stretch
+from simulation.workload.tenancy import assign_homes
+from tests.builders import a_catalogue
+from tests.simulation.workload.samples import requests_file, series_file
+from tests.simulation.workload.test_figures import a_series
+
+TUESDAY = datetime(2026, 3, 10, tzinfo=UTC)
+MONDAY = datetime(2025, 3, 31, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def fitted(trace: LoadedTrace, *, busy: float = 40, seed: int = 1) -> FittedDemand:
+    return fit_to_demo(trace, a_catalogue(), day_start=TUESDAY, busy_replicas=busy, seed=seed)
+
+
+def hours_of(*, days: int, weekend: float = 0.3, peak_hour: int = 14) -> list[float]:
+    """A load with a peak in one hour of the day and quiet weekends, from a Monday on."""
+    return [
+        (6000 + 5000 * np.cos(2 * np.pi * (hour - peak_hour) / 24))
+        * (weekend if day % 7 >= 5 else 1)
+        for day in range(days)
+        for hour in range(24)
+    ]
+
+
+def key(origin: str, model: str = "alpha", tier: Tier = Tier.INTERACTIVE_FAST) -> DemandKey:
+    return DemandKey(origin=RegionName(origin), model=ModelName(model), tier=tier)
+
+
+def hourly(demand: FittedDemand, of: DemandKey) -> np.ndarray:
+    both = [part.by_demand[of].offered for part in (demand.history, demand.day)]
+    return np.concatenate(both).reshape(-1, 60).mean(axis=1)
+
+
+def a_week(tmp_path: Path, zone: str = "", days: int = 7) -> LoadedTrace:
+    values = {"service": hours_of(days=days)}
+    return load_trace(series_file(tmp_path, values, step=HOUR, zone=zone, start=MONDAY))
+
+
+def test_history_ends_where_the_day_starts(tmp_path: Path) -> None:
+    demand = fitted(a_week(tmp_path))
+    assert demand.history.span.end == demand.day.start == TUESDAY
+    assert demand.history.minutes == 14 * DAY
+    assert demand.day.minutes == DAY
+    assert demand.history.demands == demand.day.demands
+    assert len(demand.day.demands) == 2 * 2 * 3
+
+
+def test_the_same_seed_gives_the_same_minutes(tmp_path: Path) -> None:
+    trace = a_week(tmp_path)
+    first, again, other = fitted(trace), fitted(trace), fitted(trace, seed=2)
+    of = key("east")
+    assert np.array_equal(first.day.by_demand[of].offered, again.day.by_demand[of].offered)
+    assert not np.array_equal(first.day.by_demand[of].offered, other.day.by_demand[of].offered)
+
+
+def test_a_tiled_week_keeps_weekdays_and_its_repeats_are_not_copies(tmp_path: Path) -> None:
+    demand = fitted(a_week(tmp_path))
+    by_day = hourly(demand, key("east")).reshape(-1, 24).sum(axis=1)
+    start = TUESDAY - timedelta(days=14)
+    weekend = [(start + timedelta(days=day)).weekday() >= 5 for day in range(15)]
+    assert by_day[weekend].max() < by_day[~np.array(weekend)].min()
+    first, second = by_day[:7], by_day[7:14]
+    assert np.abs(second / first - 1).max() > 0.01
+    assert any("7 days are tiled to 15 days" in said for said in demand.said)
+
+
+def test_every_region_lives_the_traces_hours_on_its_own_clock(tmp_path: Path) -> None:
+    """14:00 of the trace's clock is 14:00 in New York (UTC−5) and in Los Angeles (UTC−8)."""
+    demand = fitted(a_week(tmp_path, zone="UTC"))
+    for region, utc_hour in (("east", 19), ("west", 22)):
+        mean_day = hourly(demand, key(region)).reshape(-1, 24).mean(axis=0)
+        assert abs(int(np.argmax(mean_day)) - utc_hour) <= 1
+
+
+def test_a_local_time_zone_in_the_file_is_the_users_clock(tmp_path: Path) -> None:
+    """A peak at 14:00 UTC is 22:00 in Shanghai, so it comes at 22:00 in New York: 03:00 UTC."""
+    demand = fitted(a_week(tmp_path, zone="Asia/Shanghai"))
+    mean_day = hourly(demand, key("east")).reshape(-1, 24).mean(axis=0)
+    assert min((int(np.argmax(mean_day)) - 3) % 24, (3 - int(np.argmax(mean_day))) % 24) <= 1
+    assert any("Asia/Shanghai" in said for said in demand.said)
+
+
+@pytest.mark.parametrize("zone", ["campus", "../etc", "No/Where"])
+def test_a_time_zone_that_is_none_is_said(tmp_path: Path, zone: str) -> None:
+    demand = fitted(a_week(tmp_path, zone=zone))
+    assert any("names no local time zone" in said for said in demand.said)
+
+
+def test_a_long_series_is_used_once_and_not_tiled(tmp_path: Path) -> None:
+    demand = fitted(a_week(tmp_path, days=35))
+    assert any("Of 35 days a stretch of 15" in said for said in demand.said)
+
+
+def test_the_level_keeps_the_wanted_replicas_busy(tmp_path: Path) -> None:
+    trace = a_week(tmp_path)
+    small, large = fitted(trace, busy=20), fitted(trace, busy=80)
+    ratio = hourly(large, key("west")).sum() / hourly(small, key("west")).sum()
+    assert ratio == pytest.approx(4, rel=0.02)
+
+
+def test_lengths_come_from_the_trace_where_it_has_them(tmp_path: Path) -> None:
+    arrivals = fitted(a_week(tmp_path)).day.by_demand[key("east")]
+    assert arrivals.input_tokens.sum() / arrivals.offered.sum() == pytest.approx(100, rel=0.05)
+    assert arrivals.output_tokens.sum() / arrivals.offered.sum() == pytest.approx(10, rel=0.1)
+
+
+def test_lengths_that_the_trace_lacks_are_assumed_aloud(tmp_path: Path) -> None:
+    values = {"service": hours_of(days=7)}
+    trace = load_trace(series_file(tmp_path, values, step=HOUR, tokens=False))
+    demand = fitted(trace)
+    arrivals = demand.day.by_demand[key("east")]
+    assert arrivals.input_tokens.sum() / arrivals.offered.sum() == pytest.approx(1000, rel=0.05)
+    assert any("Input tokens per request are assumed" in said for said in demand.said)
+
+
+def test_requests_that_the_trace_lacks_follow_from_input_tokens_aloud(tmp_path: Path) -> None:
+    tokens = np.array(hours_of(days=7))
+    missing = np.full(len(tokens), np.nan)
+    only = a_series(list(tokens), HOUR)
+    only = type(only)(
+        series_id="t",
+        start=MONDAY,
+        step=HOUR,
+        requests=missing,
+        input_tokens=tokens,
+        output_tokens=missing,
+    )
+    trace = a_week(tmp_path)
+    trace = LoadedTrace(
+        path=trace.path, format=trace.format, series=(only,), lengths=None, kept=1, bad=0, said=()
+    )
+    demand = fitted(trace)
+    assert any("Requests are not in the trace" in said for said in demand.said)
+    assert any("Output tokens per request are assumed" in said for said in demand.said)
+    assert hourly(demand, key("east")).min() > 0
+
+
+def test_tenants_move_in_whole_and_every_cell_gets_one(tmp_path: Path) -> None:
+    values = {f"p/client-{i}": [float(100 - i)] * 24 * 7 for i in range(9)}
+    values["p/_total"] = [sum(100 - i for i in range(9))] * 24 * 7
+    trace = load_trace(series_file(tmp_path, values, step=HOUR))
+    homes = assign_homes([one for one in trace.series if "client" in one.series_id], a_catalogue())
+    names = [one.series_id for tenants in homes.series.values() for one in tenants]
+    assert sorted(names) == sorted(name for name in values if "client" in name)
+    assert all(homes.series.values())
+    demand = fitted(trace)
+    assert any("9 tenants" in said for said in demand.said)
+    assert any("_total left out" in said for said in demand.said)
+
+
+def test_holes_stay_missing_and_are_said(tmp_path: Path) -> None:
+    values = hours_of(days=7)
+    holed: list[float | None] = [None if 30 <= i < 40 else value for i, value in enumerate(values)]
+    demand = fitted(load_trace(series_file(tmp_path, {"s": holed}, step=HOUR)))
+    offered = demand.history.by_demand[key("east")].offered
+    assert 10 * 60 <= np.isnan(offered).sum() <= 30 * 60
+    assert any("Holes stay missing" in said for said in demand.said)
+
+
+def test_less_than_a_day_gets_its_hours_from_published_shapes(tmp_path: Path) -> None:
+    arrivals = [float(second) for second in range(0, 3400, 2)]
+    demand = fitted(load_trace(requests_file(tmp_path, arrivals)))
+    mean_day = hourly(demand, key("east")).reshape(-1, 24).mean(axis=0)
+    assert mean_day.max() > 1.5 * mean_day.min()
+    assert any("56 minutes hold no day" in said for said in demand.said)
+
+
+def test_lengths_without_arrivals_get_synthesised_arrivals(tmp_path: Path) -> None:
+    demand = fitted(load_trace(requests_file(tmp_path, [None] * 5, tokens=700)))
+    arrivals = demand.day.by_demand[key("east")]
+    assert arrivals.input_tokens.sum() / arrivals.offered.sum() == pytest.approx(700, rel=0.05)
+    assert any("Only the lengths" in said for said in demand.said)
+
+
+def test_a_trace_without_load_is_refused(tmp_path: Path) -> None:
+    trace = load_trace(series_file(tmp_path, {"s": [0.0] * 48}, step=HOUR))
+    with pytest.raises(InvalidTrace, match="no load"):
+        fitted(trace)
+
+
+def test_without_a_trace_demand_is_synthesised() -> None:
+    demand = synthesised_demand(a_catalogue(), day_start=TUESDAY, busy_replicas=20, seed=1)
+    assert demand.history.minutes == 14 * DAY
+    assert demand.day.start == TUESDAY
+    assert "synthesised" in demand.said[0]
+
+
+@given(st.integers(1, 60 * DAY), st.integers(-30 * DAY, 30 * DAY))
+def test_stretched_minutes_keep_hour_and_weekday(minutes: int, ahead: int) -> None:
+    stretch = plan_stretch(timedelta(minutes=minutes), 15 * DAY)
+    if not stretch.period:
+        assert minutes < DAY
+        return
+    at, uses = places(stretch, ahead)
+    assert at.min() >= 0
+    assert at.max() < stretch.period <= minutes
+    cycle = 7 * DAY if minutes >= 7 * DAY else DAY
+    assert np.all((at - ahead - np.arange(len(at))) % cycle == 0)
+    assert uses[0] in (0, 1)
+
+
+@given(st.integers(1, 59), st.integers(0, 2**31))
+def test_hourly_blocks_keep_minutes_in_order(minutes: int, seed: int) -> None:
+    at = hourly_blocks(minutes, 180, np.random.default_rng(seed))
+    inside = np.arange(1, 180) % 60 != 0
+    assert np.all((np.diff(at) % minutes)[inside] == 1 % minutes)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=40), st.sampled_from([10, 60, 600, 3600]))
+def test_minutes_hold_about_what_the_bins_held(column: list[float], seconds: int) -> None:
+    bins = np.array(column)
+    minutes = as_minutes(bins, timedelta(seconds=seconds))
+    assert minutes.min(initial=0) >= 0
+    if seconds <= 60:
+        whole = len(bins) * seconds // 60 * 60 // seconds
+        assert minutes.sum() == pytest.approx(bins[:whole].sum())
+    else:
+        assert minutes.max() <= bins.max() * 60 / seconds + 1e-6
+
+
+@pytest.mark.skipif("HELIOSTAT_DATA" not in os.environ, reason="HELIOSTAT_DATA is not set")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("series/azure2024_conv_hourly.parquet", "7 days are tiled"),
+        ("series/sageserve_A_1min.parquet", "Requests are not in the trace"),
+        ("series/servegen_m-small.parquet", "43 tenants"),
+        ("traces/azure2023_conv.parquet", "58 minutes hold no day"),
+    ],
+)
+def test_public_traces_fit_the_fleet(name: str, said: str) -> None:
+    demand = fitted(load_trace(Path(os.environ["HELIOSTAT_DATA"]) / name))
+    assert any(said in sentence for sentence in demand.said)
+    assert all(np.nansum(one.offered) > 0 for one in demand.day.by_demand.values())

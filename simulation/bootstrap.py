@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from forecasting.accuracy import AccuracyScorer
+from forecasting.forecaster import SeasonalForecaster
+from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteppedClock
 from heliostat.loops.agent import AgentLoop
@@ -13,7 +17,15 @@ from heliostat.loops.manual import ManualDesk
 from heliostat.model.governance import Mode, ModeSetting
 from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName, VmTypeName
+from heliostat.ports.deciding import CapacityPlanner, Router
 from heliostat.ports.stores import Stores
+from planning.explain import PerturbingExplainer
+from planning.guard import CatalogueGuard
+from planning.planner import HeliostatPlanner
+from planning.reactive import ReactivePlanner
+from planning.routing.baselines import SeventyPercentRouter
+from planning.routing.router import WaterFillingRouter
+from planning.strategies import Immediate
 from simulation.arrivals import ArrivalRates
 from simulation.driver import SimulatedDriver
 from simulation.engine import EngineModel
@@ -31,14 +43,41 @@ AUTHOR = "simulation"
 _FOR_GOOD = timedelta(days=36500)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Who decides in a world, and how often it is asked."""
+
+    deciders: Deciders
+    rhythm: Rhythm
+
+
+def heliostat_policy(catalogue: FleetCatalogue) -> Policy:
+    """The house's own planner and router on its fast forecasts."""
+    planner = HeliostatPlanner(stopwatch=_no_stopwatch)
+    return Policy(deciders=_deciders(catalogue, planner, WaterFillingRouter()), rhythm=Rhythm())
+
+
+def reactive_policy(catalogue: FleetCatalogue) -> Policy:
+    """Today's practice: 70/30 on utilisation every minute, SageServe's 70 % router, no forecast."""
+    return Policy(
+        deciders=_deciders(catalogue, ReactivePlanner(), SeventyPercentRouter()),
+        rhythm=Rhythm(forecasts=None, scores=None, plans=timedelta(minutes=1)),
+    )
+
+
+POLICIES: Mapping[str, Callable[[FleetCatalogue], Policy]] = {
+    "heliostat": heliostat_policy,
+    "reactive": reactive_policy,
+}
+
+
 def simulated_world(
     *,
     catalogue: FleetCatalogue,
     arrivals: ArrivalRates,
     begins: datetime,
-    deciders: Deciders,
+    policy: Policy,
     seed: int,
-    rhythm: Rhythm | None = None,
     settings: ControlSettings | None = None,
     engine: EngineModel | None = None,
     fleet: Mapping[PoolKey, int] | None = None,
@@ -55,7 +94,9 @@ def simulated_world(
     stores = memory_stores(clock)
     settings = settings or ControlSettings()
     epoch = _lead(stores)
-    loop = ControlLoop(stores=stores, catalogue=catalogue, deciders=deciders, settings=settings)
+    loop = ControlLoop(
+        stores=stores, catalogue=catalogue, deciders=policy.deciders, settings=settings
+    )
     desk = ManualDesk(
         stores=stores, catalogue=catalogue, command_lifetime=settings.command_lifetime
     )
@@ -83,8 +124,26 @@ def simulated_world(
         desk=desk,
         estate=estate,
         agents={name: _agent(estate, name, stores, loop) for name in estate.regions},
-        rhythm=rhythm or Rhythm(),
+        rhythm=policy.rhythm,
     )
+
+
+def _deciders(catalogue: FleetCatalogue, planner: CapacityPlanner, router: Router) -> Deciders:
+    zones = {region.name: region.time_zone for region in catalogue.regions}
+    return Deciders(
+        forecaster=SeasonalForecaster(ForecasterSettings(zones=zones)),
+        scorer=AccuracyScorer(),
+        planner=planner,
+        explainer=PerturbingExplainer(stopwatch=_no_stopwatch),
+        strategy=Immediate(),
+        guard=CatalogueGuard(),
+        router=router,
+    )
+
+
+def _no_stopwatch() -> float:
+    """Real time has no place in a report that must be the same each time."""
+    return 0.0
 
 
 def _lead(stores: Stores) -> int:

@@ -59,12 +59,15 @@ class SimulatedDriver:
         self._region.advance(now)
         self._region.market.check_api(now)
         replicas = self._region.replicas()
+        stages: dict[PoolKey, Counter[Stage]] = {pool: Counter() for pool in self._region.pools}
+        for replica in replicas:
+            stages[replica.counts_for][_shown_as(replica)] += 1
         lead_times = tuple(s for s in self._region.lead_times if s.ready_at > self._reported_until)
         self._reported_until = now
         return RegionObservation(
             region=self._region.name,
             observed_at=now,
-            pools=tuple(self._pool(pool, replicas) for pool in self._region.pools),
+            pools=tuple(self._pool(pool, stages[pool]) for pool in self._region.pools),
             replicas=tuple(
                 ReplicaEndpoint(
                     replica_id=replica.replica_id,
@@ -143,8 +146,7 @@ class SimulatedDriver:
             failed=gone.get(Stage.FAILED, 0),
         )
 
-    def _pool(self, pool: PoolKey, replicas: Iterable[Replica]) -> PoolObservation:
-        stages = Counter(_shown_as(replica) for replica in replicas if replica.counts_for == pool)
+    def _pool(self, pool: PoolKey, stages: Counter[Stage]) -> PoolObservation:
         gauge = self._region.load.gauge(pool) if stages[Stage.READY] else None
         return PoolObservation(
             pool=pool,

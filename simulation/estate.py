@@ -42,6 +42,8 @@ class Estate:
         self.catalogue = catalogue
         self.arrivals = arrivals
         self.engine = engine
+        self._counted_at: datetime | None = None
+        self._counted = StageSeconds()
         troubles = troubles or {}
         calm = CloudTroubles()
         self.regions = {
@@ -76,13 +78,7 @@ class Estate:
         """
         if start not in self.arrivals.span:
             raise InvalidInput("arrivals", f"nothing is known of {start.isoformat()}")
-        before = self.stage_seconds(start)
-        after = self.stage_seconds(start + WINDOW)
-        length = WINDOW.total_seconds()
-        ready = {
-            pool.key: (after[pool.key, Stage.READY] - before[pool.key, Stage.READY]) / length
-            for pool in self.catalogue.pools
-        }
+        ready = self._ready(start)
         windows = self.engine.serve(
             start,
             arrivals=self._arrivals(start),
@@ -96,12 +92,22 @@ class Estate:
                 silent=self._unknown(name, start),
             )
 
+    def _ready(self, start: datetime) -> dict[PoolKey, float]:
+        """Mean ready replicas per pool over the minute from `start`; moves the clouds on."""
+        before, after = self.stage_seconds(start), self.stage_seconds(start + WINDOW)
+        return {
+            pool.key: (after[pool.key, Stage.READY] - before[pool.key, Stage.READY])
+            / WINDOW.total_seconds()
+            for pool in self.catalogue.pools
+        }
+
     def stage_seconds(self, now: datetime) -> StageSeconds:
         """Replica-seconds per (pool, stage) of all regions until `now`; moves the clouds on."""
-        total = StageSeconds()
-        for region in self.regions.values():
-            total.update(region.stage_seconds(now))
-        return total
+        if self._counted_at != now:
+            self._counted_at, self._counted = now, StageSeconds()
+            for region in self.regions.values():
+                self._counted.update(region.stage_seconds(now))
+        return self._counted
 
     def _arrivals(self, start: datetime) -> tuple[Arrival, ...]:
         minute = self.arrivals.minute_of(start)

@@ -37,12 +37,14 @@ LONGEST_STAY = 4.0
 class FluidEngine:
     """Implements `simulation.engine.EngineModel`."""
 
-    def __init__(self, catalogue: FleetCatalogue) -> None:
+    def __init__(self, catalogue: FleetCatalogue, *, with_sketches: bool = True) -> None:
+        """Without sketches windows carry no latencies, which costs a third less; accounts do not
+        change."""
         self._grid = Grid(catalogue)
         self._promises = Promises(self._grid)
         self._gateways = Gateways(self._grid)
         self._service = Service(self._grid, prompt_factors())
-        self._latencies = Latencies(self._grid, self._promises)
+        self._latencies = Latencies(self._grid, self._promises, with_sketches=with_sketches)
         self._queue = Queue.empty(self._grid.shape)
         self._books = Books(self._grid)
         self._busy = self._grid.pools({})

@@ -133,8 +133,8 @@ class Gateways:
 
 def _in_proportion(total: int, requests: Counts) -> Counts:
     """`total` tokens over destinations in proportion to their requests, whole, none lost."""
-    if not requests.any():
-        return np.zeros_like(requests)
+    if np.count_nonzero(requests) <= 1:
+        return np.where(requests > 0, total, 0)
     edges = np.cumsum(requests) / requests.sum()
     parts: Counts = np.diff(np.rint(total * edges), prepend=0.0).astype(np.int64)
     return parts

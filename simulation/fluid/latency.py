@@ -48,7 +48,8 @@ class Start:
 class Latencies:
     """Samples the latencies of starts; keeps nothing."""
 
-    def __init__(self, grid: Grid, promises: Promises) -> None:
+    def __init__(self, grid: Grid, promises: Promises, *, with_sketches: bool) -> None:
+        self._with_sketches = with_sketches
         self._law = grid.law
         self._round_trip = grid.round_trip
         self._promises = promises
@@ -101,7 +102,8 @@ class Latencies:
         )
         by_pool = served.by_pool[r, m, :, k]
         weights = by_pool / by_pool.sum(axis=1, keepdims=True)
-        self._fill(starts, weights, ttft, np.broadcast_to(gap, ttft.shape), e2e)
+        if self._with_sketches:
+            self._fill(starts, weights, ttft, np.broadcast_to(gap, ttft.shape), e2e)
         requests = np.array([s.chunk.last - s.chunk.first for s in starts])
         met: Floats = requests * (weights * kept.mean(axis=2)).sum(axis=1)
         return met

@@ -66,7 +66,7 @@ def build_agent(
     """
     region = catalogue.region(settings.region).name
     metrics = AgentMetrics(region)
-    file = JournalFile.open(settings.journal_path, now)
+    file = JournalFile.open(settings.journal_path, now, power_safe=settings.power_safe)
     hands = hands_of(file)
     journal = SqliteJournal(
         file,

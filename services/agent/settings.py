@@ -104,6 +104,8 @@ class AgentSettings(BaseSettings):
     catalogue: Path = Path("deploy/catalogue.yaml")
     data_dir: Path = Path("agent-data")
     """Journal and routing file; a local disk, one directory per agent."""
+    power_safe: bool = True
+    """False = faster, and the journal may lose its last moments in a power cut (never in kill -9)."""
     driver: DriverKind = DriverKind.SIMULATED
     aws: AwsSettings = AwsSettings()
     driving: DriverSettings = DriverSettings()

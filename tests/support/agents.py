@@ -38,7 +38,7 @@ class AgentDisk:
         """The file as the next life of the agent opens it; the life before is over."""
         if self._file is not None:
             self._file.close()
-        self._file = JournalFile.open(self.path, now)
+        self._file = JournalFile.open(self.path, now, power_safe=False)
         return self._file
 
     def journal(self, now: datetime = NOON) -> SqliteJournal:

@@ -61,13 +61,22 @@ class AwsRegion:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = RegionName(name)
         self.catalogue = three_regions()
-        self.faults: RegionFaults = cloud.faults.region(AWS_REGIONS[name])
+        self._cloud = cloud
         self.ec2, self.ssm = aws_clients(AWS_REGIONS[name], cloud.url)
         self.engines = Engines(now)
         self.disk = AgentDisk(folder, self.catalogue)
         self.pools = [p.key for p in self.catalogue.pools if p.key.region == name]
         self.templates = {p: f"heliostat-{p.model}-{p.vm_type}" for p in self.pools}
-        for template in self.templates.values():
+        self.make_templates()
+
+    @property
+    def faults(self) -> RegionFaults:
+        """What goes wrong here."""
+        return self._cloud.faults.region(AWS_REGIONS[self.name])
+
+    def make_templates(self, *pools: PoolKey) -> None:
+        """One launch template per pool (all of them when none is named); a reset cloud has none."""
+        for template in (self.templates[pool] for pool in pools or self.pools):
             self.ec2.create_launch_template(
                 LaunchTemplateName=template,
                 LaunchTemplateData={"InstanceType": "p4d.24xlarge", "ImageId": "ami-12c6146b"},

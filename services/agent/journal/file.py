@@ -60,6 +60,8 @@ class JournalFile:
         connection: sqlite3.Connection,
         lock: int | None,
         loss: CorruptJournal | None,
+        *,
+        power_safe: bool = True,
     ) -> None:
         self.path = path
         self.loss = loss
@@ -67,13 +69,16 @@ class JournalFile:
         self._lock = lock
         self._turn = threading.RLock()
         self._synchronous = ""
+        self._power_safe = power_safe
         meta = dict(self.read("SELECT key, value FROM meta"))
         self.incarnation = int(meta["incarnation"])
         self.born_at = from_epoch(int(meta["born_at"]))
 
     @classmethod
-    def open(cls, path: Path, now: datetime) -> Self:
+    def open(cls, path: Path, now: datetime, *, power_safe: bool = True) -> Self:
         """The agent's journal at `path`; a fresh one where there is none, or none that can be read.
+
+        Without `power_safe` it outlives kill -9 all the same, but not a power cut: for demos and tests.
 
         Raises JournalInUse when another agent holds it, MigrationBehind when a newer agent wrote it,
         StorageUnavailable when the disk does not let us.
@@ -95,7 +100,7 @@ class JournalFile:
         except MigrationBehind:
             os.close(lock)
             raise
-        return cls(path, connection, lock, loss)
+        return cls(path, connection, lock, loss, power_safe=power_safe)
 
     @classmethod
     def visit(cls, path: Path) -> Self:
@@ -130,7 +135,7 @@ class JournalFile:
         Raises StorageUnavailable when the disk is full or the file is locked for long.
         """
         with self._turn, _typed(self.path):
-            self._set_synchronous("FULL" if durable else "NORMAL")
+            self._set_synchronous(self._level(durable))
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -139,6 +144,11 @@ class JournalFile:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _level(self, durable: bool) -> str:
+        if not self._power_safe:
+            return "OFF"
+        return "FULL" if durable else "NORMAL"
 
     def _set_synchronous(self, level: str) -> None:
         if level != self._synchronous and not self._connection.in_transaction:

@@ -7,13 +7,11 @@ goes before the environment and the settings file.
 from __future__ import annotations
 
 import getpass
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli import exits
 from services.cli.figures import at
 from services.cli.output import Output
 from services.cli.wiring import wired
@@ -175,6 +173,7 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="Keep databases and journals there.")] = None,
 ) -> None:
     """Live a day of three regions in minutes, on simulated clouds, with a page to look at."""
+    from services.demo.main import run
     from services.demo.settings import DemoSettings
 
     settings = DemoSettings(
@@ -187,8 +186,7 @@ def demo(
         keep=keep,
         **_given(catalogue=catalogue, **({} if port is None else {"port": port})),
     )
-    run = importlib.import_module("services.demo.main").run
-    raise typer.Exit(run(settings) or exits.OK)
+    raise typer.Exit(run(settings))
 
 
 def _agent_settings(path: Path | None, **options: Any) -> AgentSettings:

@@ -1,0 +1,35 @@
+"""Runs the command line inside the test's process, as an operator's shell would."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from typer.testing import CliRunner
+
+from services.cli.main import app
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of it."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def heliostat(*arguments: object, **environment: str) -> Ran:
+    """`heliostat <arguments>` at 80 columns."""
+    result = CliRunner().invoke(
+        app,
+        [str(argument) for argument in arguments],
+        env={"COLUMNS": "80", "TERM": "dumb", "HELIOSTAT_DEBUG": "", **environment},
+        prog_name="heliostat",
+    )
+    return Ran(code=result.exit_code, out=result.stdout, err=result.stderr)

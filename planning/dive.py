@@ -1,6 +1,6 @@
 """Diving: round the relaxation's replica counts a few at a time, solving the relaxation again in between.
 
-A round takes the quarter of the fractional counts that lie farthest from the cut, rounds those at or
+A round takes two fifths of the fractional counts, those that lie farthest from the cut, rounds those at or
 above it up (where the quota leaves room) and the others down, by bounds only, so that later rounds may
 still go further. When a round down made something unserved, its roundings down are turned into
 roundings up. Solves are warm and take milliseconds; the number of rounds is bounded.
@@ -26,8 +26,8 @@ _MOST_ROUNDS = 2_000
 class DiveStyle:
     """Counts with a fraction of at least `cut` are rounded up; `share` of them in a round."""
 
-    share: float = 0.25
-    cut: float = 0.35
+    share: float = 0.4
+    cut: float = 0.3
 
 
 class Dive:

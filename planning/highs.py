@@ -22,14 +22,14 @@ _SEED = 20_260_302
 class Limits:
     """Where a solve stops. `fuse_seconds` is wall time, and blowing it is reported."""
 
-    nodes: int = 200
+    nodes: int = 100
     """Of the branch and bound; 0 leaves it out."""
     iterations: int = 200_000
     """Simplex iterations of one linear solve."""
     fuse_seconds: float = 60.0
     good_gap: float = 0.0005
     """The branch and bound ends at this gap, and is left out when the dive already reached it."""
-    most_whole: int = 2_000
+    most_whole: int = 200
     """The branch and bound is left out when there are more whole-number columns than this."""
 
 

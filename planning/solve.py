@@ -30,7 +30,11 @@ class SolveSettings:
     """How hard to try: `styles` are the dives, `linearisations` how often ρ is taken anew."""
 
     limits: Limits = Limits()
-    styles: tuple[DiveStyle, ...] = (DiveStyle(),)
+    styles: tuple[DiveStyle, ...] = (
+        DiveStyle(),
+        DiveStyle(share=0.25, cut=0.2),
+        DiveStyle(cut=0.4),
+    )
     linearisations: int = 2
 
 

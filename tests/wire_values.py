@@ -88,7 +88,20 @@ lengths = st.integers(0, 10**7).map(lambda s: timedelta(seconds=s))
 sketches = st.dictionaries(
     st.integers(BUCKET_RANGE.start, BUCKET_RANGE.stop - 1), st.integers(1, 10**9), max_size=6
 ).map(LatencySketch)
-maybe_sketches = st.none() | sketches
+
+
+@st.composite
+def plain_sketches(draw: st.DrawFn) -> LatencySketch:
+    """Neighbouring buckets with small counts, as latencies of one minute have them."""
+    bucket = draw(st.integers(BUCKET_RANGE.start, BUCKET_RANGE.stop - 100))
+    counts: dict[int, int] = {}
+    for step in draw(st.lists(st.integers(1, 70), max_size=6)):
+        counts[bucket] = draw(st.integers(1, 130))
+        bucket = min(bucket + step, BUCKET_RANGE.stop - 1)
+    return LatencySketch(counts)
+
+
+maybe_sketches = st.none() | sketches | plain_sketches()
 pools = st.builds(PoolKey, region=regions, model=models, vm_type=vm_types)
 demands = st.builds(DemandKey, origin=regions | st.just(EVERYWHERE), model=models, tier=tiers)
 series_keys = st.builds(SeriesKey, demand=demands, kind=st.sampled_from(TokenKind))

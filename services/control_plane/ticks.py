@@ -171,11 +171,16 @@ class Ticks:
 
 def version_lags(routing: RoutingLedger) -> Iterable[tuple[str, str, int]]:
     """Per gateway, how many plan versions the table it uses is behind the newest one."""
-    newest = {table.origin: table.plan_version for table in routing.latest_tables()}
+    newest = {table.origin: table for table in routing.latest_tables()}
     for ack in routing.routing_acks():
         if ack.accepted and ack.origin in newest:
+            table = newest[ack.origin]
             try:
-                used = routing.table(ack.origin, ack.version).plan_version
+                used = (
+                    table
+                    if ack.version == table.version
+                    else routing.table(ack.origin, ack.version)
+                )
             except UnknownRoutingTable:  # retention dropped it
                 continue
-            yield ack.origin, ack.gateway_id, newest[ack.origin] - used
+            yield ack.origin, ack.gateway_id, table.plan_version - used.plan_version

@@ -12,6 +12,8 @@ from heliostat.model.latency import BUCKET_RANGE, FORMAT_BYTE
 
 MAX_SKETCH_BYTES = 16_384
 """More than all buckets with the largest counts need."""
+_SHORTEST_PLAIN = 4
+"""Format, lowest bucket (one or two bytes), count."""
 _LONGEST_VARINT = 8
 """56 bits: a count of 7·10¹⁶ in one minute is enough."""
 
@@ -34,6 +36,53 @@ def check_sketches(path: str, sketches: Sequence[bytes | None]) -> None:
     present = [sketch for sketch in sketches if sketch is not None]
     if not present:
         return
+    lengths = np.fromiter(map(len, present), np.int64, len(present))
+    data = np.frombuffer(b"".join(present), np.uint8)
+    starts = np.cumsum(lengths) - lengths
+    plain = _plain(data, starts, lengths)
+    if not plain.all():
+        rest = np.flatnonzero(~plain)
+        _check(path, [rows[at] for at in rest], [present[at] for at in rest])
+
+
+def _plain(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which sketches are surely right: every number but the first fits into one byte.
+
+    That is nearly all of them (counts below 128, gaps below a factor of ten), and telling takes a
+    few passes over bytes, about a tenth of what reading the numbers takes.
+    """
+    sized = lengths >= _SHORTEST_PLAIN
+    first = data[np.where(sized, starts + 1, 0)].astype(np.int64)
+    second = data[np.where(sized, starts + 2, 0)].astype(np.int64)
+    wide = first >= 0x80
+    zigzag = np.where(wide, first & 0x7F | second << 7, first)
+    lowest = (zigzag >> 1) ^ -(zigzag & 1)
+    # From `body` on counts and steps take turns. What stands before it is made to look like a count.
+    body = starts + 2 + wide
+    is_step = np.repeat((body & 1).astype(np.uint8), lengths)
+    is_step ^= np.arange(len(data), dtype=np.uint8) & 1
+    rest = data.copy()
+    for head in (starts[sized], starts[sized] + 1, starts[sized & wide] + 2):
+        rest[head], is_step[head] = 1, 0
+    # A step is even (buckets ascend), neither is 0, and none goes on into the next byte.
+    wrong = (rest & is_step) | (rest >> 7) | (rest == 0)
+    steps = np.add.reduceat(rest * is_step, starts, dtype=np.int64) // 2
+    return np.asarray(
+        sized
+        & (data[starts] == FORMAT_BYTE)
+        & ~(wide & (second >= 0x80))
+        & ((starts + lengths - body) % 2 == 1)
+        & (np.bitwise_or.reduceat(wrong & 1, starts) == 0)
+        & (lowest >= BUCKET_RANGE.start)
+        & (lowest + steps < BUCKET_RANGE.stop),
+        dtype=np.bool_,
+    )
+
+
+def _check(path: str, rows: Sequence[int], present: Sequence[bytes]) -> None:
+    """Read every number of these sketches."""
     lengths = np.fromiter(map(len, present), np.int64, len(present))
     data = np.frombuffer(b"".join(present), np.uint8)
     starts = np.cumsum(lengths) - lengths

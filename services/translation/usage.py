@@ -5,7 +5,7 @@ The dictionary's series are checked once each, columns as wholes; no row becomes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from heliostat.model.usage import UsageBatch, UsageReceipt, UsageSeries
 from heliostat.v1 import usage_pb2
 from services.translation.enums import TIER
 from services.translation.fields import required, required_text
-from services.translation.names import named_at
+from services.translation.names import known_region, named_at
 from services.translation.sketches import sketch_column
 
 NOT_MEASURED = -1
@@ -56,32 +56,64 @@ def batch_to_wire(batch: UsageBatch) -> usage_pb2.UsageBatch:
     )
 
 
+class UsageReader:
+    """Reads batches against one catalogue; remembers the series that it found to be known."""
+
+    def __init__(self, catalogue: FleetCatalogue) -> None:
+        self._catalogue = catalogue
+        self._known: dict[tuple[str, str, str, int], UsageSeries] = {}
+
+    def request(self, request: usage_pb2.ReportUsageRequest) -> UsageBatch:
+        """The request's batch. Raises InvalidInput or an Unknown… error."""
+        return self.batch(required("", request, "batch"), request.batch)
+
+    def batch(self, path: str, batch: usage_pb2.UsageBatch) -> UsageBatch:
+        """The batch with every column checked. Raises InvalidInput or an Unknown… error."""
+        rows = len(batch.window_start_seconds)
+        if rows > MAX_ROWS or len(batch.series) > MAX_SERIES:
+            raise InvalidInput(path, f"holds more than {MAX_ROWS} rows", remedy="split it")
+        return UsageBatch(
+            source_id=required_text(f"{path}.source_id", batch.source_id),
+            incarnation=batch.incarnation,
+            sequence=batch.sequence,
+            series=self._series(f"{path}.series", batch.series),
+            series_index=list(batch.series_index),
+            window_start=list(batch.window_start_seconds),
+            revision=list(batch.revision),
+            offered=list(batch.offered_requests),
+            admitted=list(batch.admitted_requests),
+            rejected=list(batch.rejected_requests),
+            retried=list(batch.retried_requests),
+            completed=list(batch.completed_requests),
+            input_tokens=_tokens_from_wire(f"{path}.input_tokens", batch.input_tokens, rows),
+            output_tokens=_tokens_from_wire(f"{path}.output_tokens", batch.output_tokens, rows),
+            ttft=sketch_column(f"{path}.ttft_sketch", batch.ttft_sketch, rows),
+            itl=sketch_column(f"{path}.itl_sketch", batch.itl_sketch, rows),
+            e2e=sketch_column(f"{path}.e2e_sketch", batch.e2e_sketch, rows),
+        )
+
+    def _series(
+        self, path: str, series: Sequence[usage_pb2.UsageSeries]
+    ) -> tuple[UsageSeries, ...]:
+        """The dictionary; every name is the catalogue's, every tier one that its model offers."""
+        known = []
+        for index, one in enumerate(series):
+            key = (one.origin_region, one.serving_region, one.model, one.tier)
+            found = self._known.get(key)
+            if found is None:
+                found = _known_series(f"{path}[{index}]", one, self._catalogue)
+                self._known[key] = found
+            known.append(found)
+        if len(set(known)) != len(known):
+            raise InvalidInput(path, "holds a series twice")
+        return tuple(known)
+
+
 def batch_from_wire(
     path: str, batch: usage_pb2.UsageBatch, catalogue: FleetCatalogue
 ) -> UsageBatch:
-    """The batch with every column checked. Raises InvalidInput or an Unknown… error."""
-    rows = len(batch.window_start_seconds)
-    if rows > MAX_ROWS or len(batch.series) > MAX_SERIES:
-        raise InvalidInput(path, f"holds more than {MAX_ROWS} rows", remedy="split it")
-    return UsageBatch(
-        source_id=required_text(f"{path}.source_id", batch.source_id),
-        incarnation=batch.incarnation,
-        sequence=batch.sequence,
-        series=_series_of(f"{path}.series", batch.series, catalogue),
-        series_index=list(batch.series_index),
-        window_start=list(batch.window_start_seconds),
-        revision=list(batch.revision),
-        offered=list(batch.offered_requests),
-        admitted=list(batch.admitted_requests),
-        rejected=list(batch.rejected_requests),
-        retried=list(batch.retried_requests),
-        completed=list(batch.completed_requests),
-        input_tokens=_tokens_from_wire(f"{path}.input_tokens", batch.input_tokens, rows),
-        output_tokens=_tokens_from_wire(f"{path}.output_tokens", batch.output_tokens, rows),
-        ttft=sketch_column(f"{path}.ttft_sketch", batch.ttft_sketch, rows),
-        itl=sketch_column(f"{path}.itl_sketch", batch.itl_sketch, rows),
-        e2e=sketch_column(f"{path}.e2e_sketch", batch.e2e_sketch, rows),
-    )
+    """One batch with every column checked. Raises InvalidInput or an Unknown… error."""
+    return UsageReader(catalogue).batch(path, batch)
 
 
 def check_skew(path: str, batch: UsageBatch, now: datetime, limits: UsageLimits) -> None:
@@ -146,28 +178,19 @@ def receipt_from_wire(response: usage_pb2.ReportUsageResponse) -> UsageReceipt:
     )
 
 
-def _series_of(
-    path: str, series: Iterable[usage_pb2.UsageSeries], catalogue: FleetCatalogue
-) -> tuple[UsageSeries, ...]:
-    """The dictionary; every name is the catalogue's, every tier one that its model offers."""
-    known = []
-    for index, one in enumerate(series):
-        at = f"{path}[{index}]"
-        value = usage_series_from_wire(at, one)
-        with named_at(f"{at}.origin_region"):
-            catalogue.region(value.origin)
-        with named_at(f"{at}.serving_region"):
-            catalogue.region(value.serving)
-        with named_at(f"{at}.model"):
-            model = catalogue.model(value.model)
-        if model.tier(value.tier) is None:
-            tiers = ", ".join(spec.tier for spec in model.tiers)
-            remedy = f"{value.model} offers {tiers}"
-            raise UnknownTier(value.tier, remedy=remedy, field=f"{at}.tier")
-        known.append(value)
-    if len(set(known)) != len(known):
-        raise InvalidInput(path, "holds a series twice")
-    return tuple(known)
+def _known_series(
+    path: str, series: usage_pb2.UsageSeries, catalogue: FleetCatalogue
+) -> UsageSeries:
+    value = usage_series_from_wire(path, series)
+    known_region(f"{path}.origin_region", value.origin, catalogue)
+    known_region(f"{path}.serving_region", value.serving, catalogue)
+    with named_at(f"{path}.model"):
+        model = catalogue.model(value.model)
+    if model.tier(value.tier) is None:
+        tiers = ", ".join(spec.tier for spec in model.tiers)
+        remedy = f"{value.model} offers {tiers}"
+        raise UnknownTier(value.tier, remedy=remedy, field=f"{path}.tier")
+    return value
 
 
 def _tokens_to_wire(column: Sequence[int | None]) -> list[int]:
@@ -197,5 +220,5 @@ def _sketches_to_wire(column: Sequence[bytes | None]) -> list[bytes]:
 def batch_of_request(
     request: usage_pb2.ReportUsageRequest, catalogue: FleetCatalogue
 ) -> UsageBatch:
-    """The request's batch. Raises InvalidInput or an Unknown… error."""
-    return batch_from_wire(required("", request, "batch"), request.batch, catalogue)
+    """The request's batch, read once. Raises InvalidInput or an Unknown… error."""
+    return UsageReader(catalogue).request(request)

@@ -17,7 +17,7 @@ from services.control_plane.desk import Desk
 from services.control_plane.identity import caller
 from services.translation.pages import page_of
 from services.translation.problems import problem_of
-from services.translation.usage import batch_of_request, check_skew, receipt_to_wire
+from services.translation.usage import UsageReader, check_skew, receipt_to_wire
 from services.translation.usage_views import (
     bucket_to_wire,
     query_from_wire,
@@ -65,6 +65,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._reader = UsageReader(desk.catalogue)
 
     async def ReportUsage(
         self, request_iterator: Any, context: Any
@@ -93,7 +94,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
 
     async def _take(self, request: usage_pb2.ReportUsageRequest) -> Answer | HeliostatError:
         try:
-            batch = batch_of_request(request, self._desk.catalogue)
+            batch = self._reader.request(request)
             check_skew("batch", batch, self._desk.clock.now(), self._desk.usage_limits)
             _check_source(batch)
         except HeliostatError as error:

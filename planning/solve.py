@@ -1,7 +1,8 @@
 """Solve one instance: relaxation → dives → limited branch and bound; keep the better, say how good it is.
 
 The usable share ρ grows with a pool's size, which no linear row can say. The relaxation is solved
-a few times, each with ρ taken at the sizes found before. Whatever whole counts come out are then
+a few times, each with ρ taken at the sizes found before. Whatever whole counts come out (of dives, and as
+everything stands) are then
 priced with ρ at exactly those counts, and repaired upwards where that leaves demand unserved, so
 an answer never claims more than its pools can carry.
 """
@@ -94,6 +95,7 @@ class _Attempt:
         if relaxed.values is None:
             return None
         linear_share = self._share
+        self._keep(self._stay())
         for style in self._settings.styles:
             self._use_share(linear_share)
             self._keep(self._dive(relaxed, style))
@@ -186,6 +188,20 @@ class _Attempt:
         whole = self._linear()
         self._solver.bound(columns, self._programme.lower[columns], self._programme.upper[columns])
         return whole
+
+    def _stay(self) -> Answer:
+        """Everything as it stands, within limits: without it a dive's roundings would move pools for
+        nothing while demand stands still."""
+        moves = self._instance.moves
+        if moves is None or not moves.initial.any():
+            return Answer(values=None, objective=np.inf, bound=np.inf)
+        stands = moves.initial[:, None] + moves.arriving.cumsum(axis=1)
+        counts = np.clip(stands, self._instance.lower, self._instance.upper).astype(np.float64)
+        self._use_share(self._instance.usable_at(counts))
+        self._bound_counts(counts, counts)
+        answer = self._whole_moves(self._linear())
+        self._bound_counts(self._lower(), self._upper())
+        return answer
 
     def _worth_branching(self, relaxed: Answer) -> bool:
         limits = self._settings.limits

@@ -244,3 +244,16 @@ def test_a_pool_that_does_not_exist_cannot_be_explained() -> None:
     stranger = replace(a_pool(), vm_type=a_pool().vm_type)
     with pytest.raises(UnknownPool):
         PerturbingExplainer().explain(problem, replace(PLANNER.plan(problem), targets=()), stranger)
+
+
+# --- calm -------------------------------------------------------------------------------------
+
+
+def test_constant_demand_comes_to_rest() -> None:
+    ready = {pool.key: 3 for pool in a_catalogue().pools}
+    moved = []
+    for _ in range(5):
+        plan = PLANNER.plan(a_problem(25.0, ready=ready))
+        moved.append(sum(abs(t.replicas - t.current) for t in plan.targets))
+        ready = {t.pool: t.replicas for t in plan.targets}
+    assert moved[-2:] == [0, 0]

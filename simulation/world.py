@@ -94,7 +94,7 @@ class SimulatedWorld:
         self.accountant = Accountant(estate)
         self._events: EventQueue[Turn] = EventQueue()
         self._every = _turns(rhythm)
-        self._begin(clock.now(), rhythm)
+        self._begin(clock.now())
 
     @property
     def now(self) -> datetime:
@@ -126,7 +126,7 @@ class SimulatedWorld:
         held = {region: agent.journal.table() for region, agent in self.agents.items()}
         return {region: table for region, table in held.items() if table is not None}
 
-    def _begin(self, now: datetime, rhythm: Rhythm) -> None:
+    def _begin(self, now: datetime) -> None:
         """Everything but the first minute's service happens once at the start."""
         for turn, every in self._every.items():
             first = now + every if turn is Turn.SERVE else now

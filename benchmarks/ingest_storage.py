@@ -82,9 +82,9 @@ def _measure(name: str, url: str, prefill: str, cpu: Callable[[], float]) -> Ite
         f"{_PREFILLED_ROWS / 1e6:.0f}M rows present (filled in {filling.wall_seconds:.0f} s)",
     )
     yield Figure(
-        name=f"roll_up_{name}_rows_per_second",
-        value=rolled / rolling.wall_seconds,
-        unit="roll-up rows/s",
+        name=f"roll_up_{name}_windows_per_second",
+        value=windows / 2 / rolling.wall_seconds,
+        unit="windows/s",
         command=_COMMAND + name,
         cpu_seconds=rolling.cpu_seconds,
         better="higher",

@@ -329,6 +329,7 @@ def upgrade() -> None:
         sa.Column("e2e", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("window_start", "series", "source", name=op.f("pk_usage_windows")),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 70},
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from forecasting.grid import HOUR_SECONDS, Floats, Grid, Ints
 from forecasting.holes import bridge
-from forecasting.methods.arima import is_stationary, quietly
+from forecasting.methods.arima import BRIEFLY, is_stationary, quietly
 from forecasting.methods.arma import paths
 from forecasting.methods.harmonic import scale_parameters
 from forecasting.methods.method import Parameters
@@ -120,7 +120,11 @@ def _estimate(hours: Floats) -> Floats:
 
     found = quietly(
         lambda: innovations_mle(
-            differences, order=(1, 0, 1), seasonal_order=(0, 0, 1, _DAY), demean=False
+            differences,
+            order=(1, 0, 1),
+            seasonal_order=(0, 0, 1, _DAY),
+            demean=False,
+            minimize_kwargs=BRIEFLY,
         )[0]
     )
     if found is None:

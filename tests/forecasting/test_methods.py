@@ -123,8 +123,10 @@ def test_whatever_is_observed_paths_are_finite_and_not_negative(method, data):
 def test_methods_give_the_numbers_that_were_stored():
     """Change them on purpose, and say why in the commit: every stored forecast changes with them."""
     one = panel(rates(21, seed=7))
-    found = {m.name: ahead(m, one)[0].round(1).tolist() for m in METHODS}
-    assert found == STORED
+    assert set(STORED) == {method.name for method in METHODS}
+    for method in METHODS:
+        # A climb on a flat likelihood may end a little elsewhere on another processor.
+        assert_allclose(ahead(method, one)[0], STORED[method.name], rtol=1e-3)
 
 
 def test_statsmodels_is_imported_by_fits_alone():

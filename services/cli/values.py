@@ -19,7 +19,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 def plain(value: Any) -> Any:
     """The value as dictionaries, lists, strings and numbers.
 
-    A field that holds a timedelta becomes `<name>_seconds`; NaN and infinity become null; a latency
+    What holds a timedelta becomes `<name>_seconds`; NaN and infinity become null; a latency
     sketch becomes its count and quantiles in seconds.
     """
     match value:
@@ -42,11 +42,12 @@ def plain(value: Any) -> Any:
         case Span():
             return {"start": iso(value.start), "end": iso(value.end)}
         case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
+            return dict(_named(str(key), item) for key, item in value.items())
         case set() | frozenset():
             return sorted((plain(item) for item in value), key=str)
     if is_dataclass(value) and not isinstance(value, type):
-        return dict(_field(value, field.name) for field in fields(value) if field.name[0] != "_")
+        names = (field.name for field in fields(value) if field.name[0] != "_")
+        return dict(_named(name, getattr(value, name)) for name in names)
     return [plain(item) for item in value]
 
 
@@ -61,6 +62,5 @@ def iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _field(value: Any, name: str) -> tuple[str, Any]:
-    item = getattr(value, name)
+def _named(name: str, item: Any) -> tuple[str, Any]:
     return (f"{name}_seconds" if isinstance(item, timedelta) else name), plain(item)

@@ -1,0 +1,280 @@
+"""Client commands against a running control plane: what an operator types, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from heliostat.clock import SystemClock
+from heliostat.model.command import Acknowledgement, CommandState
+from heliostat.model.forecast import Champion
+from heliostat.model.governance import Mode
+from heliostat.model.instants import floor_to
+from heliostat.model.names import RegionName
+from heliostat.v1 import usage_pb2
+from services.cli.certificates import CertificateMaker
+from services.control_plane.identity import Identity, Role
+from services.control_plane.ticks import Tick
+from services.translation.usage import batch_to_wire
+from tests.builders import MINUTE, NOON, a_batch, a_forecast, a_pool, a_window
+from tests.cli.running import Ran, heliostat
+from tests.support.certificates import Authority
+from tests.support.planes import World, a_world
+
+POOL = a_pool()
+
+
+class Desk:
+    """An operator's shell that talks to one control plane."""
+
+    def __init__(self, world: World, *options: object) -> None:
+        self.world = world
+        self._options = options or ("--address", world.plane.address)
+
+    async def __call__(self, *arguments: object) -> Ran:
+        return await asyncio.to_thread(heliostat, *arguments, *self._options)
+
+    async def json(self, *arguments: object) -> Any:
+        ran = await self(*arguments, "--json")
+        assert ran.code == 0, ran.err
+        return ran.json
+
+
+@asynccontextmanager
+async def a_desk(**changes: Any) -> AsyncIterator[Desk]:
+    """At the present, since expiries are typed as lengths of time from now."""
+    async with a_world(at=SystemClock().now(), **changes) as world:
+        yield Desk(world)
+
+
+async def test_a_fresh_control_plane_says_that_nothing_is_there_yet() -> None:
+    async with a_desk() as desk:
+        for arguments, sentence in (
+            (("plan", "get"), None),
+            (("route", "get"), "No routing table has been published yet"),
+            (("usage", "query"), "No usage between"),
+            (("forecast", "get"), "No forecast is in force"),
+            (("forecast", "accuracy"), "No forecast has met its truth yet"),
+            (("fleet", "overrides"), "No override is in force"),
+            (("fleet", "commands"), "No command matches"),
+            (("fleet", "get"), "No pool holds a replica"),
+            (("mode", "get"), "advisory everywhere"),
+        ):
+            ran = await desk(*arguments)
+            if sentence is None:
+                assert ran.code == 71
+                assert "Traceback" not in ran.err
+            else:
+                assert ran.code == 0, ran.err
+                assert sentence in " ".join(ran.out.split())
+
+
+async def test_a_mode_is_set_with_its_reason_and_read_back() -> None:
+    async with a_desk() as desk:
+        ran = await desk("mode", "set", "active", "--reason", "go live", "--dry-run")
+        assert "would be active" in ran.out
+        assert (await desk.json("mode", "get"))["settings"] == []
+        await desk("mode", "set", "active", "--reason", "go live")
+        answer = await desk.json("mode", "get")
+        assert answer["effective"] == {"east": "active", "west": "active"}
+        assert answer["settings"][0]["reason"] == "go live"
+        stale = await desk("mode", "set", "paused", "--reason", "x", "--etag", "stale")
+        assert stale.code == 72
+
+
+async def test_a_scale_order_becomes_a_command_with_an_override() -> None:
+    async with a_desk(targets={POOL: 3}) as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        dry = await desk("fleet", "scale", POOL, 4, "--reason", "launch", "--dry-run")
+        assert "Nothing was ordered" in dry.out
+        assert (await desk.json("fleet", "commands"))["commands"] == []
+        answer = await desk.json("fleet", "scale", POOL, 4, "--reason", "launch", "--for", "2h")
+        assert answer["command"]["order"]["target_replicas"] == 4
+        (override,) = answer["overrides"]
+        assert override["target_replicas"] == 4
+        shown = await desk("fleet", "commands")
+        assert "east/alpha/small" in shown.out
+        assert "launch" in shown.out
+        assert max(map(len, shown.out.splitlines())) <= 80
+        overrides = await desk("fleet", "overrides")
+        assert "launch" in overrides.out
+        ended = await desk("fleet", "cancel", override["override_id"], "--override")
+        assert "the planner decides again" in " ".join(ended.out.split())
+        cancelled = await desk("fleet", "cancel", "1")
+        assert "cancelled" in cancelled.out
+        assert (await desk("fleet", "cancel", "1")).code == 71
+
+
+async def test_a_request_id_repeated_orders_nothing_twice() -> None:
+    async with a_desk() as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        order = ("fleet", "scale", POOL, 2, "--reason", "r", "--request-id", "abc")
+        first, again = await desk.json(*order), await desk.json(*order)
+        assert first["command"]["command_id"] == again["command"]["command_id"]
+        other = await desk("fleet", "scale", POOL, 5, "--reason", "r", "--request-id", "abc")
+        assert other.code == 73
+
+
+async def test_waiting_stays_until_the_agent_has_ended_the_command() -> None:
+    async with a_desk() as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        order = asyncio.create_task(
+            desk("fleet", "scale", POOL, 2, "--reason", "r", "--wait", "--json")
+        )
+        outbox = desk.world.stores.outbox
+        for _ in range(200):
+            if outbox.commands():
+                break
+            await asyncio.sleep(0.05)
+        (command,) = outbox.commands()
+        outbox.acknowledge(
+            Acknowledgement(
+                command_id=command.command_id,
+                region=RegionName("east"),
+                state=CommandState.APPLIED,
+                at=desk.world.clock.now(),
+                detail="done",
+            )
+        )
+        ran = await asyncio.wait_for(order, 20)
+        assert ran.json["command"]["state"] == "applied"
+
+
+async def test_a_redeploy_takes_absolute_counts_for_both_pools() -> None:
+    async with a_desk() as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        source, destination = f"{POOL}=1", f"{a_pool(model='beta')}=3"
+        answer = await desk.json("fleet", "redeploy", source, destination, "--reason", "shift")
+        order = answer["command"]["order"]
+        assert (order["source_target"], order["destination_target"]) == (1, 3)
+        bad = await desk("fleet", "redeploy", "east/alpha/small", destination, "--reason", "r")
+        assert bad.code == 65
+
+
+async def test_a_plan_is_shown_explained_proposed_and_approved() -> None:
+    async with a_desk(targets={POOL: 3}) as desk:
+        await desk.world.tick(Tick.REPLAN)
+        shown = await desk("plan", "get")
+        assert "east/alpha/small" in shown.out
+        assert max(map(len, shown.out.splitlines())) <= 80
+        plan = await desk.json("plan", "get", 1)
+        assert plan["version"] == 1
+        explained = await desk("plan", "explain", POOL)
+        assert "target" in explained.out
+        proposed = await desk.json(
+            "plan", "propose", "--demand", 2, "--lost-region", "west", "--quota", "east/small=9"
+        )
+        assert proposed["version"] == 0
+        approved = await desk.json("plan", "approve", 1)
+        assert approved["commands"]
+        assert (await desk("plan", "get", 9)).code == 66
+        assert (await desk("plan", "explain", "east/alpha")).code == 65
+        unknown = await desk("plan", "propose", "--lost-region", "moon")
+        assert unknown.code == 66
+        assert "east, west" in unknown.err
+
+
+async def test_routes_are_shown_and_watched_line_by_line() -> None:
+    async with a_desk(targets={POOL: 3}) as desk:
+        await desk.world.tick(Tick.REPLAN, Tick.REROUTE)
+        shown = await desk("route", "get", "--region", "east")
+        assert "east: version" in shown.out
+        watched = await desk("route", "watch", "east", "--tables", 1, "--json")
+        assert watched.code == 0, watched.err
+        (line,) = watched.out.splitlines()
+        assert json.loads(line)["origin"] == "east"
+        assert (await desk("route", "get", "--region", "moon")).code == 66
+
+
+async def test_usage_is_queried_with_missing_measurements_as_null() -> None:
+    async with a_desk() as desk:
+        start = _minute(desk.world.clock.now() - timedelta(minutes=10))
+        batch = a_batch(
+            [
+                a_window(
+                    start, offered=9, admitted=9, completed=9, input_tokens=None, output_tokens=None
+                )
+            ]
+        )
+        request = usage_pb2.ReportUsageRequest(batch=batch_to_wire(batch))
+        assert [answer async for answer in desk.world.client.usage.ReportUsage(iter([request]))]
+        answer = await desk.json("usage", "query", "--start", "-1h", "--bucket", "1m")
+        (bucket,) = answer["buckets"]
+        assert bucket["offered"] == 9
+        assert bucket["input_tokens"] is None
+        assert answer["bucket_seconds"] == 60
+        shown = await desk("usage", "query", "--latency")
+        assert "–" in shown.out
+        assert max(map(len, shown.out.splitlines())) <= 80
+        assert (await desk("usage", "query", "--bucket", "90s")).code == 65
+        assert (await desk("usage", "query", "--region", "moon")).code == 66
+
+
+async def test_forecasts_and_champions_are_shown() -> None:
+    async with a_world(at=NOON) as world:
+        desk = Desk(world)
+        forecast, epoch = a_forecast(), world.plane.leader.epoch()
+        world.stores.forecasts.store([forecast], epoch=epoch)
+        champion = Champion(
+            key=forecast.key,
+            method="harmonic",
+            since=NOON,
+            reason="best",
+            losses=(("harmonic", 1.0),),
+        )
+        world.stores.forecasts.store_champions([champion], epoch=epoch)
+        shown = await desk("forecast", "get", "--steps", 2)
+        assert str(forecast.key) in shown.out
+        answer = await desk.json("forecast", "get")
+        assert answer["forecasts"][0]["method"] == forecast.method
+        accuracy = await desk("forecast", "accuracy")
+        assert "harmonic" in accuracy.out
+
+
+async def test_certificates_that_we_made_open_the_door_and_roles_close_it(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.server()
+    operator = authority.client(Identity(role=Role.OPERATOR, name="anna"))
+    async with a_world(at=SystemClock().now(), tls=tls, credentials=operator) as world:
+        maker = CertificateMaker(tmp_path, now=SystemClock().now(), valid=timedelta(days=1))
+        maker.make(servers=["localhost"], clients=["gateway/east/g", "operator/anna"])
+        port = world.plane.address.rsplit(":", 1)[1]
+
+        def as_(stem: str) -> Desk:
+            return Desk(
+                world,
+                *("--address", f"localhost:{port}", "--tls-ca", tmp_path / "ca.pem"),
+                *(
+                    "--tls-cert",
+                    tmp_path / f"{stem}.pem",
+                    "--tls-key",
+                    tmp_path / f"{stem}-key.pem",
+                ),
+            )
+
+        anna, gateway = as_("operator-anna"), as_("gateway-east-g")
+        assert (await anna("mode", "set", "active", "--reason", "r")).code == 0
+        refused = await gateway("mode", "set", "paused", "--reason", "r")
+        assert refused.code == 77
+        assert "SetMode" in refused.err
+        nobody = Desk(world, "--address", f"localhost:{port}")
+        assert (await nobody("mode", "get")).code == 69
+
+
+async def test_nobody_at_the_address_is_one_sentence_with_a_remedy() -> None:
+    async with a_desk() as desk:
+        address = desk.world.plane.address
+        await desk.world.plane.stop()
+        ran = await asyncio.to_thread(heliostat, "mode", "get", "--address", address)
+        assert ran.code == 69
+        assert "does not answer" in ran.err
+        assert "Traceback" not in ran.err
+
+
+def _minute(instant: datetime) -> datetime:
+    return floor_to(instant, MINUTE)

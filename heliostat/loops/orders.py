@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,11 +38,19 @@ class OrderBook:
         author: str,
         least_mode: Mode = Mode.ACTIVE,
     ) -> tuple[Command, ...]:
-        """Commands that bring the fleet to the plan's targets, in regions whose mode allows it."""
+        """Commands that bring the fleet to the plan's targets, in regions whose mode allows it.
+
+        Redeployments come first, then releases, then purchases: what is given back may be what the
+        quota needs.
+        """
         allowed = [t for t in plan.targets if self._may_order(t.pool, least_mode)]
-        changed = {t.pool: t for t in allowed if t.replicas != self.wanted(t.pool)}
+        standing = {t.pool: self.wanted(t.pool) for t in allowed}
+        changed = {t.pool: t for t in allowed if t.replicas != standing[t.pool]}
         orders = [*self._redeploys(plan, changed)]
-        orders += [(ScaleOrder(pool=p, target_replicas=t.replicas), t) for p, t in changed.items()]
+        moved = _moved(plan, changed)
+        scaled = [t for p, t in changed.items() if t.replicas != standing[p] + moved[p]]
+        scaled.sort(key=lambda target: target.replicas > standing[target.pool])
+        orders += [(ScaleOrder(pool=t.pool, target_replicas=t.replicas), t) for t in scaled]
         return tuple(
             Command(
                 region=target.pool.region,
@@ -73,6 +82,16 @@ class OrderBook:
                 destination_target=destination.replicas,
             )
             yield order, destination
+
+
+def _moved(plan: CapacityPlan, changed: Mapping[PoolKey, PoolTarget]) -> Counter[PoolKey]:
+    """Replicas that redeployments bring to each pool, negative where they leave."""
+    moved: Counter[PoolKey] = Counter()
+    for move in plan.redeployments:
+        if move.source in changed and move.destination in changed:
+            moved[move.source] -= move.replicas
+            moved[move.destination] += move.replicas
+    return moved
 
 
 def _target_of(order: Order, pool: PoolKey, otherwise: int) -> int:

@@ -99,8 +99,25 @@ def test_a_redeployment_goes_before_the_scaling_of_its_pools() -> None:
     )
     assert orders(made) == [
         RedeployOrder(source=SMALL, source_target=3, destination=BETA, destination_target=4),
-        ScaleOrder(pool=SMALL, target_replicas=3),
         ScaleOrder(pool=BETA, target_replicas=4),
+    ]
+
+
+def test_a_redeployment_that_explains_both_targets_needs_no_scaling() -> None:
+    move = Redeployment(source=SMALL, destination=BETA, replicas=2)
+    made = book({SMALL: 5, BETA: 1}).orders(
+        plan({SMALL: 3, BETA: 3}, move), now=NOON, author="planner"
+    )
+    assert orders(made) == [
+        RedeployOrder(source=SMALL, source_target=3, destination=BETA, destination_target=3)
+    ]
+
+
+def test_releases_go_before_purchases() -> None:
+    made = book({SMALL: 1, BIG: 5}).orders(plan({SMALL: 4, BIG: 2}), now=NOON, author="planner")
+    assert orders(made) == [
+        ScaleOrder(pool=BIG, target_replicas=2),
+        ScaleOrder(pool=SMALL, target_replicas=4),
     ]
 
 

@@ -48,7 +48,8 @@ class DecisionStore(Protocol):
     """Takes whole decisions."""
 
     def commit(self, decision: Decision, *, epoch: int) -> Committed:
-        """Store everything or nothing. Plan versions, routing versions and command ids are given
+        """Store everything or nothing; a decision whose only news are commands that were all stored
+        before (same `request_id`) changes nothing. Plan versions, routing versions and command ids are given
         here and grow, also across epochs; commands made with a plan get its version, tables the
         version of the newest plan.
 
@@ -133,7 +134,7 @@ class CommandOutbox(Protocol):
     def cancel(
         self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
     ) -> Command:
-        """End a command as cancelled. A leased command's agent learns of it through its stream and
+        """End a command as cancelled, with an audit record. A leased command's agent learns of it through its stream and
         lets go at the next safe point. Empty `etag` = whatever revision. Raises UnknownCommand,
         CommandFinished, StaleEtag, Fenced."""
         ...
@@ -152,7 +153,8 @@ class OverrideBook(Protocol):
     """Manual targets."""
 
     def overrides(self, now: datetime) -> tuple[Override, ...]:
-        """Those in force at `now`; of several for one pool only the newest."""
+        """Those in force at `now`, by pool; a newer one for a pool replaces an older one for good, so
+        that nothing comes back when the newer one ends."""
         ...
 
     def override(self, override_id: str) -> Override:
@@ -162,7 +164,7 @@ class OverrideBook(Protocol):
     def cancel_override(
         self, override_id: str, *, author: str, now: datetime, epoch: int
     ) -> Override:
-        """End it now. Raises UnknownOverride, OverrideExpired, Fenced."""
+        """End it now, with an audit record. Raises UnknownOverride, OverrideExpired, Fenced."""
         ...
 
 

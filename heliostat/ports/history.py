@@ -16,7 +16,7 @@ class UsageHistory(Protocol):
     """Stores usage windows once, whatever is replayed, and sums them up.
 
     Key `(source_id, series, window_start)`: a higher revision replaces, an equal or lower one
-    changes nothing, sources are summed.
+    changes nothing, sources are summed. A window from before what was pruned changes nothing.
     """
 
     def record(self, batches: Sequence[UsageBatch]) -> tuple[UsageReceipt, ...]:

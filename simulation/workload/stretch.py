@@ -38,12 +38,11 @@ def plan_stretch(span: timedelta, wanted: int) -> Stretch:
     days = minutes // DAY
     need = wanted // DAY
     if days >= 7:
+        if days >= need + 7:
+            # The first weekday that fits lies at most a week into the series.
+            said = f"Of {days} days a stretch of {need} within the first {need + 7} is used."
+            return Stretch(period=(need + 7) * DAY, wanted=wanted, sentence=said)
         weeks = days // 7
-        # The first weekday that fits lies at most a week into the series.
-        if weeks * 7 >= need + 7:
-            used = (need + 13) // 7 * 7
-            said = f"Of {days} days a stretch of {need} within the first {used} is used."
-            return Stretch(period=used * DAY, wanted=wanted, sentence=said)
         said = (
             f"{weeks * 7} days are tiled to {need} days with weekdays kept; repeated days vary by a few "
             "per cent, so that nobody knows them by heart."

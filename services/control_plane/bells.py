@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
 
 from heliostat.errors import Unavailable
 from storage.notify import Topic
-
-T = TypeVar("T")
 
 
 class Bells:
@@ -60,32 +56,3 @@ class Bells:
         if not self.closing.is_set():
             self._waking[topic].set()
             self._waking[topic] = asyncio.Event()
-
-
-async def while_listening(
-    answers: AsyncIterator[T], listening: Coroutine[Any, Any, None]
-) -> AsyncIterator[T]:
-    """Yield the answers while a second coroutine hears the caller; its error ends both.
-
-    The caller may stop talking (the coroutine ends) and still gets answers.
-    """
-    hearing = asyncio.create_task(listening)
-    try:
-        while True:
-            answer = asyncio.ensure_future(_next(answers))
-            try:
-                await asyncio.wait({answer, hearing}, return_when=asyncio.FIRST_COMPLETED)
-                if hearing.done():
-                    hearing.result()
-                yield await answer
-            except StopAsyncIteration:
-                return
-            finally:
-                answer.cancel()
-    finally:
-        hearing.cancel()
-        await asyncio.gather(hearing, return_exceptions=True)
-
-
-async def _next(answers: AsyncIterator[T]) -> T:
-    return await anext(answers)

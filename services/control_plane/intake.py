@@ -19,9 +19,9 @@ from services.control_plane.wording import report
 
 _log = logging.getLogger(__name__)
 
-MOST_ROWS_A_COMMIT = 100_000
-MOST_WAITING = 256
-"""Batches that wait or are being committed; more streams than that wait for room."""
+MOST_ROWS_A_COMMIT = 40_000
+MOST_ROWS_WAITING = 80_000
+"""Rows that wait or are being committed, about a kilobyte each; who brings more waits for room."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,8 @@ class UsageIntake:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._room = asyncio.Semaphore(MOST_WAITING)
+        self._rows = 0
+        self._room = asyncio.Condition()
         self._task = asyncio.create_task(self._commit_forever())
         self.stored_windows = 0
         self.commits = 0
@@ -50,9 +51,10 @@ class UsageIntake:
 
         The future raises what `UsageHistory.record` raises for this batch.
         """
-        await self._room.acquire()
+        async with self._room:
+            await self._room.wait_for(lambda: not self._rows or self._fits(batch))
+            self._rows += len(batch)
         waiting = _Waiting(batch)
-        waiting.answer.add_done_callback(lambda _: self._room.release())
         if self._task.done():
             waiting.answer.set_exception(Unavailable("usage is no longer taken in"))
         else:
@@ -73,9 +75,18 @@ class UsageIntake:
             group = self._next_group()
             await self._commit(group)
             del self._waiting[: len(group)]
+            await self._make_room(group)
             if not self._waiting:
                 self._work.clear()
                 self._idle.set()
+
+    def _fits(self, batch: UsageBatch) -> bool:
+        return self._rows + len(batch) <= MOST_ROWS_WAITING
+
+    async def _make_room(self, group: Sequence[_Waiting]) -> None:
+        async with self._room:
+            self._rows -= sum(len(waiting.batch) for waiting in group)
+            self._room.notify_all()
 
     def _next_group(self) -> list[_Waiting]:
         rows = 0

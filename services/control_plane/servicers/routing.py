@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
-from services.control_plane.bells import while_listening
 from services.control_plane.desk import Desk
 from services.control_plane.identity import caller
 from services.translation.fields import required_text
@@ -30,8 +30,13 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self, request_iterator: Any, context: Any
     ) -> AsyncIterator[bytes]:
         watch = await self._subscribe(request_iterator)
-        async for response in while_listening(watch.tables(), watch.listen(request_iterator)):
-            yield response
+        hearing = asyncio.create_task(watch.listen(request_iterator))
+        hearing.add_done_callback(watch.heard)
+        try:
+            async for response in watch.tables():
+                yield response
+        finally:
+            hearing.cancel()
 
     async def GetRoutes(
         self, request: routing_pb2.GetRoutesRequest, context: Any
@@ -70,15 +75,34 @@ class _Watch:
         self._origin = origin
         self._gateway_id = gateway_id
         self._nonce = 0
+        self._waiting: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
 
     async def tables(self) -> AsyncIterator[bytes]:
         """The newest table now and whenever there is a newer one, as ready responses."""
-        seen = ""
-        while True:
-            table = await self._desk.routes.next(self._origin, seen)
-            seen = table.version
-            self._nonce += 1
-            yield table.response(str(self._nonce))
+        seen, hub = "", self._desk.routes
+        hub.watchers += 1
+        try:
+            while self._failure is None:
+                table = hub.newest(self._origin)
+                if table is None or table.version == seen:
+                    self._waiting = hub.news(self._origin)
+                    await self._waiting
+                    continue
+                seen = table.version
+                self._nonce += 1
+                yield table.response(str(self._nonce))
+            raise self._failure
+        finally:
+            hub.watchers -= 1
+
+    def heard(self, hearing: asyncio.Task[None]) -> None:
+        """The gateway stopped talking; when that was for an error, the tables stop too."""
+        if hearing.cancelled():
+            return
+        self._failure = hearing.exception()
+        if self._failure is not None and self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     async def listen(self, requests: Any) -> None:
         """Keep every word on the table sent last; words on earlier ones come too late to matter."""

@@ -25,7 +25,7 @@ from services.translation.usage_views import (
 )
 from storage.notify import Topic
 
-PIPELINE = 16
+PIPELINE = 8
 """Batches of one stream that may wait for their commit."""
 SETTLED_AFTER = timedelta(hours=1)
 """Buckets older than this are not looked at again by a stream."""

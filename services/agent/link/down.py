@@ -16,7 +16,7 @@ from heliostat.model.routing import RoutingTable
 from heliostat.v1 import fleet_pb2, routing_pb2
 from services.agent.board import RouteBoard
 from services.agent.journal.agent_journal import SqliteJournal
-from services.agent.link.home import Home, check_end
+from services.agent.link.home import Home, check_end, write_to
 from services.translation.commands import command_from_wire
 from services.translation.routing import table_from_wire
 from services.wording import report
@@ -82,14 +82,15 @@ async def watch_routes(
     try:
         await call.wait_for_connection()
         connected()
-        await call.write(
+        await write_to(
+            call,
             routing_pb2.WatchRoutesRequest(
                 subscribe=routing_pb2.RouteSubscription(
                     origin_region=region,
                     gateway_id=agent_id,
                     held_version="" if held is None else held.version,
                 )
-            )
+            ),
         )
         async for response in _messages(call):
             word = routing_pb2.RouteAcknowledgement(
@@ -106,7 +107,7 @@ async def watch_routes(
                 await board.refuse(response.table.version)
                 word.accepted, word.detail = False, str(error)
                 report(_log, "table_refused", error, version=word.version)
-            await call.write(routing_pb2.WatchRoutesRequest(acknowledgement=word))
+            await write_to(call, routing_pb2.WatchRoutesRequest(acknowledgement=word))
     finally:
         call.cancel()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,3 +122,12 @@ async def check_end(call: aio.StreamStreamCall[Any, Any]) -> None:
             await call.trailing_metadata(),
             details=await call.details(),
         )
+
+
+async def write_to(call: aio.StreamStreamCall[Any, Any], request: Any) -> None:
+    """Write to a stream. Raises the call's error, or Unavailable, when it has ended meanwhile."""
+    try:
+        await call.write(request)
+    except asyncio.InvalidStateError:
+        await check_end(call)
+        raise Unavailable("the control plane ended the stream") from None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from random import Random
 
 from grpc import aio
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import DataLoss, HeliostatError, NotFound, Unavailable
+from heliostat.errors import DataLoss, HeliostatError, NotFound, NotLeader, Unavailable
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2, routing_pb2
 from services.agent.board import RouteBoard
@@ -27,6 +27,7 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_SECONDS = 1.0
+_TRY_AGAIN_SECONDS = 0.2
 _CALL_SECONDS = 30.0
 _MOST_COMMANDS = 1000
 _OPEN = (
@@ -105,31 +106,44 @@ class Link:
 
         Raises Unavailable when that does not happen in time; whatever was exchanged stays so.
         """
-        async with self._in_time(timeout_seconds):
-            for name, send in SENDS.items():
-                async with self._turns[name]:
-                    await send(self._home, self._journal)
+        await self._in_time(timeout_seconds, self._send_all)
+
+    async def _send_all(self) -> None:
+        for name, send in SENDS.items():
+            async with self._turns[name]:
+                await send(self._home, self._journal)
 
     async def receive_all(self, timeout_seconds: float = 60.0) -> None:
         """Until the newest table and every open command that the control plane has now are here.
 
         Raises Unavailable when that does not happen in time; whatever was exchanged stays so.
         """
-        async with self._in_time(timeout_seconds):
-            await self._have_commands()
-            await self._have_table()
+        await self._in_time(timeout_seconds, self._receive_all)
 
-    @asynccontextmanager
-    async def _in_time(self, timeout_seconds: float) -> AsyncIterator[None]:
+    async def _receive_all(self) -> None:
+        await self._have_commands()
+        await self._have_table()
+
+    async def _in_time(self, timeout_seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Once through `work`, from the beginning again while nobody answers; other errors end it."""
+        problem: HeliostatError | None = None
         try:
             async with asyncio.timeout(timeout_seconds):
-                yield
+                while True:
+                    try:
+                        await work()
+                    except (aio.AioRpcError, HeliostatError) as failure:
+                        problem = _error_of(failure)
+                        if not isinstance(problem, NotLeader | Unavailable):
+                            raise problem from failure
+                    else:
+                        return
+                    await _pause(_TRY_AGAIN_SECONDS)
         except TimeoutError:
+            why = f": {problem}" if problem is not None else ""
             raise Unavailable(
-                f"not level with {self._home.address} after {timeout_seconds:.0f} s"
+                f"not level with {self._home.address} after {timeout_seconds:.0f} s{why}"
             ) from None
-        except aio.AioRpcError as failure:
-            raise error_of(failure) from failure
 
     # --- the five tasks ------------------------------------------------------------------------
 
@@ -139,7 +153,7 @@ class Link:
             try:
                 await attempt()
             except (aio.AioRpcError, HeliostatError) as failure:
-                error = error_of(failure) if isinstance(failure, aio.AioRpcError) else failure
+                error = _error_of(failure)
                 if isinstance(error, DataLoss):
                     raise error from failure
                 if self._well.get(name, True):
@@ -224,6 +238,10 @@ class Link:
             if all(table.version == self._board.judged for table in answer.tables):
                 return
             await self._board.next_judgement(_LOOK_AGAIN_SECONDS)
+
+
+def _error_of(failure: aio.AioRpcError | HeliostatError) -> HeliostatError:
+    return error_of(failure) if isinstance(failure, aio.AioRpcError) else failure
 
 
 async def _pause(seconds: float) -> None:

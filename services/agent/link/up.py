@@ -15,7 +15,7 @@ from grpc import aio
 from heliostat.errors import InvalidInput, Unavailable, UnknownCommand
 from heliostat.v1 import fleet_pb2, usage_pb2
 from services.agent.journal.agent_journal import SqliteJournal
-from services.agent.link.home import Home, check_end
+from services.agent.link.home import Home, check_end, write_to
 from services.translation.commands import word_to_wire
 from services.translation.fleet import observation_to_wire
 from services.translation.problems import error_of, error_of_problem
@@ -50,7 +50,7 @@ async def _exchange(
     call: _UsageCall, journal: SqliteJournal, batches: Sequence[usage_pb2.UsageBatch]
 ) -> None:
     for batch in batches:
-        await call.write(usage_pb2.ReportUsageRequest(batch=batch))
+        await write_to(call, usage_pb2.ReportUsageRequest(batch=batch))
     for _ in batches:
         answer = await call.read()
         if not isinstance(answer, usage_pb2.ReportUsageResponse):
@@ -74,7 +74,7 @@ async def _take_refusal(
             filler = usage_pb2.UsageBatch(
                 source_id=answer.source_id, incarnation=answer.incarnation, sequence=missing
             )
-            await call.write(usage_pb2.ReportUsageRequest(batch=filler))
+            await write_to(call, usage_pb2.ReportUsageRequest(batch=filler))
             await call.read()
         say(_log, "usage_gap_filled", level=logging.WARNING, source_id=answer.source_id)
         return

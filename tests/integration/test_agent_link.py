@@ -1,0 +1,262 @@
+"""An agent and its control plane over gRPC on loopback: together, apart for an hour, and level again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from grpc import aio
+from numpy.random import SeedSequence
+
+from heliostat.errors import NotLeader, Unavailable
+from heliostat.model.command import CommandState
+from heliostat.model.instants import Span
+from heliostat.model.names import Tier
+from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
+from heliostat.model.usage import UsageQuery
+from heliostat.v1 import routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
+from services.agent.agent import Agent
+from services.agent.bootstrap import Hands, build_agent
+from services.agent.drivers.simulated import simulated_driver
+from services.agent.journal.routing_file import read_routing_file
+from services.agent.settings import AgentSettings
+from services.translation.usage import batch_to_wire
+from tests.builders import MINUTE, NOON, a_batch, a_catalogue, a_series, a_window
+from tests.support.agents import EAST, a_command
+from tests.support.control_plane import ControlPlane
+
+ALL_DAY = UsageQuery(span=Span(NOON - timedelta(days=1), NOON + timedelta(days=1)))
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[ControlPlane]:
+    plane = ControlPlane(a_catalogue())
+    await plane.start()
+    yield plane
+    await plane.stop()
+
+
+def an_agent(folder: Path, *addresses: str) -> Agent:
+    settings = AgentSettings(
+        region="east",
+        control_planes=addresses,
+        data_dir=folder,
+        local_listen="127.0.0.1:0",
+        metrics_listen="",
+        seed=1,
+        power_safe=False,
+    )
+    catalogue = a_catalogue()
+    return build_agent(
+        settings,
+        catalogue,
+        now=NOON,
+        hands_of=lambda _: Hands(driver=simulated_driver(EAST, catalogue, SeedSequence(1))),
+    )
+
+
+@asynccontextmanager
+async def started(folder: Path, *addresses: str) -> AsyncIterator[Agent]:
+    agent = an_agent(folder, *addresses)
+    await agent.start()
+    try:
+        yield agent
+    finally:
+        await agent.stop(0)
+
+
+@pytest.fixture
+async def agent(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Agent]:
+    async with started(tmp_path, plane.address) as agent:
+        yield agent
+
+
+def a_table(version: str, weight_to: str = "west") -> RoutingTable:
+    share = RouteShare(
+        serving=weight_to,  # type: ignore[arg-type]
+        weight_ppm=MILLION,
+        ingress_endpoint="127.0.0.1:18002",
+    )
+    entry = RouteEntry(model=a_series().model, tier=Tier.BATCH, shares=(share,))
+    return RoutingTable(
+        origin=EAST, valid_from=NOON, stale_after=5 * MINUTE, entries=(entry,), version=version
+    )
+
+
+async def report(agent: Agent, source: str, first: int, last: int, incarnation: int = 1) -> None:
+    """A local gateway reports one window a minute and hears that each is durable."""
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        call = usage_pb2_grpc.UsageServiceStub(channel).ReportUsage()
+        for number in range(first, last + 1):
+            batch = a_batch(
+                [a_window(NOON + MINUTE * number)],
+                source_id=source,
+                incarnation=incarnation,
+                sequence=number,
+            )
+            await call.write(usage_pb2.ReportUsageRequest(batch=batch_to_wire(batch)))
+            answer = await call.read()
+            assert not answer.HasField("refusal"), answer
+            assert answer.durable_sequence >= number
+        await call.done_writing()
+
+
+async def local_routes(agent: Agent) -> routing_pb2.RoutingTable:
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        stub = routing_pb2_grpc.RoutingServiceStub(channel)
+        answer = await stub.GetRoutes(routing_pb2.GetRoutesRequest(origin_region="east"))
+        return answer.tables[0]
+
+
+async def test_an_order_comes_down_and_its_end_goes_up(plane: ControlPlane, agent: Agent) -> None:
+    await plane.order(a_command(target=2))
+    await agent.catch_up()
+    now = NOON
+    while not plane.words or not plane.words[-1].state.ended:
+        agent.tick(now)
+        await agent.catch_up()
+        now += MINUTE
+    assert [w.state for w in plane.words if w.state.ended] == [CommandState.APPLIED]
+    assert {p.ready_replicas for p in plane.observations[-1].pools} == {0, 2}
+
+
+async def test_a_cancelled_order_is_let_go(plane: ControlPlane, agent: Agent) -> None:
+    await plane.order(a_command(target=2))
+    await agent.catch_up()
+    await plane.order(a_command(target=2, state=CommandState.CANCELLED, revision=2))
+    await agent.catch_up()
+    agent.tick(NOON)
+    await agent.catch_up()
+    assert plane.words[-1].state is CommandState.CANCELLED
+
+
+async def test_an_hour_without_control_plane_loses_nothing(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await plane.publish(a_table("7"))
+    await agent.catch_up()
+    await plane.stop()
+    for source in ("east/gateway-1", "east/gateway-2"):
+        await report(agent, source, 1, 60)
+    for minute in range(60):
+        agent.tick(NOON + MINUTE * minute)
+    with pytest.raises(Unavailable):
+        await agent.catch_up(timeout_seconds=0.5)
+    assert (await local_routes(agent)).version == "7"
+    await plane.start()
+    await agent.catch_up()
+    assert plane.offered(ALL_DAY) == 2 * 60 * 10
+    assert agent.journal.usage.waiting() == 0
+    newest = plane.observations[-1].observed_at.seconds
+    assert newest == int((NOON + 59 * MINUTE).timestamp())
+
+
+async def test_what_was_answered_to_a_gateway_survives_the_agent(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    async with started(tmp_path, "127.0.0.1:1") as first:
+        await report(first, "east/gateway-1", 1, 5)
+    async with started(tmp_path, plane.address) as second:
+        await second.catch_up()
+        await report(second, "east/gateway-1", 3, 5)  # a replay
+        await second.catch_up()
+    assert plane.offered(ALL_DAY) == 50
+
+
+async def test_a_table_that_nobody_could_follow_is_refused_and_the_last_good_one_stays(
+    plane: ControlPlane, agent: Agent, tmp_path: Path
+) -> None:
+    await plane.publish(a_table("7"))
+    await agent.catch_up()
+    await plane.publish(a_table("8", weight_to="atlantis"))
+    await agent.catch_up()
+    await plane.publish(a_table("9"))
+    await agent.catch_up()
+    verdicts = [(word.version, word.accepted) for word in plane.judgements]
+    assert verdicts[:2] == [("7", True), ("8", False)]
+    assert "atlantis" in plane.judgements[1].detail
+    assert (await local_routes(agent)).version == "9"
+    kept = read_routing_file(tmp_path / "routes.json")
+    assert kept is not None
+    assert kept.version == "9"
+
+
+async def test_a_follower_sends_us_to_the_leader(plane: ControlPlane, tmp_path: Path) -> None:
+    follower = ControlPlane(a_catalogue())
+    follower.raising = NotLeader("I follow", leader=plane.address)
+    await follower.start()
+    async with started(tmp_path, follower.address) as agent:
+        agent.tick(NOON)
+        async with asyncio.timeout(60):
+            await plane.observed.wait()
+        assert agent.link.address == plane.address
+    await follower.stop()
+
+
+async def test_a_batch_that_is_refused_for_good_holds_up_no_other(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    plane.refusing_sources.add("east/bad")
+    await report(agent, "east/bad", 1, 2)
+    await report(agent, "east/good", 1, 2)
+    await agent.catch_up()
+    assert plane.offered(ALL_DAY) == 20
+    assert agent.journal.usage.waiting() == 0
+
+
+async def test_a_control_plane_that_forgot_gets_what_is_left_without_a_gap(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await report(agent, "east/gateway-1", 1, 3)
+    await agent.catch_up()
+    plane.forget_usage()
+    plane.history.record(
+        [
+            a_batch(
+                [a_window(NOON + MINUTE)],
+                source_id="east/gateway-1",
+                incarnation=agent.journal.usage.incarnation,
+            )
+        ]
+    )
+    await report(agent, "east/gateway-1", 4, 5)
+    await agent.catch_up()
+    assert plane.offered(ALL_DAY) == 30
+
+
+async def test_gateways_of_other_regions_and_unknown_models_are_refused_by_name(
+    agent: Agent,
+) -> None:
+    wrong = {
+        "FORBIDDEN": a_batch([a_window()], source_id="west/gateway-1"),
+        "UNKNOWN_MODEL": a_batch(
+            [a_window(series=replace(a_series(), model="gamma"))], source_id="east/gateway-1"
+        ),
+        "SEQUENCE_GAP": a_batch([a_window()], source_id="east/gateway-9", sequence=7),
+    }
+    await report(agent, "east/gateway-9", 1, 2)
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        call = usage_pb2_grpc.UsageServiceStub(channel).ReportUsage()
+        reasons = []
+        for batch in wrong.values():
+            await call.write(usage_pb2.ReportUsageRequest(batch=batch_to_wire(batch)))
+            reasons.append((await call.read()).refusal.reason)
+        await call.done_writing()
+    assert reasons == list(wrong)
+
+
+async def test_a_watching_gateway_gets_every_change(plane: ControlPlane, agent: Agent) -> None:
+    await plane.publish(a_table("7"))
+    await agent.catch_up()
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        call = routing_pb2_grpc.RoutingServiceStub(channel).WatchRoutes()
+        subscribe = routing_pb2.RouteSubscription(origin_region="east", gateway_id="gateway-1")
+        await call.write(routing_pb2.WatchRoutesRequest(subscribe=subscribe))
+        versions = [(await call.read()).table.version]
+        await plane.publish(a_table("8"))
+        versions.append((await call.read()).table.version)
+        call.cancel()
+    assert versions == ["7", "8"]

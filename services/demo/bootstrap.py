@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteppedClock
-from heliostat.model.instants import Span
+from heliostat.loops.control import ControlSettings
 from heliostat.model.names import RegionName
 from services.agent.agent import Agent
 from services.agent.bootstrap import Hands, build_agent
@@ -26,11 +25,10 @@ from simulation.driver import SimulatedDriver
 from simulation.estate import Estate
 from simulation.fluid.engine import FluidEngine
 from simulation.start import first_fleet
-from simulation.world import SimulatedWorld
+from simulation.world import Rhythm, SimulatedWorld
 from storage.notify import ChangeFeed
 
 LOOPBACK = "127.0.0.1:0"
-ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +64,11 @@ def cast_of(
     )
     parts = parts_of(plane_settings, clock=clock)
     routing = CountingRouting(parts.stores.routing)
-    parts = replace(parts, stores=replace(parts.stores, routing=routing))
+    parts = replace(
+        parts,
+        stores=replace(parts.stores, routing=routing),
+        loop_settings=loop_settings(),
+    )
     estate = estate_of(settings, catalogue, demand)
     return Cast(
         clock=clock,
@@ -111,19 +113,21 @@ def agent_of(cast: Cast, region: RegionName, place: Path) -> Agent:
 def reactive_world(
     *, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
 ) -> SimulatedWorld:
-    """The reactive policy in the simulator: same demand, same start, same chance of the clouds.
-
-    It looks at no forecast; of the past it gets a day, from which token mixes are measured.
-    """
-    start = max(arrivals.span.start, settings.day_start - ONE_DAY)
+    """The reactive policy in the simulator: same demand, same start, same chance of the clouds."""
     return simulated_world(
         catalogue=catalogue,
-        arrivals=arrivals.within(Span(start, arrivals.span.end)),
+        arrivals=arrivals,
         begins=settings.day_start,
         policy=reactive_policy(catalogue),
         seed=settings.seed,
     )
 
 
-OnBatch = Callable[[int, int], None]
-"""Told how many windows of how many are stored."""
+def rhythm_of(settings: DemoSettings) -> Rhythm:
+    """Everybody meets once a step; forecasts and plans are made every quarter hour."""
+    return Rhythm(step=settings.step, routes=settings.step)
+
+
+def loop_settings() -> ControlSettings:
+    """As in production, but a day ahead is enough for a demo that lasts one."""
+    return ControlSettings(horizon=timedelta(hours=24))

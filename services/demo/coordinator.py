@@ -1,4 +1,4 @@
-"""Steps domain time: a minute begins when every actor has answered the last.
+"""Steps domain time: a step begins when every actor has answered the last.
 
 The turns at one instant are those of the simulator (`simulation.world.Turn`), in the same order, so
 that both worlds decide alike; only that here reports and decisions travel over gRPC.
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
+from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import WINDOW
@@ -24,11 +25,11 @@ from storage.notify import Topic
 class Coordinator:
     """Owns the demo's clock; everybody else reads it."""
 
-    def __init__(self, cast: Cast, agents: Sequence[Agent], rhythm: Rhythm | None = None) -> None:
+    def __init__(self, cast: Cast, agents: Sequence[Agent], rhythm: Rhythm) -> None:
         self._cast = cast
         self._agents = agents
-        self._rhythm = rhythm or Rhythm()
-        self._begins = cast.clock.now()
+        self._rhythm = rhythm
+        self._begins = self._served_until = cast.clock.now()
         self._news: set[Topic] = set()
         self._lock = Lock()
         self._mute = cast.feed.subscribe(self._hear)
@@ -45,8 +46,7 @@ class Coordinator:
         """Let everything of one instant happen, in order, and return when all have answered."""
         cast = self._cast
         cast.clock.advance_to(now)
-        if now > self._begins:
-            await asyncio.to_thread(self._serve, now)
+        await asyncio.to_thread(self._serve, now)
         await asyncio.to_thread(self._each, lambda agent: agent.tick(now))
         await self._all(lambda agent: agent.link.send_all())
         for tick in self._due(now):
@@ -66,8 +66,12 @@ class Coordinator:
         return {region: table for region, table in held.items() if table is not None}
 
     def _serve(self, now: datetime) -> None:
-        self._cast.estate.serve_minute(now - WINDOW, self.tables())
-        self._cast.accountant.close_minute(now)
+        """Every minute since the last step, with the tables that the gateways hold since then."""
+        tables = self.tables()
+        for minute in Span(self._served_until, now).steps(WINDOW):
+            self._cast.estate.serve_minute(minute, tables)
+            self._cast.accountant.close_minute(minute + WINDOW)
+        self._served_until = now
 
     def _count_tables(self) -> None:
         for table in self._cast.plane.stores.routing.latest_tables():

@@ -16,7 +16,6 @@ from heliostat.model.demand import BUCKET
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE
-from heliostat.model.usage import WINDOW
 from heliostat.v1 import plan_pb2, plan_pb2_grpc
 from services.dashboard.app import dashboard
 from services.dashboard.picture import Rivalry
@@ -24,12 +23,12 @@ from services.dashboard.read_model import ReadModel
 from services.dashboard.server import PageServer
 from services.demo import figures
 from services.demo.backfill import back_fill
-from services.demo.bootstrap import Cast, agent_of, cast_of
+from services.demo.bootstrap import Cast, agent_of, cast_of, rhythm_of
 from services.demo.coordinator import Coordinator
 from services.demo.demand import demo_demand, whole
 from services.demo.figures import Both, Figures, Routing
 from services.demo.marks import Mark, mark_of, rivalry
-from services.demo.rival import Rival
+from services.demo.rival import Rival, remembered
 from services.demo.settings import DEFAULT_PORT, DemoSettings
 from services.demo.voice import Voice
 from services.demo.witness import Tempo, Witness
@@ -68,7 +67,13 @@ class Day:
     async def _live(self, at_end: AsyncExitStack) -> Figures | None:
         demand = await asyncio.to_thread(demo_demand, self._settings, self._catalogue)
         self._voice.input(demand.said)
-        rival = Rival(settings=self._settings, catalogue=self._catalogue, arrivals=whole(demand))
+        rival = await asyncio.to_thread(
+            lambda: Rival(
+                settings=self._settings,
+                catalogue=self._catalogue,
+                arrivals=remembered(whole(demand), self._settings),
+            )
+        )
         at_end.callback(rival.stop)
         cast = await asyncio.to_thread(
             cast_of, self._settings, self._catalogue, demand.day, self._place
@@ -148,7 +153,7 @@ class Day:
             at_end.push_async_callback(agent.stop, 0.5)
             await agent.start()
             agents.append(agent)
-        coordinator = Coordinator(cast, agents)
+        coordinator = Coordinator(cast, agents, rhythm_of(self._settings))
         at_end.callback(coordinator.close)
         return coordinator
 
@@ -159,8 +164,9 @@ class Day:
     ) -> None:
         witness = Witness(cast.plane.stores, self._voice)
         tempo.stage = "the day runs"
-        moved = self._voice.stage("the day", int(self._span.length / WINDOW))
-        for now in (*self._span.steps(WINDOW), self._span.end):
+        step = self._settings.step
+        moved = self._voice.stage("the day", int(self._span.length / step))
+        for now in (*self._span.steps(step), self._span.end):
             if self._stop.is_set():
                 return
             began = monotonic_seconds()
@@ -180,7 +186,7 @@ class Day:
     async def _hold_back(self, spent_seconds: float) -> None:
         if self._settings.speed <= 0:
             return
-        rest = 1 / self._settings.speed - spent_seconds
+        rest = self._settings.step_minutes / self._settings.speed - spent_seconds
         if rest > 0:
             await _until(self._stop, rest)
 

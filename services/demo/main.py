@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import signal
 import tempfile
 from contextlib import ExitStack
@@ -13,6 +14,9 @@ from services.demo.day import Day
 from services.demo.settings import DemoSettings
 from services.demo.voice import Voice
 from storage.catalogue_file import read_catalogue
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+_PLENTY_BYTES = 2 * 1024**3
 
 INTERRUPTED = 130
 """Exit code of a demo that was stopped before its day was over."""
@@ -47,4 +51,19 @@ def _place(settings: DemoSettings, at_end: ExitStack) -> Path:
     if settings.keep is not None:
         settings.keep.mkdir(parents=True, exist_ok=True)
         return settings.keep
-    return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="heliostat-demo-")))
+    return Path(
+        at_end.enter_context(
+            tempfile.TemporaryDirectory(prefix="heliostat-demo-", dir=_quick_disk())
+        )
+    )
+
+
+def _quick_disk() -> Path | None:
+    """Memory where there is plenty of it, since nothing here must outlive a power cut; None = the
+    system's temporary directory."""
+    try:
+        if shutil.disk_usage(_SHARED_MEMORY).free >= _PLENTY_BYTES:
+            return _SHARED_MEMORY
+    except OSError:
+        pass
+    return None

@@ -6,11 +6,13 @@ import multiprocessing
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import Unavailable
 from heliostat.model.demand import BUCKET
+from heliostat.model.instants import Span
 from services.demo.marks import Mark, mark_of
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates
@@ -60,6 +62,12 @@ class Rival:
         if isinstance(word, str):
             raise Unavailable(f"the reactive policy broke: {word}")
         self._marks.append(word)
+
+
+def remembered(arrivals: ArrivalRates, settings: DemoSettings) -> ArrivalRates:
+    """What a policy without forecasts looks back at: a day, from which token mixes are measured."""
+    start = max(arrivals.span.start, settings.day_start - timedelta(days=1))
+    return arrivals.within(Span(start, arrivals.span.end))
 
 
 def _live(

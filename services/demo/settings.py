@@ -27,6 +27,8 @@ class DemoSettings:
     hours: int = 24
     history_days: int = 14
     busy_replicas: float = 24.0
+    step_minutes: int = 5
+    """How often agents, control plane and clouds meet; requests are served minute by minute."""
     speed: float = 0.0
     seed: int = 1
     port: int = DEFAULT_PORT
@@ -37,11 +39,18 @@ class DemoSettings:
     def __post_init__(self) -> None:
         _check("hours", self.hours, 1, 24)
         _check("history_days", self.history_days, 1, 60)
+        if self.step_minutes not in (1, 3, 5, 15):
+            raise InvalidSettings("step_minutes", f"{self.step_minutes} is not 1, 3, 5 or 15")
         _check("port", self.port, 0, 65535)
         _check("speed", self.speed, 0.0, 1e6)
         _check("seed", self.seed, 0, 2**63 - 1)
         if not 0 < self.busy_replicas <= 1000:
             raise InvalidSettings("busy_replicas", f"{self.busy_replicas} is out of (0, 1000]")
+
+    @property
+    def step(self) -> timedelta:
+        """From one meeting to the next."""
+        return timedelta(minutes=self.step_minutes)
 
     @property
     def day_end(self) -> datetime:

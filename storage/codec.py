@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -45,6 +45,19 @@ def loads(kind: type[_T], text: str | bytes) -> _T:
     except (ValueError, KeyError, TypeError, AttributeError, HeliostatError) as error:
         raise DataLoss(f"a stored {kind.__name__} cannot be read back: {error!r}") from error
     return value
+
+
+def loads_once(kind: type[_T], text: str) -> _T:
+    """As `loads`, but the same text gives the same object: for frozen values that are read often and
+    whose documents never change (plans, routing tables)."""
+    hashable: Any = kind  # classes are, mypy doubts it of `type[_T]`
+    value: _T = _remembered(hashable, text)
+    return value
+
+
+@lru_cache(maxsize=64)
+def _remembered(kind: Any, text: str) -> Any:
+    return loads(kind, text)
 
 
 def _codec_of(kind: Any) -> _Codec:

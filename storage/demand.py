@@ -1,139 +1,25 @@
-"""Turns summed minutes into demand: token rates per bucket, their 1-minute peaks, and what is missing.
+"""Turns folded buckets into demand series: token rates, their 1-minute peaks, and what is missing.
 
-Works on whole columns. Everything that is summed is an integer, so any store that holds the same
-windows gives the same floats.
-
-Per minute and demand key, *net* = offered − retried. Input demand is the measured prompt tokens per
-offered request × net. Output demand is the generated tokens plus (net − completed) × the mean
-output of completed requests: what was shed, failed or is still running is wanted all the same. The
-mean is the bucket's own, else that of the whole span. A minute with net > 0 in which no window
-measured tokens is *unmeasured*.
+A bucket's rate is its demand (see `storage.fold`) over the minutes that were reported. It is missing
+when fewer than half of its minutes were reported, or measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heliostat.model.demand import BUCKET as BUCKET_LENGTH
 from heliostat.model.demand import DemandSeries
 from heliostat.model.instants import Span, to_epoch
-from heliostat.model.names import EVERYWHERE, DemandKey, RegionName, SeriesKey, TokenKind
+from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
+from storage.coverage import Coverage
+from storage.fold import MINUTE_SECONDS, Floats, Ints, Table, mean_of, measured_columns
 
-MINUTE_SECONDS = 60
-BUCKET_SECONDS = int(BUCKET_LENGTH.total_seconds())
-BUCKET_MINUTES = BUCKET_SECONDS // MINUTE_SECONDS
-
-Table = NDArray[np.void]
-"""A one-dimensional structured array."""
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _Number = TypeVar("_Number", np.float64, np.int64)
-
-_SUMS = ("net", "input_tokens", "input_offered", "output_tokens", "output_completed")
-MINUTE = np.dtype(
-    [
-        ("key", "<i8"),
-        ("start", "<i8"),
-        *((name, "<i8") for name in _SUMS),
-        ("input_measured", "<i8"),
-        ("output_measured", "<i8"),
-    ]
-)
-"""One minute of one demand key over all serving regions and sources. `input_offered` is the offered
-requests of windows that measured input, `output_completed` the completed ones of windows that
-measured output, `*_measured` how many windows did."""
-
-FOLDED = np.dtype(
-    [
-        ("key", "<i8"),
-        ("start", "<i8"),
-        *((name, "<i8") for name in _SUMS),
-        ("input_unmeasured", "<i8"),
-        ("output_unmeasured", "<i8"),
-        ("peak_net", "<i8"),
-        ("peak_input", "<f8"),
-        ("peak_output", "<f8"),
-    ]
-)
-"""One bucket of one demand key: sums, unmeasured minutes, the largest minute (tokens; NaN = not
-known from this bucket alone)."""
-
-
-def no_buckets() -> Table:
-    """A folded table without rows."""
-    return np.empty(0, FOLDED)
-
-
-def fold(minutes: Table, aggregate_of: Mapping[int, int], step: int, anchor: int = 0) -> Table:
-    """Buckets of `step` seconds counted from `anchor`, aggregates over origins among them.
-
-    `aggregate_of` maps each key in `minutes` to the key of its aggregate.
-    """
-    if not len(minutes):
-        return no_buckets()
-    above = minutes.copy()
-    above["key"] = [aggregate_of[key] for key in minutes["key"].tolist()]
-    return _fold_keys(_sum_minutes(np.concatenate([minutes, above])), step, anchor)
-
-
-def combine(folded: Table, step: int, anchor: int = 0) -> Table:
-    """The same in longer buckets: sums add up, peaks are the largest."""
-    if not len(folded):
-        return folded
-    table, firsts = _grouped(folded, step, anchor)
-    out = np.empty(len(firsts), FOLDED)
-    _place(out, table, firsts, step, anchor)
-    for name in (*_SUMS, "input_unmeasured", "output_unmeasured"):
-        out[name] = np.add.reduceat(table[name], firsts)
-    for name in ("peak_net", "peak_input", "peak_output"):
-        out[name] = np.maximum.reduceat(table[name], firsts)
-    return out
-
-
-class Coverage:
-    """Which minutes each origin reported inside a span, counted on a grid of `step` from its start."""
-
-    def __init__(self, span: Span, step: timedelta) -> None:
-        self._start = to_epoch(span.start)
-        self._step_minutes = int(step.total_seconds()) // MINUTE_SECONDS
-        self.steps = span.length // step
-        self._minutes: dict[RegionName, NDArray[np.bool_]] = {}
-
-    def reported(self, origin: RegionName) -> None:
-        """Say that an origin reported at some time, perhaps outside the span."""
-        size = self.steps * self._step_minutes
-        self._minutes.setdefault(origin, np.zeros(size, np.bool_))
-
-    def add(self, origin: RegionName, bucket_start: int, mask: int) -> None:
-        """Add 15 minutes from `bucket_start` (epoch seconds): bit i of `mask` is minute i."""
-        self.reported(origin)
-        minutes = self._minutes[origin]
-        first = (bucket_start - self._start) // MINUTE_SECONDS
-        for minute in range(BUCKET_MINUTES):
-            if mask >> minute & 1 and 0 <= first + minute < len(minutes):
-                minutes[first + minute] = True
-
-    @property
-    def origins(self) -> tuple[RegionName, ...]:
-        """Every origin that ever reported, by name."""
-        return tuple(sorted(self._minutes))
-
-    def counts(self, origin: RegionName) -> Ints:
-        """Reported minutes per step."""
-        minutes = self._minutes.get(origin)
-        if minutes is None:
-            return np.zeros(self.steps, np.int64)
-        counts: Ints = np.count_nonzero(minutes.reshape(self.steps, self._step_minutes), axis=1)
-        return counts
-
-    def enough(self, minutes: Ints) -> NDArray[np.bool_]:
-        """Where at least half of a step's minutes are there."""
-        return 2 * minutes >= self._step_minutes
 
 
 def demand_series(
@@ -196,9 +82,14 @@ class _Grids:
         )
 
 
+def whole_steps(span: Span, step: timedelta) -> Span:
+    """The span cut to whole steps from its start."""
+    return Span(span.start, span.start + span.length // step * step)
+
+
 def _tokens(rows: Table, kind: TokenKind) -> Floats:
     net = rows["net"]
-    mean = np.where(np.isnan(_mean(rows, kind)), _span_mean(rows, kind), _mean(rows, kind))
+    mean = np.where(np.isnan(mean_of(rows, kind)), _span_mean(rows, kind), mean_of(rows, kind))
     if kind is TokenKind.INPUT:
         return np.where(net > 0, mean * net, 0.0)
     missing = np.maximum(net - rows["output_completed"], 0)
@@ -212,24 +103,10 @@ def _peaks(rows: Table, kind: TokenKind) -> Floats:
     ).astype(np.float64)
 
 
-def _mean(rows: Table, kind: TokenKind) -> Floats:
-    """Tokens per request of each row; NaN where nothing was measured."""
-    tokens, requests = _measured(kind)
-    return np.where(
-        rows[requests] > 0, rows[tokens] / np.maximum(rows[requests], 1), np.nan
-    ).astype(np.float64)
-
-
 def _span_mean(rows: Table, kind: TokenKind) -> float:
-    tokens, requests = _measured(kind)
+    tokens, requests = measured_columns(kind)
     total = int(rows[requests].sum())
     return int(rows[tokens].sum()) / total if total else float("nan")
-
-
-def _measured(kind: TokenKind) -> tuple[str, str]:
-    if kind is TokenKind.INPUT:
-        return "input_tokens", "input_offered"
-    return "output_tokens", "output_completed"
 
 
 def _add_aggregates(
@@ -260,72 +137,3 @@ def _values(column: Floats, present: Floats | None = None) -> tuple[float | None
     return tuple(
         None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)
     )
-
-
-def _sum_minutes(minutes: Table) -> Table:
-    """One row per (key, minute), sorted."""
-    table = minutes[np.lexsort((minutes["start"], minutes["key"]))]
-    firsts = _firsts(table["key"], table["start"])
-    out = np.empty(len(firsts), MINUTE)
-    for name in ("key", "start"):
-        out[name] = table[name][firsts]
-    for name in (*_SUMS, "input_measured", "output_measured"):
-        out[name] = np.add.reduceat(table[name], firsts)
-    return out
-
-
-def _fold_keys(minutes: Table, step: int, anchor: int) -> Table:
-    table, firsts = _grouped(minutes, step, anchor)
-    out = np.empty(len(firsts), FOLDED)
-    _place(out, table, firsts, step, anchor)
-    for name in _SUMS:
-        out[name] = np.add.reduceat(table[name], firsts)
-    wanted = table["net"] > 0
-    for name in ("input", "output"):
-        unmeasured = wanted & (table[f"{name}_measured"] == 0)
-        out[f"{name}_unmeasured"] = np.add.reduceat(unmeasured.astype(np.int64), firsts)
-    out["peak_net"] = np.maximum.reduceat(table["net"], firsts)
-    lengths = np.diff(np.append(firsts, len(table)))
-    mean = np.repeat(_mean(out, TokenKind.OUTPUT), lengths)
-    missing = np.maximum(table["net"] - table["output_completed"], 0)
-    output = table["output_tokens"] + np.where(missing > 0, mean * missing, 0.0)
-    own = _mean(table, TokenKind.INPUT)
-    mean = np.where(np.isnan(own), np.repeat(_mean(out, TokenKind.INPUT), lengths), own)
-    prompt = np.where(wanted, mean * table["net"], 0.0)
-    out["peak_input"] = np.maximum.reduceat(prompt, firsts)
-    out["peak_output"] = np.maximum.reduceat(output, firsts)
-    return out
-
-
-def _grouped(table: Table, step: int, anchor: int) -> tuple[Table, Ints]:
-    """The table sorted by (key, bucket), and where each bucket begins."""
-    ordered = table[np.lexsort((table["start"], table["key"]))]
-    return ordered, _firsts(ordered["key"], (ordered["start"] - anchor) // step)
-
-
-def _firsts(*columns: Ints) -> Ints:
-    changed = np.zeros(len(columns[0]), np.bool_)
-    changed[0] = True
-    for column in columns:
-        changed[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(changed)
-
-
-def _place(out: Table, table: Table, firsts: Ints, step: int, anchor: int) -> None:
-    out["key"] = table["key"][firsts]
-    out["start"] = (table["start"][firsts] - anchor) // step * step + anchor
-
-
-def whole_steps(span: Span, step: timedelta) -> Span:
-    """The span cut to whole steps from its start."""
-    return Span(span.start, span.start + span.length // step * step)
-
-
-def minute_rows(rows: Iterable[Sequence[int]]) -> Table:
-    """Rows in the order of `MINUTE` as a table."""
-    return np.array([tuple(row) for row in rows], dtype=MINUTE)
-
-
-def table_of(blobs: Iterable[bytes]) -> Table:
-    """Stored buckets (`Table.tobytes()` of FOLDED) as one table."""
-    return np.frombuffer(b"".join(blobs), FOLDED)

@@ -12,17 +12,9 @@ from heliostat.errors import InvalidInput
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import EVERYWHERE, DemandKey, RegionName
-from storage.demand import (
-    BUCKET_SECONDS,
-    MINUTE_SECONDS,
-    Coverage,
-    Table,
-    combine,
-    demand_series,
-    fold,
-    no_buckets,
-    whole_steps,
-)
+from storage.coverage import Coverage
+from storage.demand import demand_series, whole_steps
+from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, combine, fold, no_buckets
 
 LIVE_FOR = timedelta(minutes=10)
 """A source that was not heard of for so long no longer holds the watermark back."""

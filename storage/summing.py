@@ -9,7 +9,7 @@ from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.latency import LatencySketch, merged
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageSeries
-from storage.demand import BUCKET_SECONDS
+from storage.fold import BUCKET_SECONDS
 
 
 def matches(query: UsageQuery, series: UsageSeries) -> bool:

@@ -134,9 +134,9 @@ class CommandOutbox(Protocol):
     def cancel(
         self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
     ) -> Command:
-        """End a command as cancelled, with an audit record. A leased command's agent learns of it through its stream and
-        lets go at the next safe point. Empty `etag` = whatever revision. Raises UnknownCommand,
-        CommandFinished, StaleEtag, Fenced."""
+        """End a command as cancelled, with an audit record. A leased command's agent learns of it
+        through its stream and lets go at the next safe point. Empty `etag` = whatever revision.
+        Raises UnknownCommand, CommandFinished, StaleEtag, Fenced."""
         ...
 
     def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:

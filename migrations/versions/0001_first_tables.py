@@ -64,9 +64,7 @@ def upgrade() -> None:
     op.create_table(
         "demand_folds",
         sa.Column("bucket_start", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column(
-            "rows", sa.LargeBinary(), nullable=False, comment="storage.demand.FOLDED, packed"
-        ),
+        sa.Column("rows", sa.LargeBinary(), nullable=False, comment="storage.fold.FOLDED, packed"),
         sa.PrimaryKeyConstraint("bucket_start", name=op.f("pk_demand_folds")),
     )
     op.create_table(

@@ -21,7 +21,8 @@ from heliostat.model.usage import (
     UsageSeries,
 )
 from storage import summing
-from storage.demand import BUCKET_SECONDS, MINUTE_SECONDS, Coverage, Table, fold, minute_rows
+from storage.coverage import Coverage
+from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, fold, minute_rows
 from storage.notify import ChangeFeed, Topic
 from storage.reading import (
     DemandReader,

@@ -14,7 +14,7 @@ from heliostat.model.plan import CapacityPlan, PlanOrigin
 from heliostat.model.routing import RoutingAck, RoutingTable
 from heliostat.ports.decisions import Committed, Decision
 from storage import life
-from storage.codec import dumps, loads
+from storage.codec import dumps, loads, loads_once
 from storage.numbering import routing_version
 from storage.sql.audit import SqlAudit
 from storage.sql.counters import next_number
@@ -72,14 +72,14 @@ class SqlPlans:
         )
         with self._database.read() as connection:
             documents = connection.execute(query).scalars()
-            return tuple(loads(CapacityPlan, document) for document in documents)
+            return tuple(loads_once(CapacityPlan, document) for document in documents)
 
     def _find(self, connection: Connection, version: int) -> CapacityPlan:
         query = select(plans.c.document).where(plans.c.version == version)
         document = connection.execute(query).scalar()
         if document is None:
             raise UnknownPlan(version)
-        return loads(CapacityPlan, document)
+        return loads_once(CapacityPlan, document)
 
 
 class SqlRouting:
@@ -109,7 +109,7 @@ class SqlRouting:
         )
         with self._database.read() as connection:
             documents = connection.execute(query).scalars()
-            found = [loads(RoutingTable, document) for document in documents]
+            found = [loads_once(RoutingTable, document) for document in documents]
         return tuple(sorted(found, key=lambda table: table.origin))
 
     def table(self, origin: RegionName, version: str = "") -> RoutingTable:
@@ -121,7 +121,7 @@ class SqlRouting:
             document = connection.execute(query.order_by(c.version.desc()).limit(1)).scalar()
         if document is None:
             raise UnknownRoutingTable(f"{origin} {version}".rstrip())
-        return loads(RoutingTable, document)
+        return loads_once(RoutingTable, document)
 
     def acknowledge_table(self, ack: RoutingAck) -> None:
         insertion = self._database.insert(routing_acks)

@@ -143,7 +143,7 @@ demand_folds = Table(
     "demand_folds",
     metadata,
     _key("bucket_start", BigInteger),
-    Column("rows", LargeBinary(), nullable=False, comment="storage.demand.FOLDED, packed"),
+    Column("rows", LargeBinary(), nullable=False, comment="storage.fold.FOLDED, packed"),
 )
 usage_coverage = Table(
     "usage_coverage",

@@ -11,7 +11,7 @@ import numpy as np
 
 from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import COLUMNS, UsageBatch, UsageSeries
-from storage.demand import BUCKET_SECONDS, MINUTE_SECONDS
+from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS
 from storage.reading import aggregate
 from storage.sql.usage_windows import Line
 

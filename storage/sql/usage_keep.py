@@ -6,6 +6,7 @@ otherwise the bucket stays open for the next round.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.latency import LatencySketch
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageSeries
-from storage.demand import BUCKET_SECONDS, Table, fold
+from storage.fold import BUCKET_SECONDS, Table, fold
 from storage.reading import aggregates, runs
 from storage.sql.database import Database, Transaction, put_many
 from storage.sql.interned import Names
@@ -60,14 +61,12 @@ class UsageKeeper:
             buckets = tuple(source.from_windows(query, series))
             folded = fold(source.minutes(run), aggregates(source.keys()), BUCKET_SECONDS)
         numbers = {named: number for number, named in series.items()}
+        rows: dict[int, list[dict[str, object]]] = defaultdict(list)
+        for bucket in buckets:
+            rows[to_epoch(bucket.start)].append(_row(bucket, numbers))
         with self._database.write() as tx:
             return sum(
-                self._put(
-                    tx,
-                    start,
-                    [_row(b, numbers) for b in buckets if to_epoch(b.start) == start],
-                    folded[folded["start"] == start],
-                )
+                self._put(tx, start, rows[start], folded[folded["start"] == start])
                 for start in range(to_epoch(run.start), to_epoch(run.end), BUCKET_SECONDS)
                 if _still(tx, start, changes[start])
             )

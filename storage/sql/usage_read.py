@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Connection, Select, case, cast, func, select
+from sqlalchemy import BigInteger, Connection, Select, case, cast, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from heliostat.model.instants import Span, from_epoch, to_epoch
@@ -15,7 +15,8 @@ from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageSeries
 from storage import summing
-from storage.demand import MINUTE, Coverage, Table, table_of
+from storage.coverage import Coverage
+from storage.fold import MINUTE, Table, table_of
 from storage.reading import bucket_starts
 from storage.sketches import SketchSums
 from storage.sql.interned import Names
@@ -142,7 +143,9 @@ class SqlUsageSource:
             sketches: list[dict[int, LatencySketch]] = [{}, {}, {}]
         else:
             columns = select(bucket, c.series, *(c[name] for name in _SKETCHES))
-            sketches = self._sketches(columns.where(*where))
+            # Windows of imported history carry no latencies: there is nothing to fetch of them.
+            some = or_(*(c[name].is_not(None) for name in _SKETCHES))
+            sketches = self._sketches(columns.where(*where, some))
         for row in rows:
             place = _group(row[0], row[1])
             yield _bucket(

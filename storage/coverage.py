@@ -1,0 +1,53 @@
+"""Knows which minutes each origin reported: what was not reported is missing, never zero."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliostat.model.instants import Span, to_epoch
+from heliostat.model.names import RegionName
+from storage.fold import BUCKET_MINUTES, MINUTE_SECONDS, Ints
+
+
+class Coverage:
+    """Which minutes each origin reported inside a span, counted on a grid of `step` from its start."""
+
+    def __init__(self, span: Span, step: timedelta) -> None:
+        self._start = to_epoch(span.start)
+        self._step_minutes = int(step.total_seconds()) // MINUTE_SECONDS
+        self.steps = span.length // step
+        self._minutes: dict[RegionName, NDArray[np.bool_]] = {}
+
+    def reported(self, origin: RegionName) -> None:
+        """Say that an origin reported at some time, perhaps outside the span."""
+        size = self.steps * self._step_minutes
+        self._minutes.setdefault(origin, np.zeros(size, np.bool_))
+
+    def add(self, origin: RegionName, bucket_start: int, mask: int) -> None:
+        """Add 15 minutes from `bucket_start` (epoch seconds): bit i of `mask` is minute i."""
+        self.reported(origin)
+        minutes = self._minutes[origin]
+        first = (bucket_start - self._start) // MINUTE_SECONDS
+        for minute in range(BUCKET_MINUTES):
+            if mask >> minute & 1 and 0 <= first + minute < len(minutes):
+                minutes[first + minute] = True
+
+    @property
+    def origins(self) -> tuple[RegionName, ...]:
+        """Every origin that ever reported, by name."""
+        return tuple(sorted(self._minutes))
+
+    def counts(self, origin: RegionName) -> Ints:
+        """Reported minutes per step."""
+        minutes = self._minutes.get(origin)
+        if minutes is None:
+            return np.zeros(self.steps, np.int64)
+        counts: Ints = np.count_nonzero(minutes.reshape(self.steps, self._step_minutes), axis=1)
+        return counts
+
+    def enough(self, minutes: Ints) -> NDArray[np.bool_]:
+        """Where at least half of a step's minutes are there."""
+        return 2 * minutes >= self._step_minutes

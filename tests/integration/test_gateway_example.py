@@ -1,0 +1,79 @@
+"""The example gateway of the docs, against an agent's local door."""
+
+import asyncio
+import contextlib
+import importlib.util
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import grpc
+import pytest
+
+from heliostat.v1 import common_pb2
+from services.translation.usage import batch_to_wire
+from tests.builders import MINUTE, NOON, a_batch, a_window
+from tests.integration.test_agent_link import a_table, agent, plane  # noqa: F401  # fixtures
+from tests.support.control_plane import ControlPlane
+
+BATCH = common_pb2.Tier.TIER_BATCH
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    path = Path(__file__).parents[2] / "docs" / "examples" / "gateway_client.py"
+    spec = importlib.util.spec_from_file_location("gateway_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_the_example_follows_routes_and_reports_usage(
+    plane: ControlPlane,  # noqa: F811
+    agent,  # type: ignore[no-untyped-def]  # noqa: F811
+    example: ModuleType,
+    tmp_path: Path,
+) -> None:
+    await plane.publish(a_table("7"))
+    await agent.catch_up()
+    disk = tmp_path / "gateway.table"
+
+    def follow_then_report() -> list[int]:
+        channel = grpc.insecure_channel(f"127.0.0.1:{agent.local_port}")
+        gateway = example.Gateway(channel, "east", "east/gateway-1", disk)
+        batches = (
+            batch_to_wire(
+                a_batch([a_window(NOON + MINUTE * n)], source_id="east/gateway-1", sequence=n)
+            )
+            for n in (1, 2)
+        )
+        durable = list(gateway.report(batches))
+        with grpc.insecure_channel(f"127.0.0.1:{agent.local_port}") as watching:
+            watcher = example.Gateway(watching, "east", "east/gateway-1", disk)
+            _watch_until(watcher, "7", watching)
+        channel.close()
+        return durable
+
+    assert await asyncio.to_thread(follow_then_report) == [1, 2]
+    kept = example.Gateway(grpc.insecure_channel("127.0.0.1:1"), "east", "east/gateway-1", disk)
+    assert kept.table.version == "7"
+    region, headers = kept.pick("alpha", BATCH, "session", {})
+    assert (region, headers) == ("west", {"x-heliostat-hop": "east"})
+    assert kept.pick("alpha", BATCH, "session", headers) == ("east", headers)
+
+
+def _watch_until(watcher, version: str, channel: grpc.Channel) -> None:  # type: ignore[no-untyped-def]
+    """Hang up as soon as the table came."""
+    done = threading.Thread(target=_follow, args=(watcher,))
+    done.start()
+    while watcher.table.version != version and done.is_alive():
+        done.join(0.02)
+    channel.close()
+    done.join()
+
+
+def _follow(watcher) -> None:  # type: ignore[no-untyped-def]
+    with contextlib.suppress(grpc.RpcError, ValueError):
+        watcher.watch()

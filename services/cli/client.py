@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 60.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+LARGEST_PAGE = 500
+"""No list answers with more at once."""
 
 Answer = TypeVar("Answer")
 
@@ -116,17 +118,15 @@ class Client:
         except grpc.RpcError as error:
             raise error_of(error) from error
 
-    def pages(self, method: Callable[..., Any], request: Any, *, limit: int) -> Iterator[Any]:
-        """All pages of an answer, until `limit` things are likely reached or nothing follows."""
-        seen = 0
+    def rows(self, method: Callable[..., Any], request: Any, *, of: str, limit: int) -> list[Any]:
+        """The first `limit` messages in the field `of`, over as many pages as that takes."""
+        found: list[Any] = []
         while True:
+            request.page_size = min(limit - len(found), LARGEST_PAGE)
             page = self.call(method, request)
-            yield page
-            seen += max(
-                (len(value) for _, value in page.ListFields() if _is_list(value)), default=0
-            )
-            if not page.next_page_token or seen >= limit:
-                return
+            found += getattr(page, of)
+            if not page.next_page_token or len(found) >= limit:
+                return found[:limit]
             request.page_token = page.next_page_token
 
     def _channel(self) -> grpc.Channel:
@@ -174,7 +174,3 @@ def _pem(option: str, path: Path | None) -> bytes | None:
         return path.read_bytes()
     except OSError as error:
         raise InvalidSettings(option, f"{path} cannot be read: {error.strerror}") from error
-
-
-def _is_list(value: object) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes)

@@ -20,46 +20,23 @@ from services.cli.output import Output, stderr
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable answer on stdout.")]
 PANEL = "Connection"
-Address = Annotated[
-    str,
-    typer.Option(
-        "--address",
-        envvar="HELIOSTAT_ADDRESS",
-        help="Control plane, host:port.",
-        rich_help_panel=PANEL,
-    ),
-]
+
+
+def _connecting(option: str, variable: str, words: str) -> Any:
+    """One of the options that say where the control plane is and who calls."""
+    return typer.Option(option, envvar=variable or None, help=words, rich_help_panel=PANEL)
+
+
+Address = Annotated[str, _connecting("--address", "HELIOSTAT_ADDRESS", "Control plane, host:port.")]
 TlsCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-ca",
-        envvar="HELIOSTAT_TLS_CA",
-        help="Who signed its certificate (PEM).",
-        rich_help_panel=PANEL,
-    ),
+    Path | None, _connecting("--tls-ca", "HELIOSTAT_TLS_CA", "Who signed its certificate (PEM).")
 ]
 TlsCert = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-cert",
-        envvar="HELIOSTAT_TLS_CERT",
-        help="Own certificate (PEM).",
-        rich_help_panel=PANEL,
-    ),
+    Path | None, _connecting("--tls-cert", "HELIOSTAT_TLS_CERT", "Own certificate (PEM).")
 ]
-TlsKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-key", envvar="HELIOSTAT_TLS_KEY", help="Its key (PEM).", rich_help_panel=PANEL
-    ),
-]
+TlsKey = Annotated[Path | None, _connecting("--tls-key", "HELIOSTAT_TLS_KEY", "Its key (PEM).")]
 Insecure = Annotated[
-    bool,
-    typer.Option(
-        "--insecure",
-        help="Plain text beyond loopback: only on a trusted network.",
-        rich_help_panel=PANEL,
-    ),
+    bool, _connecting("--insecure", "", "Plain text beyond loopback: only on a trusted network.")
 ]
 DEFAULT_ADDRESS = "127.0.0.1:7443"
 

@@ -158,12 +158,9 @@ def overrides(
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import override_from_wire
 
-    request = fleet_pb2.ListOverridesRequest(region=region, page_size=min(limit, 1000))
-    found = [
-        override_from_wire("override", one)
-        for page in client.pages(client.fleet.ListOverrides, request, limit=limit)
-        for one in page.overrides
-    ][:limit]
+    request = fleet_pb2.ListOverridesRequest(region=region)
+    answers = client.rows(client.fleet.ListOverrides, request, of="overrides", limit=limit)
+    found = [override_from_wire("override", one) for one in answers]
     if out.as_json:
         out.json({"overrides": found})
         return
@@ -199,15 +196,10 @@ def commands(
     from services.translation.enums import COMMAND_STATE
 
     request = fleet_pb2.ListCommandsRequest(
-        region=region,
-        states=[COMMAND_STATE.to_wire(one) for one in state or ()],
-        page_size=min(limit, 1000),
+        region=region, states=[COMMAND_STATE.to_wire(one) for one in state or ()]
     )
-    found = [
-        command_from_wire("command", one)
-        for page in client.pages(client.fleet.ListCommands, request, limit=limit)
-        for one in page.commands
-    ][:limit]
+    answers = client.rows(client.fleet.ListCommands, request, of="commands", limit=limit)
+    found = [command_from_wire("command", one) for one in answers]
     if out.as_json:
         out.json({"commands": found})
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heliostat.model.names import TokenKind
+from heliostat.model.names import Tier, TokenKind
 from services.cli.asking import Limit, Models, Regions, Tiers, model_names, region_names
 from services.cli.client import Client
 from services.cli.figures import at, percent, rate
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heliostat.model.forecast import Forecast, ForecastScore
+    from heliostat.v1 import forecast_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Forecasts and their accuracy.")
 
@@ -42,25 +43,16 @@ def get(
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from heliostat.v1 import forecast_pb2
-    from services.translation.forecasts import SeriesFilter, filter_to_wire, forecast_from_wire
+    from services.translation.forecasts import forecast_from_wire
 
-    chosen = SeriesFilter(
-        origins=region_names(region),
-        models=model_names(model),
-        tiers=frozenset(tier or ()),
-        kinds=frozenset(kind or ()),
-    )
     moment = None
     if when != "now":
         moment = Timestamp(seconds=int(parse_instant("--at", when, present()).timestamp()))
     request = forecast_pb2.ListForecastsRequest(
-        filter=filter_to_wire(chosen), at=moment, page_size=min(limit, 500)
+        filter=_filter(region, model, tier, kind), at=moment
     )
-    found = [
-        forecast_from_wire("forecast", one)
-        for page in client.pages(client.forecasts.ListForecasts, request, limit=limit)
-        for one in page.forecasts
-    ][:limit]
+    answers = client.rows(client.forecasts.ListForecasts, request, of="forecasts", limit=limit)
+    found = [forecast_from_wire("forecast", one) for one in answers]
     if out.as_json:
         out.json({"forecasts": found})
         return
@@ -84,21 +76,10 @@ def accuracy(
 ) -> None:
     """How forecasts fared when the truth came in, champions beside their naive rivals."""
     from heliostat.v1 import forecast_pb2
-    from services.translation.forecasts import (
-        SeriesFilter,
-        champion_from_wire,
-        filter_to_wire,
-        score_from_wire,
-    )
+    from services.translation.forecasts import champion_from_wire, score_from_wire
 
-    chosen = SeriesFilter(
-        origins=region_names(region),
-        models=model_names(model),
-        tiers=frozenset(tier or ()),
-        kinds=frozenset(kind or ()),
-    )
     request = forecast_pb2.GetForecastAccuracyRequest(
-        filter=filter_to_wire(chosen), methods=method or []
+        filter=_filter(region, model, tier, kind), methods=method or []
     )
     answer = client.call(client.forecasts.GetForecastAccuracy, request)
     scores = [score_from_wire("score", one) for one in answer.scores]
@@ -150,6 +131,24 @@ def backtest(
     for note in notes:
         out.note(note)
     show_scores(out, scores, limit, empty="Nothing could be scored: the file is too short.")
+
+
+def _filter(
+    region: list[str] | None,
+    model: list[str] | None,
+    tier: list[Tier] | None,
+    kind: list[TokenKind] | None,
+) -> forecast_pb2.SeriesFilter:
+    from services.translation.forecasts import SeriesFilter, filter_to_wire
+
+    return filter_to_wire(
+        SeriesFilter(
+            origins=region_names(region),
+            models=model_names(model),
+            tiers=frozenset(tier or ()),
+            kinds=frozenset(kind or ()),
+        )
+    )
 
 
 def show_scores(out: Output, scores: Sequence[ForecastScore], limit: int, *, empty: str) -> None:

@@ -54,11 +54,11 @@ def query(
         tiers=frozenset(tier or ()),
         with_latency=latency,
     )
-    request = query_to_wire(asked, page_size=min(limit, 10_000))
     found = [
         bucket_from_wire("bucket", one)
-        for page in client.pages(client.usage.QueryUsage, request, limit=limit)
-        for one in page.buckets
+        for one in client.rows(
+            client.usage.QueryUsage, query_to_wire(asked), of="buckets", limit=limit + 1
+        )
     ]
     shown = found[:limit]
     if out.as_json:

@@ -166,7 +166,8 @@ class SqlDecisions:
     def commit(self, decision: Decision, *, epoch: int) -> Committed:
         life.check_requests(decision.commands)
         with self.database.write() as tx:
-            self.leadership.check(tx, epoch)
+            # Alone, since the same request may come twice at once.
+            self.leadership.check(tx, epoch, alone=True)
             known = tuple(self.outbox.find_request(tx, c) for c in decision.commands)
             if life.is_replay(decision, known):
                 return Committed(plan=None, commands=tuple(filter(None, known)), tables=())

@@ -65,9 +65,12 @@ class SqlLeadership:
             row = self._select(connection)
         return _lease(row) if row is not None and row.in_force else None
 
-    def check(self, tx: Transaction, epoch: int) -> None:
-        """Raise Fenced unless a leader leads in this epoch now; nobody else can until `tx` ends."""
-        self._lock(tx, only_against_holders=True)
+    def check(self, tx: Transaction, epoch: int, *, alone: bool = False) -> None:
+        """Raise Fenced unless a leader leads in this epoch now; nobody else can until `tx` ends.
+
+        `alone` = other fenced writes wait until then, too.
+        """
+        self._lock(tx, only_against_holders=not alone)
         row = self._select(tx.connection)
         if row is None or not row.in_force or row.epoch != epoch:
             raise Fenced(f"epoch {epoch} is over", remedy="stop deciding; another may lead")

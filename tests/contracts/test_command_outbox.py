@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 
@@ -174,6 +175,19 @@ def test_a_repeated_request_returns_the_command_as_it_stands_now(world: World) -
     (newer,) = order(world, command(5))
     assert order(world, command(request_id="r-1")) == (now(world, first),)
     assert now(world, newer).state is CommandState.PENDING
+
+
+def test_the_same_request_twice_at_once_is_one_command(world: World) -> None:
+    epoch, together = world.lead(), Barrier(4)
+    decision = Decision(commands=(command(request_id="r-1"),))
+
+    def ask(_: int) -> str:
+        together.wait()
+        return world.stores.decisions.commit(decision, epoch=epoch).commands[0].command_id
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(ask, range(4)))) == 1
+    assert len(world.stores.outbox.commands()) == 1
 
 
 def test_commands_without_request_are_never_taken_for_each_other(world: World) -> None:

@@ -212,9 +212,7 @@ def _connected(path: Path, now: datetime) -> sqlite3.Connection:
 
 def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
     """A new life has a higher incarnation than those whose files lie beside it."""
-    names = (p.name for p in path.parent.glob(f"{path.name}.corrupt-*"))
-    lives = [int(name[-10:]) for name in names if name[-10:].isdigit()]
-    incarnation = max([to_epoch(now), 1, *(life + 1 for life in lives)])
+    incarnation = max(to_epoch(now), 1, _last_aside(path) + 1)
     connection.execute("BEGIN IMMEDIATE")
     for statement in _SCHEMA.strip().rstrip(";").split(";"):
         connection.execute(statement)
@@ -227,8 +225,15 @@ def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
     connection.execute("COMMIT")
 
 
+def _last_aside(path: Path) -> int:
+    """The highest number of a life that was moved aside; 0 when none was."""
+    names = (p.name for p in path.parent.glob(f"{path.name}.corrupt-*"))
+    return max((int(name[-10:]) for name in names if name[-10:].isdigit()), default=0)
+
+
 def _move_aside(path: Path, now: datetime, what: str) -> CorruptJournal:
-    aside = path.with_name(f"{path.name}.corrupt-{to_epoch(now):010d}")
+    number = max(to_epoch(now), _last_aside(path) + 1)
+    aside = path.with_name(f"{path.name}.corrupt-{number:010d}")
     for ending in ("", "-wal", "-shm"):
         part = path.with_name(path.name + ending)
         if part.exists():

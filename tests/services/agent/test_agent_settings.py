@@ -1,0 +1,49 @@
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from heliostat.errors import InvalidSettings
+from services.agent.link.backoff import Backoff
+from services.agent.settings import load_agent_settings
+
+
+def test_the_environment_is_stronger_than_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text("region: east\ntick: 5\ndriving: {chunk_size: 4}\n")
+    monkeypatch.setenv("HELIOSTAT_AGENT_TICK", "7")
+    settings = load_agent_settings(file)
+    assert (settings.region, settings.tick.total_seconds()) == ("east", 7)
+    assert settings.driving.chunk_size == 4
+    assert load_agent_settings(file, region="west").region == "west"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "HELIOSTAT_AGENT_REGION"),
+        ({"region": "east", "tick": -1}, "tick"),
+        ({"region": "east", "driver": "aws"}, "aws.region_name"),
+        ({"region": "east", "control_planes": ["10.0.0.1:7443"]}, "allow_insecure"),
+        ({"region": "east", "local_listen": "0.0.0.0:7444"}, "local_listen"),
+        ({"region": "east", "control_planes": ["nowhere"]}, "host:port"),
+        ({"region": "east", "driving": {"chunk": 1}}, "driving.chunk"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_key(given: dict[str, object], named: str) -> None:
+    with pytest.raises(InvalidSettings, match=named):
+        load_agent_settings(**given)
+
+
+def test_waits_grow_to_the_cap_and_begin_again_after_success() -> None:
+    backoff = Backoff(Random(1), first_seconds=1, cap_seconds=8)
+    waits = [backoff.next_seconds() for _ in range(8)]
+    assert all(
+        0.5 * bound <= wait <= bound
+        for wait, bound in zip(waits, [1, 2, 4, 8, 8, 8, 8, 8], strict=True)
+    )
+    assert len(set(waits)) == len(waits)
+    backoff.reset()
+    assert backoff.next_seconds() <= 1

@@ -1,0 +1,170 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from heliostat.errors import (
+    CorruptRoutingFile,
+    JournalInUse,
+    MigrationBehind,
+    SequenceGap,
+    StorageUnavailable,
+)
+from heliostat.model.routing import RoutingTable
+from services.agent.journal.brake import read_brake
+from services.agent.journal.file import JournalFile
+from services.agent.journal.operator import brake, set_brake
+from services.agent.journal.routing_file import read_routing_file, write_routing_file
+from tests.builders import MINUTE, NOON, a_batch, a_window
+from tests.support.agents import EAST, AgentDisk, a_command
+
+
+def a_table(version: str = "7") -> RoutingTable:
+    return RoutingTable(
+        origin=EAST, valid_from=NOON, stale_after=5 * MINUTE, entries=(), version=version
+    )
+
+
+@pytest.mark.parametrize("garbage", [b"no database at all", b"SQLite format 3\0" + b"x" * 5000])
+def test_a_corrupt_journal_is_moved_aside_and_a_fresh_life_begins(
+    tmp_path: Path, garbage: bytes
+) -> None:
+    disk = AgentDisk(tmp_path)
+    before = disk.file().incarnation
+    disk.close()
+    for part in tmp_path.glob("journal.db*"):
+        part.unlink()
+    disk.path.write_bytes(garbage)
+    file = disk.file(NOON)
+    assert file.loss is not None
+    (aside,) = tmp_path.glob("journal.db.corrupt-*")
+    assert aside.name in str(file.loss)
+    assert aside.read_bytes() == garbage
+    assert file.incarnation >= before
+    assert disk.journal_in(file).open_commands() == ()
+    disk.close()
+
+
+def test_each_life_after_a_loss_has_a_higher_incarnation(tmp_path: Path) -> None:
+    disk, lives = AgentDisk(tmp_path), []
+    for _ in range(3):
+        lives.append(disk.file(NOON).incarnation)
+        disk.close()
+        disk.path.write_bytes(b"garbage")
+    assert lives[0] < lives[1] < lives[2]
+    assert len(list(tmp_path.glob("*.corrupt-*"))) == 2
+
+
+def test_two_agents_on_one_journal_are_refused(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    disk.file()
+    with pytest.raises(JournalInUse):
+        JournalFile.open(disk.path, NOON)
+    disk.close()
+
+
+def test_a_newer_agents_journal_is_not_touched(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    with disk.file().transaction(durable=True) as write:
+        write.execute("PRAGMA user_version=99")
+    disk.close()
+    with pytest.raises(MigrationBehind):
+        disk.file()
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
+def test_a_full_disk_is_typed_and_leaves_what_was_there(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    file = disk.file()
+    journal = disk.journal_in(file)
+    journal.receive([a_command()])
+    (pages,) = file.read("PRAGMA page_count")[0]
+    file.read(f"PRAGMA max_page_count={pages}")
+    flood = [a_command(number=number, reason="x" * 4000) for number in range(2, 200)]
+    with pytest.raises(StorageUnavailable, match="full"):
+        journal.receive(flood)
+    assert journal.open_commands() == (a_command(),)
+    disk.close()
+
+
+def test_an_operator_pulls_the_brake_while_the_agent_runs(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    file = disk.file()
+    set_brake(disk.path, paused=True, author="ops", now=NOON)
+    assert disk.journal_in(file).paused()
+    assert read_brake(file).author == "ops"
+    set_brake(disk.path, paused=False, author="ops", now=NOON + MINUTE)
+    assert not brake(disk.path).paused
+    disk.close()
+
+
+def test_a_brake_without_a_journal_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable, match="no journal"):
+        set_brake(tmp_path / "none.db", paused=True, author="ops", now=NOON)
+
+
+def test_a_fresh_journal_takes_the_table_from_the_routing_file(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    disk.journal().put_table(a_table())
+    disk.close()
+    disk.path.unlink()
+    assert disk.journal().table() == a_table()
+    disk.close()
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t.replace('"7"', '"8"'), lambda t: t[:40], lambda _: ""]
+)
+def test_a_corrupt_routing_file_is_not_used_and_said_aloud(tmp_path: Path, spoil: object) -> None:
+    path = tmp_path / "routes.json"
+    write_routing_file(path, a_table())
+    path.write_text(spoil(path.read_text()))  # type: ignore[operator]
+    with pytest.raises(CorruptRoutingFile):
+        read_routing_file(path)
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    assert journal.table() is None
+    assert journal.routing_loss is not None
+    disk.close()
+
+
+def test_two_gateways_that_report_the_same_window_both_count(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    usage = disk.journal().usage
+    for source in ("east/gateway-1", "east/gateway-2"):
+        usage.take(a_batch([a_window()], source_id=source))
+    sent = [batch for _, batch in usage.outgoing(10)]
+    assert [batch.source_id for batch in sent] == ["east/gateway-1", "east/gateway-2"]
+    assert all(list(batch.offered_requests) == [10] for batch in sent)
+    disk.close()
+
+
+def test_a_gateways_replay_is_answered_and_kept_once(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    usage = disk.journal().usage
+    receipts = [usage.take(a_batch([a_window()], source_id="east/gateway-1")) for _ in range(2)]
+    assert [r.replayed for r in receipts] == [False, True]
+    assert usage.waiting() == 1
+    disk.close()
+
+
+def test_a_gateways_gap_is_refused_and_a_new_life_may_start_anywhere(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    usage = disk.journal().usage
+    usage.take(a_batch([a_window()], source_id="east/gateway-1"))
+    with pytest.raises(SequenceGap) as gap:
+        usage.take(a_batch([a_window()], source_id="east/gateway-1", sequence=3))
+    assert gap.value.expected == 2
+    usage.take(a_batch([a_window()], source_id="east/gateway-1", incarnation=2, sequence=9))
+    assert [batch.sequence for _, batch in usage.outgoing(10)] == [1, 2]
+    disk.close()
+
+
+def test_an_order_of_another_database_with_the_same_id_is_a_new_one(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    journal.receive([a_command()])
+    later = a_command(created_at=NOON + timedelta(days=1), not_after=NOON + timedelta(days=2))
+    journal.receive([later])
+    assert journal.open_commands() == (later,)
+    disk.close()

@@ -1,0 +1,127 @@
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from heliostat.errors import DriverUnavailable
+from heliostat.model.command import Command
+from services.agent.drivers.vm.driver import VmDriver
+from services.agent.journal.driver_memory import SqliteDriverMemory
+from services.agent.journal.operator import request_adoption
+from tests.builders import MINUTE, NOON, a_pool
+from tests.support.agents import AgentDisk, a_command, a_driver
+from tests.support.vm_cloud import MemoryVms
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[AgentDisk]:
+    disk = AgentDisk(tmp_path)
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def cloud() -> MemoryVms:
+    return MemoryVms(NOON)
+
+
+@pytest.fixture
+def driver(disk: AgentDisk, cloud: MemoryVms) -> VmDriver:
+    return a_driver(cloud, SqliteDriverMemory(disk.file()))
+
+
+def carry_out(driver: VmDriver, cloud: MemoryVms, command: Command, minutes: int = 60) -> datetime:
+    for _ in range(minutes):
+        if driver.apply(command, cloud.now).done:
+            return cloud.now
+        cloud.now += MINUTE
+    raise AssertionError("the order never ended")
+
+
+def test_a_busy_replica_drains_until_nothing_is_in_flight(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=1))
+    cloud.in_flight["vm-1"] = 2
+    start = cloud.now
+    for minute in range(4):
+        cloud.now = start + MINUTE * minute
+        driver.apply(a_command(target=0, number=2), cloud.now)
+    assert cloud.paid() == 1
+    (endpoint,) = driver.observe(cloud.now).replicas
+    assert endpoint.draining
+    cloud.in_flight["vm-1"] = 0
+    carry_out(driver, cloud, a_command(target=0, number=2))
+    assert cloud.paid() == 0
+
+
+def test_a_replica_that_does_not_say_what_it_holds_gets_the_whole_time_out(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=1))
+    cloud.in_flight["vm-1"] = None
+    start = cloud.now
+    end = carry_out(driver, cloud, a_command(target=0, number=2))
+    assert end - start >= timedelta(minutes=10)
+
+
+def test_what_does_not_serve_yet_is_released_first(driver: VmDriver, cloud: MemoryVms) -> None:
+    carry_out(driver, cloud, a_command(target=2))
+    driver.apply(a_command(target=4, number=2), cloud.now)
+    driver.abandon(a_command(target=4, number=2), cloud.now)
+    driver.apply(a_command(target=2, number=3), cloud.now)
+    assert [vm.vm_id for vm in cloud.vms.values() if vm.state != "gone"] == ["vm-1", "vm-2"]
+
+
+def test_a_vm_that_dies_under_its_order_is_replaced(driver: VmDriver, cloud: MemoryVms) -> None:
+    driver.apply(a_command(target=2), cloud.now)
+    cloud.kill("vm-1")
+    carry_out(driver, cloud, a_command(target=2))
+    assert cloud.paid() == 2
+    assert driver.observe(cloud.now).pools[1].ready + driver.observe(cloud.now).pools[0].ready == 2
+
+
+def test_an_engine_that_never_answers_is_replaced_a_bounded_number_of_times(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    cloud.boot = timedelta(days=9)
+    for _ in range(400):
+        driver.apply(a_command(target=1), cloud.now)
+        cloud.now += MINUTE
+    assert len(cloud.vms) == 1 + 3
+
+
+def test_one_missed_health_check_takes_nothing_away(driver: VmDriver, cloud: MemoryVms) -> None:
+    carry_out(driver, cloud, a_command(target=1))
+    driver.observe(cloud.now)
+    cloud.broken.add("vm-1")
+    cloud.now += MINUTE
+    assert {p.pool: p.ready for p in driver.observe(cloud.now).pools}[a_pool()] == 1
+    cloud.now += MINUTE
+    assert {p.pool: p.failed for p in driver.observe(cloud.now).pools}[a_pool()] == 1
+
+
+def test_unknown_vms_are_adopted_only_on_request(
+    driver: VmDriver, cloud: MemoryVms, disk: AgentDisk
+) -> None:
+    cloud.add_stranger("old", a_pool(), NOON - timedelta(days=1))
+    assert driver.observe(NOON).unknown_vms == ("old",)
+    with pytest.raises(DriverUnavailable, match="adopt"):
+        driver.apply(a_command(target=2), NOON)
+    request_adoption(disk.path, ["old"], author="ops", now=NOON)
+    observed = driver.observe(NOON)
+    assert observed.unknown_vms == ()
+    assert {p.pool: p.ready for p in observed.pools}[a_pool()] == 1
+    driver.apply(a_command(target=2), NOON)
+    assert cloud.paid() == 2
+
+
+def test_a_pool_whose_engines_do_not_measure_has_no_utilisation(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=2))
+    cloud.in_flight["vm-2"] = None
+    pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
+    assert pool.running_requests is None
+    assert pool.kv_occupancy == pytest.approx(0.1)

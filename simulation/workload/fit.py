@@ -5,9 +5,8 @@ Nothing is changed silently: every step that is not in the file comes back as a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
@@ -21,14 +20,14 @@ from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload import sentences
 from simulation.workload.cells import CellLoad, cell_load
 from simulation.workload.clocks import offset_minutes
-from simulation.workload.describe import without_roll_ups
 from simulation.workload.load import LoadedTrace
 from simulation.workload.published import ModelShape, model_shape
 from simulation.workload.quantiles import draw_sums
-from simulation.workload.series import LoadSeries, observed
+from simulation.workload.series import LoadSeries
 from simulation.workload.sizing import model_replica_seconds
 from simulation.workload.stretch import DAY, Stretch, plan_stretch
 from simulation.workload.synthesis import (
+    check_level,
     lengths_of,
     minute_shape,
     synthesis_sentences,
@@ -36,6 +35,7 @@ from simulation.workload.synthesis import (
     tier_shares,
 )
 from simulation.workload.tenancy import Homes, assign_homes
+from simulation.workload.usable import source_clock, usable_series
 
 Column = NDArray[np.float64]
 
@@ -88,11 +88,12 @@ def fit_to_demo(
     The level counts over all regions in the busiest hour (see `sizing`). Holes stay NaN. The same
     arguments give the same minutes. Raises InvalidTrace when the trace holds no load, InvalidInput.
     """
-    series, said = _usable(trace)
+    check_level(busy_replicas)
+    series, said = usable_series(trace)
     start = day_start - timedelta(days=history_days)
     stretch = plan_stretch(series[0].span, (history_days + 1) * DAY)
     homes = assign_homes(series, catalogue)
-    offset, clock = _source_clock(trace, series[0], start)
+    offset, clock = source_clock(trace, series[0], start)
     frame = _Frame(
         trace=trace,
         catalogue=catalogue,
@@ -131,67 +132,6 @@ class _Frame:
     @property
     def days(self) -> int:
         return self.stretch.wanted // DAY
-
-
-def _usable(trace: LoadedTrace) -> tuple[list[LoadSeries], list[str]]:
-    """The series to work with, and what was already said or left out."""
-    said = list(trace.said)
-    if not trace.series:
-        return [_flat_hour(trace)], said
-    singles, sums = without_roll_ups(trace.series)
-    if sums:
-        said.append(f"{', '.join(sums)} left out: sums of the others.")
-    if trace.format.holds_requests:
-        singles = [_without_last_bin(one) for one in singles]
-    filled = [one for one in singles if observed(one.volume) and np.nansum(one.volume) > 0]
-    if len(filled) < len(singles):
-        said.append(f"{len(singles) - len(filled)} series without any load left out.")
-    if not filled:
-        raise InvalidTrace(str(trace.path), "holds no load", kept=trace.kept)
-    return filled, said
-
-
-def _without_last_bin(series: LoadSeries) -> LoadSeries:
-    """Without the minute in which the trace stops, which is cut off; a single one is kept."""
-    if len(series) < 2:
-        return series
-    requests, input_tokens, output_tokens = (column[:-1] for column in series.measures)
-    return replace(
-        series, requests=requests, input_tokens=input_tokens, output_tokens=output_tokens
-    )
-
-
-def _flat_hour(trace: LoadedTrace) -> LoadSeries:
-    """An hour of one request a minute with the trace's mean lengths: arrivals that say nothing."""
-    lengths = trace.lengths
-    prompt, output = (lengths.prompt.mean, lengths.output.mean) if lengths else (None, None)
-    if prompt is None or output is None:
-        raise InvalidTrace(str(trace.path), "holds neither arrivals nor lengths", kept=trace.kept)
-    return LoadSeries(
-        series_id="lengths",
-        start=None,
-        step=timedelta(minutes=1),
-        requests=np.ones(60),
-        input_tokens=np.full(60, prompt),
-        output_tokens=np.full(60, output),
-    )
-
-
-def _source_clock(trace: LoadedTrace, series: LoadSeries, start: datetime) -> tuple[int, str]:
-    """How many minutes the trace's local clock is ahead of its stamps, and what to say about it."""
-    each = "Each region lives the trace's local time on its own clock"
-    if series.start is None:
-        return 0, f"{each}; the trace has no date: its first row is taken as a Monday's midnight."
-    try:
-        ahead = start.astimezone(ZoneInfo(trace.time_zone)).utcoffset() if trace.time_zone else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        ahead = None
-    if ahead is None:
-        return (
-            0,
-            f"{each}; the trace names no local time zone, so its stamps are taken as local time.",
-        )
-    return int(ahead.total_seconds() // 60), f"{each} (the trace's is {trace.time_zone})."
 
 
 def _model_demand(

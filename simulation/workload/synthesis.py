@@ -29,6 +29,7 @@ HOURS_PER_WEEK = 168
 MINUTES_OBSERVED = 7 * 24 * 60
 """The published maximum is one of a week's minutes."""
 LONGEST_DAYS = 400
+MOST_BUSY = 1_000_000
 
 
 def synthesise(
@@ -41,8 +42,7 @@ def synthesise(
     """
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidInput("days", f"{days} is out of [1, {LONGEST_DAYS}]")
-    if not 0 < busy_replicas <= 1e6:
-        raise InvalidInput("busy_replicas", f"{busy_replicas} is out of (0, 1000000]")
+    check_level(busy_replicas)
     by_demand: dict[DemandKey, MinuteArrivals] = {}
     seeds = SeedSequence(seed).spawn(len(catalogue.models))
     for index, (model, model_seed) in enumerate(zip(catalogue.models, seeds, strict=True)):
@@ -50,6 +50,12 @@ def synthesise(
             catalogue, index, model, start, days, busy_replicas, model_seed
         )
     return ArrivalRates(start=start, by_demand=by_demand)
+
+
+def check_level(busy_replicas: float) -> None:
+    """Raises InvalidInput for a number of busy replicas that no fleet has."""
+    if not 0 < busy_replicas <= MOST_BUSY:
+        raise InvalidInput("busy_replicas", f"{busy_replicas} is out of (0, {MOST_BUSY:,}]")
 
 
 def lengths_of(shape: ModelShape) -> tuple[QuantileLaw, QuantileLaw]:

@@ -120,6 +120,17 @@ async def test_a_request_id_repeated_orders_nothing_twice() -> None:
         assert other.code == 73
 
 
+async def test_lists_go_over_pages_and_stop_at_the_limit() -> None:
+    async with a_desk() as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        for target in (1, 2, 3):
+            await desk("fleet", "scale", POOL, target, "--reason", "r")
+        assert len((await desk.json("fleet", "commands"))["commands"]) == 3
+        assert len((await desk.json("fleet", "commands", "--limit", 2))["commands"]) == 2
+        cancelled = await desk.json("fleet", "commands", "--state", "cancelled", "--region", "east")
+        assert len(cancelled["commands"]) == 2
+
+
 async def test_waiting_stays_until_the_agent_has_ended_the_command() -> None:
     async with a_desk() as desk:
         await desk.world.client.set_mode(Mode.ACTIVE)

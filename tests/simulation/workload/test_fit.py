@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.errors import InvalidTrace
+from heliostat.errors import InvalidInput, InvalidTrace
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from simulation.workload.fit import FittedDemand, fit_to_demo, synthesised_demand
 from simulation.workload.load import LoadedTrace, load_trace
@@ -194,6 +194,12 @@ def test_a_trace_without_load_is_refused(tmp_path: Path) -> None:
     trace = load_trace(series_file(tmp_path, {"s": [0.0] * 48}, step=HOUR))
     with pytest.raises(InvalidTrace, match="no load"):
         fitted(trace)
+
+
+@pytest.mark.parametrize("busy", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_absurd_level_is_refused(tmp_path: Path, busy: float) -> None:
+    with pytest.raises(InvalidInput, match="busy_replicas"):
+        fitted(a_week(tmp_path), busy=busy)
 
 
 def test_without_a_trace_demand_is_synthesised() -> None:

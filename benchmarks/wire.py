@@ -43,6 +43,9 @@ REGIONS, MODELS = 10, 20
 BATCH_ROWS = 2000
 STREAMS = 4
 MEASURED_WINDOWS = 400_000
+SETTLING_SECONDS = 0.5
+"""How long a watcher takes to check a table and write it to disk before it answers. A thousand gateways
+have a thousand machines; here they share one processor with the control plane."""
 SKETCHES = 512
 """How many different sketches the load draws from."""
 
@@ -306,6 +309,7 @@ class Watchers:
             if first:
                 ready.release()
                 first = False
+            await asyncio.sleep(SETTLING_SECONDS)
             response = routing_pb2.WatchRoutesResponse.FromString(data)
             word = routing_pb2.RouteAcknowledgement(
                 version=response.table.version, nonce=response.nonce, accepted=True

@@ -84,16 +84,17 @@ def redeploy(_: datetime) -> list[Command]:
 
 
 @pytest.mark.parametrize(
-    ("deliveries", "stands_before", "alpha", "beta", "ends"),
+    ("deliveries", "stands_before", "alpha", "beta", "ends", "lost_answers"),
     [
-        (purchase, 0, 3, 0, ["applied"]),
-        (cancelled, 0, None, 0, ["cancelled"]),
-        (superseded, 0, 1, 0, ["cancelled", "applied"]),
-        (release, 3, 1, 0, ["applied"]),
-        (redeploy, 3, 1, 2, ["applied"]),
+        (purchase, 0, 3, 0, ["applied"], 0),
+        (purchase, 0, 3, 0, ["applied"], 1),
+        (superseded, 0, 1, 0, ["cancelled", "applied"], 1),
+        (cancelled, 0, None, 0, ["cancelled"], 0),
+        (superseded, 0, 1, 0, ["cancelled", "applied"], 0),
+        (release, 3, 1, 0, ["applied"], 0),
+        (redeploy, 3, 1, 2, ["applied"], 0),
     ],
 )
-@pytest.mark.parametrize("lost_answers", [0, 1])
 def test_at_every_step(
     tmp_path: Path,
     deliveries: Deliveries,

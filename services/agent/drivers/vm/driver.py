@@ -23,11 +23,17 @@ from heliostat.errors import (
     Throttled,
     UnknownPool,
 )
-from heliostat.model.command import Command, CommandProgress, RefusalKind
+from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation, StartKind
 from heliostat.model.names import PoolKey, RegionName
 from heliostat.ports.cloud import DriverAnswer
 from services.agent.drivers.vm.cloud import EngineProber, Purchase, VmCloud
+from services.agent.drivers.vm.endings import (
+    error_of,
+    is_settled,
+    refusal_of,
+    wait_while_in_doubt,
+)
 from services.agent.drivers.vm.eyes import Eyes, record_of
 from services.agent.drivers.vm.intents import (
     intend,
@@ -97,13 +103,13 @@ class VmDriver:
                 raise UnknownPool(pool, remedy=f"{self._region} has no such pool")
         intent = self._memory.intent(intent_id_of(command))
         if intent is not None and intent.refusal is not None:
-            raise _refusal_again(intent.refusal)
+            raise error_of(intent.refusal)
         survey = self._look(now)
         if intent is None:
             intent, survey = self._begin(command, survey)
         if not intent.closed:
             intent, survey = self._advance(intent, survey, now)
-        if not intent.closed and _settled(intent, survey):
+        if not intent.closed and is_settled(intent, survey):
             intent = replace(intent, closed_at=now)
             self._memory.save(intent=intent)
         return DriverAnswer(progress=progress_of(intent, survey), done=intent.closed)
@@ -115,7 +121,7 @@ class VmDriver:
             return CommandProgress()
         if not intent.closed:
             intent = self._drop_planned(intent)
-            _wait_while_in_doubt(intent, now, self._patience)
+            wait_while_in_doubt(intent, now, self._patience)
             intent, survey = self._close(intent, survey, now)
         return progress_of(intent, survey)
 
@@ -246,7 +252,7 @@ class VmDriver:
                 self._memory.save(intent=with_chunk(intent, planned))
             raise
         except (CapacityUnavailable, QuotaExceeded, NotFound) as error:
-            self._close(intent, survey, now, _refusal_of(error))
+            self._close(intent, survey, now, refusal_of(error))
             raise
         landed = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))
         known = {s.record.vm_id for s in survey.ours}
@@ -258,7 +264,7 @@ class VmDriver:
         intent, survey = self._keep(survey, landed, records)
         if len(vms) < chunk.count:
             short = CapacityUnavailable(f"{chunk.pool}: got {len(vms)} of {chunk.count} VMs")
-            self._close(intent, survey, now, _refusal_of(short))
+            self._close(intent, survey, now, refusal_of(short))
             raise short
         return intent, survey
 
@@ -327,51 +333,6 @@ class VmDriver:
             repairs=intent.repairs + bool(chunks),
         )
         return self._keep(survey, mended, [replace(s.record, draining_since=now) for s in failed])
-
-
-def _wait_while_in_doubt(intent: Intent, now: datetime, patience: Patience) -> None:
-    """Raises DriverUnavailable until the list shows for certain whether a lost call bought something."""
-    for chunk in intent.waiting:
-        clear_at = (chunk.sent_at or now) + patience.visibility
-        if now <= clear_at:
-            raise DriverUnavailable(
-                f"whether {chunk.count} VMs were bought is in doubt until {clear_at:%H:%M:%S}"
-            )
-
-
-def _settled(intent: Intent, survey: Survey) -> bool:
-    """Everything bought, moved and given back, and every pool ready at its target."""
-    stages = {s.record.vm_id: s for s in survey.ours}
-    leaving = [stages[vm] for vm in intent.releases if vm in stages]
-    moving = [stages[vm] for vm in intent.moves if vm in stages]
-    if intent.waiting or any(s.stage is not Stage.GONE for s in leaving):
-        return False
-    if any(s.record.moving_to is not None for s in moving):
-        return False
-    return all(
-        sum(s.stage is Stage.READY for s in survey.standing(pool)) >= target
-        for pool, target in intent.targets
-    )
-
-
-def _refusal_of(error: CapacityUnavailable | QuotaExceeded | NotFound) -> Refusal:
-    match error:
-        case CapacityUnavailable():
-            return Refusal(kind=RefusalKind.NO_CAPACITY, message=str(error))
-        case QuotaExceeded():
-            return Refusal(kind=RefusalKind.QUOTA, message=str(error))
-        case _:
-            return Refusal(kind=RefusalKind.UNKNOWN_POOL, message=str(error))
-
-
-def _refusal_again(refusal: Refusal) -> CapacityUnavailable | QuotaExceeded | NotFound:
-    match refusal.kind:
-        case RefusalKind.NO_CAPACITY:
-            return CapacityUnavailable(refusal.message)
-        case RefusalKind.QUOTA:
-            return QuotaExceeded(refusal.message)
-        case _:
-            return UnknownPool(refusal.message)
 
 
 def _ready(sighting: Sighting) -> datetime | None:

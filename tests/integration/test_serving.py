@@ -1,0 +1,108 @@
+"""`serve` as a process with its real parts: it starts on nothing, decides, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heliostat.errors import InvalidSettings, SecondControlPlane
+from heliostat.v1 import plan_pb2, routing_pb2
+from services.control_plane.bootstrap import control_plane
+from services.control_plane.plane import ControlPlane
+from services.control_plane.settings import ControlPlaneSettings
+from services.control_plane.ticks import Tick
+from tests.builders import NOON
+from tests.support.planes import Client, a_channel, plane_settings
+
+EXAMPLE = Path(__file__).parents[2] / "deploy/catalogue.yaml"
+PROGRAM = """
+import sys
+from services.control_plane.bootstrap import serve
+from services.control_plane.settings import load_settings
+serve(load_settings(None, listen="127.0.0.1:0", metrics_listen="", database=sys.argv[1],
+                    catalogue=sys.argv[2], forecast_family="fast", workers=1))
+"""
+
+
+def settings_for(folder: Path, **changes: Any) -> ControlPlaneSettings:
+    database = f"sqlite:///{folder}/heliostat.db"
+    return plane_settings(
+        database=database, catalogue=EXAMPLE, forecast_family="fast", workers=1, **changes
+    )
+
+
+@asynccontextmanager
+async def running(settings: ControlPlaneSettings) -> AsyncIterator[ControlPlane]:
+    plane = control_plane(settings)
+    await plane.start()
+    try:
+        yield plane
+    finally:
+        await plane.stop()
+
+
+async def test_an_empty_history_gives_the_catalogues_floor_and_routes(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path)) as plane, a_channel(plane.address) as channel:
+        for tick in (Tick.REFRESH, Tick.REPLAN, Tick.REROUTE, Tick.SCORE, Tick.HOUSEKEEP):
+            await plane.tick(tick, NOON)
+        client = Client(channel)
+        plan = (await client.plans.GetPlan(plan_pb2.GetPlanRequest())).plan
+        assert plan.status == plan_pb2.PLAN_STATUS_FLOOR
+        floors = {target.pool.model for target in plan.targets if target.replicas == 1}
+        assert len(floors) == 4
+        routes = await client.routing.GetRoutes(routing_pb2.GetRoutesRequest())
+        assert len(routes.tables) == 3
+
+
+async def test_a_second_control_plane_on_one_file_is_refused(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, name="first")):
+        second = control_plane(
+            settings_for(tmp_path, name="second", lease=timedelta(milliseconds=100))
+        )
+        with pytest.raises(SecondControlPlane):
+            await second.start()
+        await second.stop()
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path)) as plane:
+        other = tmp_path / "other"
+        other.mkdir()
+        second = control_plane(settings_for(other, listen=plane.address))
+        with pytest.raises(InvalidSettings, match="HELIOSTAT_LISTEN"):
+            await second.start()
+
+
+async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM,
+        f"sqlite:///{tmp_path}/heliostat.db",
+        str(EXAMPLE),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    lines: list[dict[str, Any]] = []
+    told = False
+    async for line in process.stderr:
+        lines.append(json.loads(line))
+        if not told and lines[-1]["event"] == "reroute_done":
+            process.send_signal(signal.SIGTERM)
+            told = True
+    assert await process.wait() == 0
+    events = [line["event"] for line in lines]
+    assert {"database_made", "lease_acquired", "control_plane_started"} <= set(events)
+    assert events[-2:] == ["lease_released", "control_plane_stopped"]
+    (plan,) = (line for line in lines if line["event"] == "replan_done")
+    assert plan["outcome"] == "floor"
+    assert plan["plan_version"] == 1

@@ -28,6 +28,7 @@ from simulation.start import first_fleet
 from simulation.world import Rhythm, SimulatedWorld
 from storage.notify import ChangeFeed
 
+SCORED_EVERY = timedelta(hours=6)
 LOOPBACK = "127.0.0.1:0"
 
 
@@ -124,10 +125,10 @@ def reactive_world(
 
 
 def rhythm_of(settings: DemoSettings) -> Rhythm:
-    """Everybody meets once a step; forecasts and plans are made every quarter hour."""
-    return Rhythm(step=settings.step, routes=settings.step)
+    """Everybody meets once a step; forecasts and plans are made every quarter hour, scores seldom."""
+    return Rhythm(step=settings.step, routes=settings.step, scores=SCORED_EVERY)
 
 
 def loop_settings() -> ControlSettings:
     """As in production, but a day ahead is enough for a demo that lasts one."""
-    return ControlSettings(horizon=timedelta(hours=24))
+    return ControlSettings(horizon=timedelta(hours=24), scoring_memory=SCORED_EVERY)

@@ -53,7 +53,9 @@ def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, InitSettingsSource(settings_cls, mapping)
 
-    from_file: type[S] = type(kind.__name__, (kind,), {"settings_customise_sources": staticmethod(sources)})
+    from_file: type[S] = type(
+        kind.__name__, (kind,), {"settings_customise_sources": staticmethod(sources)}
+    )
     try:
         return from_file(**given)
     except ValidationError as error:

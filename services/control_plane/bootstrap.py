@@ -25,7 +25,7 @@ from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
 from services.control_plane.plane import ControlPlane, Parts
 from services.control_plane.settings import ControlPlaneSettings
-from services.control_plane.wording import log_json, say
+from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
 from storage.notify import ChangeFeed

@@ -31,8 +31,8 @@ from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
 from services.control_plane.permissions import Rule, check_role, rule_of
 from services.control_plane.threads import StoreThreads
-from services.control_plane.wording import reason_fields, report, say
 from services.translation.problems import reason_of, status_of, unexpected_status
+from services.wording import reason_fields, report, say
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from heliostat.errors import HeliostatError, Unavailable
 from heliostat.model.usage import UsageBatch, UsageReceipt
 from heliostat.ports.history import UsageHistory
 from services.control_plane.threads import StoreThreads
-from services.control_plane.wording import report
+from services.wording import report
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ class UsageIntake:
         self._room = asyncio.Condition()
         self._task = asyncio.create_task(self._commit_forever())
         self.stored_windows = 0
-        self.commits = 0
 
     async def submit(self, batch: UsageBatch) -> asyncio.Future[UsageReceipt]:
         """Queue the batch (waiting for room) and return the future of its receipt.
@@ -103,7 +102,6 @@ class UsageIntake:
         except Exception as error:  # noqa: BLE001 - handed to the streams that wait for it
             await self._apart(group, error)
             return
-        self.commits += 1
         self.stored_windows += sum(
             len(b) for b, r in zip(batches, receipts, strict=True) if not r.replayed
         )

@@ -10,7 +10,7 @@ from datetime import timedelta
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import HeliostatError, LeaseLost, NotLeader, SecondControlPlane
 from heliostat.ports.leadership import Leadership, Lease
-from services.control_plane.wording import report, say
+from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 

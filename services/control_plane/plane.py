@@ -32,6 +32,7 @@ from heliostat.v1 import (
     usage_pb2,
     usage_pb2_grpc,
 )
+from services.configuration import split_address
 from services.control_plane.bells import Bells
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate, Gatekeeper
@@ -46,12 +47,12 @@ from services.control_plane.servicers.forecasts import ForecastServicer
 from services.control_plane.servicers.plans import PlanServicer
 from services.control_plane.servicers.routing import RoutingServicer
 from services.control_plane.servicers.usage import UsageServicer
-from services.control_plane.settings import ControlPlaneSettings, split_address
+from services.control_plane.settings import ControlPlaneSettings
 from services.control_plane.threads import StoreThreads
 from services.control_plane.ticks import Tick, Ticks
 from services.control_plane.tls import server_credentials
-from services.control_plane.wording import say
 from services.translation.usage import UsageLimits
+from services.wording import say
 from storage.notify import ChangeFeed
 
 _log = logging.getLogger(__name__)
@@ -119,8 +120,8 @@ class ControlPlane:
 
     async def start(self) -> None:
         """Serve. Raises SecondControlPlane, StorageUnavailable, InvalidSettings (cannot bind)."""
-        await asyncio.to_thread(self.leader.start)
         try:
+            await asyncio.to_thread(self.leader.start)
             self._running = await _Running.start(self._parts, self._settings, self)
             if self._settings.metrics_listen:
                 host, port = split_address(self._settings.metrics_listen)

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from heliostat.errors import InvalidSettings
+from services.configuration import (
+    ENV_DELIMITER,
+    Positive,
+    Section,
+    is_loopback,
+    load,
+    split_address,
+)
 
 ENV_PREFIX = "HELIOSTAT_"
-ENV_DELIMITER = "__"
 
 
-def _seconds(value: Any) -> Any:
-    """A number in the environment is text; it means seconds all the same."""
-    if isinstance(value, str) and value.replace(".", "", 1).isdigit():
-        return float(value)
-    return value
-
-
-Positive = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
-"""A length of time: seconds, or ISO 8601 like PT15M."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TlsSettings(_Section):
+class TlsSettings(Section):
     """Certificates in PEM files; changed files are taken up without a restart."""
 
     certificate: Path
@@ -65,7 +40,7 @@ class TlsSettings(_Section):
         return path
 
 
-class CadenceSettings(_Section):
+class CadenceSettings(Section):
     """How often the leader does what."""
 
     refresh: Positive = timedelta(minutes=15)
@@ -159,69 +134,4 @@ def load_settings(path: Path | None = None, **given: Any) -> ControlPlaneSetting
 
     Raises InvalidSettings naming the key, its environment variable and the file.
     """
-    mapping = _mapping(path)
-
-    class FromFile(ControlPlaneSettings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, mapping)
-
-    try:
-        return FromFile(**given)
-    except ValidationError as error:
-        raise _named(error, path) from None
-    except SettingsError as error:
-        raise InvalidSettings("environment", str(error)) from None
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`. Raises ValueError."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """True for addresses that only this machine reaches."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _mapping(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise InvalidSettings(str(path), f"cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise InvalidSettings(str(path), f"is not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise InvalidSettings(str(path), "is not a mapping of keys")
-    return content
-
-
-def _named(error: ValidationError, path: Path | None) -> InvalidSettings:
-    """The first complaint, in terms of key and environment variable."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if not key:
-        return InvalidSettings("settings", message)
-    variable = ENV_PREFIX + key.replace(".", ENV_DELIMITER).upper()
-    place = f" in {path}" if path else ""
-    shown = first.get("input")
-    value = f" (is {shown!r})" if isinstance(shown, str | int | float | bool) else ""
-    return InvalidSettings(
-        f"{key} ({variable})", f"{message}{value}", remedy=f"set it{place} or there"
-    )
+    return load(ControlPlaneSettings, path, **given)

@@ -19,7 +19,7 @@ from heliostat.ports.decisions import Committed, RoutingLedger
 from heliostat.ports.stores import Stores
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, plan_age
-from services.control_plane.wording import report, say
+from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import grpc
 
 from heliostat.errors import InvalidSettings
 from services.control_plane.settings import TlsSettings
-from services.control_plane.wording import say
+from services.wording import say
 
 _log = logging.getLogger(__name__)
 

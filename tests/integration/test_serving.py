@@ -70,7 +70,6 @@ async def test_a_second_control_plane_on_one_file_is_refused(tmp_path: Path) -> 
         )
         with pytest.raises(SecondControlPlane):
             await second.start()
-        await second.stop()
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

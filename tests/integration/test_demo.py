@@ -1,0 +1,155 @@
+"""A short demo, whole: what it writes adds up, and what is stopped leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from heliostat.model.instants import Span
+from services.demo.settings import DemoSettings
+from storage.opening import open_stores
+
+HOURS = 2
+STEPS = HOURS * 60 // DemoSettings().step_minutes + 1
+
+
+SHORT = f"""
+from pathlib import Path
+from services.demo.main import run
+from services.demo.settings import DemoSettings
+where = Path("{{where}}")
+run(DemoSettings(headless=True, hours={HOURS}, history_days=2, json=where / "f.json", keep=where / "kept"))
+"""
+
+
+def _typed(*switches: str, where: Path) -> subprocess.Popen[str]:
+    """The command as a user types it."""
+    return _started(["-m", "heliostat", "demo", *switches], where)
+
+
+def _started(words: list[str], where: Path) -> subprocess.Popen[str]:
+    """A Python of its own, in a process group of its own, with its own temp directory."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(where), "COLUMNS": "80"},
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, Any], str, Path]:
+    """The figures, the words and the databases of a demo that ran to its end."""
+    where = tmp_path_factory.mktemp("demo")
+    process = _started(["-c", SHORT.format(where=where)], where)
+    words, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, words
+    return json.loads((where / "f.json").read_text()), words, where
+
+
+def test_everything_that_happened_is_counted(finished: tuple[dict[str, Any], str, Path]) -> None:
+    figures, _, _ = finished
+    assert figures["steps"] == STEPS
+    assert figures["plans"] == HOURS * 4 + 1
+    series = (3 * 4 * 3 + 4 * 3) * 2  # origins × models × tiers and the aggregates, two token kinds
+    assert figures["forecasts"] == series * (HOURS * 4 + 1)
+    assert figures["usage_windows"] > 2 * 1440 * 3
+    assert figures["seed"] == 1
+    assert figures["input"]
+
+
+def test_every_table_is_answered_once(finished: tuple[dict[str, Any], str, Path]) -> None:
+    routing = finished[0]["routing"]
+    assert routing["versions"] >= 3
+    assert routing["acks"] + routing["nacks"] == routing["versions"]
+    assert routing["nacks"] == 0
+
+
+def test_every_order_has_one_state_and_some_were_applied(
+    finished: tuple[dict[str, Any], str, Path],
+) -> None:
+    commands = finished[0]["commands"]
+    assert set(commands) == {"pending", "leased", "applied", "refused", "expired", "cancelled"}
+    assert commands["applied"] > 0
+    assert commands["pending"] == 0
+
+
+def test_both_policies_are_billed_and_judged(finished: tuple[dict[str, Any], str, Path]) -> None:
+    figures, _, _ = finished
+    for policy in ("heliostat", "reactive"):
+        assert figures["gpu_hours_billed"][policy] > 0
+        assert 0 < figures["slo_attainment"][policy] <= 1
+
+
+def test_the_words_fit_eighty_columns_and_name_both_policies(
+    finished: tuple[dict[str, Any], str, Path],
+) -> None:
+    _, words, _ = finished
+    assert max(len(line) for line in words.splitlines()) <= 80
+    assert "Heliostat beside the tuned reactive policy" in words
+    assert "Mode: active, set by admin:local through the API." in words
+
+
+def test_kept_databases_stay_and_hold_the_audit(
+    finished: tuple[dict[str, Any], str, Path],
+) -> None:
+    _, _, where = finished
+    assert (where / "kept" / "eastus" / "journal.db").exists()
+    opened = open_stores(f"sqlite:///{where / 'kept' / 'heliostat.db'}")
+    try:
+        day = DemoSettings().day_start
+        records = opened.stores.audit.records(Span(day, day + timedelta(days=1)))
+    finally:
+        opened.close()
+    assert sum(record.action == "plan" for record in records) == HOURS * 4 + 1
+    (mode,) = (record for record in records if "mode" in record.action.lower())
+    assert mode.author == "admin:local"
+
+
+@pytest.mark.parametrize(
+    ("number", "switches", "sign"),
+    [
+        (signal.SIGINT, ("--port", "0"), "Mode: active"),
+        (signal.SIGTERM, ("--headless",), "Demand"),
+    ],
+)
+def test_a_stopped_demo_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals, switches: tuple[str, ...], sign: str
+) -> None:
+    before = _demo_places()
+    process = _typed(*switches, where=tmp_path)
+    assert process.stdout is not None
+    heard = ""
+    while sign not in heard:
+        line = process.stdout.readline()
+        assert line, heard
+        heard += line
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, number)  # as a terminal does: everybody in the group hears it
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, heard + rest
+    assert "Traceback" not in rest
+    assert "Stopped. Nothing is left behind." in rest
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    assert list(tmp_path.iterdir()) == []
+    assert _demo_places() <= before
+
+
+def _demo_places() -> set[Path]:
+    roots = [Path("/dev/shm"), Path(tempfile.gettempdir())]
+    return {path for root in roots if root.exists() for path in root.glob("heliostat-demo-*")}

@@ -133,7 +133,10 @@ def _spread(values: NDArray[_Number], place: Ints, steps: int) -> NDArray[_Numbe
 
 
 def _values(column: Floats, present: Floats | None = None) -> tuple[float | None, ...]:
-    missing = np.isnan(column if present is None else present).tolist()
+    missing = np.isnan(column if present is None else present)
+    if not missing.any():
+        return tuple(column.tolist())
     return tuple(
-        None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)
+        None if gone else value
+        for value, gone in zip(column.tolist(), missing.tolist(), strict=True)
     )

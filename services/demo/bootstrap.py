@@ -16,7 +16,7 @@ from services.agent.settings import AgentSettings
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
-from services.demo.counting import CountingRouting
+from services.demo.counting import CountingForecaster, CountingRouting
 from services.demo.settings import DemoSettings
 from simulation.accounting import Accountant
 from simulation.arrivals import ArrivalRates
@@ -28,7 +28,7 @@ from simulation.start import first_fleet
 from simulation.world import Rhythm, SimulatedWorld
 from storage.notify import ChangeFeed
 
-SCORED_EVERY = timedelta(hours=6)
+SCORED_EVERY = timedelta(hours=12)
 LOOPBACK = "127.0.0.1:0"
 
 
@@ -41,6 +41,7 @@ class Cast:
     plane: ControlPlane
     feed: ChangeFeed
     routing: CountingRouting
+    forecaster: CountingForecaster
     estate: Estate
     accountant: Accountant
 
@@ -65,9 +66,11 @@ def cast_of(
     )
     parts = parts_of(plane_settings, clock=clock)
     routing = CountingRouting(parts.stores.routing)
+    forecaster = CountingForecaster(parts.deciders.forecaster)
     parts = replace(
         parts,
         stores=replace(parts.stores, routing=routing),
+        deciders=replace(parts.deciders, forecaster=forecaster),
         loop_settings=loop_settings(),
     )
     estate = estate_of(settings, catalogue, demand)
@@ -77,6 +80,7 @@ def cast_of(
         plane=ControlPlane(parts, plane_settings),
         feed=parts.feed,
         routing=routing,
+        forecaster=forecaster,
         estate=estate,
         accountant=Accountant(estate),
     )
@@ -130,5 +134,5 @@ def rhythm_of(settings: DemoSettings) -> Rhythm:
 
 
 def loop_settings() -> ControlSettings:
-    """As in production, but a day ahead is enough for a demo that lasts one."""
-    return ControlSettings(horizon=timedelta(hours=24), scoring_memory=SCORED_EVERY)
+    """As in production, but half a day ahead is enough for a demo that lasts one."""
+    return ControlSettings(horizon=timedelta(hours=12), scoring_memory=SCORED_EVERY)

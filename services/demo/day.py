@@ -35,6 +35,7 @@ from services.demo.witness import Tempo, Witness
 from services.translation.enums import MODE
 from simulation.workload.fit import FittedDemand
 
+MINUTE = timedelta(minutes=1)
 _LAST_WORDS_SECONDS = 5.0
 REASON = "the demo shows Heliostat at work; its clouds are simulated"
 
@@ -186,7 +187,7 @@ class Day:
     async def _hold_back(self, spent_seconds: float) -> None:
         if self._settings.speed <= 0:
             return
-        rest = self._settings.step_minutes / self._settings.speed - spent_seconds
+        rest = self._settings.step / MINUTE / self._settings.speed - spent_seconds
         if rest > 0:
             await _until(self._stop, rest)
 
@@ -204,7 +205,7 @@ class Day:
         return await asyncio.to_thread(
             lambda: Figures(
                 usage_windows=figures.usage_windows(stores, remembered),
-                forecasts=figures.forecasts_issued(stores, decided),
+                forecasts=cast.forecaster.made,
                 plans=figures.plans_made(stores, decided),
                 commands=figures.commands_by_state(stores),
                 routing=Routing(

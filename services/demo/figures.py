@@ -1,4 +1,4 @@
-"""The figures of a finished demo: counted from the stores, not from what the demo believes."""
+"""The figures of a finished demo: counted where things are kept, not from what the demo believes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from heliostat.ports.stores import Stores
 from services.demo.marks import Mark
 
 _PAGE = 1000
-_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +62,6 @@ def usage_windows(stores: Stores, span: Span) -> int:
     """How many windows the store holds, roll-ups counted by what they were made of."""
     query = UsageQuery(span=span, bucket=timedelta(days=1), with_latency=False)
     return sum(bucket.windows for bucket in stores.usage.query(query))
-
-
-def forecasts_issued(stores: Stores, span: Span) -> int:
-    """How many forecasts were issued inside the span; read hour by hour, as they are large."""
-    return sum(
-        len(stores.forecasts.issued(Span(start, min(start + _HOUR, span.end))))
-        for start in span.steps(_HOUR)
-    )
 
 
 def commands_by_state(stores: Stores) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import shutil
 import signal
@@ -28,7 +29,15 @@ def run(settings: DemoSettings) -> int:
     Raises InvalidCatalogue, InvalidTrace, Unavailable.
     """
     logging.basicConfig(level=logging.WARNING)
+    collect_seldom()
     return asyncio.run(_run(settings))
+
+
+def collect_seldom() -> None:
+    """A day makes millions of short-lived values and hardly a cycle: looking for cycles as often as
+    Python does by itself took a fifth of the demo's time."""
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 1_000)
 
 
 async def _run(settings: DemoSettings) -> int:

@@ -76,6 +76,9 @@ def _live(
     """The process: Ctrl-C is our starter's business; when it is gone, so are we."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from services.demo.bootstrap import reactive_world
+    from services.demo.main import collect_seldom
+
+    collect_seldom()
 
     with suppress(BrokenPipeError):
         try:

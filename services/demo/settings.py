@@ -27,8 +27,9 @@ class DemoSettings:
     hours: int = 24
     history_days: int = 14
     busy_replicas: float = 24.0
-    step_minutes: int = 5
-    """How often agents, control plane and clouds meet; requests are served minute by minute."""
+    step_minutes: int = 0
+    """How often agents, control plane and clouds meet; requests are served minute by minute. 0 = every
+    5 minutes with a page to watch, every 15 without one."""
     speed: float = 0.0
     seed: int = 1
     port: int = DEFAULT_PORT
@@ -39,8 +40,8 @@ class DemoSettings:
     def __post_init__(self) -> None:
         _check("hours", self.hours, 1, 24)
         _check("history_days", self.history_days, 1, 60)
-        if self.step_minutes not in (1, 3, 5, 15):
-            raise InvalidSettings("step_minutes", f"{self.step_minutes} is not 1, 3, 5 or 15")
+        if self.step_minutes not in (0, 1, 3, 5, 15):
+            raise InvalidSettings("step_minutes", f"{self.step_minutes} is not 0, 1, 3, 5 or 15")
         _check("port", self.port, 0, 65535)
         _check("speed", self.speed, 0.0, 1e6)
         _check("seed", self.seed, 0, 2**63 - 1)
@@ -50,7 +51,7 @@ class DemoSettings:
     @property
     def step(self) -> timedelta:
         """From one meeting to the next."""
-        return timedelta(minutes=self.step_minutes)
+        return timedelta(minutes=self.step_minutes or (15 if self.headless else 5))
 
     @property
     def day_end(self) -> datetime:

@@ -20,7 +20,7 @@ from services.demo.settings import DemoSettings
 from storage.opening import open_stores
 
 HOURS = 2
-STEPS = HOURS * 60 // DemoSettings().step_minutes + 1
+STEPS = HOURS * 4 + 1
 
 
 SHORT = f"""

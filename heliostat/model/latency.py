@@ -93,9 +93,13 @@ class LatencySketch:
         out = bytearray([FORMAT_BYTE])
         before = 0
         for bucket in sorted(self.counts):
-            step = bucket - before
-            _put_varint(out, step * 2 if step >= 0 else -step * 2 - 1)
-            _put_varint(out, self.counts[bucket])
+            step, count = bucket - before, self.counts[bucket]
+            zigzag = step * 2 if step >= 0 else -step * 2 - 1
+            if zigzag < 0x80 and count < 0x80:  # two bytes, as nearly always
+                out += bytes((zigzag, count))
+            else:
+                _put_varint(out, zigzag)
+                _put_varint(out, count)
             before = bucket
         return bytes(out)
 

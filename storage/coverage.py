@@ -11,6 +11,8 @@ from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import RegionName
 from storage.fold import BUCKET_MINUTES, MINUTE_SECONDS, Ints
 
+_WHOLE_BUCKET = (1 << BUCKET_MINUTES) - 1
+
 
 class Coverage:
     """Which minutes each origin reported inside a span, counted on a grid of `step` from its start."""
@@ -31,6 +33,9 @@ class Coverage:
         self.reported(origin)
         minutes = self._minutes[origin]
         first = (bucket_start - self._start) // MINUTE_SECONDS
+        if mask == _WHOLE_BUCKET and 0 <= first <= len(minutes) - BUCKET_MINUTES:
+            minutes[first : first + BUCKET_MINUTES] = True  # by far the most of them
+            return
         for minute in range(BUCKET_MINUTES):
             if mask >> minute & 1 and 0 <= first + minute < len(minutes):
                 minutes[first + minute] = True

@@ -48,12 +48,8 @@ class Metrics:
         self.ready = Gauge(
             "heliostat_ready_replicas", "Replicas ready", pool, registry=self.registry
         )
-        self.forecast = Gauge(
-            "heliostat_forecast_tokens_per_second",
-            "Forecast mean rate",
-            ("region", "model", "tier", "kind", "horizon_seconds", "quantile"),
-            registry=self.registry,
-        )
+        self._forecasts: tuple[Forecast, ...] = ()
+        self.watch(self._forecast_figures)
         self.error = Gauge(
             "heliostat_forecast_error_ratio",
             "Weighted absolute percentage error of late (1 = 100 %)",
@@ -96,18 +92,25 @@ class Metrics:
         self.calls.labels(method.rsplit("/", 1)[-1], reason).inc()
 
     def show_forecasts(self, forecasts: Iterable[Forecast]) -> None:
-        """Put these in place of the ones before."""
-        self.forecast.clear()
-        for forecast in forecasts:
+        """Put these in place of the ones before; thousands of figures, made when somebody asks."""
+        self._forecasts = tuple(forecasts)
+
+    def _forecast_figures(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "heliostat_forecast_tokens_per_second",
+            "Forecast mean rate",
+            labels=("region", "model", "tier", "kind", "horizon_seconds", "quantile"),
+        )
+        for forecast in self._forecasts:
             demand = forecast.key.demand
+            series = (demand.origin, demand.model, demand.tier, forecast.key.kind)
             for steps in _HORIZON_STEPS:
                 if steps > forecast.steps:
                     break
-                ahead = round(forecast.step.total_seconds() * steps)
+                ahead = str(round(forecast.step.total_seconds() * steps))
                 for level, row in zip(forecast.levels, forecast.mean, strict=True):
-                    self.forecast.labels(
-                        demand.origin, demand.model, demand.tier, forecast.key.kind, ahead, level
-                    ).set(row[steps - 1])
+                    family.add_metric((*series, ahead, str(level)), row[steps - 1])
+        return [family]
 
     def show_scores(self, scores: Iterable[ForecastScore]) -> None:
         """Put these in place of the ones before; a score that does not exist is not shown."""

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
 from operator import itemgetter
 
 import numpy as np
@@ -15,12 +14,10 @@ from forecasting.methods.naive import SAME_TIME_LAST_WEEK, SAME_TIME_YESTERDAY, 
 from forecasting.oracle import bucket_of
 from forecasting.selection import pinball
 from heliostat.model.demand import DemandSeries
-from heliostat.model.forecast import Forecast, ForecastScore
+from heliostat.model.forecast import ForecastExcerpt, ForecastScore
 from heliostat.model.names import SeriesKey
 
 _LAST_VALUE = LastValue().name
-HORIZONS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24))
-"""Scored beside the first step: the bucket that *ends* that long after the forecast's start."""
 
 _Group = tuple[str, int]
 """A method, and how many buckets after the first the scored one lies."""
@@ -46,11 +43,11 @@ class AccuracyScorer:
     """
 
     def score(
-        self, issued: Sequence[Forecast], truth: Sequence[DemandSeries]
+        self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:
         """See the port; sorted by series, method and horizon."""
         known = {one.key: one for one in truth}
-        by_key: dict[SeriesKey, list[Forecast]] = defaultdict(list)
+        by_key: dict[SeriesKey, list[ForecastExcerpt]] = defaultdict(list)
         for forecast in issued:
             by_key[forecast.key].append(forecast)
         return tuple(
@@ -61,7 +58,9 @@ class AccuracyScorer:
         )
 
 
-def _score_series(series: DemandSeries, forecasts: Sequence[Forecast]) -> Iterator[ForecastScore]:
+def _score_series(
+    series: DemandSeries, forecasts: Sequence[ForecastExcerpt]
+) -> Iterator[ForecastScore]:
     """One score per method and horizon that meets any truth."""
     issued: _Tally = {}
     rivals: _Tally = {}
@@ -75,18 +74,18 @@ def _score_series(series: DemandSeries, forecasts: Sequence[Forecast]) -> Iterat
 
 
 def _pair(
-    forecast: Forecast, series: DemandSeries, first: int, issued: _Tally, rivals: _Tally
+    forecast: ForecastExcerpt, series: DemandSeries, first: int, issued: _Tally, rivals: _Tally
 ) -> None:
     """Put the forecast's and its rivals' values beside the truth, where it is known."""
     trained = bucket_of(series, forecast.trained_until, forecast.step)
     last = _at(series, first - 1 if trained is None else min(trained, first) - 1)
     day = timedelta(days=1) // series.step
-    for ahead in _scored_leads(forecast.step, forecast.steps):
+    for place, ahead in enumerate(forecast.leads):
         bucket = first + ahead
         came = _at(series, bucket)
         if came is None:
             continue
-        quantiles = tuple(row[ahead] for row in forecast.mean)
+        quantiles = tuple(row[place] for row in forecast.mean)
         _keep(issued, (forecast.method, ahead), forecast.levels, came, quantiles)
         for name, said in (
             (_LAST_VALUE, last),
@@ -99,13 +98,6 @@ def _pair(
             if said is not None:
                 all_levels = (said,) * len(forecast.levels)
                 _keep(rivals, (name, ahead), forecast.levels, came, all_levels)
-
-
-@lru_cache(maxsize=64)
-def _scored_leads(step: timedelta, steps: int) -> tuple[int, ...]:
-    """The bucket after the first, for the first step and each horizon within reach."""
-    reached = {horizon // step - 1 for horizon in HORIZONS if horizon <= step * steps}
-    return tuple(sorted({0, *reached}))
 
 
 def _keep(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from forecasting.accuracy import AccuracyScorer
 from heliostat.errors import InvalidInput
 from heliostat.model.demand import DemandSeries
-from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.forecast import Champion, ForecastExcerpt, ForecastScore
 from heliostat.model.instants import Span
 from heliostat.ports.forecasts import Forecaster
 
@@ -49,7 +49,7 @@ def backtest(
 
     A method that the forecaster had to replace at some instant is not scored on that instant.
     """
-    issued: list[Forecast] = []
+    issued: list[ForecastExcerpt] = []
     champions: tuple[Champion, ...] = ()
     select_at = plan.window.start
     for now in plan.window.steps(plan.every):
@@ -60,12 +60,12 @@ def backtest(
         served = forecaster.forecast(
             known, issued_at=now, horizon=plan.horizon, champions=champions
         )
-        issued += [replace(forecast, method=CHAMPION) for forecast in served]
+        issued += [replace(forecast.excerpt(), method=CHAMPION) for forecast in served]
         for method in plan.methods:
             forced = forecaster.forecast(
                 known, issued_at=now, horizon=plan.horizon, champions=_all(known, method, now)
             )
-            issued += [forecast for forecast in forced if forecast.method == method]
+            issued += [forecast.excerpt() for forecast in forced if forecast.method == method]
     return AccuracyScorer().score(issued, series)
 
 

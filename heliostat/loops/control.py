@@ -43,7 +43,7 @@ _MANY = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
-    """Lengths of time that the control loop works with."""
+    """How far the control loop looks back and ahead, how long it keeps what."""
 
     history: timedelta = timedelta(days=28)
     horizon: timedelta = timedelta(hours=48)
@@ -51,6 +51,8 @@ class ControlSettings:
     command_lifetime: timedelta = timedelta(hours=4)
     denial_memory: timedelta = timedelta(minutes=30)
     scoring_memory: timedelta = timedelta(days=2)
+    scored_at_once: int = 100
+    """Series whose forecasts are held at once: two days of excerpts of so many are some 25 MB."""
     keep_windows: timedelta = timedelta(days=3)
     keep_roll_ups: timedelta = timedelta(days=400)
     keep_forecasts: timedelta = timedelta(days=14)
@@ -112,13 +114,16 @@ class ControlLoop:
         return champions
 
     def score_forecasts(self, now: datetime, *, epoch: int) -> tuple[ForecastScore, ...]:
-        """Compare the forecasts of late with what came."""
-        start = floor_to(now, BUCKET) - self._settings.scoring_memory
-        issued = self._stores.forecasts.issued(Span(start, now))
+        """Compare the forecasts of late with what came, some series at a time."""
+        late = Span(floor_to(now, BUCKET) - self._settings.scoring_memory, now)
         truth = self._stores.usage.demand(self._history(now), BUCKET)
-        scores = self._deciders.scorer.score(issued, truth)
+        scores: list[ForecastScore] = []
+        for first in range(0, len(truth), self._settings.scored_at_once):
+            some = truth[first : first + self._settings.scored_at_once]
+            issued = self._stores.forecasts.excerpts(late, [series.key for series in some])
+            scores += self._deciders.scorer.score(issued, some)
         self._stores.forecasts.store_scores(scores, now, epoch=epoch)
-        return scores
+        return tuple(scores)
 
     # --- capacity ----------------------------------------------------------------------------
 

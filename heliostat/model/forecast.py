@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, check_instant
 from heliostat.model.names import SeriesKey
 
 QUANTILE_LEVELS = (0.5, 0.9, 0.95, 0.99)
+SCORED_HORIZONS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24))
+"""Scored beside the first step: the bucket that *ends* that long after the forecast's start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,21 @@ class Forecast:
         """How many steps ahead it reaches."""
         return len(self.mean[0])
 
+    def excerpt(self) -> ForecastExcerpt:
+        """The part of it that is scored."""
+        leads = scored_leads(self.step, self.steps)
+        return ForecastExcerpt(
+            key=self.key,
+            issued_at=self.issued_at,
+            start=self.start,
+            step=self.step,
+            method=self.method,
+            trained_until=self.trained_until,
+            levels=self.levels,
+            leads=leads,
+            mean=tuple(tuple(row[lead] for lead in leads) for row in self.mean),
+        )
+
     @property
     def span(self) -> Span:
         """The time that it covers."""
@@ -66,6 +84,38 @@ class Forecast:
             if issued >= level - 1e-9:
                 return index
         return len(self.levels) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastExcerpt:
+    """What scoring needs of a forecast: a hundredth of it, where two days of them are read at once.
+
+    `leads` counts whole steps after `start`; `mean[i][j]` is the `levels[i]` quantile of the mean
+    rate, in tokens per second, in the bucket that begins `leads[j]` steps after `start`.
+    """
+
+    key: SeriesKey
+    issued_at: datetime
+    start: datetime
+    step: timedelta
+    method: str
+    trained_until: datetime
+    levels: tuple[float, ...]
+    leads: tuple[int, ...]
+    mean: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.levels) or {len(r) for r in self.mean} != {len(self.leads)}:
+            raise InvalidInput("excerpt.mean", "needs one row per level, one value per lead")
+
+
+@lru_cache(maxsize=64)
+def scored_leads(step: timedelta, steps: int) -> tuple[int, ...]:
+    """Which buckets of so long a forecast are scored: the first, and those that end at a horizon."""
+    reached = {
+        horizon // step - 1 for horizon in SCORED_HORIZONS if step <= horizon <= step * steps
+    }
+    return tuple(sorted({0, *reached}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

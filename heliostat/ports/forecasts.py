@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from heliostat.model.demand import DemandSeries
-from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.forecast import Champion, Forecast, ForecastExcerpt, ForecastScore
 from heliostat.model.instants import Span
 from heliostat.model.names import SeriesKey
 
@@ -46,10 +46,13 @@ class ForecastScorer(Protocol):
     """Compares what was expected with what came."""
 
     def score(
-        self, issued: Sequence[Forecast], truth: Sequence[DemandSeries]
+        self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:
         """Scores per (series, method, horizon of 1 step, 1 h, 4 h, 24 h) where truth is known, the
-        naive rivals' scores on the same buckets beside them; () when nothing can be scored."""
+        naive rivals' scores on the same buckets beside them; () when nothing can be scored.
+
+        Each series is scored on its own, so some at a time give the same as all at once.
+        """
         ...
 
 
@@ -70,6 +73,11 @@ class ForecastLedger(Protocol):
 
     def issued(self, span: Span, keys: Sequence[SeriesKey] = ()) -> tuple[Forecast, ...]:
         """All forecasts issued inside the span, by issue instant; empty `keys` = every series."""
+        ...
+
+    def excerpts(self, span: Span, keys: Sequence[SeriesKey]) -> tuple[ForecastExcerpt, ...]:
+        """The scored part of each forecast of these series issued inside the span, ordered as
+        `issued` orders them. Costs a hundredth of the memory that `issued` takes."""
         ...
 
     def store_champions(self, champions: Sequence[Champion], *, epoch: int) -> None:

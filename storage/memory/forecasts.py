@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from heliostat.errors import UnknownForecast
-from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.forecast import Champion, Forecast, ForecastExcerpt, ForecastScore
 from heliostat.model.instants import Span
 from heliostat.model.names import SeriesKey
 from storage.memory.leadership import MemoryLeadership
@@ -50,6 +50,10 @@ class MemoryForecasts:
                 if at in span
             ]
         return tuple(sorted(found, key=lambda forecast: (forecast.issued_at, forecast.key)))
+
+    def excerpts(self, span: Span, keys: Sequence[SeriesKey]) -> tuple[ForecastExcerpt, ...]:
+        found = self.issued(span, keys) if keys else ()
+        return tuple(forecast.excerpt() for forecast in found)
 
     def store_champions(self, champions: Sequence[Champion], *, epoch: int) -> None:
         with self._lock:

@@ -7,10 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select
 
 from heliostat.errors import UnknownForecast
-from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.forecast import (
+    Champion,
+    Forecast,
+    ForecastExcerpt,
+    ForecastScore,
+    scored_leads,
+)
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import SeriesKey
 from storage.codec import dumps, loads
@@ -20,6 +26,17 @@ from storage.sql.leadership import SqlLeadership
 from storage.sql.tables import champions, forecast_scores, forecast_series, forecasts
 
 Rows = tuple[tuple[float, ...], ...]
+
+_EXCERPT_COLUMNS = (
+    "series",
+    "issued_at",
+    "start",
+    "step_seconds",
+    "method",
+    "trained_until",
+    "levels",
+    "mean",
+)
 
 
 class SqlForecasts:
@@ -49,15 +66,24 @@ class SqlForecasts:
         return found[0]
 
     def issued(self, span: Span, keys: Sequence[SeriesKey] = ()) -> tuple[Forecast, ...]:
-        c = forecasts.c
-        inside = (c.issued_at >= to_epoch(span.start)) & (c.issued_at < to_epoch(span.end))
         with self._database.read() as connection:
             named = self._series(connection, keys)
-            query = select(forecasts).where(inside)
+            query = select(forecasts).where(_issued_in(span))
             if keys:
-                query = query.where(c.series.in_(list(named)))
+                query = query.where(forecasts.c.series.in_(list(named)))
             found = [_forecast(row, named) for row in connection.execute(query)]
         return tuple(sorted(found, key=lambda forecast: (forecast.issued_at, forecast.key)))
+
+    def excerpts(self, span: Span, keys: Sequence[SeriesKey]) -> tuple[ForecastExcerpt, ...]:
+        if not keys:
+            return ()
+        columns = [forecasts.c[name] for name in _EXCERPT_COLUMNS]
+        with self._database.read() as connection:
+            named = self._series(connection, keys)
+            wanted = forecasts.c.series.in_(list(named))
+            rows = connection.execute(select(*columns).where(_issued_in(span), wanted))
+            found = [_excerpt(row, named) for row in rows]
+        return tuple(sorted(found, key=lambda excerpt: (excerpt.issued_at, excerpt.key)))
 
     def store_champions(self, chosen: Sequence[Champion], *, epoch: int) -> None:
         numbers = self._names.forecasts.numbers({champion.key for champion in chosen})
@@ -140,6 +166,11 @@ class SqlForecasts:
         return {n: key for n, key in everything.items() if not wanted or key in wanted}
 
 
+def _issued_in(span: Span) -> ColumnElement[bool]:
+    at = forecasts.c.issued_at
+    return (at >= to_epoch(span.start)) & (at < to_epoch(span.end))
+
+
 def _row(forecast: Forecast, series: int) -> dict[str, object]:
     return {
         "series": series,
@@ -168,6 +199,24 @@ def _forecast(row: Row[Any], named: dict[int, SeriesKey]) -> Forecast:
         mean=_unpacked(row.mean, len(levels)),
         peak=_unpacked(row.peak, len(levels)),
         degraded=row.degraded,
+    )
+
+
+def _excerpt(row: Row[Any], named: dict[int, SeriesKey]) -> ForecastExcerpt:
+    levels = _unpacked(row.levels, 1)[0]
+    mean = np.frombuffer(row.mean, "<f8").reshape(len(levels), -1)
+    step = timedelta(seconds=row.step_seconds)
+    leads = scored_leads(step, mean.shape[1])
+    return ForecastExcerpt(
+        key=named[row.series],
+        issued_at=from_epoch(row.issued_at),
+        start=from_epoch(row.start),
+        step=step,
+        method=row.method,
+        trained_until=datetime.fromisoformat(row.trained_until),
+        levels=levels,
+        leads=leads,
+        mean=tuple(map(tuple, mean[:, leads].tolist())),
     )
 
 

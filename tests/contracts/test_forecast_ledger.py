@@ -91,6 +91,30 @@ def test_issued_forecasts_are_listed_by_instant_and_series(world: World) -> None
     assert ledger.issued(Span(at(0), at(60)), [demand_key(US)]) == ()
 
 
+def test_excerpts_are_the_scored_parts_of_what_was_issued(world: World) -> None:
+    ledger, epoch = world.stores.forecasts, world.lead()
+    row = tuple(step / 3 for step in range(2 * 96))
+    days = [
+        forecast(m, key, mean=(row, row), peak=(row, row))
+        for m in (30, 0, 15)
+        for key in (OUTPUT, demand_key(), demand_key(US))
+    ]
+    ledger.store(days, epoch=epoch)
+    keys, span = [demand_key(), OUTPUT], Span(at(0), at(30))
+    found = ledger.excerpts(span, keys)
+    assert found == tuple(one.excerpt() for one in ledger.issued(span, keys))
+    assert len(found) == 4
+    assert found[0].leads == (0, 3, 15, 95)
+    assert found[0].mean[1] == (0.0, 1.0, 5.0, 95 / 3)
+
+
+def test_excerpts_of_no_series_are_none(world: World) -> None:
+    ledger = world.stores.forecasts
+    ledger.store((forecast(),), epoch=world.lead())
+    assert ledger.excerpts(Span(at(0), at(30)), []) == ()
+    assert ledger.excerpts(Span(at(0), at(30)), [demand_key(US)]) == ()
+
+
 def test_new_champions_take_the_place_of_all_before(world: World) -> None:
     ledger, epoch = world.stores.forecasts, world.lead()
     ledger.store_champions((champion(demand_key()), champion(OUTPUT)), epoch=epoch)

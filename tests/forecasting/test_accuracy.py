@@ -24,8 +24,12 @@ def issued(at, steps, rows, *, levels=(0.5, 0.9), method="harmonic-ar"):
     )
 
 
+def excerpts(*forecasts):
+    return [forecast.excerpt() for forecast in forecasts]
+
+
 def scores(forecasts, truth):
-    return {(s.method, s.horizon): s for s in AccuracyScorer().score(forecasts, [truth])}
+    return {(s.method, s.horizon): s for s in AccuracyScorer().score(excerpts(*forecasts), [truth])}
 
 
 def test_figures_are_what_one_computes_by_hand():
@@ -74,8 +78,8 @@ def test_a_rival_that_served_is_scored_with_its_own_intervals():
 
 def test_missing_truth_is_not_scored_and_zero_truth_has_no_rate():
     silent = demand(np.full(8, np.nan))
-    assert AccuracyScorer().score([issued(NOON - HOUR, 4, (1, 2))], [silent]) == ()
-    assert AccuracyScorer().score([issued(NOON - HOUR, 4, (1, 2))], []) == ()
+    assert AccuracyScorer().score(excerpts(issued(NOON - HOUR, 4, (1, 2))), [silent]) == ()
+    assert AccuracyScorer().score(excerpts(issued(NOON - HOUR, 4, (1, 2))), []) == ()
     zero = scores([issued(NOON - HOUR, 4, (1, 2))], demand(np.zeros(8)))
     one = zero["harmonic-ar", QUARTER]
     assert (one.wape, one.bias) == (None, None)
@@ -85,4 +89,10 @@ def test_missing_truth_is_not_scored_and_zero_truth_has_no_rate():
 def test_a_forecast_on_another_grid_is_not_scored():
     truth = demand(np.ones(96))
     askew = replace(issued(NOON - HOUR, 4, (1, 2)), start=NOON - HOUR + timedelta(minutes=5))
-    assert AccuracyScorer().score([askew], [truth]) == ()
+    assert AccuracyScorer().score(excerpts(askew), [truth]) == ()
+
+
+def test_horizons_shorter_than_a_step_are_not_scored():
+    """An excerpt of two-hour steps has no bucket that ends after one hour."""
+    coarse = replace(issued(NOON, 12, (1, 2)), step=2 * HOUR)
+    assert coarse.excerpt().leads == (0, 1, 11)

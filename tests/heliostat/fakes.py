@@ -12,7 +12,7 @@ from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
 from heliostat.loops.manual import ManualDesk
 from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import Fleet
-from heliostat.model.forecast import Champion, Forecast, ForecastScore
+from heliostat.model.forecast import Champion, Forecast, ForecastExcerpt, ForecastScore
 from heliostat.model.governance import Mode, ModeSetting
 from heliostat.model.names import EVERYWHERE, PoolKey
 from heliostat.model.plan import CapacityPlan, Explanation, PlanStatus, PoolTarget, Reason
@@ -33,6 +33,9 @@ class FakeDeciders:
     sheds: bool = True
     problems: list[PlanningProblem] = field(default_factory=list)
     seen_series: list[DemandSeries] = field(default_factory=list)
+    scored: list[tuple[tuple[ForecastExcerpt, ...], tuple[DemandSeries, ...]]] = field(
+        default_factory=list
+    )
 
     def forecast(
         self,
@@ -51,8 +54,9 @@ class FakeDeciders:
         return ()
 
     def score(
-        self, issued: Sequence[Forecast], truth: Sequence[DemandSeries]
+        self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:
+        self.scored.append((tuple(issued), tuple(truth)))
         return ()
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
@@ -136,7 +140,9 @@ class House:
         self.desk.set_mode(setting, epoch=self.epoch)
 
 
-def a_house(targets: Mapping[PoolKey, int] | None = None) -> House:
+def a_house(
+    targets: Mapping[PoolKey, int] | None = None, settings: ControlSettings | None = None
+) -> House:
     """A house at NOON whose planner wants these targets; the mode is still the default."""
     clock = SteppedClock(NOON)
     stores = memory_stores(clock)
@@ -160,7 +166,7 @@ def a_house(targets: Mapping[PoolKey, int] | None = None) -> House:
                 guard=fake,
                 router=fake,
             ),
-            settings=ControlSettings(),
+            settings=settings,
         ),
         desk=ManualDesk(
             stores=stores, catalogue=a_catalogue(), command_lifetime=timedelta(hours=4)

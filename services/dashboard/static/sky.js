@@ -20,7 +20,11 @@ function skyAt(hour) {
   return hour < NIGHTFALL - 0.5 ? "day" : "dusk";
 }
 
-const ARC = Array.from({ length: 49 }, (_, i) => `${i ? "L" : "M"}${i * 5} ${height(i / 48).toFixed(1)}`).join("");
+// The sky is the right part of a tile; words stand in the left one.
+const WEST = 0.42;
+const WIDTH = 0.55;
+
+const ARC = Array.from({ length: 49 }, (_, i) => `${i ? "L" : "M"}${(240 * (WEST + WIDTH * (i / 48))).toFixed(1)} ${height(i / 48).toFixed(1)}`).join("");
 
 export function showSky(regions, overall) {
   for (const region of regions) {
@@ -30,7 +34,7 @@ export function showSky(regions, overall) {
     const orb = tile.querySelector(".orb");
     const part = way(region.local_hour);
     orb.classList.toggle("moon", region.local_hour < 6 || region.local_hour >= NIGHTFALL);
-    orb.style.left = `${part * 100}%`;
+    orb.style.left = `${(WEST + WIDTH * part) * 100}%`;
     orb.style.top = `${(height(part) / 90) * 100}%`;
     const own = region.mode === overall ? "" : ` · ${region.mode}`;
     put(tile.querySelector(".local"), `${region.local_time} there${own}`);

@@ -52,7 +52,7 @@ function poolRow(pool) {
   const name = element("div");
   name.append(element("b", "", pool.model));
   const doubt = pool.signal === "stale" || pool.signal === "missing";
-  name.append(element("small", doubt ? "uncertain" : "", `${pool.vm_type} · ${condition(pool)}`));
+  name.append(element("small", doubt ? "uncertain" : "", [pool.vm_type, condition(pool)].filter(Boolean).join(" · ")));
   const state = element("div", "state", `${pool.ready} / ${pool.wanted}`);
   state.setAttribute("aria-label", `${pool.ready} ready of ${pool.wanted} wanted`);
   row.append(name, spark(pool), state);

@@ -52,12 +52,11 @@ class DirectLink:
 
     def _take(self, table: RoutingTable, now: datetime) -> None:
         self._journal.put_table(table)
-        self._stores.routing.acknowledge_table(
-            RoutingAck(
-                origin=self._region,
-                gateway_id=f"gateways-{self._region}",
-                version=table.version,
-                accepted=True,
-                at=now,
-            )
+        ack = RoutingAck(
+            origin=self._region,
+            gateway_id=f"gateways-{self._region}",
+            version=table.version,
+            accepted=True,
+            at=now,
         )
+        self._stores.routing.acknowledge_tables([ack])

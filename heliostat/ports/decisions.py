@@ -88,8 +88,8 @@ class RoutingLedger(Protocol):
         """The table of that version, or the newest. Raises UnknownRoutingTable."""
         ...
 
-    def acknowledge_table(self, ack: RoutingAck) -> None:
-        """Keep the newest word of each (origin, gateway); repeatable; not fenced."""
+    def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
+        """Keep the newest word of each (origin, gateway), all or none; repeatable; not fenced."""
         ...
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:

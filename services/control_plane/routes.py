@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -27,7 +26,7 @@ _HEARING_SECONDS = 0.00025
 """Per watcher: how long words on a table are gathered before they are written, so that a table has
 reached a thousand gateways (a quarter of a second) before their answers take the processor."""
 _ACKS_AT_ONCE = 50
-"""Words per turn of the writing thread: usage waits no longer."""
+"""Words per transaction of the writing thread: usage waits no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +145,5 @@ class RouteHub:
         acks, self._acks = list(self._acks.values()), {}
         self._have_acks.clear()
         for start in range(0, len(acks), _ACKS_AT_ONCE):
-            await self._threads.write(partial(self._keep, acks[start : start + _ACKS_AT_ONCE]))
-
-    def _keep(self, acks: Sequence[RoutingAck]) -> None:
-        for ack in acks:
-            self._ledger.acknowledge_table(ack)
+            some = acks[start : start + _ACKS_AT_ONCE]
+            await self._threads.write(partial(self._ledger.acknowledge_tables, some))

@@ -43,10 +43,11 @@ class CountingRouting:
     def table(self, origin: RegionName, version: str = "") -> RoutingTable:
         return self._ledger.table(origin, version)
 
-    def acknowledge_table(self, ack: RoutingAck) -> None:
-        self._ledger.acknowledge_table(ack)
+    def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
+        self._ledger.acknowledge_tables(acks)
         with self._lock:
-            self._words[ack.origin, ack.gateway_id, ack.version] = ack.accepted
+            for ack in acks:
+                self._words[ack.origin, ack.gateway_id, ack.version] = ack.accepted
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
         return self._ledger.routing_acks(origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
@@ -84,12 +85,13 @@ class MemoryRouting:
             raise UnknownRoutingTable(f"{origin} {version}".rstrip())
         return found
 
-    def acknowledge_table(self, ack: RoutingAck) -> None:
+    def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
         with self._lock:
-            place = (ack.origin, ack.gateway_id)
-            before = self._acks.get(place)
-            if before is None or before.at <= ack.at:
-                self._acks[place] = ack
+            for ack in acks:
+                place = (ack.origin, ack.gateway_id)
+                before = self._acks.get(place)
+                if before is None or before.at <= ack.at:
+                    self._acks[place] = ack
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
         with self._lock:

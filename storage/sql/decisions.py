@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, func, insert, select
@@ -18,7 +19,7 @@ from storage.codec import dumps, loads, loads_once
 from storage.numbering import routing_version
 from storage.sql.audit import SqlAudit
 from storage.sql.counters import next_number
-from storage.sql.database import Database, Transaction
+from storage.sql.database import Database, Transaction, put_many
 from storage.sql.governing import SqlModes, SqlOverrides
 from storage.sql.leadership import SqlLeadership
 from storage.sql.outbox import SqlOutbox
@@ -123,22 +124,27 @@ class SqlRouting:
             raise UnknownRoutingTable(f"{origin} {version}".rstrip())
         return loads_once(RoutingTable, document)
 
-    def acknowledge_table(self, ack: RoutingAck) -> None:
+    def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
+        rows = [
+            {
+                "origin": ack.origin,
+                "gateway_id": ack.gateway_id,
+                "at": to_epoch(ack.at),
+                "document": dumps(ack),
+            }
+            for ack in acks
+        ]
         insertion = self._database.insert(routing_acks)
         new = insertion.excluded
         with self._database.write() as tx:
-            tx.connection.execute(
+            put_many(
+                tx,
                 insertion.on_conflict_do_update(
                     index_elements=["origin", "gateway_id"],
                     set_={"at": new.at, "document": new.document},
                     where=new.at >= routing_acks.c.at,
                 ),
-                {
-                    "origin": ack.origin,
-                    "gateway_id": ack.gateway_id,
-                    "at": to_epoch(ack.at),
-                    "document": dumps(ack),
-                },
+                rows,
             )
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:

@@ -137,10 +137,11 @@ def test_the_newest_word_of_each_gateway_is_kept(world: World) -> None:
             origin=EU, gateway_id=gateway, version="r1", accepted=accepted, at=at(minute)
         )
 
-    routing.acknowledge_table(word(5))
-    routing.acknowledge_table(word(4, accepted=False))
-    routing.acknowledge_table(word(6, gateway="g-2", accepted=False))
-    routing.acknowledge_table(word(5))
+    routing.acknowledge_tables([])
+    routing.acknowledge_tables([word(3, accepted=False), word(5)])
+    routing.acknowledge_tables(
+        [word(4, accepted=False), word(6, gateway="g-2", accepted=False), word(5)]
+    )
     assert routing.routing_acks() == (word(5), word(6, gateway="g-2", accepted=False))
     assert routing.routing_acks(US) == ()
 

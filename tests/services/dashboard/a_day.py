@@ -80,12 +80,14 @@ def a_filled_day() -> Day:
     stores.decisions.commit(
         Decision(plan=_plan(catalogue), tables=_tables(catalogue), mode=mode), epoch=lease.epoch
     )
-    for table in stores.routing.latest_tables():
-        stores.routing.acknowledge_table(
+    stores.routing.acknowledge_tables(
+        [
             RoutingAck(
                 origin=table.origin, gateway_id="g", version=table.version, accepted=True, at=NOW
             )
-        )
+            for table in stores.routing.latest_tables()
+        ]
+    )
     _orders(stores, lease.epoch)
     clock = SteppedClock(MIDNIGHT)
     model = _model(stores, catalogue, clock, rivals=True)

@@ -93,15 +93,10 @@ def test_before_both_have_begun_nothing_is_compared() -> None:
 def test_a_word_on_a_table_counts_once_however_often_it_is_heard() -> None:
     routing = CountingRouting(memory_stores(SteppedClock(NOON)).routing)
     for version, accepted in (("1", True), ("1", True), ("2", False)):
-        routing.acknowledge_table(
-            RoutingAck(
-                origin=RegionName("east"),
-                gateway_id="g",
-                version=version,
-                accepted=accepted,
-                at=NOON,
-            )
+        ack = RoutingAck(
+            origin=RegionName("east"), gateway_id="g", version=version, accepted=accepted, at=NOON
         )
+        routing.acknowledge_tables([ack])
     assert (routing.acks, routing.nacks) == (1, 1)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -17,6 +15,8 @@ from pydantic_settings import (
 )
 
 from heliostat.errors import InvalidSettings
+from services.addresses import split_address
+from storage.mapping_file import read_mapping
 
 ENV_DELIMITER = "__"
 S = TypeVar("S", bound=BaseSettings)
@@ -33,6 +33,28 @@ Positive = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0)
 """A length of time: seconds, or ISO 8601 like PT15M."""
 
 
+def _is_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    return path
+
+
+def _host_and_port(address: str) -> str:
+    split_address(address)
+    return address
+
+
+def _host_and_port_or_none(address: str) -> str:
+    return address and _host_and_port(address)
+
+
+ExistingFile = Annotated[Path, AfterValidator(_is_file)]
+Address = Annotated[str, AfterValidator(_host_and_port)]
+OptionalAddress = Annotated[str, AfterValidator(_host_and_port_or_none)]
+"""`host:port`; empty = none."""
+LogLevel = Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")]
+
+
 class Section(BaseModel):
     """A group of settings; keys that it does not know are refused."""
 
@@ -42,7 +64,7 @@ class Section(BaseModel):
 def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
     """The settings of that kind. Raises InvalidSettings naming the key, its environment variable and
     the file."""
-    mapping = {} if path is None else read_mapping(path)
+    mapping = {} if path is None else read_mapping(path, InvalidSettings)
 
     def sources(
         settings_cls: type[BaseSettings],
@@ -62,35 +84,6 @@ def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
         raise _named(error, path, str(kind.model_config.get("env_prefix", ""))) from None
     except SettingsError as error:
         raise InvalidSettings("environment", str(error)) from None
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`. Raises ValueError."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """True for addresses that only this machine reaches."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, empty for an empty file. Raises InvalidSettings."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise InvalidSettings(str(path), f"cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise InvalidSettings(str(path), f"is not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise InvalidSettings(str(path), "is not a mapping of keys")
-    return content
 
 
 def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSettings:

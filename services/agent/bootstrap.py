@@ -7,12 +7,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from random import Random, SystemRandom
 
 from numpy.random import SeedSequence
 
-from heliostat.catalogue import FleetCatalogue, parse_catalogue
+from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import CorruptJournal
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
@@ -34,7 +33,6 @@ from services.agent.link.home import ClientTls, Home
 from services.agent.meter import EngineMeter, SilentMeter
 from services.agent.metrics import AgentMetrics
 from services.agent.settings import AgentSettings, DriverKind
-from services.configuration import read_mapping
 from services.wording import report
 
 _log = logging.getLogger(__name__)
@@ -169,11 +167,6 @@ def _aws_hands(
         ),
     )
     return Hands(driver=driver, meter=meter or SilentMeter(), close=prober.close)
-
-
-def read_catalogue(path: Path) -> FleetCatalogue:
-    """The fleet catalogue in a YAML file. Raises InvalidSettings, InvalidCatalogue."""
-    return parse_catalogue(read_mapping(path))
 
 
 def _tls(settings: AgentSettings) -> ClientTls | None:

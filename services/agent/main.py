@@ -8,13 +8,14 @@ import signal
 from wsgiref.simple_server import WSGIServer
 
 from heliostat.clock import SystemClock
+from services.addresses import split_address
 from services.agent.agent import Agent
-from services.agent.bootstrap import build_agent, hands_for, read_catalogue
+from services.agent.bootstrap import build_agent, hands_for
 from services.agent.journal.brake import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
-from services.configuration import split_address
 from services.wording import log_json, say
+from storage.catalogue_file import read_catalogue
 
 _log = logging.getLogger(__name__)
 

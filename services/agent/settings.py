@@ -7,17 +7,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.model.names import Tier
+from services.addresses import is_loopback
 from services.configuration import (
     ENV_DELIMITER,
+    Address,
+    ExistingFile,
+    LogLevel,
+    OptionalAddress,
     Positive,
     Section,
-    is_loopback,
     load,
-    split_address,
 )
 
 ENV_PREFIX = "HELIOSTAT_AGENT_"
@@ -34,17 +37,10 @@ class DriverKind(StrEnum):
 class TlsSettings(Section):
     """The agent's certificate (its URI names role, region and agent), in PEM files."""
 
-    ca: Path
+    ca: ExistingFile
     """Who signs the control plane's certificate."""
-    certificate: Path
-    key: Path
-
-    @field_validator("ca", "certificate", "key")
-    @classmethod
-    def _exists(cls, path: Path) -> Path:
-        if not path.is_file():
-            raise ValueError(f"{path} is not a file")
-        return path
+    certificate: ExistingFile
+    key: ExistingFile
 
 
 class AwsSettings(Section):
@@ -95,7 +91,7 @@ class AgentSettings(BaseSettings):
     """Which region of the catalogue this agent works in."""
     name: str = "agent"
     """The agent's name in its region; the same after a restart, so that it keeps its leases."""
-    control_planes: tuple[str, ...] = ("127.0.0.1:7443",)
+    control_planes: Annotated[tuple[Address, ...], Field(min_length=1)] = ("127.0.0.1:7443",)
     """host:port of each control plane; followers name the leader."""
     tls: TlsSettings | None = None
     """Absent = plain text, allowed towards loopback only."""
@@ -114,31 +110,15 @@ class AgentSettings(BaseSettings):
     """Set it where no gateway reports: usage is read off the engines and booked to this tier."""
     tick: Positive = timedelta(seconds=10)
     """How often the agent works, observes and counts."""
-    local_listen: str = "127.0.0.1:7444"
+    local_listen: OptionalAddress = "127.0.0.1:7444"
     """host:port for this region's gateways; empty = none."""
-    metrics_listen: str = "127.0.0.1:9465"
+    metrics_listen: OptionalAddress = "127.0.0.1:9465"
     """host:port for Prometheus; empty = none."""
     seed: int = 0
     """Chance of back-off and of the simulated region; 0 = from the operating system."""
     shutdown_grace: Positive = timedelta(seconds=10)
     """How long a tick and open calls may finish when the process ends."""
-    log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = "info"
-
-    @field_validator("local_listen", "metrics_listen")
-    @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        if address:
-            split_address(address)
-        return address
-
-    @field_validator("control_planes")
-    @classmethod
-    def _some(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        if not addresses:
-            raise ValueError("needs at least one address")
-        for address in addresses:
-            split_address(address)
-        return addresses
+    log_level: LogLevel = "info"
 
     @model_validator(mode="after")
     def _whole(self) -> AgentSettings:
@@ -147,7 +127,7 @@ class AgentSettings(BaseSettings):
         if self.allow_insecure:
             return self
         for key, address in (("local_listen", self.local_listen), *self._outgoing()):
-            if address and not is_loopback(split_address(address)[0]):
+            if address and not is_loopback(address):
                 raise ValueError(
                     f"{key}: {address} is beyond this machine and would be plain text; set tls, or "
                     "allow_insecure where the network itself is trusted"

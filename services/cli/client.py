@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliostat.errors import InvalidSettings
+from services.addresses import is_loopback
 
 if TYPE_CHECKING:
     import grpc
@@ -156,15 +156,6 @@ def open_channel(connection: Connection) -> grpc.Channel:
         certificate_chain=_pem("--tls-cert", connection.tls_cert),
     )
     return grpc.secure_channel(connection.address, credentials, options=options)
-
-
-def is_loopback(address: str) -> bool:
-    """True when `host:port` can only be this machine."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _pem(option: str, path: Path | None) -> bytes | None:

@@ -32,7 +32,7 @@ from heliostat.v1 import (
     usage_pb2,
     usage_pb2_grpc,
 )
-from services.configuration import split_address
+from services.addresses import split_address
 from services.control_plane.bells import Bells
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate, Gatekeeper

@@ -7,16 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.addresses import is_loopback
 from services.configuration import (
     ENV_DELIMITER,
+    Address,
+    ExistingFile,
+    LogLevel,
+    OptionalAddress,
     Positive,
     Section,
-    is_loopback,
     load,
-    split_address,
 )
 
 ENV_PREFIX = "HELIOSTAT_"
@@ -25,19 +28,12 @@ ENV_PREFIX = "HELIOSTAT_"
 class TlsSettings(Section):
     """Certificates in PEM files; changed files are taken up without a restart."""
 
-    certificate: Path
+    certificate: ExistingFile
     """The server's certificate chain."""
-    key: Path
+    key: ExistingFile
     """Its private key."""
-    client_ca: Path
+    client_ca: ExistingFile
     """Who signs the clients' certificates."""
-
-    @field_validator("certificate", "key", "client_ca")
-    @classmethod
-    def _exists(cls, path: Path) -> Path:
-        if not path.is_file():
-            raise ValueError(f"{path} is not a file")
-        return path
 
 
 class CadenceSettings(Section):
@@ -63,9 +59,9 @@ class ControlPlaneSettings(BaseSettings):
         frozen=True,
     )
 
-    listen: str = "127.0.0.1:7443"
+    listen: Address = "127.0.0.1:7443"
     """host:port for gRPC; port 0 = any free one."""
-    advertise: str = ""
+    advertise: OptionalAddress = ""
     """Where followers send callers to when this one leads; empty = `listen`."""
     name: str = Field(default_factory=socket.gethostname)
     """This control plane's name, unique among those on one database."""
@@ -77,7 +73,7 @@ class ControlPlaneSettings(BaseSettings):
     """Absent = plain text, which is allowed on loopback only."""
     allow_insecure: bool = False
     """True = plain text also beyond loopback: everybody who reaches the port is admin."""
-    metrics_listen: str = "127.0.0.1:9464"
+    metrics_listen: OptionalAddress = "127.0.0.1:9464"
     """host:port for Prometheus; empty = none."""
     lease: Positive = timedelta(seconds=15)
     """How long leadership lasts without renewal."""
@@ -100,14 +96,7 @@ class ControlPlaneSettings(BaseSettings):
     """How far in the past a usage window may lie."""
     shutdown_grace: Positive = timedelta(seconds=10)
     """How long open calls may finish when the process ends."""
-    log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = "info"
-
-    @field_validator("listen", "metrics_listen", "advertise")
-    @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        if address:
-            split_address(address)
-        return address
+    log_level: LogLevel = "info"
 
     @model_validator(mode="after")
     def _secure(self) -> ControlPlaneSettings:
@@ -121,7 +110,7 @@ class ControlPlaneSettings(BaseSettings):
     @property
     def loopback(self) -> bool:
         """True when only this machine can reach the port."""
-        return is_loopback(split_address(self.listen)[0])
+        return is_loopback(self.listen)
 
     @property
     def advertised(self) -> str:

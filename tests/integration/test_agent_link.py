@@ -196,6 +196,27 @@ async def test_a_follower_sends_us_to_the_leader(plane: ControlPlane, tmp_path: 
     await follower.stop()
 
 
+async def test_when_one_task_moves_to_the_new_leader_all_the_others_follow(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    """A leader that was paused keeps its open streams and refuses what is new."""
+    paused = ControlPlane(a_catalogue())
+    await paused.start()
+    async with started(tmp_path, paused.address) as agent:
+        await paused.publish(a_table("7"))
+        await agent.catch_up()
+        paused.raising = NotLeader("I follow", leader=plane.address)
+        agent.tick(NOON)
+        async with asyncio.timeout(60):
+            await plane.observed.wait()
+        await plane.order(a_command(target=2))
+        await plane.publish(a_table("8"))
+        await agent.catch_up()
+        assert [command.command_id for command in agent.journal.open_commands()] == ["000000000001"]
+        assert (await local_routes(agent)).version == "8"
+    await paused.stop()
+
+
 async def test_a_batch_that_is_refused_for_good_holds_up_no_other(
     plane: ControlPlane, agent: Agent
 ) -> None:

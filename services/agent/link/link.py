@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from random import Random
 
@@ -131,7 +131,8 @@ class Link:
             async with asyncio.timeout(timeout_seconds):
                 while True:
                     try:
-                        await work()
+                        with _moved_as_unavailable():
+                            await work()
                     except (aio.AioRpcError, HeliostatError) as failure:
                         problem = _error_of(failure)
                         if not isinstance(problem, NotLeader | Unavailable):
@@ -151,7 +152,8 @@ class Link:
         while True:
             generation = self._home.generation
             try:
-                await attempt()
+                with _moved_as_unavailable():
+                    await attempt()
             except (aio.AioRpcError, HeliostatError) as failure:
                 error = _error_of(failure)
                 if isinstance(error, DataLoss):
@@ -242,6 +244,24 @@ class Link:
 
 def _error_of(failure: aio.AioRpcError | HeliostatError) -> HeliostatError:
     return error_of(failure) if isinstance(failure, aio.AioRpcError) else failure
+
+
+@contextmanager
+def _moved_as_unavailable() -> Iterator[None]:
+    """A call that ends because another task moved on and hung up is worth another try.
+
+    gRPC says so with the very error that also ends a task; only a task that was not asked to end
+    goes on. Raises Unavailable.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unavailable("the agent moved on to another control plane") from None
+    except aio.UsageError as error:
+        raise Unavailable(f"the agent hung up: {error}") from error
 
 
 async def _pause(seconds: float) -> None:

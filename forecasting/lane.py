@@ -28,8 +28,7 @@ def prepare(pickled_settings: bytes) -> None:
         os.environ.setdefault(name, "1")
     from forecasting.forecaster import SeasonalForecaster
 
-    # The bytes were made by our own parent process a moment ago.
-    settings = pickle.loads(pickled_settings)  # noqa: S301
+    settings = pickle.loads(pickled_settings)  # noqa: S301 - our own parent made the bytes
     _LANE[:] = [SeasonalForecaster(settings)]
 
 

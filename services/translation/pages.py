@@ -33,7 +33,7 @@ def page_of(request: Message, *, default: int, limit: int) -> Page:
     Raises InvalidInput for a negative size, and for a token that is broken or belongs to other
     filters.
     """
-    size, token = getattr(request, "page_size"), getattr(request, "page_token")  # noqa: B009
+    size, token = getattr(request, "page_size"), getattr(request, "page_token")  # noqa: B009 - of any message
     if size < 0:
         raise InvalidInput("page_size", f"{size} is negative")
     digest = _digest(request)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from heliostat.errors import HeliostatError, Unavailable
@@ -151,9 +152,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
             now = self._desk.clock.now()
             span = Span(start, max(start, floor_to(now, query.bucket) + query.bucket))
             look = replace(query, span=span)
-            buckets = await self._desk.threads.read(
-                lambda look=look: self._desk.stores.usage.query(look)  # type: ignore[misc]
-            )
+            buckets = await self._desk.threads.read(partial(self._desk.stores.usage.query, look))
             news = [b for b in buckets if sent.get((b.start, b.series)) != b]
             if news:
                 yield usage_pb2.StreamUsageResponse(buckets=[bucket_to_wire(b) for b in news])

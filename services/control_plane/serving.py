@@ -1,0 +1,115 @@
+"""The gRPC side of a control plane: which services a port answers with, and how it falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from heliostat.errors import InvalidSettings
+from heliostat.v1 import (
+    fleet_pb2,
+    fleet_pb2_grpc,
+    forecast_pb2,
+    forecast_pb2_grpc,
+    plan_pb2,
+    plan_pb2_grpc,
+    routing_pb2,
+    routing_pb2_grpc,
+    usage_pb2,
+    usage_pb2_grpc,
+)
+from services.control_plane.desk import Desk
+from services.control_plane.gatekeeper import Gate, Gatekeeper
+from services.control_plane.servicers.fleet import FleetServicer
+from services.control_plane.servicers.forecasts import ForecastServicer
+from services.control_plane.servicers.plans import PlanServicer
+from services.control_plane.servicers.routing import RoutingServicer
+from services.control_plane.servicers.usage import UsageServicer
+from services.control_plane.settings import ControlPlaneSettings
+from services.control_plane.tls import server_credentials
+
+_SERVICES = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (usage_pb2, "UsageService"),
+        (routing_pb2, "RoutingService"),
+        (fleet_pb2, "FleetService"),
+        (forecast_pb2, "ForecastService"),
+        (plan_pb2, "PlanService"),
+    )
+)
+
+
+class Serving:
+    """A port that answers for a desk, from `start` to `stop`."""
+
+    def __init__(
+        self, desk: Desk, gate: Gate, settings: ControlPlaneSettings, mute: Callable[[], None]
+    ) -> None:
+        """`mute` ends what rings the desk's bells."""
+        self._desk = desk
+        self._mute = mute
+        self._server = aio.server(interceptors=[Gatekeeper(gate)], options=_options(settings))
+        self._health = health.aio.HealthServicer()
+        self._settings = settings
+        self.port = 0
+        """The real one once started, also where any free one was asked for."""
+
+    async def start(self) -> None:
+        """Answer from now on, and say so to health checks. Raises InvalidSettings (cannot bind)."""
+        desk, server = self._desk, self._server
+        self.port = _bind(server, self._settings)
+        usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(desk), server)
+        routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(desk), server)
+        fleet_pb2_grpc.add_FleetServiceServicer_to_server(FleetServicer(desk), server)
+        forecast_pb2_grpc.add_ForecastServiceServicer_to_server(ForecastServicer(desk), server)
+        plan_pb2_grpc.add_PlanServiceServicer_to_server(PlanServicer(desk), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        await server.start()
+        for name in ("", *_SERVICES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Say that we go, end the streams, wait for the rest, keep what was heard."""
+        await self._health.enter_graceful_shutdown()
+        self._mute()
+        self._desk.bells.close()
+        await self._desk.routes.close()
+        await self._server.stop(grace_seconds)
+        await self._desk.intake.close()
+        await asyncio.to_thread(self._desk.threads.close)
+
+
+def _options(settings: ControlPlaneSettings) -> list[tuple[str, int]]:
+    """Keep-alive that finds dead gateways within 40 s, and room above our own message limit.
+
+    Above that room gRPC itself refuses, without our words.
+    """
+    return [
+        ("grpc.max_receive_message_length", 4 * settings.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _bind(server: aio.Server, settings: ControlPlaneSettings) -> int:
+    try:
+        if settings.tls is None:
+            return server.add_insecure_port(settings.listen)
+        return server.add_secure_port(settings.listen, server_credentials(settings.tls))
+    except RuntimeError:
+        raise InvalidSettings(
+            "listen (HELIOSTAT_LISTEN)",
+            f"cannot listen on {settings.listen}",
+            remedy="is another process listening there?",
+        ) from None

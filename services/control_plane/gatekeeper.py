@@ -26,12 +26,14 @@ from heliostat.errors import (
 from heliostat.model.governance import AuditRecord
 from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import AuditLog
+from heliostat.v1.usage_pb2 import ReportUsageRequest
 from services.control_plane.identity import Identity, identify, set_caller
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
 from services.control_plane.permissions import Rule, check_role, rule_of
 from services.control_plane.threads import StoreThreads
 from services.translation.problems import reason_of, status_of, unexpected_status
+from services.translation.texts import check_texts
 from services.wording import reason_fields, report, say
 
 _log = logging.getLogger(__name__)
@@ -189,9 +191,14 @@ def _checked(deserialise: Callable[[bytes], Any], limit: int) -> Callable[[bytes
                 )
             )
         try:
-            return deserialise(data)
+            message = deserialise(data)
+            if not isinstance(message, ReportUsageRequest):  # its reader checks the few texts
+                check_texts(message)
         except DecodeError as error:
             return Unreadable(InvalidInput("message", f"cannot be read: {error}"))
+        except InvalidInput as error:
+            return Unreadable(error)
+        return message
 
     return read
 

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, from_epoch
 from heliostat.v1 import common_pb2
+from services.translation.texts import LONGEST_NAME, check_text
 
 _EARLIEST = 0
 _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
@@ -40,10 +41,12 @@ def required(path: str, message: Message, name: str) -> str:
 
 
 def required_text(path: str, text: str) -> str:
-    """A text that may not be empty. Raises InvalidInput when it is."""
+    """A name or a reason. Raises InvalidInput when it is empty, endless or not to be stored."""
     if not text:
         raise InvalidInput(path, "is empty")
-    return text
+    if len(text) > LONGEST_NAME:
+        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_NAME} are kept")
+    return check_text(path, text)
 
 
 def length_to_wire(length: timedelta) -> Duration:

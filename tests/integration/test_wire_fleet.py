@@ -385,3 +385,12 @@ async def test_many_orders_at_once_are_all_kept() -> None:
         orders = (scale(world, request_id=f"r-{n}") for n in range(20))
         answers = await asyncio.gather(*orders)
         assert len({answer.command.command_id for answer in answers}) == 20
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "x" * 10_000])
+@pytest.mark.parametrize("name", ["reason", "request_id"])
+async def test_a_text_that_no_store_keeps_is_refused_by_name(name: str, bad: str) -> None:
+    async with a_world() as world:
+        error = await error_in(scale(world, **{name: bad}))
+        assert isinstance(error, InvalidInput)
+        assert error.field == name

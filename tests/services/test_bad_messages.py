@@ -56,6 +56,8 @@ def a_message(**changes: Any) -> usage_pb2.UsageBatch:
     ("changes", "field"),
     [
         ({"source_id": ""}, "batch.source_id"),
+        ({"source_id": "east/\0"}, "batch.source_id"),
+        ({"source_id": "x" * 10_000}, "batch.source_id"),
         ({"sequence": 0}, "sequence"),
         ({"incarnation": -1}, "sequence"),
         ({"series_index": [0, 1]}, "series_index"),

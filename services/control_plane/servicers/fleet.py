@@ -182,7 +182,7 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
             order=order,
             author=str(caller()),
             reason=required_text("reason", request.reason),
-            request_id=request.request_id,
+            request_id=request.request_id and required_text("request_id", request.request_id),
             expires_at=instant_from_wire(required("", request, "expires_at"), request.expires_at),
             etag=request.etag,
             validate_only=request.validate_only,

@@ -1,0 +1,31 @@
+"""Text that no store could keep is refused where it comes in, with the path of its field."""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from heliostat.errors import InvalidInput
+
+NUL = "\0"
+LONGEST_NAME = 500
+"""Characters of an id or a reason; PostgreSQL indexes ids, of at most 2,704 bytes."""
+
+
+def check_text(path: str, text: str) -> str:
+    """The text. Raises InvalidInput when it holds a NUL character, which PostgreSQL does not keep."""
+    if NUL in text:
+        raise InvalidInput(path, "holds a NUL character")
+    return text
+
+
+def check_texts(message: Message, path: str = "") -> None:
+    """Every text in the message, however deep. Raises InvalidInput."""
+    for field, value in message.ListFields():
+        here = f"{path}.{field.name}" if path else field.name
+        if field.type == FieldDescriptor.TYPE_STRING:
+            for text in (value,) if isinstance(value, str) else value:
+                check_text(here, text)
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in (value,) if isinstance(value, Message) else value:
+                check_texts(part, here)

@@ -61,6 +61,7 @@ class SageServePlanner:
             near_steps=1,
             far_steps=0,
             level=self._settings.level,
+            patient_level=self._settings.level,
             change_hours=0.0,
         )
 

@@ -80,7 +80,7 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
         for model in catalogue.models
         for tier in model.tiers
     )
-    wanted = wanted_demand(reader, settings.level, keys)
+    wanted = wanted_demand(reader, settings.levels, keys)
     forecast_models = {found.key.model for found in wanted.regional}
     blind = {model.name for model in catalogue.models} - forecast_models
     blind |= {key.model for key in wanted.unusable}

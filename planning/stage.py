@@ -8,12 +8,12 @@ from datetime import timedelta
 import numpy as np
 
 from heliostat.model.fleet import StartKind
-from heliostat.model.names import PoolKey, RegionName, VmTypeName
+from heliostat.model.names import ModelName, PoolKey, RegionName, Tier, VmTypeName
 from planning.covering import heliostat_covers
 from planning.milp.instance import Floats, Instance, Ints, Moves
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
-from planning.throughput import usable_shares
+from planning.throughput import tier_loads, usable_shares
 
 
 def prices(situation: Situation) -> Floats:
@@ -119,14 +119,27 @@ def _redeploy_arcs(situation: Situation) -> list[tuple[int, int, timedelta]]:
 
 
 def usable_table(situation: Situation) -> Floats:
-    """ρ(n) by pool, of the strictest interactive tier that the pool's VM type can serve."""
+    """ρ(n) by pool: what its VM type may carry of the model's mix of tiers."""
     most = max((spec.max_replicas for spec in situation.pools), default=1)
-    return np.stack([_usable(situation, spec.key, most) for spec in situation.pools])
+    wanted: dict[ModelName, dict[Tier, float]] = {}
+    for row in situation.wanted.regional:
+        rates = wanted.setdefault(row.key.model, {})
+        rates[row.key.tier] = rates.get(row.key.tier, 0.0) + float(row.pooled.mean())
+    return np.stack(
+        [
+            _usable(situation, spec.key, most, wanted.get(spec.key.model, {}))
+            for spec in situation.pools
+        ]
+    )
 
 
-def _usable(situation: Situation, pool: PoolKey, most: int) -> Floats:
-    tiers = [spec.tier for spec in situation.catalogue.model(pool.model).tiers]
-    return usable_shares([situation.thetas[pool.model, pool.vm_type, k] for k in tiers], most)
+def _usable(situation: Situation, pool: PoolKey, most: int, wanted: dict[Tier, float]) -> Floats:
+    model = situation.catalogue.model(pool.model)
+    return usable_shares(
+        [situation.thetas[model.name, pool.vm_type, spec.tier] for spec in model.tiers],
+        most,
+        tier_loads(model, pool.vm_type, situation.thetas, wanted),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

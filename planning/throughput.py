@@ -20,7 +20,7 @@ n, which is the pooling gain of a large pool. Arrivals are taken as Poisson insi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,6 +38,8 @@ Floats = npt.NDArray[np.float64]
 MOST_USABLE = 0.95
 """No pool is planned fuller: beyond it the queue of any real engine grows within minutes."""
 _BISECTIONS = 40
+_LEAST_SHARE = 0.05
+"""A tier with less of the load is treated as if it had this much."""
 _KEPT = 4096
 
 
@@ -150,21 +152,62 @@ def assumed_mix(model: ModelSpec, spec: TierSpec) -> TokenMix:
     )
 
 
-def usable_shares(rates: Sequence[Throughput], most_replicas: int) -> Floats:
-    """ρ(n) for n = 0 … `most_replicas` (shape `most_replicas + 1`): that of the strictest tier.
+def usable_shares(
+    rates: Sequence[Throughput], most_replicas: int, loads: Mapping[Tier, float] | None = None
+) -> Floats:
+    """ρ(n) for n = 0 … `most_replicas` (shape `most_replicas + 1`).
 
-    Never falls as n grows; ρ(0) is ρ(1). A pool that can serve no tier has ρ = `MOST_USABLE`, which
-    nothing uses.
+    `loads` are the replicas that each tier's demand keeps busy. Engines serve the more urgent tier first, so
+    a tier's waits depend on the load of the tiers up to it, and ρ is the least over tiers of
+    ρ_tier(n) ÷ (share of the load up to that tier). Without loads everything counts as the strictest
+    tier. Never falls as n grows; ρ(0) is ρ(1). A pool that can serve no tier has ρ = `MOST_USABLE`,
+    which nothing uses.
     """
-    able = [rate for rate in rates if rate.requests_per_second > 0]
+    able = sorted(
+        (rate for rate in rates if rate.requests_per_second > 0),
+        key=lambda rate: rate.slack_over_service,
+    )
     if not able:
         return np.full(most_replicas + 1, MOST_USABLE)
-    tables = [
-        _usable(round(r.batch, 3), round(r.slack_over_service, 6), r.attainment, most_replicas)
-        for r in able
-    ]
-    lowest: Floats = np.stack([np.frombuffer(table) for table in tables]).min(axis=0)
+    lowest = np.full(most_replicas + 1, MOST_USABLE)
+    for rate, share in zip(able, _shares_up_to(able, loads or {}), strict=True):
+        batch, slack = round(rate.batch, 3), round(rate.slack_over_service, 6)
+        table = np.frombuffer(_usable(batch, slack, rate.attainment, most_replicas))
+        lowest = np.minimum(lowest, table / share)
     return lowest
+
+
+def tier_loads(
+    model: ModelSpec,
+    vm_type: VmTypeName,
+    rates: Mapping[tuple[ModelName, VmTypeName, Tier], Throughput],
+    wanted: Mapping[Tier, float],
+) -> dict[Tier, float]:
+    """Replicas of a VM type that each tier's `wanted` requests per second keep busy.
+
+    Empty when some VM type of the model cannot serve a tier that this one can: strict work then
+    gathers here and the model's mix says nothing about the pool's.
+    """
+    tiers = [spec.tier for spec in model.tiers]
+    served = {
+        other: {t for t in tiers if rates[model.name, other, t].requests_per_second > 0}
+        for other in model.engines
+    }
+    if any(served[vm_type] - able for able in served.values()):
+        return {}
+    return {
+        tier: wanted.get(tier, 0.0) / rates[model.name, vm_type, tier].requests_per_second
+        for tier in served[vm_type]
+    }
+
+
+def _shares_up_to(able: Sequence[Throughput], loads: Mapping[Tier, float]) -> Floats:
+    """Which share of the load is of each tier or a stricter one; 1 where no load is known."""
+    busy = np.array([loads.get(rate.tier, 0.0) for rate in able])
+    if busy.sum() <= 0:
+        return np.ones(len(able))
+    shares: Floats = np.clip(busy.cumsum() / busy.sum(), _LEAST_SHARE, 1.0)
+    return shares
 
 
 @lru_cache(maxsize=_KEPT)

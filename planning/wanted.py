@@ -99,13 +99,10 @@ class RateReader:
         return np.array(largest)
 
 
-def level_of(tier: Tier, level: float) -> float:
-    """Batch work waits, so its mean is enough; the others are planned for a quantile."""
-    return _MEDIAN if tier is Tier.BATCH else level
-
-
-def wanted_demand(reader: RateReader, level: float, keys: tuple[DemandKey, ...]) -> WantedDemand:
-    """Demand of `keys` (regional). A key that nobody ever forecast has no demand."""
+def wanted_demand(
+    reader: RateReader, levels: Mapping[Tier, float], keys: tuple[DemandKey, ...]
+) -> WantedDemand:
+    """Demand of `keys` (regional) at each tier's quantile. A key that nobody ever forecast has no demand."""
     groups: dict[tuple[ModelName, Tier], list[DemandKey]] = {}
     for key in keys:
         groups.setdefault((key.model, key.tier), []).append(key)
@@ -113,7 +110,7 @@ def wanted_demand(reader: RateReader, level: float, keys: tuple[DemandKey, ...])
     whole: dict[tuple[ModelName, Tier], Floats] = {}
     notes: list[str] = []
     for (model, tier), members in groups.items():
-        asked = level_of(tier, level)
+        asked = levels[tier]
         own = {k: r for k in members if (r := reader.rates(k, asked)) is not None}
         if not own:
             continue

@@ -8,7 +8,7 @@ from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
 from heliostat.ports.deciding import RoutingProblem
-from planning.throughput import Throughput, throughputs, usable_shares
+from planning.throughput import Throughput, throughputs, tier_loads, usable_shares
 
 _OLD = (Signal.STALE, Signal.MISSING)
 
@@ -54,11 +54,15 @@ def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
     """One view per model of the catalogue."""
     thetas = throughputs(problem.catalogue, problem.mixes)
     names = [region.name for region in problem.catalogue.regions]
+    wanted = _wanted(problem)
     found: dict[ModelName, ModelView] = {}
     for model in problem.catalogue.models:
         found[model.name] = ModelView(
             model=model,
-            regions={region: _region(problem, model, region, thetas) for region in names},
+            regions={
+                region: _region(problem, model, region, thetas, wanted.get(model.name, {}))
+                for region in names
+            },
             reach={
                 (origin, spec.tier): tuple(
                     to
@@ -72,11 +76,23 @@ def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
     return found
 
 
+def _wanted(problem: RoutingProblem) -> dict[ModelName, dict[Tier, float]]:
+    """Measured requests per second by model and tier, of all origins."""
+    found: dict[ModelName, dict[Tier, float]] = {}
+    for rate in problem.demand:
+        tiers = found.setdefault(rate.demand.model, {})
+        if rate.measured:
+            tier = rate.demand.tier
+            tiers[tier] = tiers.get(tier, 0.0) + rate.requests_per_second
+    return found
+
+
 def _region(
     problem: RoutingProblem,
     model: ModelSpec,
     region: RegionName,
     thetas: dict[tuple[ModelName, VmTypeName, Tier], Throughput],
+    wanted: dict[Tier, float],
 ) -> RegionView:
     states = [
         state
@@ -92,7 +108,8 @@ def _region(
         if not count:
             continue
         rates = [thetas[model.name, vm_type, spec.tier] for spec in model.tiers]
-        usable += count * float(usable_shares(rates, _table_length(count))[count])
+        loads = tier_loads(model, vm_type, thetas, wanted)
+        usable += count * float(usable_shares(rates, _table_length(count), loads)[count])
         for rate in rates:
             throughput[rate.tier] += rate.requests_per_second * count / ready
     return RegionView(

@@ -23,6 +23,7 @@ from tests.builders import NOON, a_catalogue, a_demand, a_pool, catalogue_mappin
 from tests.planning.worlds import a_problem, forecasts_of, with_totals
 
 PLANNER = HeliostatPlanner(stopwatch=lambda: 0.0)
+CAUTIOUS = HeliostatPlanner(PlannerSettings(patient_level=0.95), stopwatch=lambda: 0.0)
 
 
 def standing(plan: CapacityPlan, **match: str) -> int:
@@ -79,14 +80,25 @@ def test_residency_keeps_requests_at_home() -> None:
 
 def test_a_pooled_forecast_needs_less_than_the_sum_of_the_regions() -> None:
     rates = {a_demand(origin): 30.0 for origin in ("east", "west")}
-    summed = PLANNER.plan(a_problem(forecasts=forecasts_of(with_totals(rates), spread=0.0)))
-    pooled = PLANNER.plan(
+    summed = CAUTIOUS.plan(a_problem(forecasts=forecasts_of(with_totals(rates), spread=0.0)))
+    pooled = CAUTIOUS.plan(
         a_problem(forecasts=forecasts_of(with_totals(rates, 0.8) | rates, spread=0.3))
     )
-    alone = PLANNER.plan(a_problem(forecasts=forecasts_of(rates, spread=0.3)))
+    alone = CAUTIOUS.plan(a_problem(forecasts=forecasts_of(rates, spread=0.3)))
     assert standing(pooled, model="alpha") < standing(alone, model="alpha")
     assert any("no aggregate forecast" in note for note in alone.notes)
     assert standing(summed, model="alpha") <= standing(alone, model="alpha")
+
+
+def test_patient_requests_are_planned_for_the_median_and_urgent_ones_are_not() -> None:
+    def needed(planner: HeliostatPlanner, tier: Tier) -> int:
+        rates = {a_demand(origin, tier=tier): 30.0 for origin in ("east", "west")}
+        forecasts = forecasts_of(with_totals(rates), spread=0.3)
+        return standing(planner.plan(a_problem(forecasts=forecasts)), model="alpha")
+
+    normal, fast = Tier.INTERACTIVE_NORMAL, Tier.INTERACTIVE_FAST
+    assert needed(PLANNER, normal) < needed(CAUTIOUS, normal)
+    assert needed(PLANNER, fast) == needed(CAUTIOUS, fast)
 
 
 def test_a_region_that_only_serves_itself_holds_its_own_quantile() -> None:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import ModelName, Tier, VmTypeName
-from planning.throughput import MOST_USABLE, Throughput, throughput, throughputs, usable_shares
+from planning.throughput import (
+    MOST_USABLE,
+    Throughput,
+    throughput,
+    throughputs,
+    tier_loads,
+    usable_shares,
+)
 from tests.builders import a_catalogue
 
 WORLD = a_catalogue()
@@ -113,6 +120,35 @@ def test_the_strictest_tier_sets_the_usable_share() -> None:
     both = usable_shares([fast, batch], 20)
     assert (both == usable_shares([fast], 20)).all()
     assert (both <= usable_shares([batch], 20)).all()
+
+
+def test_a_pool_may_be_fuller_when_part_of_its_load_is_patient() -> None:
+    fast, batch = rate(SMALL, Tier.INTERACTIVE_FAST), rate(SMALL, Tier.BATCH)
+    strict = usable_shares([fast, batch], 20)
+    half = usable_shares([fast, batch], 20, {Tier.INTERACTIVE_FAST: 1.0, Tier.BATCH: 1.0})
+    assert (half >= strict).all()
+    assert half[1] == pytest.approx(min(2 * strict[1], usable_shares([batch], 20)[1]))
+    urgent = usable_shares([fast, batch], 20, {Tier.INTERACTIVE_FAST: 1.0})
+    assert (urgent == strict).all()
+
+
+def test_the_load_of_a_tier_is_the_replicas_that_it_keeps_busy() -> None:
+    rates = throughputs(WORLD, ())
+    wanted = {Tier.INTERACTIVE_FAST: 2.0, Tier.BATCH: 4.0}
+    loads = tier_loads(ALPHA, SMALL, rates, wanted)
+    for tier, requests_per_second in wanted.items():
+        theta = rates[ALPHA.name, SMALL, tier].requests_per_second
+        assert loads[tier] == pytest.approx(requests_per_second / theta)
+    assert loads[Tier.INTERACTIVE_NORMAL] == 0.0
+
+
+def test_the_mix_says_nothing_where_another_vm_type_leaves_the_urgent_work_to_this_one() -> None:
+    rates = throughputs(WORLD, ())
+    key = (ALPHA.name, SMALL, Tier.INTERACTIVE_FAST)
+    rates[key] = replace(rates[key], requests_per_second=0.0)
+    wanted = dict.fromkeys(Tier, 1.0)
+    assert tier_loads(ALPHA, BIG, rates, wanted) == {}
+    assert set(tier_loads(ALPHA, SMALL, rates, wanted)) == set(Tier) - {Tier.INTERACTIVE_FAST}
 
 
 def test_the_staffing_rule_agrees_with_simulated_queues() -> None:

@@ -40,6 +40,12 @@ def settings_for(folder: Path, **changes: Any) -> ControlPlaneSettings:
     )
 
 
+def background_work() -> list[str]:
+    """What control planes in this process do unasked, without the waits that come and go."""
+    names = (task.get_coro().__qualname__ for task in asyncio.all_tasks())
+    return sorted(name for name in names if name.startswith(("RouteHub.", "UsageIntake.")))
+
+
 @asynccontextmanager
 async def running(settings: ControlPlaneSettings) -> AsyncIterator[ControlPlane]:
     plane = control_plane(settings)
@@ -72,13 +78,15 @@ async def test_a_second_control_plane_on_one_file_is_refused(tmp_path: Path) -> 
             await second.start()
 
 
-async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_is_named_and_nothing_keeps_running(tmp_path: Path) -> None:
     async with running(settings_for(tmp_path)) as plane:
+        before = background_work()
         other = tmp_path / "other"
         other.mkdir()
         second = control_plane(settings_for(other, listen=plane.address))
         with pytest.raises(InvalidSettings, match="HELIOSTAT_LISTEN"):
             await second.start()
+        assert background_work() == before
 
 
 async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_path: Path) -> None:

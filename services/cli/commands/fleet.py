@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,15 +10,14 @@ import typer
 from heliostat.model.command import CommandState
 from services.cli.asking import DryRun, Etag, Limit, Reason, Regions, replicas
 from services.cli.client import Client
-from services.cli.figures import NOTHING, at, count, percent
+from services.cli.figures import at, count, percent
+from services.cli.orders import show_commands, show_order
 from services.cli.output import Output
 from services.cli.times import LENGTH_HELP, parse_length, present
 from services.cli.wiring import wired
 
 if TYPE_CHECKING:
-    from heliostat.model.command import Command
     from heliostat.model.fleet import PoolState
-    from heliostat.v1 import fleet_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Pools, orders by hand, commands.")
 
@@ -100,7 +98,7 @@ def scale(
         expires_at=instant_to_wire(present() + parse_length("--for", keep)),
     )
     answer = client.call(client.fleet.ScalePool, request)
-    _ordered(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
+    show_order(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
 
 
 @app.command()
@@ -143,7 +141,7 @@ def redeploy(
         expires_at=instant_to_wire(present() + parse_length("--for", keep)),
     )
     answer = client.call(client.fleet.RedeployPool, request)
-    _ordered(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
+    show_order(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
 
 
 @app.command()
@@ -240,78 +238,6 @@ def cancel(
         out.json({"command": command})
         return
     show_commands(out, [command], empty="")
-
-
-def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
-    """Commands as a table."""
-    out.table(
-        "",
-        ["id!", "made!", "state", "order", "because / outcome"],
-        [
-            [
-                one.command_id.lstrip("0") or NOTHING,
-                at(one.created_at),
-                one.state + (f" ({one.refusal})" if one.refusal else ""),
-                order_words(one),
-                "\n".join(text for text in (f"{one.author}: {one.reason}", one.outcome) if text),
-            ]
-            for one in found
-        ],
-        empty=empty,
-    )
-
-
-def order_words(command: Command) -> str:
-    """`pool → 6`, or both pools of a redeploy."""
-    from heliostat.model.command import ScaleOrder
-
-    order = command.order
-    if isinstance(order, ScaleOrder):
-        return f"{order.pool} → {order.target_replicas}"
-    return (
-        f"{order.source} → {order.source_target}, {order.destination} → {order.destination_target}"
-    )
-
-
-def _ordered(
-    client: Client,
-    out: Output,
-    answered: fleet_pb2.Command,
-    overrides: Sequence[fleet_pb2.Override],
-    *,
-    dry_run: bool,
-    wait: bool,
-) -> None:
-    from heliostat.v1 import fleet_pb2
-    from services.translation.commands import command_from_wire, override_from_wire
-
-    command = command_from_wire("command", answered)
-    if wait and not dry_run:
-        request = fleet_pb2.WatchCommandRequest(command_id=command.command_id)
-        for word in client.stream(client.fleet.WatchCommand, request):
-            command = command_from_wire("command", word.command)
-            if not out.as_json:
-                out.note(f"{command.state}: {_progress(command)}")
-    kept = [override_from_wire("override", one) for one in overrides]
-    if out.as_json:
-        out.json({"command": command, "overrides": kept, "dry_run": dry_run})
-        return
-    if dry_run:
-        out.say("Nothing was ordered (--dry-run); this would be:")
-    show_commands(out, [command], empty="")
-    for one in kept:
-        out.say(
-            f"The planner keeps to {one.target_replicas} replicas of {one.pool} until {at(one.expires_at)}."
-        )
-    if not kept and not dry_run:
-        out.say("No override was set: the next plan may decide otherwise.")
-
-
-def _progress(command: Command) -> str:
-    done = command.progress
-    stages = ("ordered", "provisioning", "loading", "ready", "draining", "released", "failed")
-    counts = [f"{getattr(done, stage)} {stage}" for stage in stages if getattr(done, stage)]
-    return ", ".join(counts) or done.detail or "nothing yet"
 
 
 def _stands(state: PoolState) -> bool:

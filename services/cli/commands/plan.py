@@ -11,6 +11,7 @@ from heliostat.errors import InvalidInput
 from services.cli.asking import Regions, replicas
 from services.cli.client import Client
 from services.cli.figures import NOTHING, at, count, dollars, percent
+from services.cli.orders import show_commands
 from services.cli.output import Output, progress
 from services.cli.wiring import wired
 
@@ -127,7 +128,6 @@ def approve(
 ) -> None:
     """Order the newest plan's targets, in advisory regions too."""
     from heliostat.v1 import plan_pb2
-    from services.cli.commands.fleet import show_commands
     from services.translation.commands import command_from_wire
 
     answer = client.call(client.plans.ApprovePlan, plan_pb2.ApprovePlanRequest(version=version))

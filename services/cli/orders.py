@@ -1,0 +1,87 @@
+"""How commands are shown: as a table, as words, and while one is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from services.cli.client import Client
+from services.cli.figures import NOTHING, at
+from services.cli.output import Output
+
+if TYPE_CHECKING:
+    from heliostat.model.command import Command
+    from heliostat.v1 import fleet_pb2
+
+
+def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
+    """Commands as a table."""
+    out.table(
+        "",
+        ["id!", "made!", "state", "order", "because / outcome"],
+        [
+            [
+                one.command_id.lstrip("0") or NOTHING,
+                at(one.created_at),
+                one.state + (f" ({one.refusal})" if one.refusal else ""),
+                order_words(one),
+                "\n".join(text for text in (f"{one.author}: {one.reason}", one.outcome) if text),
+            ]
+            for one in found
+        ],
+        empty=empty,
+    )
+
+
+def order_words(command: Command) -> str:
+    """`pool → 6`, or both pools of a redeploy."""
+    from heliostat.model.command import ScaleOrder
+
+    order = command.order
+    if isinstance(order, ScaleOrder):
+        return f"{order.pool} → {order.target_replicas}"
+    return (
+        f"{order.source} → {order.source_target}, {order.destination} → {order.destination_target}"
+    )
+
+
+def show_order(
+    client: Client,
+    out: Output,
+    answered: fleet_pb2.Command,
+    overrides: Sequence[fleet_pb2.Override],
+    *,
+    dry_run: bool,
+    wait: bool,
+) -> None:
+    """What came of an order by hand: the command, at its end where `wait` says so, and the override."""
+    from heliostat.v1 import fleet_pb2
+    from services.translation.commands import command_from_wire, override_from_wire
+
+    command = command_from_wire("command", answered)
+    if wait and not dry_run:
+        request = fleet_pb2.WatchCommandRequest(command_id=command.command_id)
+        for word in client.stream(client.fleet.WatchCommand, request):
+            command = command_from_wire("command", word.command)
+            if not out.as_json:
+                out.note(f"{command.state}: {_progress(command)}")
+    kept = [override_from_wire("override", one) for one in overrides]
+    if out.as_json:
+        out.json({"command": command, "overrides": kept, "dry_run": dry_run})
+        return
+    if dry_run:
+        out.say("Nothing was ordered (--dry-run); this would be:")
+    show_commands(out, [command], empty="")
+    for one in kept:
+        out.say(
+            f"The planner keeps to {one.target_replicas} replicas of {one.pool} until {at(one.expires_at)}."
+        )
+    if not kept and not dry_run:
+        out.say("No override was set: the next plan may decide otherwise.")
+
+
+def _progress(command: Command) -> str:
+    done = command.progress
+    stages = ("ordered", "provisioning", "loading", "ready", "draining", "released", "failed")
+    counts = [f"{getattr(done, stage)} {stage}" for stage in stages if getattr(done, stage)]
+    return ", ".join(counts) or done.detail or "nothing yet"

@@ -8,36 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-from numpy.random import Generator, SeedSequence, default_rng
-from numpy.typing import NDArray
+from numpy.random import SeedSequence
 
-from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
-from heliostat.errors import InvalidTrace
-from heliostat.model.instants import Span, to_epoch
-from heliostat.model.names import DemandKey, Tier
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.instants import Span
+from heliostat.model.names import DemandKey
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload import sentences
-from simulation.workload.cells import CellLoad, cell_load
-from simulation.workload.clocks import offset_minutes
 from simulation.workload.load import LoadedTrace
-from simulation.workload.published import ModelShape, model_shape
-from simulation.workload.quantiles import draw_sums
-from simulation.workload.series import LoadSeries
-from simulation.workload.sizing import model_replica_seconds
-from simulation.workload.stretch import DAY, Stretch, plan_stretch
-from simulation.workload.synthesis import (
-    check_level,
-    lengths_of,
-    minute_shape,
-    synthesis_sentences,
-    synthesise,
-    tier_shares,
-)
-from simulation.workload.tenancy import Homes, assign_homes
+from simulation.workload.model_demand import FittingFrame, model_demand
+from simulation.workload.stretch import DAY, plan_stretch
+from simulation.workload.synthesis import check_level, synthesis_sentences, synthesise
+from simulation.workload.tenancy import assign_homes
 from simulation.workload.usable import source_clock, usable_series
-
-Column = NDArray[np.float64]
 
 HISTORY_DAYS = 14
 _LENGTHS_ONLY = (
@@ -94,7 +77,7 @@ def fit_to_demo(
     stretch = plan_stretch(series[0].span, (history_days + 1) * DAY)
     homes = assign_homes(series, catalogue)
     offset, clock = source_clock(trace, series[0], start)
-    frame = _Frame(
+    frame = FittingFrame(
         trace=trace,
         catalogue=catalogue,
         series=series,
@@ -106,7 +89,7 @@ def fit_to_demo(
     by_demand: dict[DemandKey, MinuteArrivals] = {}
     scales: list[str] = []
     for index, seeds in enumerate(SeedSequence(seed).spawn(len(catalogue.models))):
-        arrivals, scale = _model_demand(frame, index, busy_replicas, seeds)
+        arrivals, scale = model_demand(frame, index, busy_replicas, seeds)
         by_demand |= arrivals
         scales.append(f"{catalogue.models[index].name} × {scale:.3g}")
     said += [stretch.sentence if trace.series else _LENGTHS_ONLY, homes.sentence]
@@ -115,125 +98,6 @@ def fit_to_demo(
     said += sentences.said_of_level(series[0].step, busy_replicas, scales, seed)
     said += sentences.said_of_holes(by_demand)
     return _split(ArrivalRates(start=start, by_demand=by_demand), day_start, said)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Frame:
-    """What is the same for all models."""
-
-    trace: LoadedTrace
-    catalogue: FleetCatalogue
-    series: list[LoadSeries]
-    stretch: Stretch
-    homes: Homes
-    start: datetime
-    source_offset_minutes: int
-
-    @property
-    def days(self) -> int:
-        return self.stretch.wanted // DAY
-
-
-def _model_demand(
-    frame: _Frame, index: int, busy_replicas: float, seed: SeedSequence
-) -> tuple[dict[DemandKey, MinuteArrivals], float]:
-    """One model's demand in every region, and by what its part of the trace was multiplied."""
-    model, shape = frame.catalogue.models[index], model_shape(index)
-    rngs = {
-        region: default_rng(child)
-        for region, child in zip(
-            frame.catalogue.regions, seed.spawn(len(frame.catalogue.regions)), strict=True
-        )
-    }
-    loads = {region: _load(frame, region, model, rng) for region, rng in rngs.items()}
-    expected = {
-        (region, tier): _expected(frame, region, shape, tier, share, load, rngs[region])
-        for region, load in loads.items()
-        for tier, share in tier_shares(model).items()
-    }
-    scale = busy_replicas / _busy_at_peak(frame, model, loads, expected)
-    arrivals = {
-        DemandKey(origin=region.name, model=model.name, tier=tier): _draw(
-            mean * scale, loads[region], shape, rngs[region]
-        )
-        for (region, tier), mean in expected.items()
-    }
-    return arrivals, scale
-
-
-def _load(frame: _Frame, region: RegionSpec, model: ModelSpec, rng: Generator) -> CellLoad:
-    return cell_load(
-        frame.homes.series[region.name, model.name],
-        frame.stretch,
-        local_minute=to_epoch(frame.start) // 60 + offset_minutes(region, frame.start),
-        source_offset_minutes=frame.source_offset_minutes,
-        mix=sentences.mean_mix(frame.series, model),
-        rng=rng,
-    )
-
-
-def _expected(
-    frame: _Frame,
-    region: RegionSpec,
-    shape: ModelShape,
-    tier: Tier,
-    share: float,
-    load: CellLoad,
-    rng: Generator,
-) -> Column:
-    """Expected requests per minute of one tier, before scaling."""
-    mean = load.requests * share * frame.homes.weights[region.name]
-    if frame.stretch.period:
-        return mean
-    return mean * minute_shape(region, shape, tier, frame.start, frame.days, rng)
-
-
-def _busy_at_peak(
-    frame: _Frame,
-    model: ModelSpec,
-    loads: dict[RegionSpec, CellLoad],
-    expected: dict[tuple[RegionSpec, Tier], Column],
-) -> float:
-    """Busy replicas in the busiest hour of all regions together, before scaling."""
-    requests = sum(float(np.nansum(load.requests)) for load in loads.values())
-    lengths = (
-        sum(float(np.nansum(load.input_tokens)) for load in loads.values()) / max(requests, 1e-12),
-        sum(float(np.nansum(load.output_tokens)) for load in loads.values()) / max(requests, 1e-12),
-    )
-    busy = np.zeros(frame.stretch.wanted)
-    for (_, tier), mean in expected.items():
-        busy += np.nan_to_num(mean) / 60 * model_replica_seconds(model, tier, lengths)
-    peak = float(busy.reshape(-1, 60).mean(axis=1).max())
-    if peak <= 0:
-        raise InvalidTrace(
-            str(frame.trace.path), f"holds no load for {model.name}", kept=frame.trace.kept
-        )
-    return peak
-
-
-def _draw(mean: Column, load: CellLoad, shape: ModelShape, rng: Generator) -> MinuteArrivals:
-    """Counts round their means; lengths round the minute's own mean, spread as the model's published."""
-    holes = np.isnan(mean)
-    offered = np.where(holes, np.nan, rng.poisson(np.nan_to_num(mean)))
-    requests = np.where(load.requests > 0, load.requests, np.nan)
-    tokens = [
-        draw_sums(
-            offered,
-            _filled(column / requests),
-            law.relative_variance,
-            rng,
-        )
-        for column, law in zip(
-            (load.input_tokens, load.output_tokens), lengths_of(shape), strict=True
-        )
-    ]
-    return MinuteArrivals(offered=offered, input_tokens=tokens[0], output_tokens=tokens[1])
-
-
-def _filled(mean_tokens: Column) -> Column:
-    """Mean lengths with the overall mean where a minute had no request to measure."""
-    known = mean_tokens[~np.isnan(mean_tokens)]
-    return np.where(np.isnan(mean_tokens), known.mean() if known.size else 1.0, mean_tokens)
 
 
 def _split(arrivals: ArrivalRates, day_start: datetime, said: list[str]) -> FittedDemand:

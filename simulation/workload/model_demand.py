@@ -1,0 +1,152 @@
+"""One model's requests and tokens per minute in every region, drawn round the means of a fitted trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
+from heliostat.errors import InvalidTrace
+from heliostat.model.instants import to_epoch
+from heliostat.model.names import DemandKey, Tier
+from simulation.arrivals import MinuteArrivals
+from simulation.workload import sentences
+from simulation.workload.cells import CellLoad, cell_load
+from simulation.workload.clocks import offset_minutes
+from simulation.workload.load import LoadedTrace
+from simulation.workload.published import ModelShape, model_shape
+from simulation.workload.quantiles import draw_sums
+from simulation.workload.series import LoadSeries
+from simulation.workload.sizing import model_replica_seconds
+from simulation.workload.stretch import DAY, Stretch
+from simulation.workload.synthesis import lengths_of, minute_shape, tier_shares
+from simulation.workload.tenancy import Homes
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittingFrame:
+    """What is the same for all models: the trace, cut and laid out over the catalogue's regions."""
+
+    trace: LoadedTrace
+    catalogue: FleetCatalogue
+    series: list[LoadSeries]
+    stretch: Stretch
+    homes: Homes
+    start: datetime
+    source_offset_minutes: int
+
+    @property
+    def days(self) -> int:
+        return self.stretch.wanted // DAY
+
+
+def model_demand(
+    frame: FittingFrame, index: int, busy_replicas: float, seed: SeedSequence
+) -> tuple[dict[DemandKey, MinuteArrivals], float]:
+    """One model's demand in every region, and by what its part of the trace was multiplied.
+
+    `index` is the model's place in the catalogue, `busy_replicas` its level in the busiest hour.
+    Raises InvalidTrace when the trace holds no load for it.
+    """
+    model, shape = frame.catalogue.models[index], model_shape(index)
+    rngs = {
+        region: default_rng(child)
+        for region, child in zip(
+            frame.catalogue.regions, seed.spawn(len(frame.catalogue.regions)), strict=True
+        )
+    }
+    loads = {region: _load(frame, region, model, rng) for region, rng in rngs.items()}
+    expected = {
+        (region, tier): _expected(frame, region, shape, tier, share, load, rngs[region])
+        for region, load in loads.items()
+        for tier, share in tier_shares(model).items()
+    }
+    scale = busy_replicas / _busy_at_peak(frame, model, loads, expected)
+    arrivals = {
+        DemandKey(origin=region.name, model=model.name, tier=tier): _draw(
+            mean * scale, loads[region], shape, rngs[region]
+        )
+        for (region, tier), mean in expected.items()
+    }
+    return arrivals, scale
+
+
+def _load(frame: FittingFrame, region: RegionSpec, model: ModelSpec, rng: Generator) -> CellLoad:
+    return cell_load(
+        frame.homes.series[region.name, model.name],
+        frame.stretch,
+        local_minute=to_epoch(frame.start) // 60 + offset_minutes(region, frame.start),
+        source_offset_minutes=frame.source_offset_minutes,
+        mix=sentences.mean_mix(frame.series, model),
+        rng=rng,
+    )
+
+
+def _expected(
+    frame: FittingFrame,
+    region: RegionSpec,
+    shape: ModelShape,
+    tier: Tier,
+    share: float,
+    load: CellLoad,
+    rng: Generator,
+) -> Column:
+    """Expected requests per minute of one tier, before scaling."""
+    mean = load.requests * share * frame.homes.weights[region.name]
+    if frame.stretch.period:
+        return mean
+    return mean * minute_shape(region, shape, tier, frame.start, frame.days, rng)
+
+
+def _busy_at_peak(
+    frame: FittingFrame,
+    model: ModelSpec,
+    loads: dict[RegionSpec, CellLoad],
+    expected: dict[tuple[RegionSpec, Tier], Column],
+) -> float:
+    """Busy replicas in the busiest hour of all regions together, before scaling."""
+    requests = sum(float(np.nansum(load.requests)) for load in loads.values())
+    lengths = (
+        sum(float(np.nansum(load.input_tokens)) for load in loads.values()) / max(requests, 1e-12),
+        sum(float(np.nansum(load.output_tokens)) for load in loads.values()) / max(requests, 1e-12),
+    )
+    busy = np.zeros(frame.stretch.wanted)
+    for (_, tier), mean in expected.items():
+        busy += np.nan_to_num(mean) / 60 * model_replica_seconds(model, tier, lengths)
+    peak = float(busy.reshape(-1, 60).mean(axis=1).max())
+    if peak <= 0:
+        raise InvalidTrace(
+            str(frame.trace.path), f"holds no load for {model.name}", kept=frame.trace.kept
+        )
+    return peak
+
+
+def _draw(mean: Column, load: CellLoad, shape: ModelShape, rng: Generator) -> MinuteArrivals:
+    """Counts round their means; lengths round the minute's own mean, spread as the model's published."""
+    holes = np.isnan(mean)
+    offered = np.where(holes, np.nan, rng.poisson(np.nan_to_num(mean)))
+    requests = np.where(load.requests > 0, load.requests, np.nan)
+    tokens = [
+        draw_sums(
+            offered,
+            _filled(column / requests),
+            law.relative_variance,
+            rng,
+        )
+        for column, law in zip(
+            (load.input_tokens, load.output_tokens), lengths_of(shape), strict=True
+        )
+    ]
+    return MinuteArrivals(offered=offered, input_tokens=tokens[0], output_tokens=tokens[1])
+
+
+def _filled(mean_tokens: Column) -> Column:
+    """Mean lengths with the overall mean where a minute had no request to measure."""
+    known = mean_tokens[~np.isnan(mean_tokens)]
+    return np.where(np.isnan(mean_tokens), known.mean() if known.size else 1.0, mean_tokens)

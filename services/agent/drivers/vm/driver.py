@@ -43,6 +43,7 @@ from services.agent.drivers.vm.intents import (
     targets_of,
     under_way,
     with_chunk,
+    without,
 )
 from services.agent.drivers.vm.memory import (
     Chunk,
@@ -53,7 +54,7 @@ from services.agent.drivers.vm.memory import (
     VmRecord,
 )
 from services.agent.drivers.vm.report import Gauge, observation_of, progress_of
-from services.agent.drivers.vm.survey import Patience, Sighting, Stage, Survey
+from services.agent.drivers.vm.survey import Patience, Sighting, Stage, Survey, is_drained
 
 _KEEP_GONE = timedelta(days=2)
 
@@ -120,7 +121,8 @@ class VmDriver:
         if intent is None:
             return CommandProgress()
         if not intent.closed:
-            intent = self._drop_planned(intent)
+            intent = without(intent, ChunkState.PLANNED)
+            self._memory.save(intent=intent)
             wait_while_in_doubt(intent, now, self._patience)
             intent, survey = self._close(intent, survey, now)
         return progress_of(intent, survey)
@@ -186,20 +188,6 @@ class VmDriver:
                 remedy="adopt them (heliostat agent adopt) or remove their heliostat tags",
             )
 
-    def _drop_planned(self, intent: Intent) -> Intent:
-        """What was not asked for yet never will be."""
-        if not any(c.state is ChunkState.PLANNED for c in intent.chunks):
-            return intent
-        intent = replace(
-            intent,
-            chunks=tuple(
-                replace(c, state=ChunkState.DROPPED) if c.state is ChunkState.PLANNED else c
-                for c in intent.chunks
-            ),
-        )
-        self._memory.save(intent=intent)
-        return intent
-
     def _close(
         self, intent: Intent, survey: Survey, now: datetime, refusal: Refusal | None = None
     ) -> tuple[Intent, Survey]:
@@ -210,11 +198,8 @@ class VmDriver:
             for s in survey.ours
             if s.record.vm_id in kept and s.stage is Stage.DRAINING and not s.record.released_at
         ]
-        chunks = tuple(
-            replace(c, state=ChunkState.DROPPED) if c in intent.waiting else c
-            for c in intent.chunks
-        )
-        intent = replace(intent, chunks=chunks, closed_at=now, refusal=refusal)
+        intent = without(intent, ChunkState.PLANNED, ChunkState.SENT)
+        intent = replace(intent, closed_at=now, refusal=refusal)
         survey = survey.with_records(undrained, self._patience)
         desired = {pool: len(survey.standing(pool)) for pool, _ in intent.targets}
         self._memory.save(intent=intent, vms=undrained, desired=desired)
@@ -226,7 +211,7 @@ class VmDriver:
     def _advance(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
         if intent.waiting:
             return self._buy(intent, intent.waiting[0], survey, now)
-        drained = [s for s in survey.ours if self._is_drained(s, now)]
+        drained = [s for s in survey.ours if is_drained(s, now, self._patience)]
         moving = [s for s in drained if s.record.vm_id in intent.moves and s.record.moving_to]
         if moving:
             return self._redeploy(intent, moving[0], survey, now)
@@ -267,18 +252,6 @@ class VmDriver:
             self._close(intent, survey, now, refusal_of(short))
             raise short
         return intent, survey
-
-    def _is_drained(self, sighting: Sighting, now: datetime) -> bool:
-        record = sighting.record
-        if sighting.stage is not Stage.DRAINING or record.released_at is not None:
-            return False
-        if record.ready_at is None or record.broken or record.draining_since is None:
-            return True
-        drained_for = now - record.draining_since
-        if drained_for >= self._patience.drain:
-            return True
-        in_flight = sighting.reading.in_flight if sighting.reading is not None else None
-        return in_flight == 0 and drained_for >= self._patience.drain_settle
 
     def _redeploy(
         self, intent: Intent, sighting: Sighting, survey: Survey, now: datetime

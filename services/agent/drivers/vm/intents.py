@@ -112,6 +112,15 @@ def with_chunk(intent: Intent, chunk: Chunk) -> Intent:
     )
 
 
+def without(intent: Intent, *states: ChunkState) -> Intent:
+    """The intent with its chunks in these states dropped: they will not be asked for any more."""
+    chunks = tuple(
+        replace(chunk, state=ChunkState.DROPPED) if chunk.state in states else chunk
+        for chunk in intent.chunks
+    )
+    return replace(intent, chunks=chunks)
+
+
 def sent(intent: Intent, chunk: Chunk, now: datetime) -> tuple[Intent, Chunk]:
     """The chunk as it must be written down before the cloud is asked: from here it is in doubt."""
     going = replace(chunk, state=ChunkState.SENT, sent_at=chunk.sent_at or now)

@@ -141,6 +141,20 @@ def stage_of(
     return _serving_stage(record, reading, last_healthy, now, patience)
 
 
+def is_drained(sighting: Sighting, now: datetime, patience: Patience) -> bool:
+    """True when a draining VM may go: nothing is in flight, nothing ever was, or it took too long."""
+    record = sighting.record
+    if sighting.stage is not Stage.DRAINING or record.released_at is not None:
+        return False
+    if record.ready_at is None or record.broken or record.draining_since is None:
+        return True
+    drained_for = now - record.draining_since
+    if drained_for >= patience.drain:
+        return True
+    in_flight = sighting.reading.in_flight if sighting.reading is not None else None
+    return in_flight == 0 and drained_for >= patience.drain_settle
+
+
 def _serving_stage(
     record: VmRecord,
     reading: EngineReading | None,

@@ -22,9 +22,10 @@ from heliostat.ports.stores import Stores
 from planning.explain import PerturbingExplainer
 from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
-from planning.reactive import ReactivePlanner
-from planning.routing.baselines import SeventyPercentRouter
+from planning.reactive import ReactivePlanner, ReactiveSettings
+from planning.routing.baselines import NearestRouter
 from planning.routing.router import WaterFillingRouter
+from planning.settings import PlannerSettings
 from planning.strategies import Immediate
 from simulation.arrivals import ArrivalRates
 from simulation.driver import SimulatedDriver
@@ -51,16 +52,24 @@ class Policy:
     rhythm: Rhythm
 
 
-def heliostat_policy(catalogue: FleetCatalogue) -> Policy:
+def heliostat_policy(catalogue: FleetCatalogue, settings: PlannerSettings | None = None) -> Policy:
     """The house's own planner and router on its fast forecasts."""
-    planner = HeliostatPlanner(stopwatch=_no_stopwatch)
+    planner = HeliostatPlanner(settings, stopwatch=_no_stopwatch)
     return Policy(deciders=_deciders(catalogue, planner, WaterFillingRouter()), rhythm=Rhythm())
 
 
-def reactive_policy(catalogue: FleetCatalogue) -> Policy:
-    """Today's practice: 70/30 on utilisation every minute, SageServe's 70 % router, no forecast."""
+def reactive_policy(
+    catalogue: FleetCatalogue,
+    settings: ReactiveSettings | None = None,
+    router: Router | None = None,
+) -> Policy:
+    """Today's practice at its best setting: thresholds on utilisation every minute, requests to the
+    nearest region, no forecast.
+
+    `benchmarks/policies.py` is the sweep behind the defaults.
+    """
     return Policy(
-        deciders=_deciders(catalogue, ReactivePlanner(), SeventyPercentRouter()),
+        deciders=_deciders(catalogue, ReactivePlanner(settings), router or NearestRouter()),
         rhythm=Rhythm(forecasts=None, scores=None, plans=timedelta(minutes=1)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,7 +69,8 @@ class ControlPlane:
         )
         self.leader = Leader(
             parts.stores.leadership,
-            name=f"{settings.name}-{os.getpid()}",
+            # Of this life alone: two containers of one name are both process 1.
+            name=f"{settings.name}-{uuid.uuid4().hex}",
             address=settings.advertised,
             term=settings.lease,
             on_change=self._leads,

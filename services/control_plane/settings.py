@@ -64,7 +64,7 @@ class ControlPlaneSettings(BaseSettings):
     advertise: OptionalAddress = ""
     """Where followers send callers to when this one leads; empty = `listen`."""
     name: str = Field(default_factory=socket.gethostname)
-    """This control plane's name, unique among those on one database."""
+    """This control plane's name in logs and in the lease."""
     database: str = "sqlite:///heliostat.db"
     """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to forget everything at the end."""
     catalogue: Path = Path("deploy/catalogue.yaml")

@@ -69,11 +69,12 @@ async def test_an_empty_history_gives_the_catalogues_floor_and_routes(tmp_path: 
         assert len(routes.tables) == 3
 
 
-async def test_a_second_control_plane_on_one_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["first", "second"])
+async def test_a_second_control_plane_on_one_file_is_refused_whatever_its_name(
+    tmp_path: Path, name: str
+) -> None:
     async with running(settings_for(tmp_path, name="first")):
-        second = control_plane(
-            settings_for(tmp_path, name="second", lease=timedelta(milliseconds=100))
-        )
+        second = control_plane(settings_for(tmp_path, name=name, lease=timedelta(milliseconds=100)))
         with pytest.raises(SecondControlPlane):
             await second.start()
 
@@ -113,3 +114,11 @@ async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_pat
     (plan,) = (line for line in lines if line["event"] == "replan_done")
     assert plan["outcome"] == "floor"
     assert plan["plan_version"] == 1
+
+
+def test_an_empty_file_is_made_a_database_like_a_missing_one(tmp_path: Path) -> None:
+    """What a full disk, or `touch`, leaves behind must not need a migration by hand."""
+    (tmp_path / "heliostat.db").touch()
+    plane = control_plane(settings_for(tmp_path))
+    assert plane.stores.plans.latest_plan() is None
+    asyncio.run(plane.stop())

@@ -11,7 +11,7 @@ from datetime import datetime
 from grpc import aio
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import DataLoss, HeliostatError
+from heliostat.errors import DataLoss, HeliostatError, InvalidSettings
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
 from services.agent.board import RouteBoard
@@ -58,7 +58,10 @@ class Agent:
         self._linked: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open the door for local gateways and begin to talk to the control plane."""
+        """Open the door for local gateways and begin to talk to the control plane.
+
+        Raises InvalidSettings when the door cannot be opened.
+        """
         if self._local_listen:
             self._local = aio.server(options=[("grpc.so_reuseport", 0)])
             add_local_services(
@@ -69,7 +72,7 @@ class Agent:
                 region=self.region,
                 nudge=self.link.usage_came,
             )
-            self.local_port = self._local.add_insecure_port(self._local_listen)
+            self.local_port = _bind(self._local, self._local_listen)
             await self._local.start()
         self._linked = asyncio.create_task(self.link.run(), name=f"link-{self.region}")
         say(_log, "agent_started", region=self.region, local_port=self.local_port)
@@ -120,3 +123,14 @@ class Agent:
         self._close_hands()
         self._file.close()
         say(_log, "agent_stopped", region=self.region)
+
+
+def _bind(server: aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError:
+        raise InvalidSettings(
+            "local_listen (HELIOSTAT_AGENT_LOCAL_LISTEN)",
+            f"cannot listen on {address}",
+            remedy="is another process listening there?",
+        ) from None

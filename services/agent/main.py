@@ -8,6 +8,7 @@ import signal
 from wsgiref.simple_server import WSGIServer
 
 from heliostat.clock import SystemClock
+from heliostat.errors import InvalidSettings
 from services.addresses import split_address
 from services.agent.agent import Agent
 from services.agent.bootstrap import build_agent, hands_for
@@ -63,8 +64,9 @@ async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    metrics = _metrics(agent, settings)
+    metrics: WSGIServer | None = None
     try:
+        metrics = _metrics(agent, settings)
         await agent.start()
         await agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
     finally:
@@ -78,4 +80,11 @@ async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> No
 def _metrics(agent: Agent, settings: AgentSettings) -> WSGIServer | None:
     if not settings.metrics_listen:
         return None
-    return agent.metrics.serve(*split_address(settings.metrics_listen))
+    try:
+        return agent.metrics.serve(*split_address(settings.metrics_listen))
+    except OSError as error:
+        raise InvalidSettings(
+            "metrics_listen (HELIOSTAT_AGENT_METRICS_LISTEN)",
+            f"cannot listen on {settings.metrics_listen}: {error.strerror}",
+            remedy="choose another port, or set it empty for none",
+        ) from None

@@ -11,7 +11,7 @@ import pytest
 from grpc import aio
 from numpy.random import SeedSequence
 
-from heliostat.errors import NotLeader, Unavailable
+from heliostat.errors import InvalidSettings, NotLeader, Unavailable
 from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
 from heliostat.model.names import Tier
@@ -39,12 +39,12 @@ async def plane() -> AsyncIterator[ControlPlane]:
     await plane.stop()
 
 
-def an_agent(folder: Path, *addresses: str) -> Agent:
+def an_agent(folder: Path, *addresses: str, local_listen: str = "127.0.0.1:0") -> Agent:
     settings = AgentSettings(
         region="east",
         control_planes=addresses,
         data_dir=folder,
-        local_listen="127.0.0.1:0",
+        local_listen=local_listen,
         metrics_listen="",
         seed=1,
         power_safe=False,
@@ -281,3 +281,12 @@ async def test_a_watching_gateway_gets_every_change(plane: ControlPlane, agent: 
         versions.append((await call.read()).table.version)
         call.cancel()
     assert versions == ["7", "8"]
+
+
+async def test_a_local_port_that_is_taken_is_a_setting_to_change(tmp_path: Path) -> None:
+    async with started(tmp_path / "first", "127.0.0.1:1") as first:
+        taken = f"127.0.0.1:{first.local_port}"
+        second = an_agent(tmp_path / "second", "127.0.0.1:1", local_listen=taken)
+        with pytest.raises(InvalidSettings, match="HELIOSTAT_AGENT_LOCAL_LISTEN"):
+            await second.start()
+        await second.stop(0)

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from storage.notify import ChangeFeed
 from storage.opening import check_schema
@@ -42,6 +42,12 @@ def check(url: str) -> None:
     """Raise MigrationBehind unless the database stands where this release needs it."""
     with _opened(url) as database:
         check_schema(database)
+
+
+def is_new(url: str) -> bool:
+    """True for a database in which nothing stands; an SQLite file is made by looking."""
+    with _opened(url) as database, database.read() as connection:
+        return not inspect(connection).get_table_names()
 
 
 def current(connection: Connection) -> str:

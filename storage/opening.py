@@ -59,9 +59,11 @@ def open_stores(url: str) -> OpenStores:
 
 
 def check_schema(database: Database) -> None:
-    """Raise MigrationBehind unless the database stands at this code's revision."""
+    """Raise MigrationBehind unless the database stands at this code's revision; makes no file."""
+    found = None
+    if database.is_unmade():
+        raise MigrationBehind("there is no database yet", remedy="run `heliostat db upgrade`")
     with database.read() as connection:
-        found = None
         if inspect(connection).has_table(_VERSION_TABLE):
             found = connection.execute(
                 text(f"SELECT version_num FROM {_VERSION_TABLE}")  # noqa: S608 - our own name

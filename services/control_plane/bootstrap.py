@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-from pathlib import Path
 
 from forecasting.accuracy import AccuracyScorer
 from forecasting.families import FAST_FAMILY, FULL_FAMILY
@@ -17,7 +16,7 @@ from heliostat.clock import SystemClock
 from heliostat.loops.control import Deciders
 from heliostat.ports.clock import Clock
 from heliostat.ports.forecasts import Forecaster
-from migrations.running import upgrade
+from migrations.running import is_new, upgrade
 from planning.explain import PerturbingExplainer
 from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
@@ -41,8 +40,8 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
     """What the settings ask for, opened and checked.
 
     `clock` steps domain time; leases run on real time whatever it says. An SQLite file that does
-    not exist yet is made; any other database must stand at this release's revision. Raises
-    InvalidCatalogue, MigrationBehind, StorageUnavailable, InvalidSettings.
+    not exist yet, or holds nothing, is made; any other database must stand at this release's
+    revision. Raises InvalidCatalogue, MigrationBehind, StorageUnavailable, InvalidSettings.
     """
     catalogue = read_catalogue(settings.catalogue)
     if settings.database == MEMORY:
@@ -115,7 +114,7 @@ def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> Fa
 
 
 def _make_file(url: str) -> None:
-    """The embedded default needs no preparation: a new file gets its tables."""
-    if url.startswith(_SQLITE_FILE) and not Path(url.removeprefix(_SQLITE_FILE)).exists():
+    """The embedded default needs no preparation: a new or empty file gets its tables."""
+    if url.startswith(_SQLITE_FILE) and is_new(url):
         upgrade(url)
         say(_log, "database_made", url=url)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
@@ -73,6 +74,13 @@ class Database:
         """True for SQLite, false for PostgreSQL."""
         return self.engine.dialect.name == "sqlite"
 
+    def is_unmade(self) -> bool:
+        """True for an SQLite file that nobody made yet; whoever connects makes it."""
+        if not self.is_sqlite:
+            return False
+        file = Path(self.engine.url.database or "")
+        return file.parent.is_dir() and not file.exists()
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all of it at one moment. Raises StorageUnavailable."""
@@ -119,7 +127,7 @@ def engine_of(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise InvalidSettings("database.url", f"{url!r} is no database URL: {error}") from error
+        raise InvalidSettings("database", f"{url!r} is no database URL: {error}") from error
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
@@ -128,7 +136,7 @@ def engine_of(url: str) -> Engine:
         )
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or _is_no_file(parsed.database):
         raise InvalidSettings(
-            "database.url",
+            "database",
             f"{parsed.drivername!r} is not supported",
             remedy="use sqlite:///path/to/file or postgresql+psycopg://user@host/name",
         )

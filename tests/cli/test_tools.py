@@ -286,6 +286,7 @@ def _certificate(path: Path) -> x509.Certificate:
 def test_a_database_is_upgraded_and_then_stands(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'h.db'}"
     before = heliostat("db", "check", "--database", url)
+    assert not list(tmp_path.iterdir())
     assert before.code == 71
     assert "heliostat db upgrade" in before.err
     assert heliostat("db", "upgrade", "--database", url).code == 0

@@ -70,7 +70,7 @@ def test_downgrading_to_nothing_leaves_nothing_that_opens(empty_url: str) -> Non
     "url", ["", "nonsense", "mysql://root@localhost/x", "sqlite://", "sqlite:///:memory:"]
 )
 def test_what_is_no_database_of_ours_is_named(url: str) -> None:
-    with pytest.raises(InvalidSettings, match=r"database\.url"):
+    with pytest.raises(InvalidSettings, match=r"database"):
         open_stores(url)
 
 

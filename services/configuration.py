@@ -83,7 +83,16 @@ def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
     except ValidationError as error:
         raise _named(error, path, str(kind.model_config.get("env_prefix", ""))) from None
     except SettingsError as error:
-        raise InvalidSettings("environment", str(error)) from None
+        raise _unreadable(error, kind) from None
+
+
+def _unreadable(error: SettingsError, kind: type[BaseSettings]) -> InvalidSettings:
+    """A variable that should hold a list or a mapping, and holds no JSON."""
+    key = next((name for name in kind.model_fields if f'"{name}"' in str(error)), "environment")
+    variable = f"{kind.model_config.get('env_prefix', '')}{key}".upper()
+    return InvalidSettings(
+        f"{key} ({variable})", "is not JSON", remedy="""write it like '["a", "b"]'"""
+    )
 
 
 def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSettings:
@@ -94,9 +103,10 @@ def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSet
     if not key:
         return InvalidSettings("settings", message)
     variable = prefix + key.replace(".", ENV_DELIMITER).upper()
-    place = f" in {path}" if path else ""
     shown = first.get("input")
     value = f" (is {shown!r})" if isinstance(shown, str | int | float | bool) else ""
     return InvalidSettings(
-        f"{key} ({variable})", f"{message}{value}", remedy=f"set it{place} or there"
+        f"{key} ({variable})",
+        f"{message}{value}",
+        remedy=f"set it in {path} or there" if path else "set it there",
     )

@@ -11,19 +11,20 @@ from heliostat.model.instants import Span
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = timedelta(days=36_525)
 INSTANT_HELP = "UTC instant (2026-03-02T12:00Z), 'now', or an age (-90m, -24h, -7d)"
 LENGTH_HELP = "length of time: 90s, 15m, 6h, 2d"
 
 
 def parse_length(field: str, text: str) -> timedelta:
-    """`90s`, `15m`, `6h`, `2d`, `1w`. Raises InvalidInput."""
+    """`90s`, `15m`, `6h`, `2d`, `1w`; a hundred years at most. Raises InvalidInput."""
     match = _LENGTH.fullmatch(text.strip())
     if match is None:
         raise InvalidInput(field, f"{text!r} is no length of time", remedy=f"write a {LENGTH_HELP}")
-    try:
-        return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-    except OverflowError:
-        raise InvalidInput(field, f"{text!r} is too long") from None
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise InvalidInput(field, f"{text!r} is longer than a hundred years")
+    return timedelta(seconds=seconds)
 
 
 def parse_instant(field: str, text: str, now: datetime) -> datetime:

@@ -131,3 +131,9 @@ def test_numbers_read_well_and_nothing_is_a_dash() -> None:
     assert at(NOON + timedelta(seconds=5)) == "2026-03-02T12:00:05Z"
     assert span_words(90_060) == "1 d 1 h 1 min"
     assert span_words(12) == "12 s"
+
+
+def test_a_length_beyond_all_calendars_is_refused() -> None:
+    assert parse_length("--for", "100w") == timedelta(weeks=100)
+    with pytest.raises(InvalidInput, match="hundred years"):
+        parse_length("--for", "3000000d")

@@ -70,3 +70,13 @@ def test_plain_text_beyond_loopback_must_be_asked_for() -> None:
     with pytest.raises(InvalidSettings, match="allow_insecure"):
         load_settings(listen="0.0.0.0:7443")
     assert load_settings(listen="0.0.0.0:7443", allow_insecure=True).allow_insecure
+
+
+def test_a_remedy_names_a_file_only_where_there_is_one(
+    a_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELIOSTAT_LEASE", "soon")
+    with pytest.raises(InvalidSettings, match=r"set it there$"):
+        load_settings()
+    with pytest.raises(InvalidSettings, match=f"set it in {a_file} or there$"):
+        load_settings(a_file)

@@ -47,3 +47,9 @@ def test_waits_grow_to_the_cap_and_begin_again_after_success() -> None:
     assert len(set(waits)) == len(waits)
     backoff.reset()
     assert backoff.next_seconds() <= 1
+
+
+def test_a_list_that_is_no_json_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELIOSTAT_AGENT_CONTROL_PLANES", "127.0.0.1:7443")
+    with pytest.raises(InvalidSettings, match="HELIOSTAT_AGENT_CONTROL_PLANES"):
+        load_agent_settings(region="east")

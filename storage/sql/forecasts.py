@@ -1,13 +1,11 @@
-"""Forecasts, champions and scores on SQL; quantile rows are packed float64 and read back exactly."""
+"""Forecasts, champions and scores on SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
 from heliostat.errors import UnknownForecast
 from heliostat.model.forecast import (
@@ -15,28 +13,15 @@ from heliostat.model.forecast import (
     Forecast,
     ForecastExcerpt,
     ForecastScore,
-    scored_leads,
 )
-from heliostat.model.instants import Span, from_epoch, to_epoch
+from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import SeriesKey
 from storage.codec import dumps, loads
 from storage.sql.database import Database, put_many
+from storage.sql.forecast_rows import EXCERPT_COLUMNS, excerpt_of, forecast_of, row_of
 from storage.sql.interned import Names
 from storage.sql.leadership import SqlLeadership
 from storage.sql.tables import champions, forecast_scores, forecast_series, forecasts
-
-Rows = tuple[tuple[float, ...], ...]
-
-_EXCERPT_COLUMNS = (
-    "series",
-    "issued_at",
-    "start",
-    "step_seconds",
-    "method",
-    "trained_until",
-    "levels",
-    "mean",
-)
 
 
 class SqlForecasts:
@@ -49,7 +34,7 @@ class SqlForecasts:
 
     def store(self, issued: Sequence[Forecast], *, epoch: int) -> None:
         numbers = self._names.forecasts.numbers({forecast.key for forecast in issued})
-        rows = [_row(forecast, numbers[forecast.key]) for forecast in issued]
+        rows = [row_of(forecast, numbers[forecast.key]) for forecast in issued]
         with self._database.write() as tx:
             self._leadership.check(tx, epoch)
             put_many(tx, self._database.insert(forecasts).on_conflict_do_nothing(), rows)
@@ -71,18 +56,18 @@ class SqlForecasts:
             query = select(forecasts).where(_issued_in(span))
             if keys:
                 query = query.where(forecasts.c.series.in_(list(named)))
-            found = [_forecast(row, named) for row in connection.execute(query)]
+            found = [forecast_of(row, named) for row in connection.execute(query)]
         return tuple(sorted(found, key=lambda forecast: (forecast.issued_at, forecast.key)))
 
     def excerpts(self, span: Span, keys: Sequence[SeriesKey]) -> tuple[ForecastExcerpt, ...]:
         if not keys:
             return ()
-        columns = [forecasts.c[name] for name in _EXCERPT_COLUMNS]
+        columns = [forecasts.c[name] for name in EXCERPT_COLUMNS]
         with self._database.read() as connection:
             named = self._series(connection, keys)
             wanted = forecasts.c.series.in_(list(named))
             rows = connection.execute(select(*columns).where(_issued_in(span), wanted))
-            found = [_excerpt(row, named) for row in rows]
+            found = [excerpt_of(row, named) for row in rows]
         return tuple(sorted(found, key=lambda excerpt: (excerpt.issued_at, excerpt.key)))
 
     def store_champions(self, chosen: Sequence[Champion], *, epoch: int) -> None:
@@ -157,7 +142,7 @@ class SqlForecasts:
         )
         if keys:
             query = query.where(series.id.in_(list(named)))
-        found = [_forecast(row, named) for row in connection.execute(query)]
+        found = [forecast_of(row, named) for row in connection.execute(query)]
         return tuple(sorted(found, key=lambda forecast: forecast.key))
 
     def _series(self, connection: Connection, keys: Iterable[SeriesKey]) -> dict[int, SeriesKey]:
@@ -169,60 +154,3 @@ class SqlForecasts:
 def _issued_in(span: Span) -> ColumnElement[bool]:
     at = forecasts.c.issued_at
     return (at >= to_epoch(span.start)) & (at < to_epoch(span.end))
-
-
-def _row(forecast: Forecast, series: int) -> dict[str, object]:
-    return {
-        "series": series,
-        "issued_at": to_epoch(forecast.issued_at),
-        "start": to_epoch(forecast.start),
-        "step_seconds": int(forecast.step.total_seconds()),
-        "method": forecast.method,
-        "trained_until": forecast.trained_until.isoformat(),
-        "degraded": forecast.degraded,
-        "levels": _packed((forecast.levels,)),
-        "mean": _packed(forecast.mean),
-        "peak": _packed(forecast.peak),
-    }
-
-
-def _forecast(row: Row[Any], named: dict[int, SeriesKey]) -> Forecast:
-    levels = _unpacked(row.levels, 1)[0]
-    return Forecast(
-        key=named[row.series],
-        issued_at=from_epoch(row.issued_at),
-        start=from_epoch(row.start),
-        step=timedelta(seconds=row.step_seconds),
-        method=row.method,
-        trained_until=datetime.fromisoformat(row.trained_until),
-        levels=levels,
-        mean=_unpacked(row.mean, len(levels)),
-        peak=_unpacked(row.peak, len(levels)),
-        degraded=row.degraded,
-    )
-
-
-def _excerpt(row: Row[Any], named: dict[int, SeriesKey]) -> ForecastExcerpt:
-    levels = _unpacked(row.levels, 1)[0]
-    mean = np.frombuffer(row.mean, "<f8").reshape(len(levels), -1)
-    step = timedelta(seconds=row.step_seconds)
-    leads = scored_leads(step, mean.shape[1])
-    return ForecastExcerpt(
-        key=named[row.series],
-        issued_at=from_epoch(row.issued_at),
-        start=from_epoch(row.start),
-        step=step,
-        method=row.method,
-        trained_until=datetime.fromisoformat(row.trained_until),
-        levels=levels,
-        leads=leads,
-        mean=tuple(map(tuple, mean[:, leads].tolist())),
-    )
-
-
-def _packed(rows: Rows) -> bytes:
-    return np.array(rows, "<f8").tobytes()
-
-
-def _unpacked(data: bytes, rows: int) -> Rows:
-    return tuple(map(tuple, np.frombuffer(data, "<f8").reshape(rows, -1).tolist()))

@@ -27,6 +27,7 @@ from storage.sql.tables import (
     usage_windows,
 )
 from storage.sql.usage_arrivals import Arrivals, demand_keys_of, lines_of, since, with_aggregates
+from storage.sql.usage_buckets import SqlUsageBuckets
 from storage.sql.usage_keep import UsageKeeper, lock_retention
 from storage.sql.usage_read import SqlUsageSource
 from storage.sql.usage_windows import write_windows
@@ -145,7 +146,7 @@ class SqlUsage:
 
     def query(self, query: UsageQuery) -> tuple[UsageBucket, ...]:
         with self._database.read() as connection:
-            return self._source(connection).buckets(query)
+            return SqlUsageBuckets(connection, self._names).buckets(query)
 
     def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
         with self._database.read() as connection:

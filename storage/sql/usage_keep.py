@@ -29,6 +29,7 @@ from storage.sql.tables import (
     usage_roll_ups,
     usage_windows,
 )
+from storage.sql.usage_buckets import SqlUsageBuckets
 from storage.sql.usage_read import SqlUsageSource
 
 _BUCKETS_AT_ONCE = 24
@@ -58,7 +59,7 @@ class UsageKeeper:
             source = SqlUsageSource(connection, self._names)
             series = self._names.series.all(connection)
             query = UsageQuery(span=run, bucket=BUCKET)
-            buckets = tuple(source.from_windows(query, series))
+            buckets = tuple(SqlUsageBuckets(connection, self._names).from_windows(query, series))
             folded = fold(source.minutes(run), aggregates(source.keys()), BUCKET_SECONDS)
         numbers = {named: number for number, named in series.items()}
         rows: dict[int, list[dict[str, object]]] = defaultdict(list)

@@ -19,6 +19,9 @@ Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
 Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
+MOST_REPLICAS = 2**31 - 1
+"""What the wire carries; the catalogue's limits are far below."""
+
 T = TypeVar("T")
 
 
@@ -43,6 +46,8 @@ def parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
 def replicas(option: str, text: str) -> tuple[str, int]:
     """`name=count`. Raises InvalidInput."""
     name, _, number = text.rpartition("=")
-    if not name or not number.isdigit():
+    if not name or not (number.isascii() and number.isdigit()):
         raise InvalidInput(option, f"{text!r} is not <pool>=<replicas>")
+    if len(number) > len(str(MOST_REPLICAS)) or int(number) > MOST_REPLICAS:
+        raise InvalidInput(option, f"{text!r} is more than any pool holds")
     return name, int(number)

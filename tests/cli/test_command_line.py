@@ -268,3 +268,22 @@ def test_commands_are_written_with_annotations_that_typer_can_read() -> None:
     for command in (info.callback for info in app.registered_commands):
         assert command is not None
         assert inspect.signature(command).parameters
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("fleet", "scale", "a/b/c", str(2**32), "--reason", "x"), 2),
+        (("fleet", "scale", "a/b/c", "9" * 5000, "--reason", "x"), 2),
+        (("fleet", "redeploy", f"a/b/c={2**32}", "a/d/c=1", "--reason", "x"), 65),
+        (("fleet", "redeploy", "a/b/c=" + "9" * 5000, "a/d/c=1", "--reason", "x"), 65),
+        (("plan", "get", str(2**64)), 2),
+        (("plan", "approve", str(2**64)), 2),
+    ],
+)
+def test_a_number_that_the_wire_cannot_carry_is_wrong_use(
+    arguments: tuple[str, ...], code: int
+) -> None:
+    ran = heliostat(*arguments)
+    assert ran.code == code
+    assert "fault of ours" not in ran.err

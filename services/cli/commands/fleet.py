@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heliostat.model.command import CommandState
-from services.cli.asking import DryRun, Etag, Limit, Reason, Regions, replicas
+from services.cli.asking import MOST_REPLICAS, DryRun, Etag, Limit, Reason, Regions, replicas
 from services.cli.client import Client
 from services.cli.figures import at, count, percent
 from services.cli.orders import show_commands, show_order
@@ -74,7 +74,7 @@ def scale(
     client: Client,
     out: Output,
     pool: Annotated[str, typer.Argument(help="region/model/vm_type")],
-    target: Annotated[int, typer.Argument(min=0, help="Replicas to have.")],
+    target: Annotated[int, typer.Argument(min=0, max=MOST_REPLICAS, help="Replicas to have.")],
     reason: Reason,
     keep: Until = "4h",
     request_id: RequestId = "",
@@ -230,7 +230,9 @@ def cancel(
             f"Override {found.override_id} of {found.pool} has ended; the planner decides again."
         )
         return
-    full = command_id(int(name)) if name.isdecimal() else name  # tables leave leading zeros out
+    full = (
+        command_id(int(name)) if name.isdecimal() and len(name) <= 12 else name
+    )  # tables leave leading zeros out
     request = fleet_pb2.CancelCommandRequest(command_id=full, etag=etag)
     answer = client.call(client.fleet.CancelCommand, request)
     command = command_from_wire("command", answer.command)

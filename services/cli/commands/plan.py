@@ -18,6 +18,9 @@ from services.cli.wiring import wired
 if TYPE_CHECKING:
     from heliostat.model.plan import CapacityPlan, PoolTarget, WhatIf
 
+NEWEST = 2**63 - 1
+"""No version is higher: the wire carries 64 bits."""
+
 app = typer.Typer(no_args_is_help=True, help="Capacity plans.")
 
 
@@ -26,7 +29,9 @@ app = typer.Typer(no_args_is_help=True, help="Capacity plans.")
 def get(
     client: Client,
     out: Output,
-    version: Annotated[int, typer.Argument(min=0, help="Which; the newest without it.")] = 0,
+    version: Annotated[
+        int, typer.Argument(min=0, max=NEWEST, help="Which; the newest without it.")
+    ] = 0,
     region: Regions = None,
     every: Annotated[bool, typer.Option("--all", help="Also pools that stay at zero.")] = False,
 ) -> None:
@@ -124,7 +129,7 @@ def propose(
 def approve(
     client: Client,
     out: Output,
-    version: Annotated[int, typer.Argument(min=1, help="The newest plan's version.")],
+    version: Annotated[int, typer.Argument(min=1, max=NEWEST, help="The newest plan's version.")],
 ) -> None:
     """Order the newest plan's targets, in advisory regions too."""
     from heliostat.v1 import plan_pb2

@@ -17,6 +17,7 @@ from benchmarks.figure import Benchmark, Figure
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.clock import cpu_seconds
 from heliostat.loops.control import ControlSettings
+from heliostat.model.instants import Span
 from planning.reactive import ReactiveSettings
 from planning.routing import SeventyPercentRouter
 from planning.settings import PlannerSettings
@@ -70,7 +71,7 @@ def _frontier(policy: str, settings: Mapping[str, Wiring]) -> Iterable[Figure]:
 
 
 def live_through(catalogue: FleetCatalogue, policy: Policy, seed: int) -> Accounts:
-    """The accounts of one run."""
+    """The accounts of one run. Without forecasts the last day is all that is looked back at."""
     day = _BEGINS.replace(hour=0)
     arrivals = synthesise(
         catalogue,
@@ -79,6 +80,8 @@ def live_through(catalogue: FleetCatalogue, policy: Policy, seed: int) -> Accoun
         busy_replicas=BUSY_REPLICAS,
         seed=seed,
     )
+    if policy.rhythm.forecasts is None:
+        arrivals = arrivals.within(Span(day - timedelta(days=1), arrivals.span.end))
     world = simulated_world(
         catalogue=catalogue,
         arrivals=arrivals,

@@ -30,7 +30,7 @@ class ReactiveSettings:
     """Above `out_above` a pool grows by `step_out`, below `in_below` it shrinks by `step_in`.
 
     The defaults are the cheapest of those swept that keep 99 % of the example fleet's requests within
-    their SLO (docs/decisions/0006). SageServe's own are 0.7 and 0.3.
+    their SLO (docs/decisions/0011). SageServe's own are 0.7 and 0.3.
     """
 
     out_above: float = 0.7

@@ -118,10 +118,16 @@ class JournalFile:
             raise CorruptJournal(f"journal {path}: {error}") from error
 
     def close(self) -> None:
-        """Let go of the file; everything was written before."""
-        self._connection.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        """Let go of the file once whoever reads or writes is done; repeatable.
+
+        Cancelling a task does not stop the thread that it waits for, and SQLite does not survive
+        being closed under a running statement.
+        """
+        with self._turn:
+            self._connection.close()
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                os.close(lock)
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query."""

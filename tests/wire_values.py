@@ -416,8 +416,11 @@ targets = st.builds(
     pool=pools,
     replicas=replicas,
     current=replicas,
-    reason=st.builds(Reason, summary=texts, binding=texts, forecast=texts, clip=texts),
+    reason=st.builds(
+        Reason, summary=texts, binding=texts, forecast=texts, clip=texts, author=texts
+    ),
     path=st.lists(replicas, max_size=3).map(tuple),
+    without_override=st.none() | replicas,
 )
 plans = st.builds(
     CapacityPlan,

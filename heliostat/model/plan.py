@@ -36,14 +36,16 @@ class Reason:
     """Why a target is what it is, for people first.
 
     `summary` is one sentence; `binding` names the constraint that decided ("demand", "quota",
-    "minimum", "override", "own share", …); `forecast` names series, level and value used; `clip`
-    says what a guardrail changed ("" = nothing).
+    "minimum", "override", "override ended", "own share", …); `forecast` names series, level and
+    value used; `clip` says what a guardrail changed ("" = nothing); `author` is whose override decided,
+    or did until it ended ("" = nobody's).
     """
 
     summary: str
     binding: str = ""
     forecast: str = ""
     clip: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,12 @@ class PoolTarget:
     """Replicas standing when the plan was made."""
     reason: Reason
     path: tuple[int, ...] = ()
+    without_override: int | None = None
+    """The replicas that the pool had before the override that rules it; kept after its end until
+    they stand again or a forecast decides. None = no override."""
 
     def __post_init__(self) -> None:
-        if self.replicas < 0 or min(self.path, default=0) < 0:
+        if min(self.replicas, self.without_override or 0, *self.path) < 0:
             raise InvalidInput("target", f"{self.pool} would get a negative number of replicas")
 
 

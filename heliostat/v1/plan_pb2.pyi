@@ -93,6 +93,7 @@ class Reason(_message.Message):
     BINDING_FIELD_NUMBER: _builtins.int
     FORECAST_FIELD_NUMBER: _builtins.int
     CLIP_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
     summary: _builtins.str
     """One sentence."""
     binding: _builtins.str
@@ -101,6 +102,8 @@ class Reason(_message.Message):
     """Series, quantile level and value used."""
     clip: _builtins.str
     """What a guardrail changed; empty = nothing."""
+    author: _builtins.str
+    """Whose override decided, or did until it ended; empty = nobody's."""
     def __init__(
         self,
         *,
@@ -108,10 +111,11 @@ class Reason(_message.Message):
         binding: _builtins.str = ...,
         forecast: _builtins.str = ...,
         clip: _builtins.str = ...,
+        author: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "clip", b"clip", "forecast", b"forecast", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "binding", b"binding", "clip", b"clip", "forecast", b"forecast", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -128,10 +132,15 @@ class PoolTarget(_message.Message):
     CURRENT_REPLICAS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PATH_REPLICAS_FIELD_NUMBER: _builtins.int
+    REPLICAS_WITHOUT_OVERRIDE_FIELD_NUMBER: _builtins.int
     replicas: _builtins.int
     """Replicas to have now."""
     current_replicas: _builtins.int
     """Replicas standing when the plan was made."""
+    replicas_without_override: _builtins.int
+    """Replicas that the pool had before the override that rules it, or that ended and was not handed
+    back yet; unset = no override.
+    """
     @_builtins.property
     def pool(self) -> _common_pb2.PoolKey:
         """The pool."""
@@ -152,12 +161,15 @@ class PoolTarget(_message.Message):
         current_replicas: _builtins.int = ...,
         reason: Global___Reason | None = ...,
         path_replicas: _abc.Iterable[_builtins.int] | None = ...,
+        replicas_without_override: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replicas_without_override", b"_replicas_without_override", "pool", b"pool", "reason", b"reason", "replicas_without_override", b"replicas_without_override"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_replicas", b"current_replicas", "path_replicas", b"path_replicas", "pool", b"pool", "reason", b"reason", "replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replicas_without_override", b"_replicas_without_override", "current_replicas", b"current_replicas", "path_replicas", b"path_replicas", "pool", b"pool", "reason", b"reason", "replicas", b"replicas", "replicas_without_override", b"replicas_without_override"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__replicas_without_override: _TypeAlias = _typing.Literal["replicas_without_override"]  # noqa: Y015
+    _WhichOneofArgType__replicas_without_override: _TypeAlias = _typing.Literal["_replicas_without_override", b"_replicas_without_override"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replicas_without_override) -> _WhichOneofReturnType__replicas_without_override | None: ...
 
 Global___PoolTarget: _TypeAlias = PoolTarget  # noqa: Y015
 

@@ -130,8 +130,10 @@ def target_to_wire(target: PoolTarget) -> plan_pb2.PoolTarget:
             binding=reason.binding,
             forecast=reason.forecast,
             clip=reason.clip,
+            author=reason.author,
         ),
         path_replicas=target.path,
+        replicas_without_override=target.without_override,
     )
 
 
@@ -147,8 +149,12 @@ def target_from_wire(path: str, target: plan_pb2.PoolTarget) -> PoolTarget:
             binding=reason.binding,
             forecast=reason.forecast,
             clip=reason.clip,
+            author=reason.author,
         ),
         path=tuple(target.path_replicas),
+        without_override=target.replicas_without_override
+        if target.HasField("replicas_without_override")
+        else None,
     )
 
 

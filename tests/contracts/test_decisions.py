@@ -64,7 +64,11 @@ def test_nothing_is_there_at_first(world: World) -> None:
 
 def test_a_plan_reads_back_equal_under_its_version(world: World) -> None:
     report = SolveReport(objective=1 / 3, lp_bound=0.1, cpu_seconds=0.5, nodes=7)
-    made = plan(solve=report, notes=("floor of “qwen” kept",))
+    (target,) = plan().targets
+    ruled = replace(
+        target, without_override=0, reason=replace(target.reason, binding="override", author="ada")
+    )
+    made = plan(solve=report, notes=("floor of “qwen” kept",), targets=(ruled,))
     stored = commit(world, plan=made).plan
     assert stored is not None
     assert stored == replace(made, version=stored.version)

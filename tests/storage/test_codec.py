@@ -121,6 +121,13 @@ def test_a_field_of_a_later_release_is_skipped_and_a_missing_one_gets_its_defaul
     assert loads(Command, text) == command()
 
 
+def test_a_plan_of_an_earlier_release_remembers_nothing_of_its_overrides() -> None:
+    text = dumps(plan())
+    earlier = text.replace(',"without_override":null', "").replace(',"author":""', "")
+    assert earlier != text
+    assert loads(CapacityPlan, earlier) == plan()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"command_id": 3}'])
 def test_anything_else_is_data_loss(text: str) -> None:
     with pytest.raises(DataLoss, match="Command"):

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from grpc import aio
 from numpy.random import SeedSequence
 
-from heliostat.errors import InvalidSettings, NotLeader, Unavailable
+from heliostat.errors import Forbidden, InvalidSettings, NotLeader, Unavailable
 from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
 from heliostat.model.names import Tier
@@ -19,13 +20,17 @@ from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTabl
 from heliostat.model.usage import UsageQuery
 from heliostat.v1 import routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
 from services.agent.agent import Agent
+from services.agent.board import RouteBoard
 from services.agent.bootstrap import Hands, build_agent
 from services.agent.drivers.simulated import simulated_driver
 from services.agent.journal.routing_file import read_routing_file
+from services.agent.link import Link
+from services.agent.link.home import Home
+from services.agent.link.keeper import STANDS_SECONDS
 from services.agent.settings import AgentSettings
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_catalogue, a_series, a_window
-from tests.support.agents import EAST, a_command
+from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
 
 ALL_DAY = UsageQuery(span=Span(NOON - timedelta(days=1), NOON + timedelta(days=1)))
@@ -215,6 +220,45 @@ async def test_when_one_task_moves_to_the_new_leader_all_the_others_follow(
         assert [command.command_id for command in agent.journal.open_commands()] == ["000000000001"]
         assert (await local_routes(agent)).version == "8"
     await paused.stop()
+
+
+async def test_a_refused_agent_asks_less_and_less_often(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    """The call is taken before it is refused; being connected begins no new count."""
+    plane.raising = Forbidden("your certificate is for another region")
+    asked_often, waits = asyncio.Event(), list[float]()
+
+    async def at_once(seconds: float) -> None:
+        if seconds == STANDS_SECONDS:
+            await asyncio.Event().wait()
+        waits.append(seconds)
+        if len(waits) == 12:
+            asked_often.set()
+            await asyncio.Event().wait()
+
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    link = Link(
+        journal=journal,
+        board=RouteBoard(None),
+        home=Home([plane.address], None),
+        catalogue=disk.catalogue,
+        region=EAST,
+        agent_id="agent",
+        chance=Random(1),
+        pause=at_once,
+    )
+    running = asyncio.create_task(link.run())
+    async with asyncio.timeout(60):
+        await asked_often.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    disk.close()
+    assert waits[:6] == sorted(waits[:6])
+    assert min(waits[7:]) >= 15
+    assert not link.up
 
 
 async def test_a_batch_that_is_refused_for_good_holds_up_no_other(

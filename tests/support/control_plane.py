@@ -185,6 +185,8 @@ class ControlPlane(
 
     async def _maybe_raise(self, context: Any) -> None:
         if self.raising is not None:
+            # The caller is connected by now: a refusal comes later than that.
+            await context.send_initial_metadata(())
             await _abort(context, self.raising)
 
 

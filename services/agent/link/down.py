@@ -30,10 +30,10 @@ async def watch_commands(
     *,
     region: RegionName,
     agent_id: str,
-    connected: Callable[[], None],
+    opened: Callable[[], None],
     heard: Callable[[], None],
 ) -> None:
-    """Journal commands as they come, until the stream ends. `heard` is called after each message."""
+    """Journal commands as they come, until the stream ends; `heard` is called after each message."""
     held = await asyncio.to_thread(journal.open_commands)
     request = fleet_pb2.WatchCommandsRequest(
         region=region, agent_id=agent_id, open_command_ids=[c.command_id for c in held]
@@ -41,7 +41,7 @@ async def watch_commands(
     call = home.fleet().WatchCommands(request)
     try:
         await call.wait_for_connection()
-        connected()
+        opened()
         async for response in call:
             commands = commands_of(response.commands, region)
             if commands:
@@ -74,14 +74,14 @@ async def watch_routes(
     catalogue: FleetCatalogue,
     region: RegionName,
     agent_id: str,
-    connected: Callable[[], None],
+    opened: Callable[[], None],
+    heard: Callable[[], None],
 ) -> None:
-    """Accept or refuse tables as they come, until the stream ends."""
+    """Accept or refuse tables as they come, until the stream ends; `heard` is called after each."""
     call = home.routing().WatchRoutes()
     held = await asyncio.to_thread(journal.table)
     try:
         await call.wait_for_connection()
-        connected()
         await write_to(
             call,
             routing_pb2.WatchRoutesRequest(
@@ -92,6 +92,7 @@ async def watch_routes(
                 )
             ),
         )
+        opened()
         async for response in _messages(call):
             word = routing_pb2.RouteAcknowledgement(
                 version=response.table.version, nonce=response.nonce, accepted=True
@@ -108,6 +109,7 @@ async def watch_routes(
                 word.accepted, word.detail = False, str(error)
                 report(_log, "table_refused", error, version=word.version)
             await write_to(call, routing_pb2.WatchRoutesRequest(acknowledgement=word))
+            heard()
     finally:
         call.cancel()
 

@@ -14,6 +14,9 @@ from grpc import aio
 from heliostat.errors import HeliostatError, InvalidSettings, NotLeader, Unavailable
 from heliostat.v1 import fleet_pb2_grpc, routing_pb2_grpc, usage_pb2_grpc
 
+CALL_SECONDS = 30.0
+"""How long a call that is no stream may take."""
+
 _OPTIONS = (
     # Servers of ours allow a ping without data every five minutes; half-open connections show by then.
     ("grpc.keepalive_time_ms", 330_000),

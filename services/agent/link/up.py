@@ -1,13 +1,15 @@
 """What goes up: usage in order, the newest observation, the newest word on every command.
 
 Each `send_…` sends all that the journal holds and returns; nothing is forgotten before it was confirmed.
+`confirmed` is called after everything that the control plane has taken or settled, and never when there
+was nothing to send.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from google.rpc import code_pb2
 from grpc import aio
@@ -15,7 +17,7 @@ from grpc import aio
 from heliostat.errors import InvalidInput, Unavailable, UnknownCommand
 from heliostat.v1 import fleet_pb2, usage_pb2
 from services.agent.journal.agent_journal import SqliteJournal
-from services.agent.link.home import Home, check_end, write_to
+from services.agent.link.home import CALL_SECONDS, Home, check_end, write_to
 from services.translation.commands import word_to_wire
 from services.translation.fleet import observation_to_wire
 from services.translation.problems import error_of, error_of_problem
@@ -24,7 +26,6 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _BATCHES_IN_FLIGHT = 64
-_CALL_SECONDS = 30.0
 _FOR_GOOD = frozenset({code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.RESOURCE_EXHAUSTED})
 """A batch refused with one of these stays refused; anything else is worth another try."""
 _GAP = "SEQUENCE_GAP"
@@ -32,14 +33,14 @@ _GAP = "SEQUENCE_GAP"
 _UsageCall = aio.StreamStreamCall[usage_pb2.ReportUsageRequest, usage_pb2.ReportUsageResponse]
 
 
-async def send_usage(home: Home, journal: SqliteJournal) -> None:
+async def send_usage(home: Home, journal: SqliteJournal, confirmed: Callable[[], None]) -> None:
     """Send every batch, and again until none is left. Raises what the control plane answers."""
     if not await asyncio.to_thread(journal.usage.waiting):
         return
-    call = home.usage().ReportUsage(timeout=_CALL_SECONDS * 10)
+    call = home.usage().ReportUsage(timeout=CALL_SECONDS * 10)
     try:
         while entries := await asyncio.to_thread(journal.usage.outgoing, _BATCHES_IN_FLIGHT):
-            await _exchange(call, journal, [batch for _, batch in entries])
+            await _exchange(call, journal, [batch for _, batch in entries], confirmed)
         await call.done_writing()
         await check_end(call)
     finally:
@@ -47,7 +48,10 @@ async def send_usage(home: Home, journal: SqliteJournal) -> None:
 
 
 async def _exchange(
-    call: _UsageCall, journal: SqliteJournal, batches: Sequence[usage_pb2.UsageBatch]
+    call: _UsageCall,
+    journal: SqliteJournal,
+    batches: Sequence[usage_pb2.UsageBatch],
+    confirmed: Callable[[], None],
 ) -> None:
     for batch in batches:
         await write_to(call, usage_pb2.ReportUsageRequest(batch=batch))
@@ -62,6 +66,7 @@ async def _exchange(
             await asyncio.to_thread(
                 journal.usage.sent, answer.source_id, answer.incarnation, answer.durable_sequence
             )
+        confirmed()
 
 
 async def _take_refusal(
@@ -90,30 +95,34 @@ async def _take_refusal(
     report(_log, "usage_batch_refused", error, source_id=answer.source_id, sequence=answer.sequence)
 
 
-async def send_observation(home: Home, journal: SqliteJournal) -> None:
+async def send_observation(
+    home: Home, journal: SqliteJournal, confirmed: Callable[[], None]
+) -> None:
     """Report the newest observation that was not confirmed."""
     observation = await asyncio.to_thread(journal.unsent_observation)
     if observation is None:
         return
     request = fleet_pb2.ReportFleetRequest(observation=observation_to_wire(observation))
     try:
-        await home.fleet().ReportFleet(request, timeout=_CALL_SECONDS)
+        await home.fleet().ReportFleet(request, timeout=CALL_SECONDS)
     except aio.AioRpcError as failure:
         error = error_of(failure)
         if not isinstance(error, InvalidInput):
             raise error from failure
         report(_log, "observation_refused", error)
     await asyncio.to_thread(journal.observation_sent, observation.observed_at)
+    confirmed()
 
 
-async def send_words(home: Home, journal: SqliteJournal) -> None:
+async def send_words(home: Home, journal: SqliteJournal, confirmed: Callable[[], None]) -> None:
     """Send the newest word on every command; words on commands that nobody knows are dropped."""
     for word in await asyncio.to_thread(journal.unsent_acks):
         try:
-            await home.fleet().AcknowledgeCommand(word_to_wire(word), timeout=_CALL_SECONDS)
+            await home.fleet().AcknowledgeCommand(word_to_wire(word), timeout=CALL_SECONDS)
         except aio.AioRpcError as failure:
             error = error_of(failure)
             if not isinstance(error, UnknownCommand):
                 raise error from failure
             report(_log, "word_dropped", error, command=word.command_id)
         await asyncio.to_thread(journal.ack_sent, word)
+        confirmed()

@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from heliostat.errors import InvalidSettings
-from services.addresses import split_address
+from services.addresses import check_target, split_address
 from storage.mapping_file import read_mapping
 
 ENV_DELIMITER = "__"
@@ -48,10 +48,19 @@ def _host_and_port_or_none(address: str) -> str:
     return address and _host_and_port(address)
 
 
+def _target_or_none(address: str) -> str:
+    return address and check_target(address)
+
+
 ExistingFile = Annotated[Path, AfterValidator(_is_file)]
 Address = Annotated[str, AfterValidator(_host_and_port)]
+"""`host:port` to listen on; port 0 = any free one."""
 OptionalAddress = Annotated[str, AfterValidator(_host_and_port_or_none)]
-"""`host:port`; empty = none."""
+"""The same; empty = none."""
+Target = Annotated[str, AfterValidator(check_target)]
+"""`host:port` to call."""
+OptionalTarget = Annotated[str, AfterValidator(_target_or_none)]
+"""The same; empty = none."""
 LogLevel = Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")]
 
 

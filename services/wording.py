@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from heliostat.errors import HeliostatError
 
 FIELDS = "heliostat_fields"
+_TALKATIVE = ("apscheduler",)
 
 
 class JsonLines(logging.Formatter):
@@ -54,7 +55,12 @@ def report(logger: logging.Logger, event: str, error: BaseException, **fields: A
 
 
 def log_json(level: str, stream: TextIO | None = None) -> None:
-    """Send every log of this process to `stream` (standard error) as JSON lines."""
+    """Send every log of this process to `stream` (standard error) as JSON lines.
+
+    Libraries that tell of every move of theirs are heard only when something is wrong.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -172,7 +172,9 @@ def _aws_hands(
 def _tls(settings: AgentSettings) -> ClientTls | None:
     if settings.tls is None:
         return None
-    return ClientTls(ca=settings.tls.ca, certificate=settings.tls.certificate, key=settings.tls.key)
+    tls = ClientTls(ca=settings.tls.ca, certificate=settings.tls.certificate, key=settings.tls.key)
+    tls.credentials()  # so that a wrong file ends the start instead of every later attempt
+    return tls
 
 
 def _say_losses(loss: CorruptJournal | None, journal: SqliteJournal, metrics: AgentMetrics) -> None:

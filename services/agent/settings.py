@@ -14,12 +14,12 @@ from heliostat.model.names import Tier
 from services.addresses import is_loopback
 from services.configuration import (
     ENV_DELIMITER,
-    Address,
     ExistingFile,
     LogLevel,
     OptionalAddress,
     Positive,
     Section,
+    Target,
     load,
 )
 
@@ -91,7 +91,7 @@ class AgentSettings(BaseSettings):
     """Which region of the catalogue this agent works in."""
     name: str = "agent"
     """The agent's name in its region; the same after a restart, so that it keeps its leases."""
-    control_planes: Annotated[tuple[Address, ...], Field(min_length=1)] = ("127.0.0.1:7443",)
+    control_planes: Annotated[tuple[Target, ...], Field(min_length=1)] = ("127.0.0.1:7443",)
     """host:port of each control plane; followers name the leader."""
     tls: TlsSettings | None = None
     """Absent = plain text, allowed towards loopback only."""

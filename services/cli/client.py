@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliostat.errors import InvalidSettings
-from services.addresses import is_loopback
+from services.addresses import check_target, is_loopback
 
 if TYPE_CHECKING:
     import grpc
@@ -136,32 +136,45 @@ class Client:
 
 
 def open_channel(connection: Connection) -> grpc.Channel:
-    """A channel. Raises InvalidSettings on half-given TLS, and on plain text beyond loopback."""
+    """A channel. Raises InvalidSettings on an address or a file that cannot be used, on half-given TLS,
+    and on plain text beyond loopback."""
     import grpc
 
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+    try:
+        check_target(connection.address)
+    except ValueError as error:
+        raise InvalidSettings(
+            "--address (HELIOSTAT_ADDRESS)", str(error), remedy="it looks like plane.example:7443"
+        ) from None
     if not any((connection.tls_ca, connection.tls_cert, connection.tls_key)):
         if not (connection.insecure or is_loopback(connection.address)):
             raise InvalidSettings(
-                "--tls-ca",
+                "--tls-ca (HELIOSTAT_TLS_CA)",
                 f"{connection.address} is not this machine, and plain text would show everything",
                 remedy="give --tls-ca, --tls-cert and --tls-key, or --insecure on a trusted network",
             )
         return grpc.insecure_channel(connection.address, options=options)
-    if bool(connection.tls_cert) != bool(connection.tls_key):
-        raise InvalidSettings("--tls-cert", "goes with --tls-key")
-    credentials = grpc.ssl_channel_credentials(
-        root_certificates=_pem("--tls-ca", connection.tls_ca),
-        private_key=_pem("--tls-key", connection.tls_key),
-        certificate_chain=_pem("--tls-cert", connection.tls_cert),
+    return grpc.secure_channel(connection.address, _credentials(connection), options=options)
+
+
+def _credentials(connection: Connection) -> grpc.ChannelCredentials:
+    import grpc
+
+    # Imported here, since most commands on loopback need no certificates.
+    from services.pem import certificates, key_pair
+
+    ca, cert, key = connection.tls_ca, connection.tls_cert, connection.tls_key
+    if cert is None and key is None:
+        chain = secret = None
+    elif cert is None or key is None:
+        raise InvalidSettings("--tls-cert (HELIOSTAT_TLS_CERT)", "goes with --tls-key")
+    else:
+        chain, secret = key_pair(
+            "--tls-cert (HELIOSTAT_TLS_CERT)", cert, "--tls-key (HELIOSTAT_TLS_KEY)", key
+        )
+    return grpc.ssl_channel_credentials(
+        root_certificates=None if ca is None else certificates("--tls-ca (HELIOSTAT_TLS_CA)", ca),
+        private_key=secret,
+        certificate_chain=chain,
     )
-    return grpc.secure_channel(connection.address, credentials, options=options)
-
-
-def _pem(option: str, path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidSettings(option, f"{path} cannot be read: {error.strerror}") from error

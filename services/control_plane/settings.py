@@ -17,6 +17,7 @@ from services.configuration import (
     ExistingFile,
     LogLevel,
     OptionalAddress,
+    OptionalTarget,
     Positive,
     Section,
     load,
@@ -61,7 +62,7 @@ class ControlPlaneSettings(BaseSettings):
 
     listen: Address = "127.0.0.1:7443"
     """host:port for gRPC; port 0 = any free one."""
-    advertise: OptionalAddress = ""
+    advertise: OptionalTarget = ""
     """Where followers send callers to when this one leads; empty = `listen`."""
     name: str = Field(default_factory=socket.gethostname)
     """This control plane's name in logs and in the lease."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import grpc
 
 from heliostat.errors import InvalidSettings
 from services.control_plane.settings import TlsSettings
+from services.pem import certificates, key_pair
 from services.wording import say
 
 _log = logging.getLogger(__name__)
@@ -22,8 +22,15 @@ class CertificateFiles:
         self._seen = self._marks()
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """What the files say now. Raises InvalidSettings when one cannot be read."""
-        certificate, key, client_ca = (_read(path) for path in self._paths)
+        """What the files say now. Raises InvalidSettings when one cannot be used."""
+        certificate_path, key_path, client_ca_path = self._paths
+        certificate, key = key_pair(
+            "tls.certificate (HELIOSTAT_TLS__CERTIFICATE)",
+            certificate_path,
+            "tls.key (HELIOSTAT_TLS__KEY)",
+            key_path,
+        )
+        client_ca = certificates("tls.client_ca (HELIOSTAT_TLS__CLIENT_CA)", client_ca_path)
         return grpc.ssl_server_certificate_configuration(
             [(key, certificate)], root_certificates=client_ca
         )
@@ -58,10 +65,3 @@ def server_credentials(settings: TlsSettings) -> grpc.ServerCredentials:
         files.news,  # type: ignore[arg-type]  # None = as before
         require_client_authentication=True,
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidSettings("tls", f"{path} cannot be read: {error.strerror}") from None

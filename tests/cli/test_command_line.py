@@ -214,6 +214,25 @@ def test_an_unreadable_certificate_is_named(tmp_path: Any) -> None:
     assert "none.pem" in ran.err.replace("\n", "")
 
 
+def test_a_file_that_is_no_certificate_is_named_with_its_option(tmp_path: Any) -> None:
+    pem = tmp_path / "ca.pem"
+    pem.write_text("garbage")
+    ran = heliostat("mode", "get", "--address", "10.255.255.1:7443", "--tls-ca", pem)
+    assert ran.code == 78
+    assert ran.err.replace("\n", "").startswith("heliostat: --tls-ca (HELIOSTAT_TLS_CA): ")
+    assert "ca.pem holds no certificate" in ran.err.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "host:99999", "host:0", "https://host:7443", "host", "::1:7443"]
+)
+def test_an_address_that_is_none_is_blamed_on_its_own_option(address: str) -> None:
+    ran = heliostat("mode", "get", "--address", address, "--insecure")
+    assert ran.code == 78
+    assert ran.err.startswith("heliostat: --address (HELIOSTAT_ADDRESS): ")
+    assert "tls" not in ran.err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completion_knows_the_commands(shell: str) -> None:
     environment = {

@@ -43,6 +43,8 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("lease: -5", "lease", "HELIOSTAT_LEASE"),
         ("cadence: {reroute: soon}", "cadence.reroute", "HELIOSTAT_CADENCE__REROUTE"),
         ("listen: here", "listen", "HELIOSTAT_LISTEN"),
+        ("advertise: plane.example:0", "advertise", "HELIOSTAT_ADVERTISE"),
+        ("metrics_listen: 127.0.0.1:99999", "metrics_listen", "HELIOSTAT_METRICS_LISTEN"),
         ("readers: 0", "readers", "HELIOSTAT_READERS"),
         ("lisen: 127.0.0.1:1", "lisen", "HELIOSTAT_LISEN"),
         ("tls: {certificate: /none, key: /none, client_ca: /none}", "tls.certificate", "/none"),

@@ -13,6 +13,7 @@ from grpc import aio
 
 from heliostat.errors import HeliostatError, InvalidSettings, NotLeader, Unavailable
 from heliostat.v1 import fleet_pb2_grpc, routing_pb2_grpc, usage_pb2_grpc
+from services.pem import certificates, key_pair
 
 CALL_SECONDS = 30.0
 """How long a call that is no stream may take."""
@@ -36,15 +37,21 @@ class ClientTls:
     key: Path
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Read anew for every connection, so that renewed files are taken up."""
-        try:
-            return grpc.ssl_channel_credentials(
-                root_certificates=self.ca.read_bytes(),
-                private_key=self.key.read_bytes(),
-                certificate_chain=self.certificate.read_bytes(),
-            )
-        except OSError as error:
-            raise InvalidSettings("tls", f"{error.filename}: {error.strerror}") from error
+        """Read anew for every connection, so that renewed files are taken up.
+
+        Raises InvalidSettings naming the file.
+        """
+        chain, key = key_pair(
+            "tls.certificate (HELIOSTAT_AGENT_TLS__CERTIFICATE)",
+            self.certificate,
+            "tls.key (HELIOSTAT_AGENT_TLS__KEY)",
+            self.key,
+        )
+        return grpc.ssl_channel_credentials(
+            root_certificates=certificates("tls.ca (HELIOSTAT_AGENT_TLS__CA)", self.ca),
+            private_key=key,
+            certificate_chain=chain,
+        )
 
 
 class Home:

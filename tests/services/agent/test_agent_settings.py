@@ -29,6 +29,7 @@ def test_the_environment_is_stronger_than_the_file(
         ({"region": "east", "control_planes": ["10.0.0.1:7443"]}, "allow_insecure"),
         ({"region": "east", "local_listen": "0.0.0.0:7444"}, "local_listen"),
         ({"region": "east", "control_planes": ["nowhere"]}, "host:port"),
+        ({"region": "east", "control_planes": ["127.0.0.1:0"]}, "1 to 65535"),
         ({"region": "east", "driving": {"chunk": 1}}, "driving.chunk"),
     ],
 )

@@ -1,0 +1,43 @@
+"""What goes into the log: one JSON object a line, ours in full, of libraries only what is wrong."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from services.wording import log_json, say
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root, talkative = logging.getLogger(), logging.getLogger("apscheduler")
+    before = root.level, root.handlers[:], talkative.level
+    yield
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    talkative.setLevel(before[2])
+
+
+def lines(level: str) -> list[str]:
+    stream = io.StringIO()
+    log_json(level, stream)
+    jobs = logging.getLogger("apscheduler.executors.default")
+    jobs.info("Running job")
+    jobs.warning("Run time of job was missed")
+    jobs.error("Job raised an exception")
+    say(logging.getLogger("services.x"), "plan_published", version=3)
+    return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+
+
+def test_the_scheduler_is_heard_only_when_something_is_wrong() -> None:
+    assert lines("info") == [
+        "Run time of job was missed",
+        "Job raised an exception",
+        "plan_published",
+    ]
+
+
+def test_a_library_never_says_more_than_was_asked_for() -> None:
+    assert lines("error") == ["Job raised an exception"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from heliostat.catalogue import PoolSpec
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, Flow, PlanStatus, PoolTarget, Redeployment
 from planning.milp.instance import Instance, Ints
@@ -48,6 +49,7 @@ def plan_of(
                 replicas=int(targets[number]),
                 current=situation.standing[spec.key].replicas,
                 reason=told.reason(number, int(targets[number])),
+                without_override=_without_override(situation, spec),
                 path=tuple(int(count) for count in solution.replicas[number, :near]),
             )
             for number, spec in enumerate(situation.pools)
@@ -58,6 +60,14 @@ def plan_of(
         solve=solution.report,
         notes=notes(situation, instance, solution),
     )
+
+
+def _without_override(situation: Situation, spec: PoolSpec) -> int | None:
+    """`PoolTarget.without_override`: kept after the end of an override until a forecast decides."""
+    if spec.key in situation.overrides:
+        return situation.before_override(spec)
+    undecided = situation.standing[spec.key].held or spec.key in situation.handed_back
+    return situation.ended[spec.key].replicas if undecided and spec.key in situation.ended else None
 
 
 def _flows(situation: Situation, instance: Instance, solution: Solution) -> tuple[Flow, ...]:

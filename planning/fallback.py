@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from heliostat.catalogue import PoolSpec
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
+from planning.overrides import ENDED, RULED
 from planning.situation import Situation
 
 
 def keep_or_floor(
     situation: Situation, policy: str, why: str, *, infeasible: bool = False
 ) -> CapacityPlan:
-    """The previous plan's targets, or the floor; overrides stand, nothing held is taken away."""
+    """The previous plan's targets, or the floor as long as nothing else was ever decided.
+
+    Overrides stand, and what they changed goes back when they have ended; nothing else that is held is
+    taken away.
+    """
     previous = situation.problem.previous
-    kept = previous is not None
-    status = PlanStatus.KEPT_LAST if kept else PlanStatus.FLOOR
-    targets = tuple(_target(situation, number, why) for number in range(len(situation.pools)))
-    what = "the last plan's targets stand" if kept else "the catalogue's floor stands"
+    never_decided = previous is None or (previous.status is PlanStatus.FLOOR and not infeasible)
+    status = PlanStatus.FLOOR if never_decided else PlanStatus.KEPT_LAST
+    what = "the catalogue's floor stands" if never_decided else "the last plan's targets stand"
     lead = "infeasible: " if infeasible else ""
     return CapacityPlan(
         created_at=situation.problem.at,
@@ -22,35 +27,37 @@ def keep_or_floor(
         status=status,
         first_step=situation.grid.spans[0].start,
         step=situation.grid.spans[0].length,
-        targets=targets,
+        targets=tuple(_target(situation, spec, status, why) for spec in situation.pools),
         flows=previous.flows if previous is not None else (),
         shortages=previous.shortages if previous is not None else (),
         notes=(f"{lead}{why}; {what}", *situation.wanted.notes),
     )
 
 
-def _target(situation: Situation, number: int, why: str) -> PoolTarget:
-    spec = situation.pools[number]
-    current = situation.standing[spec.key].replicas
-    override = situation.overrides.get(spec.key)
-    previous = situation.problem.previous
-    last = previous.target(spec.key) if previous is not None else None
+def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) -> PoolTarget:
+    override, ended = situation.overrides.get(spec.key), situation.ended.get(spec.key)
+    last, current = situation.last(spec.key), situation.standing[spec.key].replicas
+    binding, author, without = "kept last", "", None
     if override is not None:
         replicas = min(max(override.target_replicas, spec.min_replicas), spec.max_replicas)
-        reason = Reason(
-            summary=f"{replicas} replicas: {override.author} set it ({override.reason})",
-            binding="override",
-        )
-    elif last is not None:
+        binding, author = RULED, override.author
+        without = situation.before_override(spec)
+        said = f"{author} set it ({override.reason})"
+    elif ended is not None:
+        replicas = without = ended.replicas
+        binding, author = ENDED, ended.author
+        said = f"{ended.said}, because {why}"
+    elif last is not None and status is PlanStatus.KEPT_LAST:
         replicas = last.replicas
-        reason = Reason(
-            summary=f"{replicas} replicas, as in the last plan: {why}", binding="kept last"
-        )
+        said = f"as in the last plan, because {why}"
     else:
-        replicas = max(spec.min_replicas, current)
-        reason = Reason(
-            summary=f"{replicas} replicas: {why}; what stands is kept, at least the floor of "
-            f"{spec.min_replicas}",
-            binding="minimum",
-        )
-    return PoolTarget(pool=spec.key, replicas=replicas, current=current, reason=reason)
+        replicas = max(spec.min_replicas, current, last.replicas if last is not None else 0)
+        binding = "minimum"
+        said = f"{why}; what stands is kept, at least the floor of {spec.min_replicas}"
+    return PoolTarget(
+        pool=spec.key,
+        replicas=replicas,
+        current=current,
+        reason=Reason(summary=f"{replicas} replicas: {said}", binding=binding, author=author),
+        without_override=without,
+    )

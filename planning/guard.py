@@ -16,7 +16,7 @@ from heliostat.model.fleet import Fleet, PoolObservation
 from heliostat.model.governance import Guardrails, Override
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import PoolTarget
-from planning.holding import overrides_in_force
+from planning.overrides import overrides_in_force
 
 
 class CatalogueGuard:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
-from datetime import datetime
 
 from heliostat.model.fleet import Signal
-from heliostat.model.governance import Override
-from heliostat.model.names import PoolKey
+from heliostat.model.names import ModelName, PoolKey
 from heliostat.ports.deciding import PlanningProblem
 
 
@@ -25,10 +24,13 @@ class Standing:
         return self.ready + self.coming
 
 
-def standing(problem: PlanningProblem, blind_models: frozenset[str]) -> dict[PoolKey, Standing]:
+def standing(
+    problem: PlanningProblem, blind_models: Set[ModelName], handed_back: Set[PoolKey]
+) -> dict[PoolKey, Standing]:
     """Every pool's standing. Pools without fresh data, or of models without usable forecasts, are held.
 
-    A pool that nobody reported stands where the last plan wanted it.
+    A pool that nobody reported stands where the last plan wanted it. One that is handed back from
+    an override needs no forecast to shrink.
     """
     found: dict[PoolKey, Standing] = {}
     for spec in problem.catalogue.pools:
@@ -44,16 +46,10 @@ def standing(problem: PlanningProblem, blind_models: frozenset[str]) -> dict[Poo
         elif not state.signal.may_reduce_capacity:
             held = f"its last report is {state.signal}"
             ready = max(ready, seen.desired - coming)
-        elif spec.key.model in blind_models:
+        elif spec.key.model in blind_models and spec.key not in handed_back:
             held = "its demand has no usable forecast"
         found[spec.key] = Standing(ready=ready, coming=coming, held=held)
     return found
-
-
-def overrides_in_force(overrides: tuple[Override, ...], now: datetime) -> dict[PoolKey, Override]:
-    """The override that rules each pool now: the one created last."""
-    ordered = sorted(overrides, key=lambda o: (o.created_at, o.override_id))
-    return {override.pool: override for override in ordered if override.in_force(now)}
 
 
 def _wanted_last(problem: PlanningProblem, pool: PoolKey) -> int:

@@ -2,7 +2,8 @@
 
 Degrades in this order and says so: no aggregate forecast → regional quantiles are added; a pool or
 a model without usable data → it may grow and not shrink; no usable forecast at all, or no feasible
-plan → the previous plan's targets (KEPT_LAST), and without one the catalogue's floor (FLOOR).
+plan → the previous plan's targets (KEPT_LAST), and as long as none was ever solved the catalogue's
+floor (FLOOR). In all of these an override that ended gives its pool back what it had before.
 Batch work counts at the median of its mean rate; its deadline is not used to move it in time yet.
 Cold starts and redeployments are planned; warm starts are the driver's matter and come sooner.
 """

@@ -19,7 +19,7 @@ from heliostat.model.names import RegionName, VmTypeName
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
 from heliostat.ports.deciding import PlanningProblem
 from planning.guard import ordered
-from planning.holding import overrides_in_force
+from planning.overrides import RULED, overrides_in_force
 
 POLICY = "reactive"
 _MINUTE = timedelta(minutes=1)
@@ -81,7 +81,7 @@ class ReactivePlanner:
         if spec.key.region == problem.lost_region:
             wanted, binding, why = 0, "lost region", f"{spec.key.region} is supposed to be lost"
         elif override is not None:
-            wanted, binding = override.target_replicas, "override"
+            wanted, binding = override.target_replicas, RULED
             why = f"{override.author} set it ({override.reason})"
         elif not state.signal.may_reduce_capacity:
             wanted = max(ordered(seen), seen.standing)
@@ -101,7 +101,9 @@ class ReactivePlanner:
             replicas=replicas,
             current=seen.standing,
             reason=Reason(
-                summary=f"{replicas} replicas, {seen.standing} now: {why}", binding=binding
+                summary=f"{replicas} replicas, {seen.standing} now: {why}",
+                binding=binding,
+                author=override.author if override is not None else "",
             ),
             path=(replicas,),
         )

@@ -10,6 +10,7 @@ from heliostat.model.fleet import StartKind
 from heliostat.model.names import Tier
 from heliostat.model.plan import Reason, Shortage
 from planning.milp.instance import Cover, Instance
+from planning.overrides import ENDED, RULED
 from planning.situation import Situation
 from planning.solve import Solution
 
@@ -32,7 +33,18 @@ class Told:
         change = (
             f"{replicas} replicas, as now" if replicas == now else f"{replicas} replicas, {now} now"
         )
-        return Reason(summary=f"{change}: {why}", binding=binding, forecast=self._forecast(number))
+        return Reason(
+            summary=f"{change}: {why}",
+            binding=binding,
+            forecast=self._forecast(number),
+            author=self._author(number),
+        )
+
+    def _author(self, number: int) -> str:
+        """Whose override rules the pool, or did and is not handed back yet."""
+        key = self.situation.pools[number].key
+        ruling = self.situation.overrides.get(key) or self.situation.ended.get(key)
+        return ruling.author if ruling is not None else ""
 
     def _binding(self, number: int, replicas: int) -> tuple[str, str]:
         spec = self.situation.pools[number]
@@ -41,12 +53,15 @@ class Told:
             return "lost region", f"{key.region} is supposed to be lost"
         override = self.situation.overrides.get(key)
         if override is not None:
-            return "override", (
+            return RULED, (
                 f"{override.author} set {override.target_replicas} until "
                 f"{override.expires_at:%Y-%m-%d %H:%M} UTC ({override.reason})"
             )
         if stand.held and replicas >= stand.replicas:
             return "data", f"kept, because {stand.held}"
+        back = self.situation.handed_back.get(key)
+        if back is not None and replicas == back.replicas:
+            return ENDED, f"{back.said}, because its demand has no usable forecast"
         step = self._deciding_step(number)
         load = self._load(number, step)
         planned = int(self.solution.replicas[number, step])

@@ -13,9 +13,11 @@ from heliostat.model.demand import TokenMix
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Override
 from heliostat.model.names import DemandKey, ModelName, PoolKey, Tier, VmTypeName
+from heliostat.model.plan import PoolTarget
 from heliostat.ports.deciding import PlanningProblem
 from planning.grid import Grid
-from planning.holding import Standing, overrides_in_force, standing
+from planning.holding import Standing, standing
+from planning.overrides import Ended, overrides_ended, overrides_in_force
 from planning.settings import PlannerSettings
 from planning.throughput import Throughput, assumed_mix, throughputs
 from planning.wanted import RateReader, WantedDemand, wanted_demand
@@ -34,6 +36,10 @@ class Situation:
     wanted: WantedDemand
     standing: dict[PoolKey, Standing]
     overrides: dict[PoolKey, Override]
+    ended: dict[PoolKey, Ended]
+    """Overrides that ended and whose pools are not back yet."""
+    handed_back: dict[PoolKey, Ended]
+    """Those of them that no forecast speaks for."""
 
     @property
     def catalogue(self) -> FleetCatalogue:
@@ -51,6 +57,19 @@ class Situation:
             if estimate.pool == pool and estimate.start_kind is kind:
                 return estimate.p90
         return self.catalogue.lead_time_priors[pool.vm_type, kind].p90
+
+    def last(self, pool: PoolKey) -> PoolTarget | None:
+        """What the last plan wanted of the pool, None where it said nothing or there is none."""
+        previous = self.problem.previous
+        return previous.target(pool) if previous is not None else None
+
+    def before_override(self, spec: PoolSpec) -> int:
+        """What the pool had before the override that rules it; what stands, at least the floor,
+        where no plan said it."""
+        last = self.last(spec.key)
+        if last is None:
+            return max(spec.min_replicas, self.standing[spec.key].replicas)
+        return last.replicas if last.without_override is None else last.without_override
 
     def serving_cost(self, model: ModelName, tier: Tier) -> float:
         """Dollars per hour of one request per second on the cheapest able VM; 0 when none is able."""
@@ -84,18 +103,23 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
     forecast_models = {found.key.model for found in wanted.regional}
     blind = {model.name for model in catalogue.models} - forecast_models
     blind |= {key.model for key in wanted.unusable}
+    ruling = overrides_in_force(problem.overrides, problem.at)
+    ended = overrides_ended(problem.previous, ruling, problem.fleet)
+    handed_back = {pool: end for pool, end in ended.items() if pool.model in blind}
     return Situation(
         problem=problem,
         settings=settings,
         grid=grid,
         thetas=thetas,
         wanted=wanted,
-        standing=standing(problem, frozenset(blind)),
+        standing=standing(problem, blind, handed_back.keys()),
         overrides={
             pool: override
-            for pool, override in overrides_in_force(problem.overrides, problem.at).items()
+            for pool, override in ruling.items()
             if pool.region != problem.lost_region
         },
+        ended=ended,
+        handed_back=handed_back,
     )
 
 

@@ -25,7 +25,8 @@ def prices(situation: Situation) -> Floats:
 
 
 def bounds(situation: Situation) -> tuple[Ints, Ints]:
-    """Fewest and most replicas by pool and step: limits, overrides, pools that are held or lost."""
+    """Fewest and most replicas by pool and step: limits, overrides, pools that are held, handed
+    back or lost."""
     shape = (len(situation.pools), situation.grid.steps)
     lower, upper = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     for number, spec in enumerate(situation.pools):
@@ -39,6 +40,9 @@ def bounds(situation: Situation) -> tuple[Ints, Ints]:
             lower[number, ruled] = upper[number, ruled] = target
         elif situation.standing[spec.key].held:
             upper[number, 0] = max(spec.max_replicas, situation.standing[spec.key].ready)
+        elif spec.key in situation.handed_back:
+            back = situation.handed_back[spec.key].replicas
+            lower[number] = min(max(back, spec.min_replicas), spec.max_replicas)
     return lower, upper
 
 

@@ -1,7 +1,7 @@
 """When a plan's targets take effect: at once, gated by utilisation, or past the plan on a forecast gap.
 
 The three ways of SageServe (POMACS 9(3) 61, §5 of its scaling): LT-I, LT-U and LT-UA. Orders of
-people take effect at once in all of them.
+people take effect, and end, at once in all of them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from heliostat.model.fleet import Fleet, PoolObservation
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, PoolTarget
 from planning.guard import ordered
+from planning.overrides import ENDED, RULED
 from planning.throughput import throughputs
 
-_AT_ONCE = frozenset({"override", "lost region"})
+_AT_ONCE = frozenset({RULED, ENDED, "lost region"})
 
 
 class Immediate:

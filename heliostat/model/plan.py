@@ -60,7 +60,8 @@ class PoolTarget:
     path: tuple[int, ...] = ()
     without_override: int | None = None
     """The replicas that the pool had before the override that rules it; kept after its end until
-    they stand again or a forecast decides. None = no override."""
+    they stand again or a forecast decides. None = no override, or a policy that needs no such
+    memory because it looks at what stands."""
 
     def __post_init__(self) -> None:
         if min(self.replicas, self.without_override or 0, *self.path) < 0:

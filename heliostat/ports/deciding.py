@@ -56,7 +56,9 @@ class CapacityPlanner(Protocol):
         """A plan with a target and a reason for every pool of the catalogue.
 
         Infeasible or unusable input gives the previous plan's targets (or the floor) with status
-        KEPT_LAST (or FLOOR) and a note; never raises on data, only on programming errors.
+        KEPT_LAST (or FLOOR, as long as nothing but the floor was ever decided) and a note; never
+        raises on data, only on programming errors. An override rules its pool while it is in force;
+        after its end the pool goes back to what it had before, where no forecast says better.
         """
         ...
 

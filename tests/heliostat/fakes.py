@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -141,9 +141,14 @@ class House:
 
 
 def a_house(
-    targets: Mapping[PoolKey, int] | None = None, settings: ControlSettings | None = None
+    targets: Mapping[PoolKey, int] | None = None,
+    settings: ControlSettings | None = None,
+    **real: Any,
 ) -> House:
-    """A house at NOON whose planner wants these targets; the mode is still the default."""
+    """A house at NOON whose planner wants these targets; the mode is still the default.
+
+    `real` are deciders that take the fake's place.
+    """
     clock = SteppedClock(NOON)
     stores = memory_stores(clock)
     lease = stores.leadership.acquire("test", "127.0.0.1:1", FOREVER)
@@ -157,14 +162,17 @@ def a_house(
         loop=ControlLoop(
             stores=stores,
             catalogue=a_catalogue(),
-            deciders=Deciders(
-                forecaster=fake,
-                scorer=fake,
-                planner=fake,
-                explainer=fake,
-                strategy=fake,
-                guard=fake,
-                router=fake,
+            deciders=replace(
+                Deciders(
+                    forecaster=fake,
+                    scorer=fake,
+                    planner=fake,
+                    explainer=fake,
+                    strategy=fake,
+                    guard=fake,
+                    router=fake,
+                ),
+                **real,
             ),
             settings=settings,
         ),

@@ -166,6 +166,28 @@ def test_a_manual_scale_survives_the_next_plans_of_the_house() -> None:
     assert world.stores.fleet.fleet(world.now).pool(a_pool()).desired < 9
 
 
+def test_a_manual_scale_ends_at_its_expiry_where_nothing_was_ever_forecast() -> None:
+    house = POLICIES["heliostat"](CATALOGUE)
+    blind = replace(house, rhythm=replace(house.rhythm, forecasts=None, scores=None))
+    world = a_world(arrivals(hours_before=0), policy=blind, fleet={a_pool(): 2})
+    world.run_until(NOON + QUARTER)
+    order = ManualOrder(
+        order=ScaleOrder(pool=a_pool(), target_replicas=9),
+        author="ada",
+        reason="a launch",
+        request_id="launch-1",
+        expires_at=world.now + HOUR,
+    )
+    world.desk.order(order, world.now, epoch=world.epoch)
+    world.run_until(NOON + HOUR + 10 * MINUTE)
+    assert world.stores.fleet.fleet(world.now).pool(a_pool()).ready == 9
+    world.run_until(NOON + 2 * HOUR)
+    assert world.stores.fleet.fleet(world.now).pool(a_pool()).standing == 2
+    assert {plan.status for plan in world.stores.plans.plans(Span(NOON, world.now))} == {"floor"}
+    ended = world.stores.outbox.commands(states=[CommandState.APPLIED])[-1]
+    assert "the override by ada ended; back to the 2 of before it" in ended.reason
+
+
 def test_an_advisory_world_decides_and_orders_nothing() -> None:
     world = a_world(arrivals(growth=3.0), mode=Mode.ADVISORY)
     world.run_until(NOON + HOUR)

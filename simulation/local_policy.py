@@ -1,0 +1,159 @@
+"""What happens inside a region, the same for all replicas of a run: values that the event engine reads.
+
+Order of the queue, which replica gets a request, how prompts are prefilled, what gives way when
+memory is full, how large a batch may grow, and when batch work is let in. Nothing is decided here.
+The fluid engine has one fixed behaviour and reads none of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from heliostat.errors import InvalidInput
+
+
+class Order(StrEnum):
+    """Who of those who wait is served first (SageServe, POMACS 9(3) 61, order on an instance)."""
+
+    FCFS = "fcfs"
+    """First come, first served."""
+    EDF = "edf"
+    """The least time left to the TTFT deadline."""
+    PF = "pf"
+    """Interactive-fast before interactive-normal before batch, each in order of arrival."""
+    DPA = "dpa"
+    """Deadline and priority: see `DpaBounds`."""
+
+
+class Dispatch(StrEnum):
+    """Which replica of a pool gets a request."""
+
+    LEAST_WORK = "least-work"
+    """The one with the fewest tokens still to process (SageServe's join the shortest queue)."""
+    PACK = "pack"
+    """The fullest one that still has room (Chiron)."""
+    POWER_OF_TWO = "power-of-two"
+    """The one with less work of two drawn by chance."""
+    RANDOM = "random"
+
+
+class Prefill(StrEnum):
+    """How prompts and running sequences share a replica."""
+
+    WHOLE = "whole-prompts"
+    """A prefill of whole prompts stalls decoding."""
+    CHUNKS = "chunks"
+    """Each iteration carries a part of a prompt beside the running sequences."""
+
+
+class Preemption(StrEnum):
+    """What becomes of a sequence that gives way, for lack of memory or to interactive work."""
+
+    RECOMPUTE = "recompute"
+    """Its memory is dropped; prompt and what was generated are prefilled again."""
+    SWAP = "swap"
+    """Its memory waits in the host and is copied back (Chiron's fast restart)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DpaBounds:
+    """Where DPA draws its lines. The paper gives none: these are ours.
+
+    Four classes, served in this order, interactive-fast first within each: recently expired (past
+    the TTFT deadline by less than `severe` deadlines), urgent (less than `urgent` of the deadline
+    left), not urgent, severely expired.
+    """
+
+    urgent: float = 0.5
+    severe: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.urgent <= 1 or self.severe < 0:
+            raise InvalidInput("dpa", f"urgent {self.urgent}, severe {self.severe}: out of range")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticBatchSize:
+    """At most `most` sequences run on a replica; None = as many as its engine law allows."""
+
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.most is not None and self.most < 1:
+            raise InvalidInput("batch_size.most", f"{self.most} is not at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChironBatchSize:
+    """Chiron's local autoscaler (arXiv 2501.08090, Algorithm 1): B follows the backpressure.
+
+    Every `period`: P = max(ITL ÷ ITL promise, throughput before ÷ throughput now); below 1
+    B ← α·B/P + (1 − α)·B, else B ← max(1, B/2). The ITL is the `itl_quantile` over the period, the
+    promise that of the strictest tier that runs. Throughput counts only while at least
+    `binding_share` of B run, so that a lull halves nothing; one period grows B at most
+    `largest_growth` times. All but `smoothing` are our reading: the paper leaves them open.
+    """
+
+    smoothing: float = 0.5
+    period: timedelta = timedelta(seconds=2)
+    itl_quantile: float = 0.95
+    binding_share: float = 0.95
+    largest_growth: float = 2.0
+    first: int = 8
+
+    def __post_init__(self) -> None:
+        shares = (self.smoothing, self.itl_quantile, self.binding_share)
+        if not all(0 < share <= 1 for share in shares):
+            raise InvalidInput("batch_size", f"shares {shares} must lie in (0, 1]")
+        if self.period <= timedelta(0) or self.largest_growth <= 1 or self.first < 1:
+            raise InvalidInput("batch_size", "needs a period, growth above 1, a first size of 1")
+
+
+BatchSize = StaticBatchSize | ChironBatchSize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAdmission:
+    """Batch requests wait in a queue of their region and model, oldest first, until replicas have room.
+
+    A replica below `two_below` utilisation takes two of them, below `one_below` one; what waited
+    for `promoted_after` queues like an interactive-normal request (SageServe, batch queue).
+    """
+
+    one_below: float = 0.6
+    two_below: float = 0.5
+    promoted_after: timedelta = timedelta(hours=10)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.two_below <= self.one_below:
+            raise InvalidInput("batch_admission", "two_below must lie within [0, one_below]")
+        if self.promoted_after <= timedelta(0):
+            raise InvalidInput("batch_admission.promoted_after", "must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPolicy:
+    """How replicas work; the default is a plain engine of today.
+
+    `batch_admission` None: batch requests are dispatched at once and queue in `order`.
+    `max_prefill_tokens` bound a prefill of whole prompts (one prompt always fits), `chunk_tokens`
+    an iteration with chunks. `interactive_evicts_batch`: running batch work gives way, by
+    `preemption`, to an interactive request that finds no room.
+    """
+
+    order: Order = Order.FCFS
+    dpa: DpaBounds = DpaBounds()
+    dispatch: Dispatch = Dispatch.LEAST_WORK
+    prefill: Prefill = Prefill.WHOLE
+    max_prefill_tokens: int = 8192
+    chunk_tokens: int = 512
+    preemption: Preemption = Preemption.RECOMPUTE
+    batch_size: BatchSize = StaticBatchSize()
+    batch_admission: BatchAdmission | None = BatchAdmission()
+    interactive_evicts_batch: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.max_prefill_tokens, self.chunk_tokens) < 1:
+            raise InvalidInput("local_policy", "prefills need at least one token")

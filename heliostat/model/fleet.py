@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import check_instant
-from heliostat.model.names import PoolKey, RegionName, VmTypeName
+from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
 
 
 class Signal(StrEnum):
@@ -39,7 +39,9 @@ class PoolObservation:
     """One pool as its agent saw it. Counts are replicas; None = not measured.
 
     `desired` is the target that the driver last accepted. `utilisation` is max(KV occupancy, busy
-    share, queue delay ÷ SLO) over the pool's ready replicas, 1 = full.
+    share, queue delay ÷ SLO) over the pool's ready replicas, 1 = full. `interactive_busy_replicas`
+    run at least one interactive request; `running_batch_requests` are among `running_requests`. The
+    wire does not carry these two yet.
     """
 
     pool: PoolKey
@@ -53,6 +55,8 @@ class PoolObservation:
     waiting_requests: int | None = None
     utilisation: float | None = None
     kv_occupancy: float | None = None
+    interactive_busy_replicas: int | None = None
+    running_batch_requests: int | None = None
 
     def __post_init__(self) -> None:
         counts = (self.desired, self.provisioning, self.loading, self.ready, self.draining)
@@ -91,6 +95,36 @@ class LeadTimeSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BacklogGroup:
+    """Batch requests that wait and are due at about the same time: the latest of them at `due`."""
+
+    due: datetime
+    requests: int
+
+    def __post_init__(self) -> None:
+        check_instant("backlog.due", self.due)
+        if self.requests < 0:
+            raise InvalidInput("backlog.requests", f"{self.requests} is negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchBacklog:
+    """Batch requests of one model that wait in one region, by deadline, the earliest first.
+
+    No group = nothing waits. A region that measures no backlog has no value of this kind at all.
+    """
+
+    region: RegionName
+    model: ModelName
+    groups: tuple[BacklogGroup, ...] = ()
+
+    @property
+    def requests(self) -> int:
+        """How many wait."""
+        return sum(group.requests for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegionObservation:
     """Everything an agent reports of its region at one instant."""
 
@@ -103,6 +137,8 @@ class RegionObservation:
     unknown_vms: tuple[str, ...] = ()
     """VMs in the account that carry our tags but no journal entry: reported, never touched."""
     agent_paused: bool = False
+    batch_backlog: tuple[BatchBacklog, ...] = ()
+    """One value per model whose backlog is measured; not on the wire yet."""
 
     def __post_init__(self) -> None:
         check_instant("observation.observed_at", self.observed_at)
@@ -146,6 +182,7 @@ class Fleet:
     replicas: tuple[ReplicaEndpoint, ...] = ()
     denials: tuple[CapacityDenial, ...] = ()
     paused_agents: frozenset[RegionName] = frozenset()
+    batch_backlog: tuple[BatchBacklog, ...] = ()
     _by_key: dict[PoolKey, PoolState] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )

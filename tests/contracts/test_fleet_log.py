@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from heliostat.model.fleet import (
+    BacklogGroup,
+    BatchBacklog,
     CapacityDenial,
     LeadTimeSample,
     PoolObservation,
@@ -47,6 +49,13 @@ def denial(minute: int = 0, until: int = 30, reason: str = "quota") -> CapacityD
     return CapacityDenial(
         region=EU, vm_type=H100, reason=reason, at=at(minute), until=at(until), most_replicas=4
     )
+
+
+def test_a_measured_batch_backlog_is_part_of_the_fleet(world: World) -> None:
+    waiting = BatchBacklog(region=EU, model=QWEN, groups=(BacklogGroup(due=at(90), requests=7),))
+    world.stores.fleet.observe(observation(batch_backlog=(waiting,)))
+    world.stores.fleet.observe(observation(region=US))
+    assert world.stores.fleet.fleet(at(1)).batch_backlog == (waiting,)
 
 
 def test_nobody_reported_at_first(world: World) -> None:

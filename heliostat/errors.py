@@ -71,6 +71,10 @@ class Unavailable(HeliostatError):
     """A part that we need does not answer: retry with back-off."""
 
 
+class Unsupported(HeliostatError):
+    """This process does not serve the call, now or later; the remedy says who does."""
+
+
 class DataLoss(HeliostatError):
     """Something that we had written cannot be read back; the message says what was set aside."""
 

@@ -8,17 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from grpc import aio
-
-from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import DataLoss, HeliostatError, InvalidSettings
+from heliostat.errors import DataLoss, HeliostatError
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
 from services.agent.board import RouteBoard
+from services.agent.door import Door
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.file import JournalFile
 from services.agent.link import Link
-from services.agent.local_server import add_local_services
 from services.agent.metrics import AgentMetrics
 from services.wording import report, say
 
@@ -32,14 +29,13 @@ class Agent:
         self,
         *,
         region: RegionName,
-        catalogue: FleetCatalogue,
         file: JournalFile,
         journal: SqliteJournal,
         loop: AgentLoop,
         link: Link,
         board: RouteBoard,
         metrics: AgentMetrics,
-        local_listen: str,
+        door: Door,
         close_hands: Callable[[], None],
     ) -> None:
         self.region = region
@@ -47,33 +43,23 @@ class Agent:
         self.link = link
         self.board = board
         self.metrics = metrics
-        self.local_port = 0
-        """The port for local gateways once started; 0 = none."""
-        self._catalogue = catalogue
         self._file = file
         self._loop = loop
-        self._local_listen = local_listen
+        self._door = door
         self._close_hands = close_hands
-        self._local: aio.Server | None = None
         self._linked: asyncio.Task[None] | None = None
+
+    @property
+    def local_port(self) -> int:
+        """The port for local gateways once started; 0 = none."""
+        return self._door.port
 
     async def start(self) -> None:
         """Open the door for local gateways and begin to talk to the control plane.
 
         Raises InvalidSettings when the door cannot be opened.
         """
-        if self._local_listen:
-            self._local = aio.server(options=[("grpc.so_reuseport", 0)])
-            add_local_services(
-                self._local,
-                journal=self.journal,
-                board=self.board,
-                catalogue=self._catalogue,
-                region=self.region,
-                nudge=self.link.usage_came,
-            )
-            self.local_port = _bind(self._local, self._local_listen)
-            await self._local.start()
+        await self._door.open(self.link.usage_came)
         self._linked = asyncio.create_task(self.link.run(), name=f"link-{self.region}")
         say(_log, "agent_started", region=self.region, local_port=self.local_port)
 
@@ -114,8 +100,7 @@ class Agent:
 
     async def stop(self, grace_seconds: float) -> None:
         """Hang up, let open calls end, close the journal; nothing journalled is lost."""
-        if self._local is not None:
-            await self._local.stop(grace_seconds)
+        await self._door.close(grace_seconds)
         if self._linked is not None:
             self._linked.cancel()
             with suppress(asyncio.CancelledError):
@@ -123,14 +108,3 @@ class Agent:
         self._close_hands()
         self._file.close()
         say(_log, "agent_stopped", region=self.region)
-
-
-def _bind(server: aio.Server, address: str) -> int:
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError:
-        raise InvalidSettings(
-            "local_listen (HELIOSTAT_AGENT_LOCAL_LISTEN)",
-            f"cannot listen on {address}",
-            remedy="is another process listening there?",
-        ) from None

@@ -19,6 +19,7 @@ from heliostat.ports.agent import UsageMeter
 from heliostat.ports.cloud import CloudDriver
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
+from services.agent.door import Door
 from services.agent.drivers.simulated import simulated_driver
 from services.agent.drivers.vm.driver import DriverLimits, VmDriver
 from services.agent.drivers.vm.report import Gauge
@@ -89,14 +90,20 @@ def build_agent(
     metrics.watch("paused", "1 while the agent's own brake is on", journal.paused)
     return Agent(
         region=region,
-        catalogue=catalogue,
         file=file,
         journal=journal,
         loop=AgentLoop(region=region, journal=journal, driver=hands.driver, meter=hands.meter),
         link=link,
         board=board,
         metrics=metrics,
-        local_listen=settings.local_listen,
+        door=Door(
+            settings.local_listen,
+            journal=journal,
+            board=board,
+            catalogue=catalogue,
+            region=region,
+            control_planes=settings.control_planes,
+        ),
         close_hands=hands.close,
     )
 

@@ -27,6 +27,7 @@ RULES = (
     ExitRule(errors.InvalidCatalogue, 78, "a setting or the catalogue is wrong"),
     ExitRule(errors.InvalidInput, 65, "the input is wrong: mend it, do not retry"),
     ExitRule(errors.NotFound, 66, "what was named does not exist"),
+    ExitRule(errors.Unsupported, 68, "whoever listens there does not serve this call"),
     ExitRule(errors.Unavailable, 69, "nobody answers: retry later"),
     ExitRule(errors.Precondition, 71, "the system is not in a state for this"),
     ExitRule(errors.Conflict, 72, "somebody else was first: read again"),

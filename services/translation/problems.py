@@ -41,6 +41,7 @@ FAMILIES = (
     Family(errors.Unauthenticated, code_pb2.UNAUTHENTICATED),
     Family(errors.Exhausted, code_pb2.RESOURCE_EXHAUSTED, retry_seconds=30),
     Family(errors.Unavailable, code_pb2.UNAVAILABLE, retry_seconds=1),
+    Family(errors.Unsupported, code_pb2.UNIMPLEMENTED),
     Family(errors.DataLoss, code_pb2.DATA_LOSS),
 )
 """Every family of `heliostat.errors`, once."""
@@ -165,6 +166,11 @@ def _of_transport(call: grpc.RpcError) -> HeliostatError:
             return errors.Unavailable(
                 f"the control plane does not answer ({text})",
                 remedy="check its address and certificates, then retry",
+            )
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return errors.Unsupported(
+                f"whoever listens there does not serve this call ({text})",
+                remedy="is it the address of a control plane, and one of this release?",
             )
         case _:
             return _rebuilt(INTERNAL, code.value[0], text, {})

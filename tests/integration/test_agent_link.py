@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
+import grpc
 import pytest
 from grpc import aio
 from numpy.random import SeedSequence
 
-from heliostat.errors import Forbidden, InvalidSettings, NotLeader, Unavailable
+from heliostat.errors import Forbidden, InvalidSettings, NotLeader, Unavailable, Unsupported
 from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
 from heliostat.model.names import Tier
@@ -28,6 +29,7 @@ from services.agent.link import Link
 from services.agent.link.home import Home
 from services.agent.link.keeper import STANDS_SECONDS
 from services.agent.settings import AgentSettings
+from services.translation.problems import error_of
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_catalogue, a_series, a_window
 from tests.support.agents import EAST, AgentDisk, a_command
@@ -311,6 +313,23 @@ async def test_gateways_of_other_regions_and_unknown_models_are_refused_by_name(
             reasons.append((await call.read()).refusal.reason)
         await call.done_writing()
     assert reasons == list(wrong)
+
+
+async def test_what_only_a_control_plane_knows_is_answered_with_where_to_ask(
+    plane: ControlPlane, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        usage = usage_pb2_grpc.UsageServiceStub(channel)
+        with pytest.raises(aio.AioRpcError) as asked:
+            await usage.QueryUsage(usage_pb2.QueryUsageRequest())
+        with pytest.raises(aio.AioRpcError) as watched:
+            await usage.StreamUsage(usage_pb2.StreamUsageRequest()).read()
+    for caught in (asked, watched):
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        error = error_of(caught.value)
+        assert isinstance(error, Unsupported)
+        assert plane.address in error.remedy
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_watching_gateway_gets_every_change(plane: ControlPlane, agent: Agent) -> None:

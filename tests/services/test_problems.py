@@ -29,6 +29,7 @@ SAMPLES: list[HeliostatError] = [
     errors.Unauthenticated("no certificate"),
     errors.MessageTooLarge("5 MB", remedy="split it"),
     errors.StorageUnavailable("the database does not answer"),
+    errors.Unsupported("the agent keeps no history", remedy="ask a control plane"),
     errors.CorruptJournal("set aside"),
 ]
 
@@ -114,5 +115,8 @@ def test_what_grpc_itself_says_is_typed_too() -> None:
     )
     assert type(error_of(too_large)) is errors.MessageTooLarge
     assert type(error_of(Broken(grpc.StatusCode.UNAVAILABLE, "refused"))) is errors.Unavailable
+    unknown = Broken(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+    assert type(error_of(unknown)) is errors.Unsupported
+    assert "control plane" in str(error_of(unknown))
     denied = Broken(grpc.StatusCode.PERMISSION_DENIED, "no")
     assert type(error_of(denied)) is errors.Forbidden

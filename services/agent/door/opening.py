@@ -1,0 +1,76 @@
+"""The local door itself: a port that answers for journal and board, from `open` to `close`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from grpc import aio
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import InvalidSettings
+from heliostat.model.names import RegionName
+from heliostat.v1 import routing_pb2_grpc, usage_pb2_grpc
+from services.agent.board import RouteBoard
+from services.agent.door.routing import LocalRouting
+from services.agent.door.usage import LocalUsage
+from services.agent.journal.agent_journal import SqliteJournal
+
+
+class Door:
+    """Open it from a running event loop; a gateway needs the client that it has for control planes."""
+
+    def __init__(
+        self,
+        listen: str,
+        *,
+        journal: SqliteJournal,
+        board: RouteBoard,
+        catalogue: FleetCatalogue,
+        region: RegionName,
+        control_planes: Sequence[str],
+    ) -> None:
+        """`listen` empty = no door; `control_planes` is where callers are sent with what an agent does
+        not serve."""
+        self._listen = listen
+        self._journal = journal
+        self._board = board
+        self._catalogue = catalogue
+        self._region = region
+        self._control_planes = control_planes
+        self._server: aio.Server | None = None
+        self.port = 0
+        """The real one while open, also where any free one was asked for; 0 = none."""
+
+    async def open(self, nudge: asyncio.Event) -> None:
+        """Answer from now on; `nudge` is set whenever a batch was journalled.
+
+        Raises InvalidSettings when the port cannot be had.
+        """
+        if not self._listen:
+            return
+        self._server = aio.server(options=[("grpc.so_reuseport", 0)])
+        usage = LocalUsage(
+            self._journal, self._catalogue, self._region, nudge, self._control_planes
+        )
+        usage_pb2_grpc.add_UsageServiceServicer_to_server(usage, self._server)
+        routing = LocalRouting(self._board, self._region)
+        routing_pb2_grpc.add_RoutingServiceServicer_to_server(routing, self._server)
+        self.port = self._bind(self._server)
+        await self._server.start()
+
+    async def close(self, grace_seconds: float) -> None:
+        """Take no more calls, and let open ones end within the grace."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop(grace_seconds)
+
+    def _bind(self, server: aio.Server) -> int:
+        try:
+            return server.add_insecure_port(self._listen)
+        except RuntimeError:
+            raise InvalidSettings(
+                "local_listen (HELIOSTAT_AGENT_LOCAL_LISTEN)",
+                f"cannot listen on {self._listen}",
+                remedy="is another process listening there?",
+            ) from None

@@ -81,7 +81,8 @@ def same_request(stored: Command, asked: Command) -> Command:
     """The stored command of this `request_id`. Raises RequestIdReused when the orders differ."""
     if stored.order != asked.order:
         raise RequestIdReused(
-            f"request {asked.request_id} ordered {stored.order} before",
+            f"request {asked.request_id} came before and ordered something else:"
+            f" {stored.order} as command {stored.command_id}, now {asked.order}",
             remedy="send a fresh request_id for a new intent",
         )
     return stored

@@ -52,6 +52,9 @@ class ScaleOrder:
         if self.target_replicas < 0:
             raise InvalidInput("target_replicas", f"{self.target_replicas} is negative")
 
+    def __str__(self) -> str:
+        return f"{self.pool} → {self.target_replicas}"
+
     @property
     def pools(self) -> tuple[PoolKey, ...]:
         """The pools that the order is about."""
@@ -75,6 +78,11 @@ class RedeployOrder:
             self.destination.vm_type,
         ) or self.source == self.destination:
             raise InvalidInput("redeploy", "needs two models on one VM type in one region")
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source} → {self.source_target}, {self.destination} → {self.destination_target}"
+        )
 
     @property
     def pools(self) -> tuple[PoolKey, ...]:

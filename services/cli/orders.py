@@ -24,24 +24,12 @@ def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
                 one.command_id.lstrip("0") or NOTHING,
                 at(one.created_at),
                 one.state + (f" ({one.refusal})" if one.refusal else ""),
-                order_words(one),
+                str(one.order),
                 "\n".join(text for text in (f"{one.author}: {one.reason}", one.outcome) if text),
             ]
             for one in found
         ],
         empty=empty,
-    )
-
-
-def order_words(command: Command) -> str:
-    """`pool → 6`, or both pools of a redeploy."""
-    from heliostat.model.command import ScaleOrder
-
-    order = command.order
-    if isinstance(order, ScaleOrder):
-        return f"{order.pool} → {order.target_replicas}"
-    return (
-        f"{order.source} → {order.source_target}, {order.destination} → {order.destination_target}"
     )
 
 

@@ -186,6 +186,17 @@ def test_the_same_request_twice_is_one_command_one_override_and_one_record(world
     assert world.stores.overrides.overrides(T0) == (override(),)
 
 
+def test_a_request_that_orders_something_else_is_told_what_it_ordered_before(world: World) -> None:
+    (first,) = commit(world, commands=(command(request_id="r-1"),)).commands
+    with pytest.raises(RequestIdReused) as caught:
+        commit(world, commands=(command(target=9, request_id="r-1"),))
+    assert str(caught.value) == (
+        "request r-1 came before and ordered something else: "
+        f"{pool()} → 3 as command {first.command_id}, now {pool()} → 9; "
+        "send a fresh request_id for a new intent"
+    )
+
+
 def test_one_decision_may_not_carry_a_request_twice(world: World) -> None:
     twice = (command(request_id="r-1"), command(of=pool(US), request_id="r-1"))
     with pytest.raises(RequestIdReused):

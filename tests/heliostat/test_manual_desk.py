@@ -82,6 +82,13 @@ def test_a_dry_run_stores_nothing() -> None:
     assert house.stores.outbox.commands() == ()
 
 
+def test_the_audit_log_says_in_words_what_was_ordered() -> None:
+    house = a_house()
+    house.desk.order(manual(), NOON, epoch=house.epoch)
+    (record,) = house.stores.audit.records(Span(NOON, NOON + MINUTE))
+    assert record.detail.startswith(f"{POOL} → 4: ")
+
+
 def test_an_etag_protects_from_what_happened_since_the_caller_looked() -> None:
     house = a_house()
     seen = house.desk.pool_etag(POOL, NOON)

@@ -17,6 +17,7 @@ from benchmarks.figure import Benchmark, Figure
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.clock import cpu_seconds
 from heliostat.loops.control import ControlSettings
+from heliostat.loops.forecasts import ForecastSettings
 from heliostat.model.instants import Span
 from planning.reactive import ReactiveSettings
 from planning.routing import SeventyPercentRouter
@@ -31,7 +32,7 @@ HOURS = 12
 HISTORY_DAYS = 14
 BUSY_REPLICAS = 24.0
 _BEGINS = datetime(2026, 3, 3, 8, tzinfo=UTC)
-_AHEAD = ControlSettings(horizon=timedelta(hours=24))
+_AHEAD = ControlSettings(forecasts=ForecastSettings(horizon=timedelta(hours=24)))
 Wiring = Callable[[FleetCatalogue], Policy]
 
 HELIOSTAT: Mapping[str, Wiring] = {

@@ -14,7 +14,7 @@ from forecasting.methods.naive import SAME_TIME_LAST_WEEK, SAME_TIME_YESTERDAY, 
 from forecasting.oracle import bucket_of
 from forecasting.selection import pinball
 from heliostat.model.demand import DemandSeries
-from heliostat.model.forecast import ForecastExcerpt, ForecastScore
+from heliostat.model.forecast import SCORED_HORIZONS, ForecastExcerpt, ForecastScore
 from heliostat.model.names import SeriesKey
 
 _LAST_VALUE = LastValue().name
@@ -35,12 +35,20 @@ class _Pairs:
 _Tally = dict[_Group, _Pairs]
 
 
+_WEEK = timedelta(days=7)
+
+
 class AccuracyScorer:
     """Keeps `heliostat.ports.forecasts.ForecastScorer`; pure.
 
     Means are scored, not peaks. A naive rival issues no intervals: its one value stands at every
     level, so judge it by WAPE and bias, or take a rival's loss from a `backtest`, where it has some.
     """
+
+    @property
+    def reach(self) -> timedelta:
+        """Whole weeks: what last week's same time needs. An older last value is no rival either."""
+        return _WEEK * -(-max(SCORED_HORIZONS) // _WEEK)
 
     def score(
         self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
@@ -78,8 +86,9 @@ def _pair(
 ) -> None:
     """Put the forecast's and its rivals' values beside the truth, where it is known."""
     trained = bucket_of(series, forecast.trained_until, forecast.step)
-    last = _at(series, first - 1 if trained is None else min(trained, first) - 1)
+    newest = first - 1 if trained is None else min(trained, first) - 1
     day = timedelta(days=1) // series.step
+    last = _at(series, newest) if newest >= first - 7 * day else None
     for place, ahead in enumerate(forecast.leads):
         bucket = first + ahead
         came = _at(series, bucket)

@@ -13,6 +13,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteppedClock
 from heliostat.loops.agent import AgentLoop
 from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
+from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
 from heliostat.model.governance import Mode, ModeSetting
 from heliostat.model.instants import Span
@@ -106,6 +107,12 @@ def simulated_world(
     loop = ControlLoop(
         stores=stores, catalogue=catalogue, deciders=policy.deciders, settings=settings
     )
+    forecasts = ForecastLoop(
+        stores=stores,
+        forecaster=policy.deciders.forecaster,
+        scorer=policy.deciders.scorer,
+        settings=settings.forecasts,
+    )
     desk = ManualDesk(
         stores=stores, catalogue=catalogue, command_lifetime=settings.command_lifetime
     )
@@ -130,6 +137,7 @@ def simulated_world(
         epoch=epoch,
         stores=stores,
         loop=loop,
+        forecasts=forecasts,
         desk=desk,
         estate=estate,
         agents={name: _agent(estate, name, stores, loop) for name in estate.regions},

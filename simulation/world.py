@@ -15,6 +15,7 @@ from enum import IntEnum
 from heliostat.clock import SteppedClock
 from heliostat.loops.agent import AgentLoop
 from heliostat.loops.control import ControlLoop
+from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
 from heliostat.model.instants import check_instant
 from heliostat.model.names import RegionName
@@ -79,6 +80,7 @@ class SimulatedWorld:
         epoch: int,
         stores: Stores,
         loop: ControlLoop,
+        forecasts: ForecastLoop,
         desk: ManualDesk,
         estate: Estate,
         agents: Mapping[RegionName, SimulatedAgent],
@@ -88,6 +90,7 @@ class SimulatedWorld:
         self.epoch = epoch
         self.stores = stores
         self.loop = loop
+        self.forecasts = forecasts
         self.desk = desk
         self.estate = estate
         self.agents = agents
@@ -139,8 +142,8 @@ class SimulatedWorld:
             Turn.REPORT: lambda at: self._each(lambda agent: agent.link.report(at)),
             Turn.SETTLE: lambda at: self.loop.settle(at, epoch=self.epoch),
             Turn.HOUSEKEEP: lambda at: self.loop.housekeep(at),
-            Turn.FORECAST: lambda at: self.loop.refresh_forecasts(at, epoch=self.epoch),
-            Turn.SCORE: lambda at: self.loop.score_forecasts(at, epoch=self.epoch),
+            Turn.FORECAST: lambda at: self.forecasts.refresh(at, epoch=self.epoch),
+            Turn.SCORE: lambda at: self.forecasts.score(at, epoch=self.epoch),
             Turn.PLAN: lambda at: self.loop.replan(at, epoch=self.epoch),
             Turn.ROUTE: lambda at: self.loop.reroute(at, epoch=self.epoch),
             Turn.DELIVER: lambda at: self._each(lambda agent: agent.link.deliver(at)),

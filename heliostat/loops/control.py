@@ -1,4 +1,4 @@
-"""The control loop: history → forecast → plan → commands and routing tables, one tick at a time.
+"""The control loop: situation → plan → commands and routing tables, one tick at a time.
 
 Every method is one tick of one kind, is passed `now` and the leader's `epoch`, reads the stores,
 decides with pure objects and stores the decision in one transaction. Raising leaves everything as
@@ -12,15 +12,13 @@ from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
+from heliostat.loops.forecasts import ForecastSettings
 from heliostat.loops.orders import OrderBook
 from heliostat.loops.situation import Situation, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
-from heliostat.model.demand import BUCKET
 from heliostat.model.fleet import CapacityDenial
-from heliostat.model.forecast import Champion, Forecast, ForecastScore
 from heliostat.model.governance import AuditRecord, Mode
-from heliostat.model.instants import Span, floor_to
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, Explanation, PlanOrigin, WhatIf
 from heliostat.model.routing import RoutingTable
@@ -43,21 +41,16 @@ _MANY = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
-    """How far the control loop looks back and ahead, how long it keeps what."""
+    """How long commands live, how long a refusal counts, and how long what is kept."""
 
-    history: timedelta = timedelta(days=28)
-    horizon: timedelta = timedelta(hours=48)
-    selection_horizon: timedelta = timedelta(hours=1)
+    forecasts: ForecastSettings = ForecastSettings()
+    situation: SituationSettings = SituationSettings()
     command_lifetime: timedelta = timedelta(hours=4)
     denial_memory: timedelta = timedelta(minutes=30)
-    scoring_memory: timedelta = timedelta(days=2)
-    scored_at_once: int = 100
-    """Series whose forecasts are held at once: two days of excerpts of so many are some 25 MB."""
     keep_windows: timedelta = timedelta(days=3)
     keep_roll_ups: timedelta = timedelta(days=400)
     keep_forecasts: timedelta = timedelta(days=14)
     """A refresh of 1,000 series takes 12 MB, every 15 minutes."""
-    situation: SituationSettings = SituationSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,41 +82,6 @@ class ControlLoop:
         self._deciders = deciders
         self._settings = settings or ControlSettings()
         self.situation = Situation(stores, catalogue, self._settings.situation)
-
-    # --- forecasts ---------------------------------------------------------------------------
-
-    def refresh_forecasts(self, now: datetime, *, epoch: int) -> tuple[Forecast, ...]:
-        """Forecast every series that ever had traffic, with its champion; () for an empty history."""
-        series = self._stores.usage.demand(self._history(now), BUCKET)
-        forecasts = self._deciders.forecaster.forecast(
-            series,
-            issued_at=now,
-            horizon=self._settings.horizon,
-            champions=self._stores.forecasts.champions(),
-        )
-        self._stores.forecasts.store(forecasts, epoch=epoch)
-        return forecasts
-
-    def select_champions(self, now: datetime, *, epoch: int) -> tuple[Champion, ...]:
-        """Find each series' best method on its own history (a nightly matter)."""
-        series = self._stores.usage.demand(self._history(now), BUCKET)
-        champions = self._deciders.forecaster.select(
-            series, issued_at=now, horizon=self._settings.selection_horizon
-        )
-        self._stores.forecasts.store_champions(champions, epoch=epoch)
-        return champions
-
-    def score_forecasts(self, now: datetime, *, epoch: int) -> tuple[ForecastScore, ...]:
-        """Compare the forecasts of late with what came, some series at a time."""
-        late = Span(floor_to(now, BUCKET) - self._settings.scoring_memory, now)
-        truth = self._stores.usage.demand(self._history(now), BUCKET)
-        scores: list[ForecastScore] = []
-        for first in range(0, len(truth), self._settings.scored_at_once):
-            some = truth[first : first + self._settings.scored_at_once]
-            issued = self._stores.forecasts.excerpts(late, [series.key for series in some])
-            scores += self._deciders.scorer.score(issued, some)
-        self._stores.forecasts.store_scores(scores, now, epoch=epoch)
-        return tuple(scores)
 
     # --- capacity ----------------------------------------------------------------------------
 
@@ -219,15 +177,6 @@ class ControlLoop:
 
     # --- inside ------------------------------------------------------------------------------
 
-    def _history(self, now: datetime) -> Span:
-        """Whole buckets up to now, no further back than there is anything."""
-        end = floor_to(now, BUCKET)
-        start = end - self._settings.history
-        first = self._stores.usage.first_window()
-        if first is None:
-            return Span(end, end)
-        return Span(min(end, max(start, floor_to(first, BUCKET))), end)
-
     def _decide(self, now: datetime, what_if: WhatIf | None) -> CapacityPlan:
         problem = self.situation.planning(now, what_if)
         plan = self._deciders.planner.plan(problem)
@@ -254,20 +203,13 @@ class ControlLoop:
 
     def _denial(self, command: Command, ack: Acknowledgement) -> CapacityDenial:
         pool = command.order.pools[-1]
-        fleet = self._stores.fleet.fleet(ack.at)
-        standing = sum(
-            state.observation.standing
-            for state in fleet.pools
-            if (state.observation.pool.region, state.observation.pool.vm_type)
-            == (pool.region, pool.vm_type)
-        )
         return CapacityDenial(
             region=pool.region,
             vm_type=pool.vm_type,
             reason=str(ack.refusal),
             at=ack.at,
             until=ack.at + self._settings.denial_memory,
-            most_replicas=standing,
+            most_replicas=self._stores.fleet.fleet(ack.at).standing(pool.region, pool.vm_type),
         )
 
 

@@ -203,6 +203,14 @@ class Fleet:
         """The pool's last observation, all zero when there is none."""
         return self.state(pool).observation
 
+    def standing(self, region: RegionName, vm_type: VmTypeName) -> int:
+        """Replicas that serve or will serve on one VM type in one region, whatever their model."""
+        return sum(
+            state.observation.standing
+            for state in self.pools
+            if (state.observation.pool.region, state.observation.pool.vm_type) == (region, vm_type)
+        )
+
     def aged(self, now: datetime, stale_after: timedelta) -> Fleet:
         """The same fleet seen at `now`: observations older than `stale_after` become STALE."""
         return replace(

@@ -45,11 +45,17 @@ class Forecaster(Protocol):
 class ForecastScorer(Protocol):
     """Compares what was expected with what came."""
 
+    @property
+    def reach(self) -> timedelta:
+        """How far before the first scored bucket it looks at truth, for the naive rivals' sake."""
+        ...
+
     def score(
         self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:
         """Scores per (series, method, horizon of 1 step, 1 h, 4 h, 24 h) where truth is known, the
-        naive rivals' scores on the same buckets beside them; () when nothing can be scored.
+        naive rivals' scores on the same buckets beside them; () when nothing can be scored. Truth
+        that begins `reach` before the first forecast's start gives the same as any longer one.
 
         Each series is scored on its own, so some at a time give the same as all at once.
         """

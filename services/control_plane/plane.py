@@ -13,6 +13,7 @@ from datetime import datetime
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidSettings
 from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
+from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
 from heliostat.ports.clock import Clock
 from heliostat.ports.stores import Stores
@@ -77,6 +78,7 @@ class ControlPlane:
         )
         self._ticks = Ticks(
             self.loop,
+            forecasts=_forecasts(parts),
             stores=parts.stores,
             leader=self.leader,
             metrics=self.metrics,
@@ -153,6 +155,15 @@ class ControlPlane:
         self.metrics.leading.set(leading)
         if leading and self._schedule is not None:
             self._schedule.hurry()
+
+
+def _forecasts(parts: Parts) -> ForecastLoop:
+    return ForecastLoop(
+        stores=parts.stores,
+        forecaster=parts.deciders.forecaster,
+        scorer=parts.deciders.scorer,
+        settings=parts.loop_settings.forecasts,
+    )
 
 
 def _desk(parts: Parts, settings: ControlPlaneSettings, plane: ControlPlane) -> Desk:

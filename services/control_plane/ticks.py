@@ -1,4 +1,4 @@
-"""The control loop's ticks by name: one at a time, in the leader only, each with its log and figures."""
+"""The loops' ticks by name: one at a time, in the leader only, each with its log and figures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from prometheus_client.core import Metric
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import NotLeader, UnknownRoutingTable
 from heliostat.loops.control import ControlLoop
+from heliostat.loops.forecasts import ForecastLoop
 from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import Committed, RoutingLedger
 from heliostat.ports.stores import Stores
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Tick(StrEnum):
-    """What the control loop can be asked to do."""
+    """What the control and forecast loops can be asked to do."""
 
     REFRESH = "refresh"
     """Forecast every series anew."""
@@ -50,12 +51,14 @@ class Ticks:
         self,
         loop: ControlLoop,
         *,
+        forecasts: ForecastLoop,
         stores: Stores,
         leader: Leader,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._loop = loop
+        self._forecasts = forecasts
         self._stores = stores
         self._leader = leader
         self._metrics = metrics
@@ -112,12 +115,12 @@ class Ticks:
     # --- what each does, and what is said of it ------------------------------------------------
 
     def _refresh(self, now: datetime, epoch: int) -> dict[str, Any]:
-        forecasts = self._loop.refresh_forecasts(now, epoch=epoch)
+        forecasts = self._forecasts.refresh(now, epoch=epoch)
         self._metrics.show_forecasts(forecasts)
         return {"forecasts": len(forecasts), "degraded": sum(bool(f.degraded) for f in forecasts)}
 
     def _select(self, now: datetime, epoch: int) -> dict[str, Any]:
-        champions = self._loop.select_champions(now, epoch=epoch)
+        champions = self._forecasts.select(now, epoch=epoch)
         methods = sorted({champion.method for champion in champions})
         return {"champions": len(champions), "methods": methods}
 
@@ -158,7 +161,7 @@ class Ticks:
         return {"expired": [command.command_id for command in ended]}
 
     def _score(self, now: datetime, epoch: int) -> dict[str, Any]:
-        scores = self._loop.score_forecasts(now, epoch=epoch)
+        scores = self._forecasts.score(now, epoch=epoch)
         self._metrics.show_scores(scores)
         return {"scores": len(scores)}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteppedClock
 from heliostat.loops.control import ControlSettings
+from heliostat.loops.forecasts import ForecastSettings
 from heliostat.model.names import RegionName
 from services.agent.agent import Agent
 from services.agent.bootstrap import Hands, build_agent
@@ -135,4 +136,6 @@ def rhythm_of(settings: DemoSettings) -> Rhythm:
 
 def loop_settings() -> ControlSettings:
     """As in production, but half a day ahead is enough for a demo that lasts one."""
-    return ControlSettings(horizon=timedelta(hours=12), scoring_memory=SCORED_EVERY)
+    return ControlSettings(
+        forecasts=ForecastSettings(horizon=timedelta(hours=12), scoring_memory=SCORED_EVERY)
+    )

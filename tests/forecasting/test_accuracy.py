@@ -96,3 +96,17 @@ def test_horizons_shorter_than_a_step_are_not_scored():
     """An excerpt of two-hour steps has no bucket that ends after one hour."""
     coarse = replace(issued(NOON, 12, (1, 2)), step=2 * HOUR)
     assert coarse.excerpt().leads == (0, 1, 11)
+
+
+def test_more_truth_than_it_reaches_for_changes_nothing():
+    values = np.random.default_rng(3).uniform(1, 100, 20 * 96)
+    forecasts = [issued(NOON - 2 * DAY, 96, (50, 60)), issued(NOON - DAY, 96, (40, 70))]
+    # One learnt its last value nine days before: nobody would still take that for a forecast.
+    forecasts.append(replace(issued(NOON - HOUR, 4, (1, 2)), trained_until=NOON - 9 * DAY))
+    enough = int((2 * DAY + AccuracyScorer().reach) / QUARTER)
+    found = scores(forecasts, demand(values[-enough:]))
+    assert found == scores(forecasts, demand(values))
+    assert found["last-value", QUARTER].scored == 2
+    assert found["same-time-last-week", QUARTER].scored == 3
+    assert found["same-time-last-week", DAY].scored == 2
+    assert found != scores(forecasts, demand(values[1 - enough :]))

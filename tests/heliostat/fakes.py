@@ -9,6 +9,7 @@ from typing import Any
 
 from heliostat.clock import SteppedClock
 from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
+from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
 from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import Fleet
@@ -31,6 +32,7 @@ class FakeDeciders:
 
     targets: Mapping[PoolKey, int] = field(default_factory=dict)
     sheds: bool = True
+    reach: timedelta = timedelta(days=7)
     problems: list[PlanningProblem] = field(default_factory=list)
     seen_series: list[DemandSeries] = field(default_factory=list)
     scored: list[tuple[tuple[ForecastExcerpt, ...], tuple[DemandSeries, ...]]] = field(
@@ -126,6 +128,7 @@ class House:
     clock: SteppedClock
     stores: Stores
     loop: ControlLoop
+    forecasts: ForecastLoop
     desk: ManualDesk
     epoch: int
 
@@ -175,6 +178,12 @@ def a_house(
                 **real,
             ),
             settings=settings,
+        ),
+        forecasts=ForecastLoop(
+            stores=stores,
+            forecaster=fake,
+            scorer=fake,
+            settings=(settings or ControlSettings()).forecasts,
         ),
         desk=ManualDesk(
             stores=stores, catalogue=a_catalogue(), command_lifetime=timedelta(hours=4)

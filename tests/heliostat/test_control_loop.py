@@ -14,7 +14,6 @@ from heliostat.errors import (
     UnknownRegion,
     UnknownVmType,
 )
-from heliostat.loops.control import ControlSettings
 from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
 from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
 from heliostat.model.governance import Mode
@@ -26,9 +25,7 @@ from tests.builders import (
     NOON,
     QUARTER,
     a_batch,
-    a_forecast,
     a_pool,
-    a_series,
     a_window,
     an_observation,
 )
@@ -203,39 +200,6 @@ def test_demand_for_routing_counts_offered_less_retries() -> None:
     assert rates[key].requests_per_second == pytest.approx(1.0)
     assert rates[key].measured
     assert not any(r.measured for k, r in rates.items() if k.origin == "west")
-
-
-def test_an_empty_history_forecasts_nothing_and_raises_nothing() -> None:
-    house = a_house()
-    assert house.loop.refresh_forecasts(NOON, epoch=house.epoch) == ()
-    assert house.loop.score_forecasts(NOON, epoch=house.epoch) == ()
-    assert house.loop.housekeep(NOON) == 0
-
-
-def test_forecasts_see_whole_buckets_up_to_now_and_nothing_later() -> None:
-    house = a_house()
-    windows = [a_window(NOON - n * MINUTE, series=a_series()) for n in range(1, 60)]
-    house.stores.usage.record([a_batch([*windows, a_window(NOON + MINUTE)])])
-    house.loop.refresh_forecasts(NOON + timedelta(minutes=5), epoch=house.epoch)
-    assert {series.span.end for series in house.deciders.seen_series} == {NOON}
-
-
-def test_scoring_holds_the_late_forecasts_of_a_few_series_at_a_time() -> None:
-    house = a_house(settings=ControlSettings(scored_at_once=1))
-    house.stores.usage.record([a_batch([a_window(NOON - MINUTE)])])
-    house.loop.refresh_forecasts(NOON, epoch=house.epoch)
-    keys = [series.key for series in house.deciders.seen_series]
-    late, old = NOON - QUARTER, NOON - timedelta(days=3)
-    issued = [a_forecast(key.demand, key.kind, issued_at=at) for key in keys for at in (old, late)]
-    house.stores.forecasts.store(issued, epoch=house.epoch)
-    house.loop.score_forecasts(NOON, epoch=house.epoch)
-    assert [[series.key for series in truth] for _, truth in house.deciders.scored] == [
-        [key] for key in keys
-    ]
-    assert [[one.key for one in excerpts] for excerpts, _ in house.deciders.scored] == [
-        [key] for key in keys
-    ]
-    assert {one.issued_at for excerpts, _ in house.deciders.scored for one in excerpts} == {late}
 
 
 def test_commands_that_nobody_ended_expire() -> None:

@@ -56,6 +56,8 @@ class LastValueForecaster:
 
 
 class NoScorer:
+    reach = timedelta(0)
+
     def score(
         self, issued: Sequence[Forecast], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:

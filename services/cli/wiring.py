@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from heliostat.errors import HeliostatError
 from services.cli import exits
 from services.cli.client import Client, Connection
+from services.cli.environment import check_environment
 from services.cli.output import Output, stderr
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable answer on stdout.")]
@@ -67,6 +68,7 @@ def wired(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        check_environment(os.environ)
         if "out" in asked:
             given["out"] = Output(as_json=given.pop("as_json"))
         if "client" not in asked:
@@ -103,6 +105,7 @@ class HeliostatGroup(TyperGroup):
             raise _ended("interrupted", exits.INTERRUPTED) from error
         except (typer.Exit, typer.Abort):
             raise
+        # Whatever else comes is a fault of ours, and nobody above could say so in a sentence.
         except Exception as error:
             if type(error).__module__.startswith("typer."):
                 raise  # wrong use: typer shows it with the usage line

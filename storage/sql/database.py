@@ -30,14 +30,19 @@ from heliostat.errors import DataLoss, InvalidSettings, StorageUnavailable
 from storage.notify import CHANNEL, ChangeFeed, Topic
 
 _WRITES = "heliostat_writes"
+_PATIENCE_MILLISECONDS = 15_000
+_SHORT_PATIENCE_MILLISECONDS = 1_000
 _SQLITE_PRAGMAS = (
     # Only a new file takes the page size; 16 KiB pages store windows a quarter faster than 4 KiB.
     "PRAGMA page_size = 16384",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA busy_timeout = 15000",
+    f"PRAGMA busy_timeout = {_PATIENCE_MILLISECONDS}",
     "PRAGMA cache_size = -24000",
+    # 64 MB of log between checkpoints keep ingest fast; what a long reader makes it grow beyond that
+    # is given back.
     "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA journal_size_limit = 67108864",
 )
 _POSTGRES_OPTIONS = (
     "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=120s"
@@ -110,6 +115,25 @@ class Database:
         if self.is_sqlite:
             return (func.julianday("now") - 2440587.5) * 86400.0
         return func.extract("epoch", func.clock_timestamp()).cast(postgresql.DOUBLE_PRECISION)
+
+    def give_back_log(self) -> bool:
+        """Empty SQLite's write-ahead log, so that it takes no room on the disk between bursts.
+
+        Writers wait for it, a second at most: with a long reader in the way it is left for the next
+        time. False when it was left; true elsewhere than on SQLite. Raises StorageUnavailable.
+        """
+        if not self.is_sqlite:
+            return True
+        with _translated():
+            connection = self.engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {_SHORT_PATIENCE_MILLISECONDS}")
+                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout = {_PATIENCE_MILLISECONDS}")
+                return not busy
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Give all connections back."""

@@ -93,6 +93,7 @@ class UsageKeeper:
         removed += self._drop(usage_roll_ups, "bucket_start", limit)
         self._drop(demand_folds, "bucket_start", limit)
         self._drop(usage_coverage, "bucket_start", limit)
+        self._database.give_back_log()
         return removed
 
     def _set_retention(self, before: int) -> int:

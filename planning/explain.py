@@ -18,11 +18,12 @@ from heliostat.model.names import PoolKey
 from heliostat.model.plan import Alternative, CapacityPlan, Explanation
 from heliostat.ports.deciding import PlanningProblem
 from planning.grid import horizon
+from planning.limits import quota_groups
 from planning.milp.instance import Floats, Instance
 from planning.settings import PlannerSettings
 from planning.situation import Situation, look
 from planning.solve import Solution, solve
-from planning.stage import full_instance, quota_groups
+from planning.stage import full_instance
 
 _MOST_VALUES = 8
 _CENT = 0.01

@@ -23,11 +23,12 @@ from planning.answer import plan_of
 from planning.covering import everywhere_cover, own_share_cover
 from planning.fallback import keep_or_floor
 from planning.grid import horizon
+from planning.limits import bounds, prices, quota_groups
 from planning.milp.instance import Instance
+from planning.moving import full_moves
 from planning.settings import PlannerSettings
 from planning.situation import Situation, look
 from planning.solve import solve
-from planning.stage import bounds, full_moves, prices, quota_groups
 
 POLICY = "sageserve"
 

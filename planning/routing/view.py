@@ -8,7 +8,8 @@ from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
 from heliostat.ports.deciding import RoutingProblem
-from planning.throughput import Throughput, throughputs, tier_loads, usable_shares
+from planning.throughput import Throughput, throughputs
+from planning.usable import tier_loads, usable_shares
 
 _OLD = (Signal.STALE, Signal.MISSING)
 

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import ModelName, Tier, VmTypeName
-from planning.throughput import (
-    MOST_USABLE,
-    Throughput,
-    throughput,
-    throughputs,
-    tier_loads,
-    usable_shares,
-)
+from planning.throughput import Throughput, throughput, throughputs
+from planning.usable import MOST_USABLE, tier_loads, usable_shares
 from tests.builders import a_catalogue
 
 WORLD = a_catalogue()

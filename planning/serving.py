@@ -1,0 +1,91 @@
+"""Which pool may serve which demand, at what load and price, and how full it may run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliostat.model.names import ModelName, PoolKey, Tier
+from planning.milp.instance import Floats, Ints
+from planning.settings import SHORTAGE_PRICE
+from planning.situation import Situation
+from planning.usable import tier_loads, usable_shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Arcs:
+    """Flow arcs (demand → pool) with load per request and dollars per hour of distance."""
+
+    demand: Ints
+    pool: Ints
+    load: Floats
+    cost: Floats
+
+
+def flow_arcs(situation: Situation) -> Arcs:
+    """Every pool that may and can serve each demand: residency, latency budget, reachable SLO."""
+    catalogue, lost = situation.catalogue, situation.problem.lost_region
+    rows: list[tuple[int, int, float, float]] = []
+    for c, wanted in enumerate(situation.wanted.regional):
+        key = wanted.key
+        unit = situation.settings.latency_weight * situation.serving_cost(key.model, key.tier)
+        for p, spec in enumerate(situation.pools):
+            if spec.key.model != key.model or spec.key.region == lost:
+                continue
+            rate = situation.thetas[key.model, spec.key.vm_type, key.tier].requests_per_second
+            if rate > 0 and catalogue.may_serve(key.origin, spec.key.region, key.model, key.tier):
+                away = catalogue.round_trip(key.origin, spec.key.region)
+                rows.append((c, p, 1 / rate, unit * away))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return Arcs(
+        demand=table[:, 0].astype(np.int64),
+        pool=table[:, 1].astype(np.int64),
+        load=table[:, 2],
+        cost=table[:, 3],
+    )
+
+
+def shortage_prices(situation: Situation) -> Floats:
+    """Dollars per hour for each request per second that nobody serves, by demand."""
+    return np.array(
+        [
+            SHORTAGE_PRICE[wanted.key.tier]
+            * (situation.serving_cost(wanted.key.model, wanted.key.tier) or 1.0)
+            for wanted in situation.wanted.regional
+        ]
+    )
+
+
+def usable_table(situation: Situation) -> Floats:
+    """ρ(n) by pool: what its VM type may carry of the model's mix of tiers."""
+    most = max((spec.max_replicas for spec in situation.pools), default=1)
+    wanted: dict[ModelName, dict[Tier, float]] = {}
+    for row in situation.wanted.regional:
+        rates = wanted.setdefault(row.key.model, {})
+        rates[row.key.tier] = rates.get(row.key.tier, 0.0) + float(row.pooled.mean())
+    return np.stack(
+        [
+            _usable(situation, spec.key, most, wanted.get(spec.key.model, {}))
+            for spec in situation.pools
+        ]
+    )
+
+
+def _usable(situation: Situation, pool: PoolKey, most: int, wanted: dict[Tier, float]) -> Floats:
+    model = situation.catalogue.model(pool.model)
+    return usable_shares(
+        [situation.thetas[model.name, pool.vm_type, spec.tier] for spec in model.tiers],
+        most,
+        tier_loads(model, pool.vm_type, situation.thetas, wanted),
+    )
+
+
+def typical_sizes(situation: Situation, arcs: Arcs) -> Floats:
+    """Replicas that a pool would need to serve its own region's demand of its model alone."""
+    sizes = np.ones((len(situation.pools), situation.grid.steps))
+    for c, p, load in zip(arcs.demand, arcs.pool, arcs.load, strict=True):
+        wanted = situation.wanted.regional[c]
+        if wanted.key.origin == situation.pools[p].key.region:
+            sizes[p] += wanted.pooled * load
+    return sizes

@@ -51,6 +51,7 @@ class Solver:
     def __init__(self, programme: Programme, limits: Limits) -> None:
         self._programme = programme
         self._limits = limits
+        # The class is compiled and names no types.
         self._highs: highspy.Highs = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (
             ("output_flag", False),

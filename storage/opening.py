@@ -51,7 +51,7 @@ def open_stores(url: str) -> OpenStores:
     database = Database(url, feed)
     try:
         check_schema(database)
-    except BaseException:
+    except BaseException:  # whatever it was goes on; nobody else could close the database
         database.close()
         raise
     listener = None if database.is_sqlite else NotificationListener(database)

@@ -90,7 +90,7 @@ def live_through(catalogue: FleetCatalogue, policy: Policy, seed: int) -> Accoun
         policy=policy,
         seed=seed,
         settings=_AHEAD,
-        engine=FluidEngine(catalogue, with_sketches=False),
+        engine=FluidEngine(catalogue, arrivals, with_sketches=False),
     )
     world.run_until(_BEGINS + timedelta(hours=HOURS))
     return world.accounts()

@@ -125,8 +125,7 @@ def simulated_world(
     _remember(stores, arrivals, begins)
     estate = Estate(
         catalogue=catalogue,
-        arrivals=arrivals,
-        engine=engine or FluidEngine(catalogue),
+        engine=engine or FluidEngine(catalogue, arrivals),
         seed=seed,
         troubles=troubles,
         warm_vms=warm_vms,

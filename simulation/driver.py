@@ -79,6 +79,7 @@ class SimulatedDriver:
                 if replica.stage in (Stage.READY, Stage.DRAINING)
             ),
             lead_times=lead_times,
+            batch_backlog=self._region.load.batch_backlog(self._region.name),
         )
 
     # --- orders --------------------------------------------------------------------------------
@@ -160,6 +161,8 @@ class SimulatedDriver:
             waiting_requests=None if gauge is None else gauge.waiting_requests,
             utilisation=None if gauge is None else gauge.utilisation,
             kv_occupancy=None if gauge is None else gauge.kv_occupancy,
+            interactive_busy_replicas=None if gauge is None else gauge.interactive_busy_replicas,
+            running_batch_requests=None if gauge is None else gauge.running_batch_requests,
         )
 
 

@@ -1,28 +1,61 @@
-"""What the clouds and the world need from an engine: serve a minute, say how loaded each pool is.
+"""What the clouds and the world need from an engine: serve a span, say how loaded each pool is.
 
-The fluid engine is one implementation; an event-driven one can stand in its place.
+An engine is made with its own workload. The fluid engine turns rates into goodput a minute at a
+time; the event engine serves single requests. Either lives through the changes of replicas that the
+clouds report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
-from heliostat.model.names import DemandKey, PoolKey, RegionName
+from heliostat.model.fleet import BatchBacklog
+from heliostat.model.instants import Span
+from heliostat.model.latency import LatencySketch
+from heliostat.model.names import DemandKey, PoolKey, RegionName, Tier
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageWindow
 
 
+class Change(StrEnum):
+    """What a replica's engine lives through."""
+
+    READY = "ready"
+    """It takes requests from now on."""
+    DRAINING = "draining"
+    """It takes no more requests; what runs is finished."""
+    EVICTING = "evicting"
+    """As draining, but the cloud takes the VM at an instant of its own, finished or not."""
+    GONE = "gone"
+    """It stands no more, and nothing ran on it."""
+    FAILED = "failed"
+    """It stands no more; what waited or ran on it is lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaChange:
+    """A replica of a pool is ready, drains, or is gone, from `at` on."""
+
+    at: datetime
+    replica_id: str
+    pool: PoolKey
+    what: Change
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolGauge:
-    """A pool's load as its engines show it; `utilisation` as PoolObservation defines it."""
+    """A pool's load as its engines show it; fields as PoolObservation defines them."""
 
     running_requests: int
     waiting_requests: int
     utilisation: float
     kv_occupancy: float
+    interactive_busy_replicas: int | None = None
+    running_batch_requests: int | None = None
 
 
 class ReplicaLoad(Protocol):
@@ -30,6 +63,10 @@ class ReplicaLoad(Protocol):
 
     def gauge(self, pool: PoolKey) -> PoolGauge | None:
         """The pool's load; None when nothing is measured (no ready replica, or no engine)."""
+        ...
+
+    def batch_backlog(self, region: RegionName) -> tuple[BatchBacklog, ...]:
+        """Batch work that waits in the region, per model; () where no engine measures it."""
         ...
 
     def finishes_at(self, pool: PoolKey, replica_id: str, now: datetime) -> datetime:
@@ -44,18 +81,11 @@ class NoLoad:
     def gauge(self, pool: PoolKey) -> PoolGauge | None:
         return None
 
+    def batch_backlog(self, region: RegionName) -> tuple[BatchBacklog, ...]:
+        return ()
+
     def finishes_at(self, pool: PoolKey, replica_id: str, now: datetime) -> datetime:
         return now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """What one demand offers within one minute: whole requests and their tokens."""
-
-    demand: DemandKey
-    offered: int
-    input_tokens: int
-    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +93,8 @@ class TierTally:
     """What became of one tier's requests so far; offered = admitted + shed.
 
     `started` have begun to be served; of them `met` kept every promise of their tier (a fluid
-    engine's are fractional). Shed requests keep none.
+    engine's are fractional). Shed requests keep none. A request that is shed and comes back is
+    offered once.
     """
 
     offered: int = 0
@@ -74,6 +105,17 @@ class TierTally:
     output_tokens: int = 0
     started: float = 0.0
     met: float = 0.0
+    reachable: float | None = None
+    """Of those that started or were shed, the ones whose promise an idle best replica could have
+    kept; None = not measured."""
+    retried: int = 0
+    """Attempts after the first, of requests that were shed or lost."""
+    lost: int = 0
+    """Attempts that ended with their replica."""
+    preempted: int = 0
+    """Times that a running request gave way for lack of memory."""
+    evicted: int = 0
+    """Times that a running batch request gave way to an interactive one."""
 
     @property
     def in_flight(self) -> int:
@@ -86,29 +128,62 @@ class TierTally:
         judged = self.started + self.shed
         return min(1.0, self.met / judged) if judged else None
 
+    @property
+    def attainment_of_reachable(self) -> float | None:
+        """Requests that kept the SLO ÷ those that could; None where that is not measured."""
+        return min(1.0, self.met / self.reachable) if self.reachable else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierLatencies:
+    """Latencies of one tier's requests since the beginning, the network in them."""
+
+    ttft: LatencySketch
+    itl: LatencySketch
+    """Mean time between tokens, per request; requests of one token have none."""
+    e2e: LatencySketch
+
 
 class EngineModel(ReplicaLoad, Protocol):
-    """Serves what arrives, minute by minute, with the replicas that are ready."""
+    """Serves its own workload, span by span, with the replicas that are ready."""
+
+    @property
+    def step(self) -> timedelta:
+        """The length of the spans that it serves; a minute is a multiple of it."""
+        ...
+
+    @property
+    def span(self) -> Span:
+        """The time that its workload covers."""
+        ...
+
+    def known(self, origin: RegionName, minute: datetime) -> bool:
+        """False when the workload has a hole there: nothing arrives, and nobody reports it."""
+        ...
 
     def serve(
         self,
-        start: datetime,
+        span: Span,
         *,
-        arrivals: Sequence[Arrival],
-        ready_replicas: Mapping[PoolKey, float],
+        changes: Sequence[ReplicaChange],
         tables: Mapping[RegionName, RoutingTable],
     ) -> tuple[UsageWindow, ...]:
-        """Serve the minute from `start`; minutes come in order, each once.
+        """Serve one step; spans come in order, each once, from a whole minute on.
 
-        `ready_replicas` are means over the minute. Returns the windows that closed (revision 1)
-        and older ones whose requests completed meanwhile (higher revisions, whole windows).
+        `changes` are in order of time; those until `span.end` belong to the span. `tables` are in
+        force at the gateways of each origin. At the end of a minute it returns the windows that
+        closed (revision 1) and older ones that changed meanwhile (higher revisions, whole windows).
         """
         ...
 
     def tallies(self) -> Mapping[DemandKey, TierTally]:
-        """Totals per demand since the first minute."""
+        """Totals per demand since the first span."""
         ...
 
     def busy_seconds(self, pool: PoolKey) -> float:
         """Replica-seconds of work done so far, at the rate of a full replica."""
+        ...
+
+    def latencies(self, tier: Tier) -> TierLatencies | None:
+        """What the tier's requests waited for so far; None where it is not measured."""
         ...

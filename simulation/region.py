@@ -17,7 +17,7 @@ from heliostat.errors import UnknownPool
 from heliostat.model.fleet import LeadTimeSample, StartKind
 from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
 from simulation.chance import drawn_lead_time, generator
-from simulation.engine import NoLoad, ReplicaLoad
+from simulation.engine import Change, NoLoad, ReplicaChange, ReplicaLoad
 from simulation.events import EventQueue
 from simulation.market import Market
 from simulation.replica import Replica, Stage
@@ -69,6 +69,7 @@ class SimulatedRegion:
         self._numbers = 0
         self._planned: EventQueue[_Planned] = EventQueue()
         self._ledger = StageLedger()
+        self._changes: list[ReplicaChange] = []
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -89,6 +90,11 @@ class SimulatedRegion:
         self.advance(now)
         return self._ledger.until(now, self._standing.values())
 
+    def take_changes(self) -> list[ReplicaChange]:
+        """What befell replicas that serve or served, since it was asked last, in order of time."""
+        taken, self._changes = self._changes, []
+        return taken
+
     # --- ordering ------------------------------------------------------------------------------
 
     def stand(self, pool: PoolKey, replicas: int, now: datetime) -> None:
@@ -96,6 +102,7 @@ class SimulatedRegion:
         for _ in range(replicas):
             replica = self._new(pool, StartKind.COLD, "", now)
             replica.stage = Stage.READY
+            self._tell(replica, Change.READY, now)
             self._plan_failure(replica)
         self._weights.add(pool.model)
         self.desired[pool] += replicas
@@ -166,6 +173,9 @@ class SimulatedRegion:
 
     def _enter(self, replica: Replica, stage: Stage, at: datetime) -> None:
         self._ledger.leave(replica, at)
+        change = _seen_by_engine(replica.stage, stage)
+        if change is not None:
+            self._tell(replica, change, at)
         replica.become(stage, at)
         if stage is Stage.LOADING and replica.destination is not None:
             self._reload(replica, replica.destination)
@@ -246,10 +256,26 @@ class SimulatedRegion:
     def _drained_at(self, replica: Replica, now: datetime) -> datetime:
         return max(now, self.load.finishes_at(replica.pool, replica.replica_id, now))
 
+    def _tell(self, replica: Replica, what: Change, at: datetime) -> None:
+        self._changes.append(
+            ReplicaChange(at=at, replica_id=replica.replica_id, pool=replica.pool, what=what)
+        )
+
     def _count_gone(self, replica: Replica, what: str) -> None:
         self.happened[what] += 1
         if replica.command_id:
             self._gone.setdefault(replica.command_id, Counter())[replica.stage] += 1
+
+
+def _seen_by_engine(before: Stage, after: Stage) -> Change | None:
+    """What an engine notices when a replica passes from one stage to another; None = nothing."""
+    if after is Stage.READY:
+        return Change.READY
+    if before not in (Stage.READY, Stage.DRAINING):
+        return None
+    if after is Stage.FAILED:
+        return Change.FAILED
+    return Change.DRAINING if after is Stage.DRAINING else Change.GONE
 
 
 def _part(lead: timedelta, share: float) -> timedelta:

@@ -1,6 +1,6 @@
-"""A simulated world: the real control loop, desk and agents around simulated clouds, minute by minute.
+"""A simulated world: the real control loop, desk and agents around simulated clouds, step by step.
 
-Nothing here decides. Turns at one instant come in a fixed order: the minute that ends is served,
+Nothing here decides. Turns at one instant come in a fixed order: the step that ends is served,
 agents act and observe, they report, the control loop settles, forecasts, plans and routes, its
 decisions are delivered, and agents act on them.
 """
@@ -17,7 +17,7 @@ from heliostat.loops.agent import AgentLoop
 from heliostat.loops.control import ControlLoop
 from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
-from heliostat.model.instants import check_instant
+from heliostat.model.instants import check_instant, floor_to
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import WINDOW
@@ -32,7 +32,8 @@ from simulation.link import DirectLink
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """How often each part of the control loop is called; all multiples of the step.
+    """How often each part of the control loop is called; all multiples of the step, and the step
+    one of the engine's.
 
     `forecasts` or `scores` None = never (a policy that looks at no forecast).
     """
@@ -96,7 +97,7 @@ class SimulatedWorld:
         self.agents = agents
         self.accountant = Accountant(estate)
         self._events: EventQueue[Turn] = EventQueue()
-        self._every = _turns(rhythm)
+        self._every = _turns(rhythm, estate.engine.step)
         self._begin(clock.now())
 
     @property
@@ -130,7 +131,7 @@ class SimulatedWorld:
         return {region: table for region, table in held.items() if table is not None}
 
     def _begin(self, now: datetime) -> None:
-        """Everything but the first minute's service happens once at the start."""
+        """Everything but the first step's service happens once at the start."""
         for turn, every in self._every.items():
             first = now + every if turn is Turn.SERVE else now
             self._events.push(first, turn, priority=turn)
@@ -152,18 +153,19 @@ class SimulatedWorld:
         doing[turn](now)
 
     def _serve(self, now: datetime) -> None:
-        self.estate.serve_minute(now - WINDOW, self.tables())
-        self.accountant.close_minute(now)
+        self.estate.serve(now - self._every[Turn.SERVE], self.tables())
+        if now == floor_to(now, WINDOW):
+            self.accountant.close_minute(now)
 
     def _each(self, act: Callable[[SimulatedAgent], object]) -> None:
         for agent in self.agents.values():
             act(agent)
 
 
-def _turns(rhythm: Rhythm) -> dict[Turn, timedelta]:
+def _turns(rhythm: Rhythm, served: timedelta) -> dict[Turn, timedelta]:
     """Every turn that happens, and how often."""
     every = dict.fromkeys(Turn, rhythm.step)
-    every[Turn.SERVE] = WINDOW
+    every[Turn.SERVE] = served
     every[Turn.HOUSEKEEP] = rhythm.housekeeping
     every[Turn.PLAN], every[Turn.ROUTE] = rhythm.plans, rhythm.routes
     for turn, length in ((Turn.FORECAST, rhythm.forecasts), (Turn.SCORE, rhythm.scores)):

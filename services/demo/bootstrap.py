@@ -89,9 +89,7 @@ def cast_of(
 
 def estate_of(settings: DemoSettings, catalogue: FleetCatalogue, demand: ArrivalRates) -> Estate:
     """The clouds at the day's start, with the replicas that every policy starts from."""
-    estate = Estate(
-        catalogue=catalogue, arrivals=demand, engine=FluidEngine(catalogue), seed=settings.seed
-    )
+    estate = Estate(catalogue=catalogue, engine=FluidEngine(catalogue, demand), seed=settings.seed)
     estate.stand(first_fleet(catalogue, demand, settings.day_start), settings.day_start)
     return estate
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from heliostat.model.names import DemandKey
+from heliostat.model.latency import LatencySketch
+from heliostat.model.names import DemandKey, Tier
 from heliostat.model.usage import UsageSeries, UsageWindow
-from simulation.engine import TierTally
+from simulation.engine import TierLatencies, TierTally
 from simulation.fluid.gateways import Counts, Split
 from simulation.fluid.grid import TIERS, Floats, Grid
 from simulation.fluid.latency import Start
-from simulation.fluid.ledger import OpenWindow, SeriesLedger
+from simulation.fluid.ledger import KINDS, OpenWindow, SeriesLedger
 from simulation.fluid.service import MINUTE_SECONDS
 
 Place = tuple[int, int, int, int]
@@ -115,6 +117,16 @@ class Books:
             )
             for key, tally in sorted(self._tallies.items())
         }
+
+    def latencies(self, tier: Tier) -> TierLatencies:
+        """All series' latencies of a tier so far."""
+        of_tier = TIERS.index(tier)
+        ledgers = [ledger for place, ledger in self._ledgers.items() if place[2] == of_tier]
+        ttft, itl, e2e = (
+            LatencySketch(sum((ledger.latencies(kind) for ledger in ledgers), Counter()))
+            for kind in KINDS
+        )
+        return TierLatencies(ttft=ttft, itl=itl, e2e=e2e)
 
     def _series(self, place: Place) -> UsageSeries:
         r, m, k, o = place

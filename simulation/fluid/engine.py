@@ -15,17 +15,22 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.model.instants import to_epoch
-from heliostat.model.names import DemandKey, PoolKey, RegionName
+from heliostat.errors import InvalidInput
+from heliostat.model.fleet import BatchBacklog
+from heliostat.model.instants import Span, to_epoch
+from heliostat.model.names import DemandKey, PoolKey, RegionName, Tier
 from heliostat.model.routing import RoutingTable
-from heliostat.model.usage import UsageWindow
-from simulation.engine import Arrival, PoolGauge, TierTally
+from heliostat.model.usage import WINDOW, UsageWindow
+from simulation.arrivals import ArrivalRates
+from simulation.engine import PoolGauge, ReplicaChange, TierLatencies, TierTally
 from simulation.fluid.books import Books
 from simulation.fluid.gateways import Gateways
 from simulation.fluid.gauges import read_gauges
 from simulation.fluid.grid import Floats, Grid
 from simulation.fluid.latency import Latencies, Start
 from simulation.fluid.lattice import prompt_factors, samples
+from simulation.fluid.offered import is_known, offered_in
+from simulation.fluid.presence import Presence
 from simulation.fluid.promises import Promises
 from simulation.fluid.queue import Queue
 from simulation.fluid.service import MINUTE_SECONDS, Served, Service
@@ -37,9 +42,14 @@ LONGEST_STAY = 4.0
 class FluidEngine:
     """Implements `simulation.engine.EngineModel`."""
 
-    def __init__(self, catalogue: FleetCatalogue, *, with_sketches: bool = True) -> None:
-        """Without sketches windows carry no latencies, which costs a third less; accounts do not
+    def __init__(
+        self, catalogue: FleetCatalogue, arrivals: ArrivalRates, *, with_sketches: bool = True
+    ) -> None:
+        """Without sketches nothing carries latencies, which costs a third less; accounts do not
         change."""
+        self._arrivals = arrivals
+        self._with_sketches = with_sketches
+        self._presence = Presence(pool.key for pool in catalogue.pools)
         self._grid = Grid(catalogue)
         self._promises = Promises(self._grid)
         self._gateways = Gateways(self._grid)
@@ -52,16 +62,32 @@ class FluidEngine:
         self._gauges: dict[PoolKey, PoolGauge] = {}
         self._finishing: dict[str, datetime] = {}
 
+    @property
+    def step(self) -> timedelta:
+        return WINDOW
+
+    @property
+    def span(self) -> Span:
+        return self._arrivals.span
+
+    def known(self, origin: RegionName, minute: datetime) -> bool:
+        return is_known(self._arrivals, origin, minute)
+
     def serve(
         self,
-        start: datetime,
+        span: Span,
         *,
-        arrivals: Sequence[Arrival],
-        ready_replicas: Mapping[PoolKey, float],
+        changes: Sequence[ReplicaChange],
         tables: Mapping[RegionName, RoutingTable],
     ) -> tuple[UsageWindow, ...]:
+        """Raises InvalidInput for anything but one minute."""
+        if span.length != WINDOW:
+            raise InvalidInput(
+                "span", f"{span.length} is not the minute that a fluid engine serves"
+            )
+        ready_replicas = self._presence.means(span, changes)
         ready = self._grid.pools(ready_replicas)
-        split = self._gateways.split(arrivals, tables, ready)
+        split = self._gateways.split(offered_in(self._arrivals, span.start), tables, ready)
         wanted = self._queue.joined_by(split)
         prompt, output = wanted.mean_tokens(self._promises)
         served = self._service.minute(wanted.requests.sum(axis=-1), prompt, output, ready)
@@ -70,8 +96,8 @@ class FluidEngine:
         self._queue = left.without(impatient)
         waits = self._latencies.waits(served, ready)
 
-        self._books.arrive(start, split, impatient)
-        second = to_epoch(start)
+        self._books.arrive(span.start, split, impatient)
+        second = to_epoch(span.start)
         starts = self._starts(second, wanted.requests, served, (prompt, output))
         if starts:
             met = self._latencies.book(starts, served, waits, samples(second // 60))
@@ -86,8 +112,15 @@ class FluidEngine:
     def busy_seconds(self, pool: PoolKey) -> float:
         return float(self._busy[self._grid.place(pool)])
 
+    def latencies(self, tier: Tier) -> TierLatencies | None:
+        return self._books.latencies(tier) if self._with_sketches else None
+
     def gauge(self, pool: PoolKey) -> PoolGauge | None:
         return self._gauges.get(pool)
+
+    def batch_backlog(self, region: RegionName) -> tuple[BatchBacklog, ...]:
+        """Not measured: the fluid keeps no deadlines."""
+        return ()
 
     def finishes_at(self, pool: PoolKey, replica_id: str, now: datetime) -> datetime:
         known = self._finishing.pop(replica_id, None)

@@ -6,7 +6,7 @@ totals, arrived ≥ started ≥ completed, and reads each window's part off them
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from heliostat.model.usage import UsageSeries, UsageWindow
 
 _ROUNDING = 1e-6
 Buckets = dict[int, int]
+KINDS = ("ttft", "itl", "e2e")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class SeriesLedger:
     windows: deque[OpenWindow] = field(default_factory=deque)
     _starts: deque[tuple[float, float, float]] = field(default_factory=deque)
     """(second at which a minute began, started before it, started in it), oldest first."""
+    _past: dict[str, Counter[int]] = field(default_factory=lambda: {k: Counter() for k in KINDS})
+    """Latency buckets of the windows that were forgotten."""
 
     @property
     def waiting(self) -> float:
@@ -125,8 +128,17 @@ class SeriesLedger:
                 window.revision += 1
                 news.append(_as_usage(self.series, window))
         while self.windows and self.windows[0].completed == self.windows[0].admitted:
-            self.windows.popleft()
+            forgotten = self.windows.popleft()
+            for kind, buckets in self._past.items():
+                buckets.update(getattr(forgotten, kind))
         return news
+
+    def latencies(self, kind: str) -> Counter[int]:
+        """Latency buckets of one kind since the beginning."""
+        total = self._past[kind].copy()
+        for window in self.windows:
+            total.update(getattr(window, kind))
+        return total
 
 
 def _as_usage(series: UsageSeries, window: OpenWindow) -> UsageWindow:

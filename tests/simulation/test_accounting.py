@@ -21,7 +21,7 @@ def an_estate(price: Price, standing: int) -> Estate:
     free = dict.fromkeys(catalogue.prices, Price(on_demand=0.0))
     catalogue = replace(catalogue, prices={**free, (EAST, SMALL): price})
     arrivals = ArrivalRates(start=NOON, by_demand={a_demand(): no_arrivals(60)})
-    estate = Estate(catalogue=catalogue, arrivals=arrivals, engine=FluidEngine(catalogue), seed=1)
+    estate = Estate(catalogue=catalogue, engine=FluidEngine(catalogue, arrivals), seed=1)
     estate.stand({a_pool(): standing}, NOON)
     return estate
 

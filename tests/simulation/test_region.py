@@ -8,6 +8,7 @@ from heliostat.errors import CapacityUnavailable, Precondition, QuotaExceeded, U
 from heliostat.model.fleet import StartKind
 from heliostat.model.instants import Span
 from heliostat.model.names import VmTypeName
+from simulation.engine import Change
 from simulation.replica import BILLED, Replica, Stage
 from simulation.troubles import CloudTroubles, Shortage
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool, catalogue_mapping
@@ -215,3 +216,46 @@ def test_every_second_of_every_vm_is_booked_once(acts: list[tuple[str, int]]) ->
     booked = sum(n for (_, stage), n in region.stage_seconds(now).items() if stage in BILLED)
     gone = {n: vm.since if vm.stage is Stage.RELEASED else now for n, vm in vms.items()}
     assert booked == sum((gone[n] - born[n]).total_seconds() for n in vms)
+
+
+def test_an_engine_hears_of_every_replica_that_serves_and_of_its_end_in_order_of_time() -> None:
+    region = a_region(load=BusyUntil(NOON + 5 * MINUTE))
+    region.stand(a_pool(), 2, NOON)
+    kept, given_back = region.replicas()
+    region.release(given_back, "c1", NOON + MINUTE)
+    region.fail(kept, NOON + 2 * MINUTE)
+    region.advance(NOON + HOUR)
+    told = [(c.replica_id, c.what, (c.at - NOON) // MINUTE) for c in region.take_changes()]
+    assert told == [
+        (kept.replica_id, Change.READY, 0),
+        (given_back.replica_id, Change.READY, 0),
+        (given_back.replica_id, Change.DRAINING, 1),
+        (kept.replica_id, Change.FAILED, 2),
+        (given_back.replica_id, Change.GONE, 5),
+    ]
+    assert region.take_changes() == []
+
+
+def test_an_engine_hears_nothing_of_a_replica_that_never_served() -> None:
+    region = a_region()
+    replica = region.buy(a_pool(), "c1", NOON)
+    region.release(replica, "c2", NOON + MINUTE)
+    broken = region.buy(a_pool(), "c3", NOON + MINUTE)
+    region.fail(broken, NOON + 2 * MINUTE)
+    region.advance(NOON + HOUR)
+    assert region.take_changes() == []
+
+
+def test_a_redeployed_replica_is_gone_from_one_pool_and_ready_in_another() -> None:
+    region = a_region()
+    region.stand(a_pool(), 1, NOON)
+    (replica,) = region.replicas()
+    region.redeploy(replica, a_pool(model="beta"), "c1", NOON)
+    region.advance(NOON + 4 * HOUR)
+    told = [(change.pool.model, change.what) for change in region.take_changes()]
+    assert told == [
+        ("alpha", Change.READY),
+        ("alpha", Change.DRAINING),
+        ("alpha", Change.GONE),
+        ("beta", Change.READY),
+    ]

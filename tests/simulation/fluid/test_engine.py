@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heliostat.errors import InvalidInput
+from heliostat.model.instants import Span
 from heliostat.model.latency import merged
 from heliostat.model.names import DemandKey, PoolKey, Tier
 from heliostat.model.usage import UsageSeries, UsageWindow
-from simulation.engine import Arrival
+from simulation.arrivals import ArrivalRates, no_arrivals
+from simulation.engine import Change, ReplicaChange
 from simulation.fluid.engine import FluidEngine
 from tests.builders import MINUTE, NOON, a_catalogue, a_demand, a_pool
 
@@ -18,31 +21,49 @@ CATALOGUE = a_catalogue()
 FAST = a_demand(tier=Tier.INTERACTIVE_FAST)
 NORMAL = a_demand()
 BATCH = a_demand(tier=Tier.BATCH)
+LENGTH = 500
+"""Minutes that a workload lasts."""
 
 
 class Run:
     """An engine fed minute by minute, that keeps the newest revision of every window."""
 
     def __init__(self) -> None:
-        self.engine = FluidEngine(CATALOGUE)
+        arrivals = ArrivalRates(
+            start=NOON, by_demand={key: no_arrivals(LENGTH) for key in (FAST, NORMAL, BATCH)}
+        )
+        self.arrivals = arrivals
+        self.engine = FluidEngine(CATALOGUE, arrivals)
         self.now = NOON
         self.windows: dict[tuple[UsageSeries, object], UsageWindow] = {}
+        self.standing: set[tuple[PoolKey, int]] = set()
 
-    def minute(self, offered: Mapping[DemandKey, int], ready: Mapping[PoolKey, float]) -> None:
-        arrivals = [
-            Arrival(demand=key, offered=n, input_tokens=1000 * n, output_tokens=100 * n)
-            for key, n in offered.items()
-        ]
-        for window in self.engine.serve(
-            self.now, arrivals=arrivals, ready_replicas=ready, tables={}
-        ):
+    def minute(self, offered: Mapping[DemandKey, int], ready: Mapping[PoolKey, int]) -> None:
+        place = self.arrivals.minute_of(self.now)
+        for key, n in offered.items():
+            column = self.arrivals.by_demand[key]
+            column.offered[place] = n
+            column.input_tokens[place], column.output_tokens[place] = 1000 * n, 100 * n
+        span = Span(self.now, self.now + MINUTE)
+        for window in self.engine.serve(span, changes=self.changes(ready), tables={}):
             before = self.windows.get((window.series, window.start))
             assert window.revision == (before.revision + 1 if before else 1)
             self.windows[window.series, window.start] = window
         self.now += MINUTE
 
+    def changes(self, ready: Mapping[PoolKey, int]) -> list[ReplicaChange]:
+        """So that from now on exactly these are ready."""
+        wanted = {(pool, number) for pool, count in ready.items() for number in range(count)}
+        news = [(key, Change.READY) for key in sorted(wanted - self.standing)]
+        news += [(key, Change.GONE) for key in sorted(self.standing - wanted)]
+        self.standing = wanted
+        return [
+            ReplicaChange(at=self.now, replica_id=f"{pool}-{number}", pool=pool, what=what)
+            for (pool, number), what in news
+        ]
+
     def minutes(
-        self, count: int, offered: Mapping[DemandKey, int], replicas: float, region: str = "east"
+        self, count: int, offered: Mapping[DemandKey, int], replicas: int, region: str = "east"
     ) -> None:
         for _ in range(count):
             self.minute(offered, {a_pool(region=region): replicas})
@@ -180,14 +201,18 @@ def test_an_idle_replica_drains_at_once() -> None:
 
 
 MINUTES = st.tuples(
-    st.integers(0, 400), st.integers(0, 400), st.integers(0, 400), st.floats(0, 6), st.floats(0, 3)
+    st.integers(0, 400),
+    st.integers(0, 400),
+    st.integers(0, 400),
+    st.integers(0, 6),
+    st.integers(0, 3),
 )
 
 
 @settings(max_examples=40)
 @given(st.lists(MINUTES, min_size=1, max_size=12))
 def test_requests_and_tokens_are_conserved_whatever_comes(
-    minutes: list[tuple[int, int, int, float, float]],
+    minutes: list[tuple[int, int, int, int, int]],
 ) -> None:
     run = Run()
     for fast, normal, batch, small, big in minutes:
@@ -204,8 +229,25 @@ def test_requests_and_tokens_are_conserved_whatever_comes(
     for _ in range(400):
         if all(t.in_flight == 0 for t in run.engine.tallies().values()):
             break
-        run.minute({}, {a_pool(): 20.0, a_pool(region="west"): 20.0})
+        run.minute({}, {a_pool(): 20, a_pool(region="west"): 20})
     assert run.total("completed") == run.total("admitted")
     assert run.total("input_tokens") == 1000 * run.total("offered")
     admitted = run.total("admitted")
     assert run.total("output_tokens") == pytest.approx(100 * admitted, abs=len(run.windows))
+
+
+def test_all_latencies_of_a_tier_are_those_of_its_windows() -> None:
+    run = Run()
+    run.minutes(12, {NORMAL: 61, FAST: 7}, replicas=3)
+    for tier in (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL):
+        windows = [window for window in run.windows.values() if window.series.tier is tier]
+        latencies = run.engine.latencies(tier)
+        assert latencies is not None
+        assert latencies.ttft == merged(window.ttft for window in windows)
+        assert latencies.e2e == merged(window.e2e for window in windows)
+
+
+def test_a_span_that_is_no_minute_is_refused() -> None:
+    half = Span(NOON, NOON + MINUTE / 2)
+    with pytest.raises(InvalidInput, match="minute"):
+        Run().engine.serve(half, changes=(), tables={})

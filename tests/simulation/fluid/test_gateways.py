@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
-from simulation.engine import Arrival
 from simulation.fluid.gateways import Gateways
 from simulation.fluid.grid import TIERS, Grid
+from simulation.fluid.offered import Arrival
 from tests.builders import MINUTE, NOON, a_catalogue, a_demand, a_pool
 
 GRID = Grid(a_catalogue())

@@ -112,6 +112,12 @@ class UnknownPool(NotFound):
     kind = "pool"
 
 
+class UnknownEngineLaw(NotFound):
+    """Nobody measured that model on these GPUs, and nothing near enough to scale from."""
+
+    kind = "engine law"
+
+
 class UnknownCommand(NotFound):
     """The outbox never held this command, or retention removed it."""
 
@@ -159,6 +165,10 @@ class InvalidTrace(InvalidInput):
     def __init__(self, field: str, message: str, *, kept: int = 0, remedy: str = "") -> None:
         super().__init__(field, f"{message} ({kept} rows kept)", remedy=remedy)
         self.kept = kept
+
+
+class InvalidProfile(InvalidInput):
+    """A table of measured engine times cannot be read; `field` names file and line."""
 
 
 class InvalidPolicyOutput(InvalidInput):

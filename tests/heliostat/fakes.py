@@ -143,6 +143,19 @@ class House:
         self.desk.set_mode(setting, epoch=self.epoch)
 
 
+def fake_deciders(fake: FakeDeciders) -> Deciders:
+    """One fake behind every port."""
+    return Deciders(
+        forecaster=fake,
+        scorer=fake,
+        planner=fake,
+        explainer=fake,
+        strategy=fake,
+        guard=fake,
+        router=fake,
+    )
+
+
 def a_house(
     targets: Mapping[PoolKey, int] | None = None,
     settings: ControlSettings | None = None,
@@ -165,18 +178,7 @@ def a_house(
         loop=ControlLoop(
             stores=stores,
             catalogue=a_catalogue(),
-            deciders=replace(
-                Deciders(
-                    forecaster=fake,
-                    scorer=fake,
-                    planner=fake,
-                    explainer=fake,
-                    strategy=fake,
-                    guard=fake,
-                    router=fake,
-                ),
-                **real,
-            ),
+            deciders=replace(fake_deciders(fake), **real),
             settings=settings,
         ),
         forecasts=ForecastLoop(

@@ -13,7 +13,6 @@ from grpc import aio
 
 from heliostat.clock import SteppedClock, SystemClock
 from heliostat.errors import HeliostatError
-from heliostat.loops.control import Deciders
 from heliostat.model.governance import Mode
 from heliostat.model.names import PoolKey
 from heliostat.ports.stores import Stores
@@ -31,7 +30,7 @@ from services.translation.problems import error_of
 from storage.memory import memory_stores
 from storage.notify import ChangeFeed
 from tests.builders import NOON, a_catalogue
-from tests.heliostat.fakes import FakeDeciders
+from tests.heliostat.fakes import FakeDeciders, fake_deciders
 
 if TYPE_CHECKING:
     from heliostat.v1.fleet_pb2_grpc import FleetServiceAsyncStub
@@ -80,19 +79,6 @@ class World:
         """Run ticks at the clock's now."""
         for tick in ticks:
             await self.plane.tick(tick, self.clock.now())
-
-
-def fake_deciders(fake: FakeDeciders) -> Deciders:
-    """One fake behind every port."""
-    return Deciders(
-        forecaster=fake,
-        scorer=fake,
-        planner=fake,
-        explainer=fake,
-        strategy=fake,
-        guard=fake,
-        router=fake,
-    )
 
 
 def plane_settings(**changes: Any) -> ControlPlaneSettings:

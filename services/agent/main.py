@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 from heliostat.clock import SystemClock
@@ -39,24 +40,24 @@ def run(settings: AgentSettings) -> None:
     asyncio.run(_live(agent, settings, clock))
 
 
-def pause(settings: AgentSettings, *, author: str) -> None:
+def pause(journal: Path, *, author: str) -> None:
     """Pull the agent's brake: it carries out no order until `resume`. Needs no control plane."""
-    set_brake(settings.journal_path, paused=True, author=author, now=SystemClock().now())
+    set_brake(journal, paused=True, author=author, now=SystemClock().now())
 
 
-def resume(settings: AgentSettings, *, author: str) -> None:
+def resume(journal: Path, *, author: str) -> None:
     """Release the agent's brake."""
-    set_brake(settings.journal_path, paused=False, author=author, now=SystemClock().now())
+    set_brake(journal, paused=False, author=author, now=SystemClock().now())
 
 
-def status(settings: AgentSettings) -> BrakeState:
+def status(journal: Path) -> BrakeState:
     """The agent's brake as it stands. Raises StorageUnavailable when there is no journal yet."""
-    return brake(settings.journal_path)
+    return brake(journal)
 
 
-def adopt(settings: AgentSettings, vm_ids: list[str], *, author: str) -> None:
+def adopt(journal: Path, vm_ids: list[str], *, author: str) -> None:
     """Ask the agent to take unknown VMs into the pools that their tags name."""
-    request_adoption(settings.journal_path, vm_ids, author=author, now=SystemClock().now())
+    request_adoption(journal, vm_ids, author=author, now=SystemClock().now())
 
 
 async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> None:

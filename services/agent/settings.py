@@ -24,6 +24,7 @@ from services.configuration import (
 )
 
 ENV_PREFIX = "HELIOSTAT_AGENT_"
+_DATA_DIR = Path("agent-data")
 
 
 class DriverKind(StrEnum):
@@ -98,7 +99,7 @@ class AgentSettings(BaseSettings):
     allow_insecure: bool = False
     """True = plain text also beyond loopback, in both directions."""
     catalogue: Path = Path("deploy/catalogue.yaml")
-    data_dir: Path = Path("agent-data")
+    data_dir: Path = _DATA_DIR
     """Journal and routing file; a local disk, one directory per agent."""
     power_safe: bool = True
     """False = faster, and the journal may lose its last moments in a power cut (never in kill -9)."""
@@ -140,7 +141,7 @@ class AgentSettings(BaseSettings):
     @property
     def journal_path(self) -> Path:
         """The agent's journal file."""
-        return self.data_dir / "journal.db"
+        return _journal_in(self.data_dir)
 
     @property
     def routing_path(self) -> Path:
@@ -151,3 +152,23 @@ class AgentSettings(BaseSettings):
 def load_agent_settings(path: Path | None = None, **given: Any) -> AgentSettings:
     """Raises InvalidSettings naming the key, its environment variable and the file."""
     return load(AgentSettings, path, **given)
+
+
+class _Place(BaseSettings):
+    """Where an agent's journal lies, out of settings that need not be whole."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
+
+    data_dir: Path = _DATA_DIR
+
+
+def journal_of(path: Path | None = None, **given: Any) -> Path:
+    """The journal of the agent with these settings, for who visits it on its machine.
+
+    Raises InvalidSettings when the file cannot be read.
+    """
+    return _journal_in(load(_Place, path, **given).data_dir)
+
+
+def _journal_in(data_dir: Path) -> Path:
+    return data_dir / "journal.db"

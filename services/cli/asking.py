@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -18,6 +19,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, chang
 Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
 Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", envvar="HELIOSTAT_SETTINGS", help="YAML file with settings."),
+]
 
 MOST_REPLICAS = 2**31 - 1
 """What the wire carries; the catalogue's limits are far below."""
@@ -51,3 +57,8 @@ def replicas(option: str, text: str) -> tuple[str, int]:
     if len(number) > len(str(MOST_REPLICAS)) or int(number) > MOST_REPLICAS:
         raise InvalidInput(option, f"{text!r} is more than any pool holds")
     return name, int(number)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that somebody typed; the others come from the environment, the file or defaults."""
+    return {name: value for name, value in options.items() if value not in (None, "", ())}

@@ -10,6 +10,7 @@ import typer
 
 from services.cli import exits
 from services.cli.commands import (
+    agent,
     certs,
     db,
     fleet,
@@ -17,6 +18,7 @@ from services.cli.commands import (
     mode,
     plan,
     processes,
+    profile,
     route,
     trace,
     usage,
@@ -35,7 +37,7 @@ app = typer.Typer(
 OPERATE, DECIDE, RUN, TOOLS = "Operate", "Decide", "Run", "Tools"
 app.command(rich_help_panel=RUN)(processes.demo)
 app.command(rich_help_panel=RUN)(processes.serve)
-app.add_typer(processes.agent, name="agent", rich_help_panel=RUN)
+app.add_typer(agent.app, name="agent", rich_help_panel=RUN)
 app.add_typer(db.app, name="db", rich_help_panel=RUN)
 app.add_typer(fleet.app, name="fleet", rich_help_panel=OPERATE)
 app.add_typer(mode.app, name="mode", rich_help_panel=OPERATE)
@@ -44,6 +46,7 @@ app.add_typer(usage.app, name="usage", rich_help_panel=OPERATE)
 app.add_typer(forecast.app, name="forecast", rich_help_panel=DECIDE)
 app.add_typer(plan.app, name="plan", rich_help_panel=DECIDE)
 app.add_typer(trace.app, name="trace", rich_help_panel=TOOLS)
+app.add_typer(profile.app, name="profile", rich_help_panel=TOOLS)
 app.add_typer(certs.app, name="certs", rich_help_panel=TOOLS)
 
 

@@ -25,13 +25,12 @@ class Leader:
         leadership: Leadership,
         *,
         name: str,
-        address: str,
         term: timedelta,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._leadership = leadership
         self._name = name
-        self._address = address
+        self._address = ""
         self._term = term
         self._on_change = on_change
         self._lease: Lease | None = None
@@ -39,12 +38,13 @@ class Leader:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
-    def start(self) -> None:
-        """Try for the lease, then keep at it.
+    def start(self, address: str) -> None:
+        """Try for the lease, then keep at it; `address` is where the others send callers to.
 
         An SQLite file that another process holds is tried again for one term, in case that process
         died without giving it back; then raises SecondControlPlane. Raises StorageUnavailable.
         """
+        self._address = address
         patience = monotonic_seconds() + self._term.total_seconds() + 1
         while True:
             try:

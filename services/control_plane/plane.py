@@ -17,7 +17,7 @@ from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
 from heliostat.ports.clock import Clock
 from heliostat.ports.stores import Stores
-from services.addresses import split_address
+from services.addresses import split_address, with_port
 from services.control_plane.bells import Bells
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate
@@ -72,7 +72,6 @@ class ControlPlane:
             parts.stores.leadership,
             # Of this life alone: two containers of one name are both process 1.
             name=f"{settings.name}-{uuid.uuid4().hex}",
-            address=settings.advertised,
             term=settings.lease,
             on_change=self._leads,
         )
@@ -92,8 +91,10 @@ class ControlPlane:
     async def start(self) -> None:
         """Serve. Raises SecondControlPlane, StorageUnavailable, InvalidSettings (cannot bind)."""
         try:
-            await asyncio.to_thread(self.leader.start)
-            await self._serve()
+            serving = self._opened()
+            address = self._settings.advertised(serving.port)
+            await asyncio.to_thread(self.leader.start, address)
+            await serving.start()
             if self._settings.metrics_listen:
                 host, port = split_address(self._settings.metrics_listen)
                 self._page = _metrics_page(self.metrics, host, port)
@@ -104,11 +105,13 @@ class ControlPlane:
             self._schedule.start()
         say(_log, "control_plane_started", address=self.address, leading=self.leader.leading)
 
-    async def _serve(self) -> None:
+    def _opened(self) -> Serving:
+        """The port first: a leader says where it is to be found. Nobody is answered before `start`."""
         desk = _desk(self._parts, self._settings, self)
         mute = self._parts.feed.subscribe(desk.bells.ring)
         self._serving = Serving(desk, _gate(desk, self._settings), self._settings, mute)
-        await self._serving.start()
+        self._serving.bind()
+        return self._serving
 
     async def stop(self) -> None:
         """Finish the running tick, end streams, keep what was heard, release the lease; repeatable."""
@@ -143,8 +146,7 @@ class ControlPlane:
         """host:port on which it serves; the port is real also where any free one was asked for."""
         if self._serving is None:
             return self._settings.listen
-        host, _ = split_address(self._settings.listen)
-        return f"{host}:{self._serving.port}"
+        return with_port(self._settings.listen, self._serving.port)
 
     @property
     def metrics_port(self) -> int | None:

@@ -45,7 +45,7 @@ _SERVICES = tuple(
 
 
 class Serving:
-    """A port that answers for a desk, from `start` to `stop`."""
+    """A port that answers for a desk, from `start` to `stop`; `bind` says which."""
 
     def __init__(
         self, desk: Desk, gate: Gate, settings: ControlPlaneSettings, mute: Callable[[], None]
@@ -57,12 +57,15 @@ class Serving:
         self._health = health.aio.HealthServicer()
         self._settings = settings
         self.port = 0
-        """The real one once started, also where any free one was asked for."""
+        """The real one once bound, also where any free one was asked for."""
+
+    def bind(self) -> None:
+        """Take the port, so that it is known. Raises InvalidSettings when it cannot be had."""
+        self.port = _bind(self._server, self._settings)
 
     async def start(self) -> None:
-        """Answer from now on, and say so to health checks. Raises InvalidSettings (cannot bind)."""
+        """Answer from now on, and say so to health checks; `bind` comes first."""
         desk, server = self._desk, self._server
-        self.port = _bind(server, self._settings)
         usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(desk), server)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(desk), server)
         fleet_pb2_grpc.add_FleetServiceServicer_to_server(FleetServicer(desk), server)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.addresses import is_loopback
+from services.addresses import is_loopback, with_port
 from services.configuration import (
     ENV_DELIMITER,
     Address,
@@ -63,7 +63,7 @@ class ControlPlaneSettings(BaseSettings):
     listen: Address = "127.0.0.1:7443"
     """host:port for gRPC; port 0 = any free one."""
     advertise: OptionalTarget = ""
-    """Where followers send callers to when this one leads; empty = `listen`."""
+    """Where followers send callers to when this one leads; empty = `listen`, with the port that it got."""
     name: str = Field(default_factory=socket.gethostname)
     """This control plane's name in logs and in the lease."""
     database: str = "sqlite:///heliostat.db"
@@ -113,10 +113,9 @@ class ControlPlaneSettings(BaseSettings):
         """True when only this machine can reach the port."""
         return is_loopback(self.listen)
 
-    @property
-    def advertised(self) -> str:
-        """Where callers reach this control plane."""
-        return self.advertise or self.listen
+    def advertised(self, port: int) -> str:
+        """Where callers reach this control plane, which listens on this port."""
+        return self.advertise or with_port(self.listen, port)
 
 
 def load_settings(path: Path | None = None, **given: Any) -> ControlPlaneSettings:

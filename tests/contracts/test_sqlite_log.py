@@ -38,4 +38,3 @@ def test_a_long_reader_keeps_the_log_and_stops_nobody(sqlite_url: str) -> None:
         assert opened.stores.usage.first_window() == at(0)
     finally:
         opened.close()
-

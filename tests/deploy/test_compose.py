@@ -97,7 +97,7 @@ def test_each_process_understands_its_environment(
             settings = load_settings()
         assert settings.tls is not None
         assert settings.name == name
-        assert settings.advertised == f"{name}:7443"
+        assert settings.advertised(7443) == f"{name}:7443"
         assert settings.database.startswith("postgresql+psycopg://")
         read_catalogue(settings.catalogue)
     for name in AGENTS:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,14 +10,9 @@ from pathlib import Path
 
 from services.agent.journal.operator import brake, set_brake
 from tests.builders import NOON
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_an_agent_runs_alone_and_ends_cleanly(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -66,6 +67,25 @@ async def test_a_follower_refuses_writes_and_names_the_leader() -> None:
             await follower.tick(Tick.REPLAN)
 
 
+async def test_a_leader_on_any_free_port_is_named_with_the_port_that_it_got() -> None:
+    feed = ChangeFeed()
+    changes: dict[str, Any] = {"stores": memory_stores(SystemClock(), feed), "feed": feed}
+    async with a_world(**changes) as leader, a_world(**changes) as follower:
+        error = await error_in(follower.client.set_mode(Mode.ACTIVE))
+        assert isinstance(error, NotLeader)
+        assert error.leader == leader.plane.address
+        assert not error.leader.endswith(":0")
+
+
+async def test_a_control_plane_that_may_not_lead_does_not_start() -> None:
+    leadership = Scripted()
+    leadership.error = SecondControlPlane("held by another")
+    stores = replace(memory_stores(SystemClock()), leadership=leadership)
+    with pytest.raises(SecondControlPlane):
+        async with a_world(stores=stores, lease=timedelta(milliseconds=1)):
+            raise AssertionError("it started")
+
+
 async def test_a_follower_serves_reads_and_watches() -> None:
     async with two_worlds() as (leader, follower):
         stream = follower.client.routing.WatchRoutes()
@@ -119,7 +139,7 @@ class Scripted:
 
 
 def a_leader(leadership: Scripted, term: timedelta = TERM) -> Leader:
-    return Leader(leadership, name="me", address="me:1", term=term)
+    return Leader(leadership, name="me", term=term)
 
 
 def test_a_second_control_plane_on_one_file_does_not_start() -> None:
@@ -127,14 +147,14 @@ def test_a_second_control_plane_on_one_file_does_not_start() -> None:
     leadership.error = SecondControlPlane("held by another")
     leader = a_leader(leadership, timedelta(milliseconds=1))
     with pytest.raises(SecondControlPlane):
-        leader.start()
+        leader.start("me:1")
     leader.stop()
 
 
 def test_a_lease_that_is_given_back_is_given_back_once() -> None:
     leadership = Scripted()
     leader = a_leader(leadership)
-    leader.start()
+    leader.start("me:1")
     assert leader.epoch() == 1
     leader.stop()
     leader.stop()
@@ -148,7 +168,7 @@ async def test_a_store_that_is_away_for_a_moment_costs_no_leadership(
 ) -> None:
     leadership = Scripted()
     leader = a_leader(leadership, timedelta(milliseconds=30))
-    leader.start()
+    leader.start("me:1")
     leadership.error = StorageUnavailable("the database does not answer")
     await until(lambda: "lease_not_renewed" in caplog.messages)
     assert leader.leading

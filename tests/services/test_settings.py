@@ -22,7 +22,13 @@ def test_defaults_work_on_one_machine() -> None:
     settings = load_settings()
     assert settings.loopback
     assert settings.tls is None
-    assert settings.advertised == settings.listen
+    assert settings.advertised(7443) == settings.listen
+
+
+def test_what_is_advertised_has_the_port_that_was_given_to_us() -> None:
+    assert load_settings(listen="127.0.0.1:0").advertised(50123) == "127.0.0.1:50123"
+    named = load_settings(listen="127.0.0.1:0", advertise="plane.example:7443")
+    assert named.advertised(50123) == "plane.example:7443"
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file(

@@ -1,4 +1,4 @@
-"""`heliostat serve`, `agent` and `demo`: hand over to the long-running processes.
+"""`heliostat serve` and `demo`: hand over to the long-running processes.
 
 Each process keeps its own settings and its own life; these commands pass on what was typed, which
 goes before the environment and the settings file.
@@ -6,33 +6,13 @@ goes before the environment and the settings file.
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from services.cli.figures import at
-from services.cli.output import Output
+from services.cli.asking import SettingsFile, given
 from services.cli.wiring import wired
-
-if TYPE_CHECKING:
-    from services.agent.settings import AgentSettings
-
-agent = typer.Typer(
-    invoke_without_command=True,
-    help="One region's agent; `pause` and `resume` are its own brake.",
-)
-
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", envvar="HELIOSTAT_SETTINGS", help="YAML file with settings."),
-]
-Region = Annotated[str, typer.Option("--region", help="The region that it speaks for.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="The agent's directory: journal and routing table."),
-]
 
 
 @wired
@@ -51,101 +31,7 @@ def serve(
     from services.control_plane.bootstrap import serve as run
     from services.control_plane.settings import load_settings
 
-    run(load_settings(settings, **_given(listen=listen, database=database, catalogue=catalogue)))
-
-
-@agent.callback()
-@wired
-def run_agent(
-    ctx: typer.Context,
-    region: Region = "",
-    driver: Annotated[str, typer.Option("--driver", help="aws or simulated.")] = "",
-    control_plane: Annotated[
-        list[str] | None, typer.Option(help="host:port of a control plane; may repeat.")
-    ] = None,
-    catalogue: Annotated[Path | None, typer.Option(help="The fleet catalogue.")] = None,
-    data_dir: DataDir = None,
-    settings: SettingsFile = None,
-) -> None:
-    """Run one region's agent until SIGTERM or Ctrl-C.
-
-    Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options go before both.
-    """
-    if ctx.invoked_subcommand is not None:
-        return
-    from services.agent.main import run
-
-    run(
-        _agent_settings(
-            settings,
-            region=region,
-            driver=driver,
-            control_planes=tuple(control_plane or ()),
-            catalogue=catalogue,
-            data_dir=data_dir,
-        )
-    )
-
-
-@agent.command()
-@wired
-def pause(
-    out: Output, region: Region = "", data_dir: DataDir = None, settings: SettingsFile = None
-) -> None:
-    """Pull the agent's own brake: it carries nothing out, with or without a control plane."""
-    from services.agent.main import pause as pull
-
-    pull(_agent_settings(settings, region=region, data_dir=data_dir), author=_author())
-    _say_brake(out, paused=True)
-
-
-@agent.command()
-@wired
-def resume(
-    out: Output, region: Region = "", data_dir: DataDir = None, settings: SettingsFile = None
-) -> None:
-    """Release the agent's own brake."""
-    from services.agent.main import resume as release
-
-    release(_agent_settings(settings, region=region, data_dir=data_dir), author=_author())
-    _say_brake(out, paused=False)
-
-
-@agent.command()
-@wired
-def status(
-    out: Output, region: Region = "", data_dir: DataDir = None, settings: SettingsFile = None
-) -> None:
-    """Whether the agent's own brake is pulled, by whom and since when."""
-    from services.agent.main import status as brake_of
-
-    brake = brake_of(_agent_settings(settings, region=region, data_dir=data_dir))
-    if out.as_json:
-        out.json(brake)
-        return
-    if not brake.paused:
-        out.say("The agent's brake is released.")
-        return
-    out.say(f"The agent is paused by {brake.author} since {at(brake.at)}.")
-
-
-@agent.command()
-@wired
-def adopt(
-    out: Output,
-    vm: Annotated[list[str], typer.Argument(help="VMs that the agent reports as unknown.")],
-    region: Region = "",
-    data_dir: DataDir = None,
-    settings: SettingsFile = None,
-) -> None:
-    """Ask the agent to take unknown VMs into the pools that their tags name."""
-    from services.agent.main import adopt as ask
-
-    ask(_agent_settings(settings, region=region, data_dir=data_dir), vm, author=_author())
-    if out.as_json:
-        out.json({"asked_for": vm})
-        return
-    out.say(f"Asked for {', '.join(vm)}; the agent looks at its next tick.")
+    run(load_settings(settings, **given(listen=listen, database=database, catalogue=catalogue)))
 
 
 @wired
@@ -184,34 +70,6 @@ def demo(
         speed=speed,
         seed=seed,
         keep=keep,
-        **_given(catalogue=catalogue, **({} if port is None else {"port": port})),
+        **given(catalogue=catalogue, **({} if port is None else {"port": port})),
     )
     raise typer.Exit(run(settings))
-
-
-def _agent_settings(path: Path | None, **options: Any) -> AgentSettings:
-    from services.agent.settings import load_agent_settings
-
-    return load_agent_settings(path, **_given(**options))
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that somebody typed; the others come from the environment, the file or defaults."""
-    return {name: value for name, value in options.items() if value not in (None, "", ())}
-
-
-def _author() -> str:
-    """Who sits at the keyboard, for the journal."""
-    try:
-        return f"local:{getpass.getuser()}"
-    except (OSError, KeyError):
-        return "local"
-
-
-def _say_brake(out: Output, *, paused: bool) -> None:
-    if out.as_json:
-        out.json({"paused": paused})
-        return
-    out.say(
-        "The agent is paused within a tick." if paused else "The agent works again within a tick."
-    )

@@ -1,0 +1,157 @@
+"""`heliostat agent`: one region's agent, and the brake that stands on its machine."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.asking import SettingsFile, given
+from services.cli.figures import at
+from services.cli.output import Output
+from services.cli.wiring import wired
+
+app = typer.Typer(
+    invoke_without_command=True,
+    help="One region's agent; `pause` and `resume` are its own brake.",
+)
+
+Region = Annotated[str, typer.Option("--region", help="The region that it speaks for.")]
+NeedlessRegion = Annotated[
+    str,
+    typer.Option("--region", hidden=True, help="Taken and not needed: the directory is enough."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="The agent's directory: journal and routing table."),
+]
+
+
+@app.callback()
+@wired
+def run_agent(
+    ctx: typer.Context,
+    region: Region = "",
+    driver: Annotated[str, typer.Option("--driver", help="aws or simulated.")] = "",
+    control_plane: Annotated[
+        list[str] | None, typer.Option(help="host:port of a control plane; may repeat.")
+    ] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="The fleet catalogue.")] = None,
+    data_dir: DataDir = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Run one region's agent until SIGTERM or Ctrl-C.
+
+    Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options go before both.
+    """
+    typed = given(
+        region=region,
+        driver=driver,
+        control_planes=tuple(control_plane or ()),
+        catalogue=catalogue,
+        data_dir=data_dir,
+    )
+    if ctx.invoked_subcommand is not None:
+        if typed:
+            raise typer.BadParameter(f"options go behind `agent {ctx.invoked_subcommand}`")
+        return
+    from services.agent.main import run
+    from services.agent.settings import load_agent_settings
+
+    run(load_agent_settings(settings, **typed))
+
+
+@app.command()
+@wired
+def pause(
+    out: Output,
+    data_dir: DataDir = None,
+    settings: SettingsFile = None,
+    region: NeedlessRegion = "",
+) -> None:
+    """Pull the agent's own brake: it carries nothing out, with or without a control plane."""
+    from services.agent.main import pause as pull
+
+    pull(_journal(settings, data_dir), author=_author())
+    _say_brake(out, paused=True)
+
+
+@app.command()
+@wired
+def resume(
+    out: Output,
+    data_dir: DataDir = None,
+    settings: SettingsFile = None,
+    region: NeedlessRegion = "",
+) -> None:
+    """Release the agent's own brake."""
+    from services.agent.main import resume as release
+
+    release(_journal(settings, data_dir), author=_author())
+    _say_brake(out, paused=False)
+
+
+@app.command()
+@wired
+def status(
+    out: Output,
+    data_dir: DataDir = None,
+    settings: SettingsFile = None,
+    region: NeedlessRegion = "",
+) -> None:
+    """Whether the agent's own brake is pulled, by whom and since when."""
+    from services.agent.main import status as brake_of
+
+    brake = brake_of(_journal(settings, data_dir))
+    if out.as_json:
+        out.json(brake)
+        return
+    if not brake.paused:
+        out.say("The agent's brake is released.")
+        return
+    out.say(f"The agent is paused by {brake.author} since {at(brake.at)}.")
+
+
+@app.command()
+@wired
+def adopt(
+    out: Output,
+    vm: Annotated[list[str], typer.Argument(help="VMs that the agent reports as unknown.")],
+    data_dir: DataDir = None,
+    settings: SettingsFile = None,
+    region: NeedlessRegion = "",
+) -> None:
+    """Ask the agent to take unknown VMs into the pools that their tags name."""
+    from services.agent.main import adopt as ask
+
+    ask(_journal(settings, data_dir), vm, author=_author())
+    if out.as_json:
+        out.json({"asked_for": vm})
+        return
+    out.say(f"Asked for {', '.join(vm)}; the agent looks at its next tick.")
+
+
+def _journal(settings: Path | None, data_dir: Path | None) -> Path:
+    """The agent's journal; nothing else of its settings need be known."""
+    from services.agent.settings import journal_of
+
+    return journal_of(settings, **given(data_dir=data_dir))
+
+
+def _author() -> str:
+    """Who sits at the keyboard, for the journal."""
+    try:
+        return f"local:{getpass.getuser()}"
+    except (OSError, KeyError):
+        return "local"
+
+
+def _say_brake(out: Output, *, paused: bool) -> None:
+    if out.as_json:
+        out.json({"paused": paused})
+        return
+    out.say(
+        "The agent is paused within a tick." if paused else "The agent works again within a tick."
+    )

@@ -1,0 +1,53 @@
+"""The agent's own brake from the command line: its directory says enough."""
+
+from pathlib import Path
+
+import pytest
+
+from services.agent.journal.file import JournalFile
+from services.agent.journal.operator import brake
+from tests.builders import NOON
+from tests.cli.running import heliostat
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    JournalFile.open(tmp_path / "journal.db", NOON, power_safe=False).close()
+    return tmp_path
+
+
+def test_the_brake_asks_for_nothing_but_the_directory(folder: Path) -> None:
+    ran = heliostat("agent", "pause", "--data-dir", folder)
+    assert ran.code == 0, ran.err
+    assert brake(folder / "journal.db").paused
+    assert heliostat("agent", "status", "--data-dir", folder, "--json").json["paused"] is True
+    assert heliostat("agent", "resume", "--data-dir", folder).code == 0
+    assert not brake(folder / "journal.db").paused
+
+
+def test_the_directory_may_stand_in_the_environment_or_a_whole_settings_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    ran = heliostat("agent", "pause", HELIOSTAT_AGENT_DATA_DIR=str(folder))
+    assert ran.code == 0, ran.err
+    file = tmp_path / "agent.yaml"
+    file.write_text(f"region: eastus\ndata_dir: {folder}\ntick: 5\n")
+    assert "is paused by" in heliostat("agent", "status", "--settings", file).out
+
+
+def test_a_region_is_taken_and_not_needed(folder: Path) -> None:
+    assert heliostat("agent", "pause", "--region", "eastus", "--data-dir", folder).code == 0
+    assert "--region" not in heliostat("agent", "pause", "--help").out
+
+
+def test_options_before_the_brake_would_name_another_agent_and_are_refused(folder: Path) -> None:
+    ran = heliostat("agent", "--data-dir", folder, "pause")
+    assert ran.code == 2
+    assert "agent pause" in ran.err
+    assert not brake(folder / "journal.db").paused
+
+
+def test_a_directory_without_a_journal_is_named(tmp_path: Path) -> None:
+    ran = heliostat("agent", "adopt", "i-1", "--data-dir", tmp_path / "nowhere")
+    assert ran.code == 69
+    assert "nowhere" in ran.err.replace("\n", "")

@@ -158,7 +158,8 @@ proto: setup ## Generate heliostat/v1 from proto/heliostat/v1
 .PHONY: lock
 lock: ## Resolve requirements.lock again from pyproject.toml (ARGS=--upgrade for newer versions)
 	@test -x $(BIN)/uv || { $(MAKE) .venv/.python && $(BIN)/pip install --quiet uv; }
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --extra server --extra aws --extra sim --extra dev \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command 'make lock' $(ARGS) pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock \

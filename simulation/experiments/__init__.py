@@ -1,0 +1,1 @@
+"""Experiments: many runs of a simulated world, compared fairly and kept so that nothing is lost."""

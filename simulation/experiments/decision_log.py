@@ -1,0 +1,87 @@
+"""Reads off a finished world what was ordered of which pool, why, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from heliostat.model.command import Command, RedeployOrder
+from heliostat.model.instants import Span, to_epoch
+from heliostat.model.names import PoolKey
+from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget
+from heliostat.ports.stores import Stores
+from simulation.experiments.result import DecisionRecord
+
+MOST_DECISIONS = 3000
+_ALL = 10_000_000
+
+
+def decisions_of(stores: Stores, span: Span) -> tuple[tuple[DecisionRecord, ...], int]:
+    """Orders and remarkable plans in order of time, at most MOST_DECISIONS, and how many were left out.
+
+    A plan is remarkable when it was not simply solved, or when its notes differ from the one before.
+    """
+    plans = {plan.version: plan for plan in stores.plans.plans(span, limit=_ALL)}
+    found = [*_orders(stores, span, plans), *_remarks(plans)]
+    found.sort(key=lambda one: (one.at, one.pool))
+    return tuple(found[:MOST_DECISIONS]), max(0, len(found) - MOST_DECISIONS)
+
+
+def _orders(stores: Stores, span: Span, plans: dict[int, CapacityPlan]) -> Iterator[DecisionRecord]:
+    for command in stores.outbox.commands(created=span, limit=_ALL):
+        plan = plans.get(command.plan_version)
+        for pool, target, moved in _parts(command):
+            told = plan.target(pool) if plan else None
+            yield DecisionRecord(
+                at=to_epoch(command.created_at),
+                pool=str(pool),
+                target=target,
+                before=told.current if told else target,
+                reason=(told.reason.summary if told else command.reason) + moved,
+                detail=_detail(told),
+                outcome=_outcome(command),
+            )
+
+
+def _parts(command: Command) -> Iterator[tuple[PoolKey, int, str]]:
+    """The pools of an order with their targets, and what a redeployment adds to the reason."""
+    order = command.order
+    if isinstance(order, RedeployOrder):
+        yield order.source, order.source_target, f" (redeployed to {order.destination})"
+        yield order.destination, order.destination_target, f" (redeployed from {order.source})"
+    else:
+        yield order.pool, order.target_replicas, ""
+
+
+def _detail(target: PoolTarget | None) -> str:
+    if target is None:
+        return ""
+    reason = target.reason
+    parts = (reason.binding and f"bound by {reason.binding}", reason.forecast, reason.clip)
+    return "; ".join(part for part in parts if part)
+
+
+def _outcome(command: Command) -> str:
+    words = [str(command.state), str(command.refusal or ""), command.outcome]
+    return ": ".join(dict.fromkeys(word for word in words if word))
+
+
+def _remarks(plans: dict[int, CapacityPlan]) -> Iterator[DecisionRecord]:
+    said: tuple[str, ...] = ()
+    for version in sorted(plans):
+        plan = plans[version]
+        told = () if plan.status is PlanStatus.SOLVED else (f"plan {plan.status}",)
+        short = tuple(
+            f"{one.demand} short of {one.requests_per_second:.3g}/s: {one.reason}"
+            for one in plan.shortages
+        )
+        notes = (*told, *plan.notes, *short)
+        if notes and notes != said:
+            yield DecisionRecord(
+                at=to_epoch(plan.created_at),
+                pool="",
+                target=0,
+                before=0,
+                reason=notes[0],
+                detail="; ".join(notes[1:]),
+            )
+        said = notes

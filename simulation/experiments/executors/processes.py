@@ -1,0 +1,162 @@
+"""Runs in worker processes that are kept from one call to the next, each fed over a pipe.
+
+Workers are spawned, never forked. The first one compiles alone; the others then find the compiled
+engine in the cache on disk. A worker ends with its pipe, so none outlives its starter.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from heliostat.clock import monotonic_seconds
+from heliostat.errors import HeliostatError, InvalidInput, WorkersUnavailable
+from simulation.experiments.executors.port import TellOf
+from simulation.experiments.live import Mark, live
+from simulation.experiments.result import Outcome
+from simulation.experiments.spec import RunSpec
+from simulation.experiments.warming import warm_up
+
+_SECONDS_BETWEEN_MARKS = 0.2
+_LAST_WORD_SECONDS = 5.0
+_Job = tuple[int, RunSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """A run that could not begin: an error of the experiment, not of a policy; as words, since not
+    every error survives a pipe."""
+
+    field: str
+    message: str
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    spec: RunSpec | None = None
+
+
+class Processes:
+    """Implements `Executor` on so many processes of this machine."""
+
+    def __init__(self, workers: int) -> None:
+        if workers < 1:
+            raise InvalidInput("workers", f"{workers} must be at least 1")
+        self._wanted = workers
+        self._workers: list[_Worker] = []
+
+    def run(self, specs: Sequence[RunSpec], tell: TellOf) -> Iterator[tuple[int, Outcome]]:
+        waiting: deque[_Job] = deque(enumerate(specs))
+        self._hire(min(self._wanted, len(specs)))
+        try:
+            for worker in self._workers:
+                _feed(worker, waiting)
+            while busy := {w.pipe: w for w in self._workers if w.spec is not None}:
+                for pipe in wait(list(busy)):
+                    assert isinstance(pipe, Connection), "only pipes are waited for"
+                    yield from self._hear(busy[pipe], waiting, tell)
+        except BaseException:
+            self.close()
+            raise
+
+    def process_ids(self) -> tuple[int, ...]:
+        """The workers that were hired, for whoever watches them."""
+        return tuple(worker.process.pid for worker in self._workers if worker.process.pid)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            if worker.spec is not None:
+                worker.process.terminate()
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(_LAST_WORD_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers = []
+
+    def _hire(self, wanted: int) -> None:
+        """As many workers as wanted; the very first warms up before the others start."""
+        context = multiprocessing.get_context("spawn")
+        while len(self._workers) < wanted:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs,), name="run", daemon=True)
+            process.start()
+            theirs.close()
+            worker = _Worker(process, ours)
+            self._workers.append(worker)
+            if len(self._workers) == 1:
+                self._receive(worker)
+
+    def _hear(
+        self, worker: _Worker, waiting: deque[_Job], tell: TellOf
+    ) -> Iterator[tuple[int, Outcome]]:
+        word = self._receive(worker)
+        if word is None:  # another worker's greeting
+            return
+        place, said = word
+        if isinstance(said, Mark):
+            tell(place, said)
+            return
+        worker.spec = None
+        if isinstance(said, _Raised):
+            raise InvalidInput(said.field, said.message)
+        _feed(worker, waiting)
+        yield place, said
+
+    def _receive(self, worker: _Worker) -> tuple[int, Mark | Outcome | _Raised] | None:
+        try:
+            word: tuple[int, Mark | Outcome | _Raised] | None = worker.pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join(_LAST_WORD_SECONDS)
+            raise WorkersUnavailable(
+                f"the worker process for {worker.spec or 'warming up'} ended with exit code "
+                f"{worker.process.exitcode}",
+                remedy="look for killed processes (memory?) and run the same again with fewer "
+                "workers; what was finished is kept",
+            ) from None
+        return word
+
+
+def _feed(worker: _Worker, waiting: deque[_Job]) -> None:
+    """Hand the next job to an idle worker."""
+    if waiting and worker.spec is None:
+        place, spec = waiting.popleft()
+        worker.spec = spec
+        # A worker that is gone is noticed where its answer is waited for.
+        with suppress(BrokenPipeError):
+            worker.pipe.send((place, spec))
+
+
+def _work(pipe: Connection) -> None:
+    """A worker's life. Ctrl-C is its starter's business; when the starter is gone, so is the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm_up()
+    with suppress(EOFError, OSError):
+        pipe.send(None)
+        while True:
+            place, spec = pipe.recv()
+            pipe.send((place, _lived(pipe, place, spec)))
+
+
+def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | _Raised:
+    told = monotonic_seconds()
+
+    def tell(mark: Mark) -> None:
+        nonlocal told
+        if monotonic_seconds() - told >= _SECONDS_BETWEEN_MARKS:
+            told = monotonic_seconds()
+            pipe.send((place, mark))
+
+    try:
+        return live(spec, tell)
+    except HeliostatError as error:
+        return _Raised(str(spec), str(error))

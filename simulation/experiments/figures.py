@@ -1,0 +1,66 @@
+"""A finished world's figures under dotted names, as the report has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from heliostat.model.demand import BUCKET
+from heliostat.model.instants import Span
+from heliostat.model.latency import LatencySketch, merged
+from heliostat.model.names import Tier
+from heliostat.model.usage import UsageQuery
+from heliostat.ports.stores import Stores
+from simulation.accounts import Accounts
+from simulation.experiments.foresight import forecast_wape
+from simulation.world import SimulatedWorld
+
+LATENCIES = ("ttft", "itl", "e2e")
+QUANTILES = (0.5, 0.95, 0.99)
+_ORDERED = ("bought", "redeployed", "released")
+"""What counts as a scale event; failures and refusals are nobody's decision."""
+
+
+def figures_of(
+    world: SimulatedWorld, span: Span, latencies: Mapping[str, LatencySketch]
+) -> dict[str, float | None]:
+    """Every figure of the run; None where it was not measured."""
+    figures = _of_accounts(world.accounts())
+    for name, sketch in latencies.items():
+        what, tier = name.split("/")
+        for level in QUANTILES:
+            figures[f"{what}_seconds.{tier}.p{level * 100:g}"] = sketch.quantile(level)
+    figures["forecast_wape"] = forecast_wape(world.stores, span)
+    return figures
+
+
+def latencies_of(stores: Stores, span: Span) -> dict[str, LatencySketch]:
+    """All requests' latencies by kind and tier, "ttft/interactive-fast" and so on.
+
+    As the gateways reported them: what fell into a hole of the telemetry is missing.
+    """
+    buckets = stores.usage.query(UsageQuery(span=span, bucket=BUCKET))
+    found: dict[str, LatencySketch] = {}
+    for what in LATENCIES:
+        for tier in Tier:
+            sketch = merged(getattr(b, what) for b in buckets if b.series.tier is tier)
+            if sketch is not None and sketch.count:
+                found[f"{what}/{tier}"] = sketch
+    return found
+
+
+def _of_accounts(accounts: Accounts) -> dict[str, float | None]:
+    told = accounts.as_mapping()
+    events = told.pop("scale_events")
+    told["scale_events"] = sum(events[kind] for kind in _ORDERED)
+    told["scale_events_by_kind"] = events
+    told.setdefault("evictions", None)
+    return dict(_flat("", told))
+
+
+def _flat(prefix: str, told: Mapping[Any, Any]) -> list[tuple[str, float | None]]:
+    flat: list[tuple[str, float | None]] = []
+    for key, value in told.items():
+        name = f"{prefix}{key}"
+        flat += _flat(f"{name}.", value) if isinstance(value, Mapping) else [(name, value)]
+    return flat

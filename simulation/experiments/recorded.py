@@ -1,0 +1,93 @@
+"""A history in a file: the fleet, its demand per minute, and what it assumes, to be lived again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from heliostat.catalogue import parse_catalogue
+from heliostat.errors import HeliostatError, InvalidInput
+from heliostat.model.instants import Span
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
+from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.experiments.scene import Scene
+
+SUFFIX = ".npz"
+_COLUMNS = tuple(column.name for column in fields(MinuteArrivals))
+
+
+def write_recorded(
+    path: Path,
+    *,
+    catalogue: Mapping[str, Any],
+    arrivals: ArrivalRates,
+    span: Span,
+    said: tuple[str, ...],
+) -> None:
+    """Keep a history; `catalogue` is the mapping that its file holds, `span` the part to live."""
+    demands = arrivals.demands
+    told = {
+        "catalogue": catalogue,
+        "start": arrivals.start.isoformat(),
+        "begins": span.start.isoformat(),
+        "ends": span.end.isoformat(),
+        "demands": [[demand.origin, demand.model, str(demand.tier)] for demand in demands],
+        "said": said,
+    }
+    kept: dict[str, Any] = {
+        column: np.stack([getattr(arrivals.by_demand[demand], column) for demand in demands])
+        for column in _COLUMNS
+    }
+    kept["told"] = np.array(json.dumps(told, sort_keys=True))
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as file:
+        np.savez_compressed(file, **kept)
+    beside.replace(path)
+
+
+def read_recorded(path: Path, name: str) -> Scene:
+    """The scenario in a file of ours. Raises InvalidInput, naming the file."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            told = json.loads(str(kept["told"]))
+            columns = {column: np.asarray(kept[column], np.float64) for column in _COLUMNS}
+        return _scene(told, columns, name)
+    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError, HeliostatError) as error:
+        raise InvalidInput(str(path), f"is no recorded history: {error}") from error
+
+
+def digest_of(path: Path) -> str:
+    """The file's content, as a name."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _scene(told: Mapping[str, Any], columns: Mapping[str, Any], name: str) -> Scene:
+    arrivals = ArrivalRates(
+        start=datetime.fromisoformat(told["start"]),
+        by_demand={
+            _demand(key): MinuteArrivals(**{column: columns[column][i] for column in _COLUMNS})
+            for i, key in enumerate(told["demands"])
+        },
+    )
+    return Scene(
+        name=name,
+        catalogue=parse_catalogue(told["catalogue"]),
+        begins=datetime.fromisoformat(told["begins"]),
+        ends=datetime.fromisoformat(told["ends"]),
+        arrivals=lambda _: arrivals,
+        said=tuple(told["said"]),
+    )
+
+
+def _demand(key: list[str]) -> DemandKey:
+    origin, model, tier = key
+    return DemandKey(origin=RegionName(origin), model=ModelName(model), tier=Tier.parse(tier))

@@ -1,0 +1,103 @@
+"""What determines a run, as values: where, who decides, with how much spare, by which chance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from heliostat.errors import InvalidInput
+
+ENGINES = ("fluid",)
+"""How requests are served: rates in (fast, approximate)."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _,.%+()-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneRef:
+    """Which scenario: a built-in's name or a file's path, and a digest of what the file says.
+
+    `path` is "" for a built-in one.
+    """
+
+    name: str
+    path: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySpec:
+    """Who decides, as asked for: `name` is what reports call it, `policy` what it is.
+
+    `headroom` None = whatever the experiment says. "" = the policy's own forecaster or router.
+    `guardrails` replace those of the catalogue, key by key.
+    """
+
+    name: str
+    policy: str
+    headroom: float | None = None
+    forecaster: str = ""
+    router: str = ""
+    guardrails: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InvalidInput(
+                "policy.name",
+                f"{self.name!r} is no name for a policy",
+                remedy="1 to 64 letters, digits, blanks and _,.%+()-",
+            )
+        if self.headroom is not None:
+            check_headroom(self.headroom)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """One run. Equal specs under equal code give equal results, but for their timing.
+
+    `recorded` = the capacity over time and every decision are kept for the page.
+    """
+
+    scene: SceneRef
+    policy: PolicySpec
+    headroom: float
+    seed: int
+    engine: str = "fluid"
+    recorded: bool = False
+
+    def __post_init__(self) -> None:
+        check_headroom(self.headroom)
+        if self.engine not in ENGINES:
+            raise InvalidInput(
+                "engine", f"{self.engine!r} is unknown", remedy=f"engines are {', '.join(ENGINES)}"
+            )
+        if self.seed < 0:
+            raise InvalidInput("seed", f"{self.seed} is negative")
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def key(self, code: str) -> str:
+        """A name of everything that determines the run, `code` being the code's fingerprint.
+
+        Where the file of a scenario lies and what a report calls the policy are left out.
+        """
+        told = self.as_mapping()
+        del told["scene"]["path"], told["policy"]["name"], told["policy"]["headroom"]
+        text = json.dumps([code, told], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def __str__(self) -> str:
+        return f"{self.policy.name} at headroom {self.headroom:g}, seed {self.seed}"
+
+
+def check_headroom(headroom: float) -> None:
+    """Raises InvalidInput unless it is a finite number that is not negative."""
+    if not (math.isfinite(headroom) and headroom >= 0):
+        raise InvalidInput(
+            "headroom", f"{headroom} is no headroom", remedy="0 or more; 0.25 = a quarter spare"
+        )

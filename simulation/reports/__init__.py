@@ -1,0 +1,1 @@
+"""What an experiment found, written down: one JSON document and one page for people."""

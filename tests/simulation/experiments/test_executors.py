@@ -1,0 +1,119 @@
+"""Every executor gives every spec the same outcome, and says when a worker is lost.
+
+Ray listens on loopback, so its tests are in tests/integration.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from heliostat.errors import InvalidInput, InvalidSettings, WorkersUnavailable
+from simulation.experiments.executors import Executor, make_executor
+from simulation.experiments.executors.processes import Processes
+from simulation.experiments.live import Mark
+from simulation.experiments.result import Outcome, RunResult
+from simulation.experiments.spec import RunSpec, SceneRef
+from tests.simulation.experiments.little import a_history, a_spec
+
+RAY = find_spec("ray") is not None
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneRef:
+    return a_history(tmp_path_factory.mktemp("scene"), minutes=20)
+
+
+@pytest.fixture(scope="module", params=["serial", "processes"])
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    made = make_executor(request.param, 2)
+    yield made
+    made.close()
+    made.close()
+
+
+def outcomes(executor: Executor, specs: list[RunSpec]) -> list[Outcome]:
+    """In the order of the specs, timing taken out."""
+    came = dict(executor.run(specs, lambda place, mark: None))
+    assert sorted(came) == list(range(len(specs)))
+    return [replace(came[place], cpu_seconds=0.0) for place in range(len(specs))]
+
+
+def three(scene: SceneRef) -> list[RunSpec]:
+    broken = replace(a_spec(scene).policy, guardrails=(("largest_step_in", -1.0),))
+    return [a_spec(scene), a_spec(scene, seed=2, recorded=True), a_spec(scene, policy=broken)]
+
+
+def test_outcomes_are_those_of_this_process(executor: Executor, scene: SceneRef) -> None:
+    assert outcomes(executor, three(scene)) == outcomes(make_executor("serial", 1), three(scene))
+
+
+def test_an_executor_can_be_asked_again(executor: Executor, scene: SceneRef) -> None:
+    (first,) = outcomes(executor, [a_spec(scene)])
+    (again,) = outcomes(executor, [a_spec(scene)])
+    assert isinstance(first, RunResult)
+    assert again == first
+    assert outcomes(executor, []) == []
+
+
+def test_a_run_that_cannot_begin_is_the_experiments_fault(
+    executor: Executor, scene: SceneRef
+) -> None:
+    gone = replace(scene, digest="another")
+    with pytest.raises(InvalidInput, match="changed"):
+        list(executor.run([a_spec(gone)], lambda place, mark: None))
+
+
+def test_marks_reach_the_caller_while_runs_go_on(tmp_path: Path) -> None:
+    scene = a_history(tmp_path, minutes=240)
+    told: list[tuple[int, Mark]] = []
+    workers = Processes(1)
+    try:
+        list(workers.run([a_spec(scene)], lambda place, mark: told.append((place, mark))))
+    finally:
+        workers.close()
+    assert told
+    assert all(place == 0 and 0 < mark.share <= 1 for place, mark in told)
+
+
+def test_a_worker_that_is_killed_is_said_and_the_next_call_hires_anew(scene: SceneRef) -> None:
+    workers = Processes(1)
+    try:
+        list(workers.run([a_spec(scene)], lambda place, mark: None))
+        for victim in workers.process_ids():
+            os.kill(victim, signal.SIGKILL)
+        with pytest.raises(WorkersUnavailable, match=r"seed 1 .*-9.*fewer workers"):
+            list(workers.run([a_spec(scene)], lambda place, mark: None))
+        assert len(list(workers.run([a_spec(scene)], lambda place, mark: None))) == 1
+    finally:
+        workers.close()
+
+
+def test_a_caller_that_stops_listening_leaves_no_worker_behind(scene: SceneRef) -> None:
+    workers = Processes(1)
+    runs = workers.run([a_spec(scene), a_spec(scene, seed=2)], lambda place, mark: None)
+    next(iter(runs))
+    (worker,) = workers.process_ids()
+    runs.close()  # type: ignore[attr-defined]  # it is a generator
+    assert workers.process_ids() == ()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_an_unknown_executor_lists_the_known() -> None:
+    with pytest.raises(InvalidInput, match="serial, processes, ray"):
+        make_executor("abacus", 1)
+    with pytest.raises(InvalidInput, match="workers"):
+        make_executor("processes", 0)
+
+
+@pytest.mark.skipif(RAY, reason="Ray is installed")
+def test_ray_that_is_not_installed_is_named_with_its_remedy() -> None:
+    with pytest.raises(InvalidSettings, match=r"heliostat\[ray\]"):
+        make_executor("ray", 1)

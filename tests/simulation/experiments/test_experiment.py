@@ -1,0 +1,223 @@
+"""From settings to a comparison, with runs that are only pretended."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heliostat.errors import InvalidInput
+from simulation.experiments.comparison import against
+from simulation.experiments.experiment import Experiment, Findings, conduct
+from simulation.experiments.folder import RunFolder
+from simulation.experiments.laboratory import Laboratory
+from simulation.experiments.live import Mark
+from simulation.experiments.result import Outcome
+from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
+from simulation.experiments.sweep import Sweep
+from tests.simulation.experiments.little import (
+    HELIOSTAT,
+    REACTIVE,
+    Pretender,
+    a_failure,
+    a_history,
+    a_result,
+    an_experiment,
+)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> SceneRef:
+    return a_history(tmp_path)
+
+
+def needs(threshold: float) -> Callable[[RunSpec], Outcome]:
+    """99 % is kept from that headroom on; each seed costs a little more than the one before."""
+
+    def outcome(spec: RunSpec) -> Outcome:
+        kept = 0.995 if spec.headroom >= threshold else 0.98
+        return a_result(attainment=kept, billed=100 * (1 + spec.headroom) + spec.seed)
+
+    return outcome
+
+
+def found(experiment: Experiment, outcome: Callable[[RunSpec], Outcome]) -> Findings:
+    return conduct(experiment, Laboratory(Pretender(outcome), RunFolder(path=None, code="code")))
+
+
+def test_every_policy_is_compared_at_its_own_cheapest_setting_that_reaches(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        return needs(0.1 if spec.policy == HELIOSTAT else 0.8)(spec)
+
+    ours, theirs = found(an_experiment(scene, headroom=Sweep()), outcome).contests
+    assert ours.reached
+    assert theirs.reached
+    assert ours.chosen is not None
+    assert theirs.chosen is not None
+    assert 0.1 <= ours.chosen <= 0.15
+    assert 0.8 <= theirs.chosen <= 0.9
+    billed = against(ours, theirs, "gpu_hours_billed")
+    assert billed is not None
+    assert billed.estimate.mean == pytest.approx(100 * (ours.chosen - theirs.chosen))
+    assert billed.excludes_zero
+
+
+def test_all_points_of_the_frontier_stay(scene: SceneRef) -> None:
+    (one, _) = found(an_experiment(scene, headroom=Sweep()), needs(0.2)).contests
+    headrooms = [point.headroom for point in one.points]
+    assert headrooms == sorted(headrooms)
+    assert len(headrooms) > len(Sweep().grid)
+    assert all(sorted(point.results) == [1, 2] for point in one.points)
+
+
+def test_a_policy_that_never_reaches_is_reported_at_its_nearest_miss(scene: SceneRef) -> None:
+    one, _ = found(an_experiment(scene, headroom=Sweep()), needs(99.0)).contests
+    assert not one.reached
+    assert one.chosen == 0.0  # all attain the same, so the cheapest
+    assert one.point is not None
+
+
+def test_a_policy_that_fails_keeps_the_others_in_the_report(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        return a_failure() if spec.policy == HELIOSTAT else needs(0.2)(spec)
+
+    ours, theirs = found(an_experiment(scene, headroom=Sweep()), outcome).contests
+    assert ours.chosen is None
+    assert ours.point is None
+    assert {seed for _, seed, _ in ours.failures} == {1, 2}
+    assert theirs.reached
+    assert against(ours, theirs, "gpu_hours_billed") is None
+
+
+def test_a_setting_at_which_one_seed_fails_is_not_chosen(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        return a_failure() if (spec.headroom, spec.seed) == (0.3, 2) else needs(0.2)(spec)
+
+    one, _ = found(an_experiment(scene, headroom=Sweep()), outcome).contests
+    assert one.chosen is not None
+    assert one.chosen > 0.3
+    assert [(headroom, seed) for headroom, seed, _ in one.failures] == [(0.3, 2)]
+
+
+def test_one_headroom_is_one_point_and_a_policys_own_goes_before_it(scene: SceneRef) -> None:
+    own = PolicySpec(name="own", policy="reactive", headroom=0.7)
+    one, other = found(an_experiment(scene, policies=(REACTIVE, own)), needs(0.6)).contests
+    assert [point.headroom for point in one.points] == [0.5]
+    assert not one.reached
+    assert [point.headroom for point in other.points] == [0.7]
+    assert other.reached
+
+
+def test_only_the_first_seed_is_recorded(scene: SceneRef) -> None:
+    pretender = Pretender(needs(0.2))
+    conduct(an_experiment(scene), Laboratory(pretender, RunFolder(path=None, code="code")))
+    assert {spec.seed for spec in pretender.ran if spec.recorded} == {1}
+    assert {spec.seed for spec in pretender.ran} == {1, 2}
+
+
+def test_the_cheapest_may_be_cheapest_in_dollars(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        return a_result(billed=100 + spec.headroom, cost_dollars=100 - spec.headroom)
+
+    by_hours = found(an_experiment(scene, headroom=Sweep()), outcome).contests[0]
+    dollars = an_experiment(scene, headroom=Sweep(), cheapest_in="dollars")
+    by_dollars = found(dollars, outcome).contests[0]
+    assert by_hours.chosen == 0.0
+    assert by_dollars.chosen == 1.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"policies": ()}, "policy"),
+        ({"policies": (REACTIVE, REACTIVE)}, "name of its own"),
+        ({"policies": (PolicySpec(name="x", policy="magic"),)}, "magic"),
+        ({"policies": (PolicySpec(name="x", policy="reactive", guardrails=(("z", 1.0),)),)}, "'z'"),
+        ({"seeds": ()}, "seeds"),
+        ({"seeds": (1, 1)}, "seeds"),
+        ({"attainment": 0.0}, "attainment"),
+        ({"attainment": 1.01}, "attainment"),
+        ({"cheapest_in": "euros"}, "gpu-hours"),
+        ({"headroom": -1.0}, "headroom"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(
+    scene: SceneRef, changes: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(InvalidInput, match=word):
+        an_experiment(scene, **changes)
+
+
+# --- the laboratory -------------------------------------------------------------------------
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.runs, self.marks, self.found, self.made = 0, 0, 0, 0
+
+    def asked(self, runs: int) -> None:
+        self.runs += runs
+
+    def marked(self, spec: RunSpec, mark: Mark) -> None:
+        self.marks += 1
+
+    def done(self, spec: RunSpec, outcome: Outcome, *, found: bool) -> None:
+        self.found += found
+        self.made += not found
+
+
+def test_what_was_finished_before_is_not_run_again(scene: SceneRef, tmp_path: Path) -> None:
+    experiment, pretender, heard = an_experiment(scene), Pretender(needs(0.2)), Heard()
+    first = conduct(experiment, Laboratory(pretender, RunFolder(path=tmp_path, code="code")))
+    assert len(pretender.ran) == 4
+    laboratory = Laboratory(pretender, RunFolder(path=tmp_path, code="code"), heard)
+    assert conduct(experiment, laboratory) == first
+    assert len(pretender.ran) == 4
+    assert (heard.runs, heard.found, heard.made, heard.marks) == (4, 4, 0, 0)
+
+
+def test_more_seeds_later_run_only_the_new_ones(scene: SceneRef, tmp_path: Path) -> None:
+    pretender = Pretender(needs(0.2))
+    for seeds in ((1,), (1, 2, 3)):
+        conduct(
+            an_experiment(scene, seeds=seeds),
+            Laboratory(pretender, RunFolder(path=tmp_path, code="code")),
+        )
+    assert sorted((s.policy.name, s.seed) for s in pretender.ran) == [
+        (name, seed) for name in ("heliostat", "reactive") for seed in (1, 2, 3)
+    ]
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_experiment_goes_on_where_it_was(scene: SceneRef, tmp_path: Path) -> None:
+    ran = 0
+
+    def dies(spec: RunSpec) -> Outcome:
+        nonlocal ran
+        ran += 1
+        if ran == 3:
+            raise Killed
+        return needs(0.2)(spec)
+
+    experiment = an_experiment(scene, headroom=Sweep())
+    with pytest.raises(Killed):
+        conduct(experiment, Laboratory(Pretender(dies), RunFolder(path=tmp_path, code="code")))
+    pretender = Pretender(needs(0.2))
+    resumed = conduct(experiment, Laboratory(pretender, RunFolder(path=tmp_path, code="code")))
+    whole = found(experiment, needs(0.2))
+    assert resumed == whole
+    assert len(pretender.ran) == len(whole.outcomes) - 2
+
+
+def test_policies_that_differ_in_name_alone_share_their_runs(scene: SceneRef) -> None:
+    pretender = Pretender(needs(0.2))
+    twins = (REACTIVE, PolicySpec(name="twin", policy="reactive"))
+    findings = conduct(
+        an_experiment(scene, policies=twins),
+        Laboratory(pretender, RunFolder(path=None, code="code")),
+    )
+    assert len(pretender.ran) == 2
+    assert findings.contests[0].points == findings.contests[1].points

@@ -1,0 +1,169 @@
+"""One run, lived: figures, records, and what a policy does that breaks it off."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heliostat.errors import InvalidInput
+from heliostat.model.instants import Span
+from simulation.experiments.live import Mark, live
+from simulation.experiments.recorded import write_recorded
+from simulation.experiments.result import (
+    RunFailure,
+    RunResult,
+    outcome_as_mapping,
+    outcome_of,
+)
+from simulation.experiments.scenes import UnknownScenario, known_scenes, load_scene, scene_ref
+from simulation.experiments.spec import SceneRef
+from tests.builders import MINUTE, NOON, catalogue_mapping
+from tests.simulation.experiments.little import (
+    HELIOSTAT,
+    a_history,
+    a_spec,
+    little_arrivals,
+)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneRef:
+    return a_history(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture(scope="module")
+def lived(scene: SceneRef) -> RunResult:
+    outcome = live(a_spec(scene, recorded=True))
+    assert isinstance(outcome, RunResult)
+    return outcome
+
+
+def test_a_run_leaves_every_figure_behind(lived: RunResult) -> None:
+    figures = lived.figures
+    assert figures["offered"] == lived.requests == 4 * 60 * 240
+    assert figures["gpu_hours_billed"]
+    assert figures["slo_attainment_overall"]
+    assert figures["slo_attainment.interactive-normal"] is None
+    assert figures["ttft_seconds.interactive-fast.p50"]
+    assert figures["forecast_wape"] is None
+    assert figures["scale_events"] == sum(
+        figures[f"scale_events_by_kind.{kind}"] or 0
+        for kind in ("bought", "redeployed", "released")
+    )
+
+
+def test_the_record_adds_up_to_the_accounts(lived: RunResult) -> None:
+    record = lived.record
+    assert record is not None
+    hours = record.step_seconds / 3600
+    billed = sum(
+        pool.gpus * (ready + overhead) * hours
+        for pool in record.pools.values()
+        for ready, overhead in zip(pool.ready, pool.overhead, strict=True)
+    )
+    idle = sum(
+        pool.gpus * (ready - busy) * hours
+        for pool in record.pools.values()
+        for ready, busy in zip(pool.ready, pool.busy, strict=True)
+    )
+    assert billed == pytest.approx(lived.figures["gpu_hours_billed"], rel=1e-3)
+    assert idle == pytest.approx(lived.figures["idle_gpu_hours"], rel=1e-3)
+    offered = sum(sum(tier.offered) for tier in record.tiers.values())
+    assert offered == lived.figures["offered"]
+
+
+def test_every_order_is_in_the_record_with_its_reason(lived: RunResult) -> None:
+    record = lived.record
+    assert record is not None
+    ordered = [one for one in record.decisions if one.pool]
+    assert ordered
+    assert all(one.reason and one.outcome for one in ordered)
+    assert any("busy" in one.reason and one.target != one.before for one in ordered)
+    assert [one.at for one in record.decisions] == sorted(one.at for one in record.decisions)
+
+
+def test_a_result_survives_json(lived: RunResult) -> None:
+    assert outcome_of(json.loads(json.dumps(outcome_as_mapping(lived)))) == lived
+
+
+def test_the_same_spec_gives_the_same_result_but_for_timing(
+    scene: SceneRef, lived: RunResult
+) -> None:
+    again = live(a_spec(scene, recorded=True))
+    assert isinstance(again, RunResult)
+    assert replace(again, cpu_seconds=lived.cpu_seconds) == lived
+
+
+def test_forecasts_are_scored_against_what_came(scene: SceneRef) -> None:
+    outcome = live(a_spec(scene, policy=HELIOSTAT))
+    assert isinstance(outcome, RunResult)
+    assert outcome.record is None
+    wape = outcome.figures["forecast_wape"]
+    # Demand doubles at the beginning, which no forecast knew: it is off at first, not for good.
+    assert wape is not None
+    assert 0 < wape < 1
+
+
+def test_more_headroom_costs_more(scene: SceneRef, lived: RunResult) -> None:
+    roomy = live(a_spec(scene, headroom=1.5))
+    assert isinstance(roomy, RunResult)
+    assert (roomy.figures["gpu_hours_billed"] or 0) > (lived.figures["gpu_hours_billed"] or 0)
+
+
+def test_a_run_tells_how_far_it_is(scene: SceneRef) -> None:
+    marks: list[Mark] = []
+    live(a_spec(scene), marks.append)
+    assert marks[-1].at == NOON + 60 * MINUTE
+    assert marks[-1].share == 1.0
+    assert [mark.share for mark in marks] == sorted(mark.share for mark in marks)
+    assert marks[-1].requests == 4 * 60 * 240
+
+
+def test_a_run_that_breaks_off_names_the_instant_and_the_error(tmp_path: Path) -> None:
+    path = tmp_path / "short.npz"
+    write_recorded(
+        path,
+        catalogue=catalogue_mapping(),
+        arrivals=little_arrivals(minutes=10),
+        span=Span(NOON, NOON + 20 * MINUTE),
+        said=(),
+    )
+    outcome = live(a_spec(scene_ref(str(path))))
+    assert isinstance(outcome, RunFailure)
+    assert outcome.at == "2026-03-02T12:11:00Z"
+    assert "nothing is known of 2026-03-02T12:10" in outcome.error
+    assert "estate.py" in outcome.where
+
+
+# --- scenarios ------------------------------------------------------------------------------
+
+
+def test_a_history_comes_back_from_its_file(scene: SceneRef) -> None:
+    read = load_scene(scene)
+    assert (read.begins, read.ends) == (NOON, NOON + 60 * MINUTE)
+    assert read.said == ("Made for a test.",)
+    was, now = little_arrivals(), read.arrivals(7)
+    assert now.demands == was.demands
+    assert now.start == was.start
+    for demand in was.demands:
+        assert np.array_equal(was.by_demand[demand].offered, now.by_demand[demand].offered)
+
+
+def test_a_scenario_that_nobody_knows_lists_those_that_there_are() -> None:
+    with pytest.raises(UnknownScenario, match=known_scenes()[0]):
+        scene_ref("atlantis")
+
+
+def test_a_file_that_changes_while_runs_go_on_is_refused(tmp_path: Path) -> None:
+    scene = a_history(tmp_path)
+    a_history(tmp_path, requests=7)
+    with pytest.raises(InvalidInput, match="changed"):
+        load_scene(scene)
+
+
+def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_text("no archive")
+    with pytest.raises(InvalidInput, match=r"x\.npz.*no recorded history"):
+        load_scene(scene_ref(str(tmp_path / "x.npz")))

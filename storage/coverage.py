@@ -25,8 +25,8 @@ class Coverage:
 
     def reported(self, origin: RegionName) -> None:
         """Say that an origin reported at some time, perhaps outside the span."""
-        size = self.steps * self._step_minutes
-        self._minutes.setdefault(origin, np.zeros(size, np.bool_))
+        if origin not in self._minutes:
+            self._minutes[origin] = np.zeros(self.steps * self._step_minutes, np.bool_)
 
     def add(self, origin: RegionName, bucket_start: int, mask: int) -> None:
         """Add 15 minutes from `bucket_start` (epoch seconds): bit i of `mask` is minute i."""

@@ -14,7 +14,7 @@ from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import EVERYWHERE, DemandKey, RegionName
 from storage.coverage import Coverage
 from storage.demand import demand_series, whole_steps
-from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, combine, fold, no_buckets
+from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, combine, fold
 
 LIVE_FOR = timedelta(minutes=10)
 """A source that was not heard of for so long no longer holds the watermark back."""
@@ -31,8 +31,8 @@ class UsageSource(Protocol):
         """Which minutes each origin reported."""
         ...
 
-    def folded(self, span: Span) -> Mapping[int, Table]:
-        """The folded 15-minute buckets inside the span that are up to date, by start."""
+    def folded(self, span: Span) -> Table:
+        """The folded 15-minute buckets inside the span that are up to date, in any order."""
         ...
 
     def open_buckets(self, span: Span) -> tuple[int, ...]:
@@ -67,7 +67,9 @@ class DemandReader:
             self._check_minutes_kept(span)
             folded = fold(self._source.minutes(span), above, length, start)
         else:
-            folded = combine(self._quarters(span, above), length, start)
+            folded = self._quarters(span, above)
+            if length > BUCKET_SECONDS:
+                folded = combine(folded, length, start)
         return demand_series(folded, keys, self._source.coverage(span, step), span, step)
 
     def token_mixes(self, span: Span) -> tuple[TokenMix, ...]:
@@ -95,20 +97,19 @@ class DemandReader:
         return tuple(found)
 
     def _quarters(self, span: Span, above: Mapping[int, int]) -> Table:
-        """All 15-minute buckets of a span that starts and ends on them."""
-        tables = list(self._source.folded(span).values())
-        tables += [
+        """All 15-minute buckets of a span that starts and ends on them, each once."""
+        fresh = [
             fold(self._source.minutes(run), above, BUCKET_SECONDS)
             for run in runs(self._source.open_buckets(span))
         ]
-        return _joined(tables)
+        return np.concatenate([self._source.folded(span), *fresh])
 
     def _mixed(self, span: Span, above: Mapping[int, int]) -> Table:
         middle = _whole_buckets(span)
         edges = [Span(span.start, middle.start), Span(middle.end, span.end)]
         kept = [edge for edge in edges if to_epoch(edge.start) >= self._source.pruned_before()]
         parts = [fold(self._source.minutes(edge), above, BUCKET_SECONDS) for edge in kept]
-        return _joined([self._quarters(middle, above), *parts])
+        return np.concatenate([self._quarters(middle, above), *parts])
 
     def _check_minutes_kept(self, span: Span) -> None:
         if to_epoch(span.start) < self._source.pruned_before():
@@ -184,7 +185,3 @@ def runs(starts: Sequence[int], most: int = 96) -> Iterator[Span]:
         run.append(start)
     if run:
         yield Span(from_epoch(run[0]), from_epoch(run[-1] + BUCKET_SECONDS))
-
-
-def _joined(tables: list[Table]) -> Table:
-    return np.concatenate(tables) if tables else no_buckets()

@@ -22,7 +22,7 @@ from heliostat.model.usage import (
 )
 from storage import summing
 from storage.coverage import Coverage
-from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, fold, minute_rows
+from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, fold, minute_rows, table_of
 from storage.notify import ChangeFeed, Topic
 from storage.reading import (
     DemandReader,
@@ -63,7 +63,7 @@ class MemoryUsage:
         self._durable: dict[tuple[str, int], int] = {}
         self._windows: dict[int, dict[tuple[UsageSeries, str], _Window]] = {}
         self._roll_ups: dict[int, dict[UsageSeries, UsageBucket]] = {}
-        self._folded: dict[int, Table] = {}
+        self._folded: dict[int, bytes] = {}
         self._masks: dict[RegionName, dict[int, int]] = {}
         self._reported_until: dict[tuple[RegionName, str], int] = {}
         self._keys: dict[DemandKey, int] = {}
@@ -169,7 +169,8 @@ class MemoryUsage:
             rolled.series: rolled
             for rolled in summing.regrouped(self._minute_buckets(query), span, query.bucket)
         }
-        self._folded[bucket] = fold(self.minutes(span), aggregates(self.keys()), BUCKET_SECONDS)
+        folded = fold(self.minutes(span), aggregates(self.keys()), BUCKET_SECONDS)
+        self._folded[bucket] = folded.tobytes()
         self._open.discard(bucket)
 
     # --- for the reader ------------------------------------------------------------------------
@@ -186,12 +187,12 @@ class MemoryUsage:
                     coverage.add(origin, bucket, masks[bucket])
         return coverage
 
-    def folded(self, span: Span) -> Mapping[int, Table]:
-        return {
-            bucket: self._folded[bucket]
+    def folded(self, span: Span) -> Table:
+        return table_of(
+            self._folded[bucket]
             for bucket in bucket_starts(span)
             if bucket in self._folded and bucket not in self._open
-        }
+        )
 
     def open_buckets(self, span: Span) -> tuple[int, ...]:
         return tuple(sorted(self._open.intersection(bucket_starts(span))))

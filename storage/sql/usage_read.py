@@ -47,13 +47,11 @@ class SqlUsageSource:
             coverage.add(RegionName(origin), bucket, minutes)
         return coverage
 
-    def folded(self, span: Span) -> Mapping[int, Table]:
+    def folded(self, span: Span) -> Table:
         c = demand_folds.c
         stale = select(usage_open_buckets.c.bucket_start)
-        rows = select(c.bucket_start, c.rows).where(
-            touching(c.bucket_start, span), c.bucket_start.not_in(stale)
-        )
-        return {start: table_of([packed]) for start, packed in self._connection.execute(rows)}
+        rows = select(c.rows).where(touching(c.bucket_start, span), c.bucket_start.not_in(stale))
+        return table_of(self._connection.execute(rows).scalars())
 
     def open_buckets(self, span: Span) -> tuple[int, ...]:
         start = usage_open_buckets.c.bucket_start

@@ -23,8 +23,13 @@ from planning.reactive import ReactiveSettings
 from planning.routing import SeventyPercentRouter
 from planning.settings import PlannerSettings
 from simulation.accounts import Accounts
-from simulation.bootstrap import Policy, heliostat_policy, reactive_policy, simulated_world
-from simulation.fluid.engine import FluidEngine
+from simulation.bootstrap import (
+    Policy,
+    fluid_engine_without_sketches,
+    heliostat_policy,
+    reactive_policy,
+    simulated_world,
+)
 from simulation.workload.synthesis import synthesise
 
 SEEDS = (1, 2)
@@ -90,7 +95,7 @@ def live_through(catalogue: FleetCatalogue, policy: Policy, seed: int) -> Accoun
         policy=policy,
         seed=seed,
         settings=_AHEAD,
-        engine=FluidEngine(catalogue, arrivals, with_sketches=False),
+        engine=fluid_engine_without_sketches,
     )
     world.run_until(_BEGINS + timedelta(hours=HOURS))
     return world.accounts()

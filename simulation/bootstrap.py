@@ -1,33 +1,24 @@
-"""Wires simulated worlds: the only module of this room that knows concrete stores, drivers and policies."""
+"""Wires simulated worlds: with `policies/`, all in this room that knows concrete stores and deciders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from forecasting.accuracy import AccuracyScorer
-from forecasting.forecaster import SeasonalForecaster
-from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteppedClock
 from heliostat.loops.agent import AgentLoop
-from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
+from heliostat.loops.control import ControlLoop, ControlSettings
 from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
 from heliostat.model.governance import Mode, ModeSetting
 from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName, VmTypeName
-from heliostat.ports.deciding import CapacityPlanner, Router
+from heliostat.ports.deciding import Router
 from heliostat.ports.stores import Stores
-from planning.explain import PerturbingExplainer
-from planning.guard import CatalogueGuard
-from planning.planner import HeliostatPlanner
 from planning.reactive import ReactivePlanner, ReactiveSettings
-from planning.routing.baselines import NearestRouter
-from planning.routing.router import WaterFillingRouter
-from planning.settings import PlannerSettings
-from planning.strategies import Immediate
 from simulation.arrivals import ArrivalRates
 from simulation.driver import SimulatedDriver
 from simulation.engine import EngineModel
@@ -36,27 +27,29 @@ from simulation.fluid.engine import FluidEngine
 from simulation.history import past_batches
 from simulation.journal import MemoryJournal
 from simulation.link import DirectLink
+from simulation.policies.heliostat import heliostat_policy
+from simulation.policies.policy import Policy
+from simulation.policies.registry import PLUGINS, policy_named
+from simulation.policies.watched import watched
 from simulation.start import first_fleet
 from simulation.troubles import CloudTroubles
-from simulation.world import Rhythm, SimulatedAgent, SimulatedWorld
+from simulation.world import SimulatedAgent, SimulatedWorld
 from storage.memory import memory_stores
+
+__all__ = [
+    "POLICIES",
+    "EngineMaker",
+    "Policy",
+    "Workplace",
+    "fluid_engine",
+    "fluid_engine_without_sketches",
+    "heliostat_policy",
+    "reactive_policy",
+    "simulated_world",
+]
 
 AUTHOR = "simulation"
 _FOR_GOOD = timedelta(days=36500)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """Who decides in a world, and how often it is asked."""
-
-    deciders: Deciders
-    rhythm: Rhythm
-
-
-def heliostat_policy(catalogue: FleetCatalogue, settings: PlannerSettings | None = None) -> Policy:
-    """The house's own planner and router on its fast forecasts."""
-    planner = HeliostatPlanner(settings, stopwatch=_no_stopwatch)
-    return Policy(deciders=_deciders(catalogue, planner, WaterFillingRouter()), rhythm=Rhythm())
 
 
 def reactive_policy(
@@ -64,21 +57,43 @@ def reactive_policy(
     settings: ReactiveSettings | None = None,
     router: Router | None = None,
 ) -> Policy:
-    """Today's practice at its best setting: thresholds on utilisation every minute, requests to the
-    nearest region, no forecast.
-
-    `benchmarks/policies.py` is the sweep behind the defaults.
-    """
-    return Policy(
-        deciders=_deciders(catalogue, ReactivePlanner(settings), router or NearestRouter()),
-        rhythm=Rhythm(forecasts=None, scores=None, plans=timedelta(minutes=1)),
-    )
+    """Today's practice with these thresholds; `benchmarks/policies.py` is the sweep behind the defaults."""
+    policy = policy_named("reactive", catalogue)
+    deciders = replace(policy.deciders, planner=ReactivePlanner(settings))
+    if router is not None:
+        deciders = replace(deciders, router=router)
+    return replace(policy, deciders=deciders)
 
 
 POLICIES: Mapping[str, Callable[[FleetCatalogue], Policy]] = {
-    "heliostat": heliostat_policy,
-    "reactive": reactive_policy,
+    name: partial(policy_named, name) for name in PLUGINS
 }
+"""Every policy at its default setting, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Workplace:
+    """What an engine is made for: a fleet, its demand by minute, and how its replicas work.
+
+    In a recast fleet all of it has the recast names.
+    """
+
+    catalogue: FleetCatalogue
+    arrivals: ArrivalRates
+    policy: Policy
+
+
+EngineMaker = Callable[[Workplace], EngineModel]
+
+
+def fluid_engine(workplace: Workplace) -> EngineModel:
+    """Rates in, goodput and latency out."""
+    return FluidEngine(workplace.catalogue, workplace.arrivals)
+
+
+def fluid_engine_without_sketches(workplace: Workplace) -> EngineModel:
+    """The same for runs of which only the accounts are wanted."""
+    return FluidEngine(workplace.catalogue, workplace.arrivals, with_sketches=False)
 
 
 def simulated_world(
@@ -89,7 +104,7 @@ def simulated_world(
     policy: Policy,
     seed: int,
     settings: ControlSettings | None = None,
-    engine: EngineModel | None = None,
+    engine: EngineMaker = fluid_engine,
     fleet: Mapping[PoolKey, int] | None = None,
     troubles: Mapping[RegionName, CloudTroubles] | None = None,
     warm_vms: Mapping[VmTypeName, int] | None = None,
@@ -98,19 +113,23 @@ def simulated_world(
     """A world at `begins`, with the arrivals before it as recorded history.
 
     It can run to the end of the arrivals. `fleet` are the replicas that stand at the beginning, by
-    default what the first hour needs. Same arguments, same run.
+    default what the first hour needs. Same arguments, same run. A policy that raises or answers
+    nonsense breaks the run off with PolicyFailed.
     """
+    fleet = first_fleet(catalogue, arrivals, begins) if fleet is None else fleet
+    if policy.recast is not None:
+        catalogue, arrivals = policy.recast.catalogue, policy.recast.arrivals(arrivals)
+        fleet = policy.recast.fleet(fleet, first_fleet(catalogue, arrivals, begins))
+    deciders = watched(policy.name, policy.deciders)
     clock = SteppedClock(begins)
     stores = memory_stores(clock)
     settings = settings or ControlSettings()
     epoch = _lead(stores)
-    loop = ControlLoop(
-        stores=stores, catalogue=catalogue, deciders=policy.deciders, settings=settings
-    )
+    loop = ControlLoop(stores=stores, catalogue=catalogue, deciders=deciders, settings=settings)
     forecasts = ForecastLoop(
         stores=stores,
-        forecaster=policy.deciders.forecaster,
-        scorer=policy.deciders.scorer,
+        forecaster=deciders.forecaster,
+        scorer=deciders.scorer,
         settings=settings.forecasts,
     )
     desk = ManualDesk(
@@ -125,12 +144,12 @@ def simulated_world(
     _remember(stores, arrivals, begins)
     estate = Estate(
         catalogue=catalogue,
-        engine=engine or FluidEngine(catalogue, arrivals),
+        engine=engine(Workplace(catalogue=catalogue, arrivals=arrivals, policy=policy)),
         seed=seed,
         troubles=troubles,
         warm_vms=warm_vms,
     )
-    estate.stand(first_fleet(catalogue, arrivals, begins) if fleet is None else fleet, begins)
+    estate.stand(fleet, begins)
     return SimulatedWorld(
         clock=clock,
         epoch=epoch,
@@ -142,24 +161,6 @@ def simulated_world(
         agents={name: _agent(estate, name, stores, loop) for name in estate.regions},
         rhythm=policy.rhythm,
     )
-
-
-def _deciders(catalogue: FleetCatalogue, planner: CapacityPlanner, router: Router) -> Deciders:
-    zones = {region.name: region.time_zone for region in catalogue.regions}
-    return Deciders(
-        forecaster=SeasonalForecaster(ForecasterSettings(zones=zones)),
-        scorer=AccuracyScorer(),
-        planner=planner,
-        explainer=PerturbingExplainer(stopwatch=_no_stopwatch),
-        strategy=Immediate(),
-        guard=CatalogueGuard(),
-        router=router,
-    )
-
-
-def _no_stopwatch() -> float:
-    """Real time has no place in a report that must be the same each time."""
-    return 0.0
 
 
 def _lead(stores: Stores) -> int:

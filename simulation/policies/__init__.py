@@ -1,0 +1,1 @@
+"""Who decides in a simulated world: one module a policy, one line in `registry`."""

@@ -1,0 +1,49 @@
+"""Kubernetes with KEDA: replicas = ceil(requests ÷ target), with the public defaults of the autoscaler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heliostat.catalogue import FleetCatalogue
+from planning.pool_rules import PoolRulePlanner
+from planning.rivals.hpa import HpaMetric, HpaRule, HpaSettings
+from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
+from simulation.policies.routers import NEAREST
+from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+
+DEFAULT_HEADROOM = 0.43
+
+
+@dataclass(frozen=True, slots=True)
+class _Keda:
+    name: str
+    metric: HpaMetric
+
+    def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+        headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
+        rule = HpaRule(HpaSettings(headroom=headroom, metric=self.metric))
+        return Policy(
+            name=self.name,
+            deciders=make_deciders(catalogue, options, PoolRulePlanner(rule), router=NEAREST),
+            rhythm=EVERY_MINUTE,
+            local=local_policy(options),
+            lends=options.lends,
+        )
+
+
+KEDA = PolicyPlugin(
+    name="keda",
+    summary="the horizontal autoscaler's formula on requests in flight per replica",
+    make=_Keda("keda", HpaMetric.IN_FLIGHT),
+    headroom="the target is what a replica has in flight at 1/(1+h) of its throughput",
+    default_headroom=DEFAULT_HEADROOM,
+    sweep=(0.05, 0.11, 0.18, 0.25, 0.43, 0.67, 1.0),
+)
+KEDA_QUEUE = PolicyPlugin(
+    name="keda-queue",
+    summary="the same formula on requests that wait, as many deployments have it",
+    make=_Keda("keda-queue", HpaMetric.QUEUE),
+    headroom="as keda, but that many requests wait per replica",
+    default_headroom=DEFAULT_HEADROOM,
+    sweep=(0.43, 1.0, 3.0, 9.0, 19.0),
+)

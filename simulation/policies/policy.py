@@ -1,0 +1,78 @@
+"""What a policy is to a simulated world, and what may be asked of the plug-in that makes one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import InvalidInput
+from heliostat.loops.control import Deciders
+from heliostat.ports.forecasts import Forecaster
+from simulation.arrivals import ArrivalRates
+from simulation.local_policy import LocalPolicy, Order
+from simulation.policies.recast import Recast
+from simulation.world import Rhythm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Policy:
+    """Who decides in a world, how often it is asked, and how replicas work meanwhile.
+
+    `recast`: it lives in a fleet of other names (siloed pools); None = in the catalogue's own.
+    `lends`: released VMs are lent to the spot market and taken back first.
+    """
+
+    deciders: Deciders
+    rhythm: Rhythm
+    name: str = "unnamed"
+    local: LocalPolicy = field(default_factory=LocalPolicy)
+    recast: Recast | None = None
+    lends: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PolicyOptions:
+    """What an experiment may ask of any policy; nothing asked = the policy's own best setting.
+
+    `headroom`: it holds 1 + headroom times the capacity that it believes to be needed; each plug-in says
+    what that means for it. `forecaster` and `router` are names; `oracle` is what the forecaster of
+    that name stands for. `local` replaces how replicas work, `order` only the order of the queue.
+    `history` is what had arrived before the run, for rules that are set from it.
+    """
+
+    headroom: float | None = None
+    forecaster: str = ""
+    router: str = ""
+    oracle: Forecaster | None = None
+    local: LocalPolicy | None = None
+    order: Order | None = None
+    history: ArrivalRates | None = None
+    lends: bool = False
+
+    def __post_init__(self) -> None:
+        if self.headroom is not None and not (math.isfinite(self.headroom) and self.headroom >= 0):
+            raise InvalidInput(
+                "headroom", f"{self.headroom} is no headroom", remedy="0 or more; 0.25 = a quarter"
+            )
+
+
+PolicyMaker = Callable[[FleetCatalogue, PolicyOptions], Policy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPlugin:
+    """A policy on the shelf: its name, what it is, how it is made, and what its headroom means.
+
+    `default_headroom` is the setting that `PolicyOptions()` gives; `sweep` are the headrooms worth trying.
+    `fluid` says what the fluid engine cannot show of it ("" = it shows all).
+    """
+
+    name: str
+    summary: str
+    make: PolicyMaker
+    headroom: str
+    default_headroom: float
+    sweep: tuple[float, ...]
+    fluid: str = ""

@@ -1,0 +1,75 @@
+"""SageServe: the integer programme on the hour, and three ways to move towards it.
+
+LT-I at once, LT-U when utilisation says so, LT-UA past it when demand is far off the forecast. Requests
+are routed by the 70 % rule; released VMs may be lent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.ports.deciding import ScalingStrategy
+from planning.rivals.hourly import HourlySageServe, HourlySettings
+from planning.sageserve import SageServeSettings
+from planning.strategies import ForecastGap, Immediate, UtilisationGated
+from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
+from simulation.policies.routers import SEVENTY
+from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
+from simulation.world import Rhythm
+
+RHYTHM = Rhythm(forecasts=timedelta(minutes=60), scores=None, plans=timedelta(minutes=1))
+"""Forecasts on the hour; asked every minute, for strategies look at utilisation as it is."""
+LEVEL = 0.95
+OWN_SHARE = 0.8
+StrategyMaker = Callable[[FleetCatalogue], ScalingStrategy]
+
+
+@dataclass(frozen=True, slots=True)
+class _SageServe:
+    name: str
+    strategy: StrategyMaker
+    default_headroom: float
+
+    def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+        headroom = self.default_headroom if options.headroom is None else options.headroom
+        settings = HourlySettings(
+            programme=SageServeSettings(own_share=OWN_SHARE, level=LEVEL), headroom=headroom
+        )
+        planner = HourlySageServe(settings, stopwatch=no_stopwatch)
+        return Policy(
+            name=self.name,
+            deciders=make_deciders(
+                catalogue, options, planner, router=SEVENTY, strategy=self.strategy(catalogue)
+            ),
+            rhythm=RHYTHM,
+            local=local_policy(options),
+            lends=options.lends,
+        )
+
+
+def _plugin(name: str, summary: str, strategy: StrategyMaker) -> PolicyPlugin:
+    return PolicyPlugin(
+        name=name,
+        summary=summary,
+        make=_SageServe(name, strategy, 0.25),
+        headroom="the programme covers (1+h) times the forecast peak, replicas at full throughput",
+        default_headroom=0.25,
+        sweep=(0.0, 0.11, 0.25, 0.43, 0.67, 1.0),
+        fluid="batch requests held back until replicas are below 60 % busy",
+    )
+
+
+LT_I = _plugin("lt-i", "SageServe's programme, applied at once", lambda _: Immediate())
+LT_U = _plugin(
+    "lt-u",
+    "SageServe's programme, approached when utilisation is above 70 % or below 30 %",
+    lambda _: UtilisationGated(),
+)
+LT_UA = _plugin(
+    "lt-ua",
+    "as lt-u, and past the programme when demand is far off the forecast",
+    lambda catalogue: ForecastGap(catalogue=catalogue),
+)

@@ -1,0 +1,146 @@
+"""Stands between a world and its policy: what raises or answers nonsense breaks off, by name and instant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.loops.control import Deciders
+from heliostat.loops.sound import check_plan, check_tables
+from heliostat.model.demand import DemandSeries
+from heliostat.model.fleet import Fleet
+from heliostat.model.forecast import Champion, Forecast
+from heliostat.model.plan import CapacityPlan, PoolTarget
+from heliostat.model.routing import RoutingTable
+from heliostat.ports.deciding import (
+    CapacityPlanner,
+    PlanningProblem,
+    Router,
+    RoutingProblem,
+    ScalingStrategy,
+)
+from heliostat.ports.forecasts import Forecaster
+from simulation.policies.failure import PolicyFailed
+
+
+def watched(name: str, deciders: Deciders) -> Deciders:
+    """The same deciders; whatever the policy's own raise, or say that cannot be acted upon, becomes
+    PolicyFailed. The guard and the scorer are the house's."""
+    return replace(
+        deciders,
+        forecaster=_WatchedForecaster(name, deciders.forecaster),
+        planner=_WatchedPlanner(name, deciders.planner),
+        strategy=_WatchedStrategy(name, deciders.strategy),
+        router=_WatchedRouter(name, deciders.router),
+    )
+
+
+@contextmanager
+def _answering(policy: str, at: datetime, who: str) -> Iterator[None]:
+    try:
+        yield
+    # A plug-in may raise anything; whatever it is, the run ends there and says whose fault it was.
+    except Exception as error:
+        told = str(error) or "nothing said"
+        raise PolicyFailed(
+            policy, at, f"its {who} failed: {type(error).__name__}: {told}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedPlanner:
+    policy: str
+    planner: CapacityPlanner
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        with _answering(self.policy, problem.at, "planner"):
+            plan = self.planner.plan(problem)
+            check_plan(plan, problem.catalogue)
+            _check_targets(plan.targets)
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedStrategy:
+    policy: str
+    strategy: ScalingStrategy
+
+    def apply(self, plan: CapacityPlan, fleet: Fleet, now: datetime) -> tuple[PoolTarget, ...]:
+        with _answering(self.policy, now, "strategy"):
+            targets = self.strategy.apply(plan, fleet, now)
+            _check_targets(targets)
+            if [target.pool for target in targets] != [target.pool for target in plan.targets]:
+                raise ValueError("its targets are not those of the plan, pool by pool")
+        return targets
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedRouter:
+    policy: str
+    router: Router
+
+    def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
+        with _answering(self.policy, problem.at, "router"):
+            tables = self.router.route(problem)
+            check_tables(tables, problem.catalogue, problem.fleet)
+            _check_whole(tables, problem.catalogue)
+        return tables
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedForecaster:
+    policy: str
+    forecaster: Forecaster
+
+    def forecast(
+        self,
+        series: Sequence[DemandSeries],
+        *,
+        issued_at: datetime,
+        horizon: timedelta,
+        champions: Sequence[Champion] = (),
+    ) -> tuple[Forecast, ...]:
+        with _answering(self.policy, issued_at, "forecaster"):
+            forecasts = self.forecaster.forecast(
+                series, issued_at=issued_at, horizon=horizon, champions=champions
+            )
+            for forecast in forecasts:
+                _check_rates(forecast)
+        return forecasts
+
+    def select(
+        self, series: Sequence[DemandSeries], *, issued_at: datetime, horizon: timedelta
+    ) -> tuple[Champion, ...]:
+        with _answering(self.policy, issued_at, "forecaster"):
+            return self.forecaster.select(series, issued_at=issued_at, horizon=horizon)
+
+
+def _check_targets(targets: Sequence[PoolTarget]) -> None:
+    """Counts are whole numbers, which NaN and 2.5 are not; negative ones the value refuses itself."""
+    for target in targets:
+        for count in (target.replicas, *target.path):
+            if type(count) is not int or count < 0:
+                raise ValueError(f"{target.pool} would get {count!r} replicas")
+
+
+def _check_whole(tables: Sequence[RoutingTable], catalogue: FleetCatalogue) -> None:
+    """Every origin has its table, every model and tier its entry."""
+    lacking = {region.name for region in catalogue.regions} - {table.origin for table in tables}
+    if lacking:
+        raise ValueError(f"no table for {', '.join(sorted(lacking))}")
+    asked = {(model.name, spec.tier) for model in catalogue.models for spec in model.tiers}
+    for table in tables:
+        missing = asked - {(entry.model, entry.tier) for entry in table.entries}
+        if missing:
+            model, tier = min(missing)
+            raise ValueError(f"the table of {table.origin} says nothing of {model}/{tier}")
+
+
+def _check_rates(forecast: Forecast) -> None:
+    for row in (*forecast.mean, *forecast.peak):
+        if row and not (math.isfinite(sum(row)) and min(row) >= 0):
+            raise ValueError(f"the forecast of {forecast.key} holds a rate that is none")

@@ -1,4 +1,4 @@
-"""Fits any trace to a fleet: two weeks of history and a day of load for its regions, models and tiers.
+"""Fits any trace to a fleet: history and days of load for its regions, models and tiers.
 
 Nothing is changed silently: every step that is not in the file comes back as a sentence.
 """
@@ -6,23 +6,25 @@ Nothing is changed silently: every step that is not in the file comes back as a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from numpy.random import SeedSequence
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.model.instants import Span
+from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import DemandKey
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload import sentences
+from simulation.workload.clocks import offset_minutes
 from simulation.workload.load import LoadedTrace
 from simulation.workload.model_demand import FittingFrame, model_demand
+from simulation.workload.series import LoadSeries
 from simulation.workload.stretch import DAY, plan_stretch
-from simulation.workload.synthesis import check_level, synthesis_sentences, synthesise
+from simulation.workload.synthesis import synthesis_sentences, synthesise
 from simulation.workload.tenancy import assign_homes
 from simulation.workload.usable import source_clock, usable_series
+from simulation.workload.wanted import HISTORY_DAYS, FleetDemand, WantedDemand
 
-HISTORY_DAYS = 14
 _LENGTHS_ONLY = (
     "Only the lengths of requests are the trace's own: hours and weekdays are synthesised from the "
     "shapes that SageServe publishes."
@@ -47,14 +49,25 @@ def synthesised_demand(
     history_days: int = HISTORY_DAYS,
 ) -> FittedDemand:
     """History and a day without any trace. Raises InvalidInput."""
+    wanted = WantedDemand(
+        begins=day_start, busy_replicas=busy_replicas, seed=seed, history_days=history_days
+    )
+    return _split(synthesise_for(catalogue, wanted), day_start)
+
+
+def synthesise_for(catalogue: FleetCatalogue, wanted: WantedDemand) -> FleetDemand:
+    """The wanted demand without any trace. Raises InvalidInput."""
     arrivals = synthesise(
         catalogue,
-        start=day_start - timedelta(days=history_days),
-        days=history_days + 1,
-        busy_replicas=busy_replicas,
-        seed=seed,
+        start=wanted.start,
+        days=wanted.all_days,
+        busy_replicas=wanted.busy_replicas,
+        seed=wanted.seed,
+        mix=wanted.mix,
+        seconds_of=wanted.seconds_of,
     )
-    return _split(arrivals, day_start, list(synthesis_sentences(catalogue, busy_replicas, seed)))
+    said = synthesis_sentences(catalogue, wanted.busy_replicas, wanted.seed)
+    return FleetDemand(arrivals=arrivals, said=said)
 
 
 def fit_to_demo(
@@ -66,43 +79,71 @@ def fit_to_demo(
     seed: int,
     history_days: int = HISTORY_DAYS,
 ) -> FittedDemand:
-    """History and a day out of a trace, at a level that keeps `busy_replicas` per model busy.
+    """History and a day out of a trace. Raises InvalidTrace when the trace holds no load, InvalidInput."""
+    wanted = WantedDemand(
+        begins=day_start, busy_replicas=busy_replicas, seed=seed, history_days=history_days
+    )
+    return _split(fit_to_fleet(trace, catalogue, wanted), day_start)
 
-    The level counts over all regions in the busiest hour (see `sizing`). Holes stay NaN. The same
-    arguments give the same minutes. Raises InvalidTrace when the trace holds no load, InvalidInput.
+
+def fit_to_fleet(
+    trace: LoadedTrace, catalogue: FleetCatalogue, wanted: WantedDemand
+) -> FleetDemand:
+    """The wanted demand out of a trace, at the wanted level. Holes stay NaN.
+
+    Dates are kept where the trace covers them in every region, else weekdays. Raises InvalidTrace
+    when the trace holds no load, InvalidInput.
     """
-    check_level(busy_replicas)
     series, said = usable_series(trace)
-    start = day_start - timedelta(days=history_days)
-    stretch = plan_stretch(series[0].span, (history_days + 1) * DAY)
+    offset, clock = source_clock(trace, series[0], wanted.start)
+    stretch = plan_stretch(
+        series[0].span, wanted.all_days * DAY, _dated(series[0], catalogue, wanted.start, offset)
+    )
     homes = assign_homes(series, catalogue)
-    offset, clock = source_clock(trace, series[0], start)
     frame = FittingFrame(
         trace=trace,
         catalogue=catalogue,
         series=series,
         stretch=stretch,
         homes=homes,
-        start=start,
+        wanted=wanted,
+        laws=wanted.laws(catalogue),
         source_offset_minutes=offset,
     )
     by_demand: dict[DemandKey, MinuteArrivals] = {}
     scales: list[str] = []
-    for index, seeds in enumerate(SeedSequence(seed).spawn(len(catalogue.models))):
-        arrivals, scale = model_demand(frame, index, busy_replicas, seeds)
+    for index, seeds in enumerate(SeedSequence(wanted.seed).spawn(len(catalogue.models))):
+        arrivals, scale = model_demand(frame, index, seeds)
         by_demand |= arrivals
         scales.append(f"{catalogue.models[index].name} × {scale:.3g}")
     said += [stretch.sentence if trace.series else _LENGTHS_ONLY, homes.sentence]
     said += [clock] if stretch.period else []
     said += sentences.said_of_lengths(series)
-    said += sentences.said_of_level(series[0].step, busy_replicas, scales, seed)
+    said += sentences.said_of_level(series[0].step, wanted, scales)
     said += sentences.said_of_holes(by_demand)
-    return _split(ArrivalRates(start=start, by_demand=by_demand), day_start, said)
+    return FleetDemand(
+        arrivals=ArrivalRates(start=wanted.start, by_demand=by_demand), said=tuple(said)
+    )
 
 
-def _split(arrivals: ArrivalRates, day_start: datetime, said: list[str]) -> FittedDemand:
+def _dated(
+    series: LoadSeries, catalogue: FleetCatalogue, start: datetime, source_offset_minutes: int
+) -> tuple[int, ...]:
+    """How many minutes the wanted start lies after the series' own, by local clocks, per region.
+
+    () when the series has no date.
+    """
+    if series.start is None:
+        return ()
+    first = to_epoch(series.start) // 60 + source_offset_minutes
+    wanted = to_epoch(start) // 60
+    return tuple(wanted + offset_minutes(region, start) - first for region in catalogue.regions)
+
+
+def _split(demand: FleetDemand, day_start: datetime) -> FittedDemand:
+    arrivals = demand.arrivals
     return FittedDemand(
         history=arrivals.within(Span(arrivals.start, day_start)),
         day=arrivals.within(Span(day_start, arrivals.span.end)),
-        said=tuple(said),
+        said=demand.said,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,19 +13,19 @@ from numpy.typing import NDArray
 from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
 from heliostat.errors import InvalidTrace
 from heliostat.model.instants import to_epoch
-from heliostat.model.names import DemandKey, Tier
+from heliostat.model.names import DemandKey, ModelName, Tier
 from simulation.arrivals import MinuteArrivals
 from simulation.workload import sentences
 from simulation.workload.cells import CellLoad, cell_load
 from simulation.workload.clocks import offset_minutes
 from simulation.workload.load import LoadedTrace
 from simulation.workload.published import ModelShape, model_shape
-from simulation.workload.quantiles import draw_sums
+from simulation.workload.quantiles import LengthLaws, draw_sums
 from simulation.workload.series import LoadSeries
-from simulation.workload.sizing import model_replica_seconds
-from simulation.workload.stretch import DAY, Stretch
-from simulation.workload.synthesis import lengths_of, minute_shape, tier_shares
+from simulation.workload.stretch import Stretch
+from simulation.workload.synthesis import minute_shape, tier_shares
 from simulation.workload.tenancy import Homes
+from simulation.workload.wanted import WantedDemand
 
 Column = NDArray[np.float64]
 
@@ -38,21 +39,22 @@ class FittingFrame:
     series: list[LoadSeries]
     stretch: Stretch
     homes: Homes
-    start: datetime
+    wanted: WantedDemand
+    laws: Mapping[ModelName, LengthLaws]
     source_offset_minutes: int
 
     @property
-    def days(self) -> int:
-        return self.stretch.wanted // DAY
+    def start(self) -> datetime:
+        return self.wanted.start
 
 
 def model_demand(
-    frame: FittingFrame, index: int, busy_replicas: float, seed: SeedSequence
+    frame: FittingFrame, index: int, seed: SeedSequence
 ) -> tuple[dict[DemandKey, MinuteArrivals], float]:
     """One model's demand in every region, and by what its part of the trace was multiplied.
 
-    `index` is the model's place in the catalogue, `busy_replicas` its level in the busiest hour.
-    Raises InvalidTrace when the trace holds no load for it.
+    `index` is the model's place in the catalogue. Raises InvalidTrace when the trace holds no load
+    for it.
     """
     model, shape = frame.catalogue.models[index], model_shape(index)
     rngs = {
@@ -65,12 +67,12 @@ def model_demand(
     expected = {
         (region, tier): _expected(frame, region, shape, tier, share, load, rngs[region])
         for region, load in loads.items()
-        for tier, share in tier_shares(model).items()
+        for tier, share in tier_shares(model, frame.wanted.mix).items()
     }
-    scale = busy_replicas / _busy_at_peak(frame, model, loads, expected)
+    scale = frame.wanted.busy_replicas / _busy_at_peak(frame, model, loads, expected)
     arrivals = {
         DemandKey(origin=region.name, model=model.name, tier=tier): _draw(
-            mean * scale, loads[region], shape, rngs[region]
+            mean * scale, loads[region], frame.laws[model.name], rngs[region]
         )
         for (region, tier), mean in expected.items()
     }
@@ -101,7 +103,7 @@ def _expected(
     mean = load.requests * share * frame.homes.weights[region.name]
     if frame.stretch.period:
         return mean
-    return mean * minute_shape(region, shape, tier, frame.start, frame.days, rng)
+    return mean * minute_shape(region, shape, tier, frame.start, frame.wanted.all_days, rng)
 
 
 def _busy_at_peak(
@@ -118,7 +120,7 @@ def _busy_at_peak(
     )
     busy = np.zeros(frame.stretch.wanted)
     for (_, tier), mean in expected.items():
-        busy += np.nan_to_num(mean) / 60 * model_replica_seconds(model, tier, lengths)
+        busy += np.nan_to_num(mean) / 60 * frame.wanted.seconds_of(model, tier, lengths)
     peak = float(busy.reshape(-1, 60).mean(axis=1).max())
     if peak <= 0:
         raise InvalidTrace(
@@ -127,8 +129,8 @@ def _busy_at_peak(
     return peak
 
 
-def _draw(mean: Column, load: CellLoad, shape: ModelShape, rng: Generator) -> MinuteArrivals:
-    """Counts round their means; lengths round the minute's own mean, spread as the model's published."""
+def _draw(mean: Column, load: CellLoad, laws: LengthLaws, rng: Generator) -> MinuteArrivals:
+    """Counts round their means; lengths round the minute's own mean, spread as the model's law says."""
     holes = np.isnan(mean)
     offered = np.where(holes, np.nan, rng.poisson(np.nan_to_num(mean)))
     requests = np.where(load.requests > 0, load.requests, np.nan)
@@ -139,9 +141,7 @@ def _draw(mean: Column, load: CellLoad, shape: ModelShape, rng: Generator) -> Mi
             law.relative_variance,
             rng,
         )
-        for column, law in zip(
-            (load.input_tokens, load.output_tokens), lengths_of(shape), strict=True
-        )
+        for column, law in zip((load.input_tokens, load.output_tokens), laws, strict=True)
     ]
     return MinuteArrivals(offered=offered, input_tokens=tokens[0], output_tokens=tokens[1])
 

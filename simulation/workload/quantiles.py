@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -45,6 +46,13 @@ class QuantileLaw:
     def relative_variance(self) -> float:
         """Variance ÷ mean² of what is drawn."""
         return float(self.at(_GRID).var()) / self.mean**2
+
+
+class LengthLaws(NamedTuple):
+    """How long the prompts and the outputs of a model's requests are, in tokens."""
+
+    prompt: QuantileLaw
+    output: QuantileLaw
 
 
 def draw_sums(

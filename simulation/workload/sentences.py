@@ -11,8 +11,8 @@ from heliostat.catalogue import ModelSpec
 from heliostat.model.names import DemandKey, Tier
 from simulation.arrivals import MinuteArrivals
 from simulation.workload.cells import Mix
-from simulation.workload.published import TIER_SHARES
 from simulation.workload.series import LoadSeries, mean_lengths, observed
+from simulation.workload.wanted import WantedDemand
 
 
 def mean_mix(series: Sequence[LoadSeries], model: ModelSpec) -> Mix:
@@ -46,9 +46,7 @@ def said_of_lengths(series: Sequence[LoadSeries]) -> list[str]:
     return said
 
 
-def said_of_level(
-    step: timedelta, busy_replicas: float, scales: Sequence[str], seed: int
-) -> list[str]:
+def said_of_level(step: timedelta, wanted: WantedDemand, scales: Sequence[str]) -> list[str]:
     """How counts were drawn, split by tier and scaled."""
     said: list[str] = []
     if step > timedelta(minutes=1):
@@ -56,11 +54,12 @@ def said_of_level(
             f"Bins of {step.total_seconds() / 60:g} minutes hold no minutes: straight lines join them, "
             "and each minute's count is drawn round the line."
         )
-    tiers = ", ".join(f"{tier} {TIER_SHARES[tier]:.0%}" for tier in Tier)
+    total = sum(wanted.mix.values())
+    tiers = ", ".join(f"{tier} {wanted.mix.get(tier, 0.0) / total:.0%}" for tier in Tier)
     said.append(f"Tiers are not in the trace: requests are split {tiers}.")
     said.append(
-        f"Scaled so that {busy_replicas:g} replicas per model are busy in the busiest hour "
-        f"({', '.join(scales)}); counts and lengths are drawn round that, seed {seed}."
+        f"Scaled so that {wanted.busy_replicas:g} replicas per model are busy in the busiest hour "
+        f"({', '.join(scales)}); counts and lengths are drawn round that, seed {wanted.seed}."
     )
     return said
 

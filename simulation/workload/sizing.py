@@ -6,6 +6,8 @@ and the engine's business.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from heliostat.catalogue import ModelSpec
 from heliostat.errors import InvalidInput
 from heliostat.model.engine import EngineLaw
@@ -13,6 +15,8 @@ from heliostat.model.names import Tier, VmTypeName
 
 Lengths = tuple[float, float]
 """Mean prompt and output tokens of a request."""
+SecondsOf = Callable[[ModelSpec, Tier, Lengths], float]
+"""Replica-seconds that a request of a tier takes."""
 
 
 def reference_vm_type(model: ModelSpec) -> VmTypeName:

@@ -5,6 +5,7 @@ Weekdays stay weekdays where the series holds a week, hours stay hours where it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,16 +26,27 @@ HOUR = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """How a series becomes minutes: `period` minutes of it are used, 0 = it holds no whole day."""
+    """How a series becomes minutes: `period` minutes of it are used, 0 = it holds no whole day.
+
+    `dated`: the wanted minutes are those of the same dates, none is used twice.
+    """
 
     period: int
     wanted: int
     sentence: str
+    dated: bool = False
 
 
-def plan_stretch(span: timedelta, wanted: int) -> Stretch:
-    """How to get `wanted` minutes out of a series of that span."""
+def plan_stretch(span: timedelta, wanted: int, aheads: Sequence[int] = ()) -> Stretch:
+    """How to get `wanted` minutes out of a series of that span.
+
+    `aheads` are the places of the first wanted minute in the series by its date, in every region;
+    () when it has none.
+    """
     minutes = int(span.total_seconds() // 60)
+    if aheads and min(aheads) >= 0 and max(aheads) + wanted <= minutes:
+        said = "The trace holds the wanted dates: each local minute is that minute of the trace."
+        return Stretch(period=minutes, wanted=wanted, sentence=said, dated=True)
     days = minutes // DAY
     need = wanted // DAY
     if days >= 7:
@@ -67,6 +79,9 @@ def places(stretch: Stretch, ahead: int) -> tuple[Index, Index]:
 
     `ahead` is how many minutes the first wanted one lies after the series' first, on local clocks.
     """
+    if stretch.dated:
+        at = ahead + np.arange(stretch.wanted, dtype=np.int64)
+        return at, np.zeros_like(at)
     cycle = WEEK if stretch.period >= WEEK else DAY
     at = ahead % cycle + np.arange(stretch.wanted, dtype=np.int64)
     return at % stretch.period, at // stretch.period

@@ -6,6 +6,7 @@ a given number of replicas is busy in the peak hour.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
@@ -19,10 +20,12 @@ from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload import published
 from simulation.workload.clocks import HOUR, local_hours
 from simulation.workload.published import ModelShape, model_shape, region_shares
-from simulation.workload.quantiles import QuantileLaw, draw_sums, law_of_lengths
-from simulation.workload.sizing import model_replica_seconds
+from simulation.workload.quantiles import LengthLaws, QuantileLaw, draw_sums, law_of_lengths
+from simulation.workload.sizing import SecondsOf, model_replica_seconds
 
 Column = NDArray[np.float64]
+TierMix = Mapping[Tier, float]
+"""How requests fall on the tiers, as weights; a tier that is not named gets none."""
 
 MINUTES_PER_HOUR = 60
 HOURS_PER_WEEK = 168
@@ -33,22 +36,32 @@ MOST_BUSY = 1_000_000
 
 
 def synthesise(
-    catalogue: FleetCatalogue, *, start: datetime, days: int, busy_replicas: float, seed: int
+    catalogue: FleetCatalogue,
+    *,
+    start: datetime,
+    days: int,
+    busy_replicas: float,
+    seed: int,
+    mix: TierMix = published.TIER_SHARES,
+    seconds_of: SecondsOf = model_replica_seconds,
 ) -> ArrivalRates:
     """Offered requests and tokens per minute for every region, model and tier of the catalogue.
 
     `busy_replicas` is wanted per model, summed over all regions, in the busiest hour of an average
-    week (see `sizing`; bursts come on top). Holds no holes. Raises InvalidInput.
+    week, at `seconds_of` a request (see `sizing`; bursts come on top). Holds no holes. Raises
+    InvalidInput.
     """
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidInput("days", f"{days} is out of [1, {LONGEST_DAYS}]")
     check_level(busy_replicas)
     by_demand: dict[DemandKey, MinuteArrivals] = {}
     seeds = SeedSequence(seed).spawn(len(catalogue.models))
+    split = dict(zip(catalogue.regions, region_shares(len(catalogue.regions)), strict=True))
     for index, (model, model_seed) in enumerate(zip(catalogue.models, seeds, strict=True)):
-        by_demand |= _model_arrivals(
-            catalogue, index, model, start, days, busy_replicas, model_seed
-        )
+        shape, shares = model_shape(index), tier_shares(model, mix)
+        at_one = _busy_at_peak(model, shape, split, shares, start, seconds_of)
+        level = busy_replicas / at_one
+        by_demand |= _model_arrivals(model, shape, split, shares, start, days, level, model_seed)
     return ArrivalRates(start=start, by_demand=by_demand)
 
 
@@ -58,12 +71,12 @@ def check_level(busy_replicas: float) -> None:
         raise InvalidInput("busy_replicas", f"{busy_replicas} is out of (0, {MOST_BUSY:,}]")
 
 
-def lengths_of(shape: ModelShape) -> tuple[QuantileLaw, QuantileLaw]:
+def lengths_of(shape: ModelShape) -> LengthLaws:
     """The published prompt and output lengths of a model's requests."""
     levels = published.TOKEN_LEVELS
-    return (
-        law_of_lengths(levels, shape.tokens.prompt),
-        law_of_lengths(levels, shape.tokens.output),
+    return LengthLaws(
+        prompt=law_of_lengths(levels, shape.tokens.prompt),
+        output=law_of_lengths(levels, shape.tokens.output),
     )
 
 
@@ -88,25 +101,26 @@ def hourly_shape(
     return np.asarray(multiplier * weekend, dtype=np.float64)
 
 
-def tier_shares(model: ModelSpec) -> dict[Tier, float]:
-    """How a model's requests fall on the tiers that it offers."""
-    offered = {spec.tier: published.TIER_SHARES[spec.tier] for spec in model.tiers}
-    return {tier: share / sum(offered.values()) for tier, share in offered.items()}
+def tier_shares(model: ModelSpec, mix: TierMix = published.TIER_SHARES) -> dict[Tier, float]:
+    """How a model's requests fall on the tiers that it offers. Raises InvalidInput."""
+    offered = {spec.tier: mix.get(spec.tier, 0.0) for spec in model.tiers}
+    total = sum(offered.values())
+    if total <= 0:
+        raise InvalidInput("mix", f"gives {model.name} no requests of the tiers that it offers")
+    return {tier: share / total for tier, share in offered.items()}
 
 
 def _model_arrivals(
-    catalogue: FleetCatalogue,
-    index: int,
     model: ModelSpec,
+    shape: ModelShape,
+    split: Mapping[RegionSpec, float],
+    shares: TierMix,
     start: datetime,
     days: int,
-    busy_replicas: float,
+    level: float,
     seed: SeedSequence,
 ) -> dict[DemandKey, MinuteArrivals]:
-    shape = model_shape(index)
-    shares = tier_shares(model)
-    split = dict(zip(catalogue.regions, region_shares(len(catalogue.regions)), strict=True))
-    level = busy_replicas / _busy_at_peak(model, shape, split, shares, start)
+    """One model's arrivals at `level` requests per second (weekday mean, all regions)."""
     found: dict[DemandKey, MinuteArrivals] = {}
     seeds = iter(seed.spawn(len(split) * len(shares)))
     for region, region_share in split.items():
@@ -126,18 +140,19 @@ def _model_arrivals(
 def _busy_at_peak(
     model: ModelSpec,
     shape: ModelShape,
-    split: dict[RegionSpec, float],
-    shares: dict[Tier, float],
+    split: Mapping[RegionSpec, float],
+    shares: TierMix,
     start: datetime,
+    seconds_of: SecondsOf,
 ) -> float:
     """Busy replicas in the busiest hour of the week at one request per second (weekday mean)."""
     prompt, output = lengths_of(shape)
     busy = np.zeros(HOURS_PER_WEEK)
+    seconds = {tier: seconds_of(model, tier, (prompt.mean, output.mean)) for tier in shares}
     for region, region_share in split.items():
         for tier, tier_share in shares.items():
-            seconds = model_replica_seconds(model, tier, (prompt.mean, output.mean))
             week = hourly_shape(region, shape, tier, start, HOURS_PER_WEEK)
-            busy += region_share * tier_share * seconds * week
+            busy += region_share * tier_share * seconds[tier] * week
     return float(busy.max())
 
 

@@ -81,7 +81,7 @@ def _show(out: Output, report: FitReport) -> None:
         out.say(f"{file.name}: {file.note or f'{file.rows:,} rows'}{bad}.")
     for key, reasons in report.left_out.items():
         for why, rows in reasons.items():
-            out.say(f"{key}: {rows:,} rows left out of {why}.")
+            out.say(f"{key}: {rows:,} {'row' if rows == 1 else 'rows'} left out of {why}.")
     for why in dict.fromkeys(why for _, why in report.without_law):
         keys = [str(key) for key, reason in report.without_law if reason == why]
         shown = keys[:_NAMED] + [f"{len(keys) - _NAMED} more"] * (len(keys) > _NAMED)

@@ -27,7 +27,14 @@ from heliostat.model.fleet import (
     StartKind,
 )
 from heliostat.model.forecast import Champion, Forecast, ForecastScore
-from heliostat.model.governance import Mode, ModeSetting, Override
+from heliostat.model.governance import (
+    AuditEntry,
+    AuditQuery,
+    AuditRecord,
+    Mode,
+    ModeSetting,
+    Override,
+)
 from heliostat.model.instants import Span
 from heliostat.model.latency import BUCKET_RANGE, LatencySketch
 from heliostat.model.names import (
@@ -486,4 +493,23 @@ mode_settings = st.builds(
     reason=texts,
     at=instants,
     revision=st.integers(1, 1000),
+)
+audit_entries = st.builds(
+    AuditEntry,
+    number=st.integers(1, 2**62),
+    record=st.builds(
+        AuditRecord,
+        at=instants,
+        author=texts,
+        action=texts,
+        subject=texts,
+        detail=texts,
+        outcome=texts,
+    ),
+)
+audit_queries = st.builds(
+    AuditQuery,
+    span=spans,
+    authors=st.frozensets(words, max_size=3),
+    actions=st.frozensets(words, max_size=3),
 )

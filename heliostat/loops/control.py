@@ -126,7 +126,7 @@ class ControlLoop:
         record = AuditRecord(
             at=now,
             author=author,
-            action="approve",
+            action="approve-plan",
             subject=f"plan {version}",
             detail=f"{len(commands)} commands",
         )

@@ -14,6 +14,8 @@ from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
 from heliostat.ports.decisions import Decision
 from heliostat.ports.stores import Stores
 
+_ACTIONS: dict[type[Order], str] = {ScaleOrder: "scale-pool", RedeployOrder: "redeploy-pool"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManualOrder:
@@ -81,7 +83,7 @@ class ManualDesk:
                 AuditRecord(
                     at=now,
                     author=manual.author,
-                    action=type(manual.order).__name__,
+                    action=_ACTIONS[type(manual.order)],
                     subject=", ".join(map(str, manual.order.pools)),
                     detail=f"{manual.order}: {manual.reason}",
                 ),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from heliostat.errors import InvalidInput
-from heliostat.model.instants import check_instant
+from heliostat.model.instants import Span, check_instant
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
 
 
@@ -103,7 +103,11 @@ class Guardrails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """One act that changed something: who, what, on what, when, with which outcome."""
+    """One act that changed something, or was refused: who, what, on what, when, with which outcome.
+
+    `action` is the call's name in words ("scale-pool", "set-mode"), done or refused; "plan" for the
+    schedule's own.
+    """
 
     at: datetime
     author: str
@@ -111,3 +115,37 @@ class AuditRecord:
     subject: str
     detail: str = ""
     outcome: str = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """A record as the log keeps it; `number` is given by the log and grows."""
+
+    number: int
+    record: AuditRecord
+
+    @property
+    def place(self) -> AuditPlace:
+        """Where it stands in the log."""
+        return (self.record.at, self.number)
+
+
+AuditPlace = tuple[datetime, int]
+"""Instant and number: the order of the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which records to look at; an empty filter matches everything."""
+
+    span: Span
+    authors: frozenset[str] = frozenset()
+    actions: frozenset[str] = frozenset()
+
+    def matches(self, record: AuditRecord) -> bool:
+        """True when nothing excludes the record."""
+        return (
+            record.at in self.span
+            and (not self.authors or record.author in self.authors)
+            and (not self.actions or record.action in self.actions)
+        )

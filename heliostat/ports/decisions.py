@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from heliostat.model.command import Acknowledgement, Command, CommandState
-from heliostat.model.governance import AuditRecord, Modes, ModeSetting, Override
+from heliostat.model.governance import (
+    AuditEntry,
+    AuditPlace,
+    AuditQuery,
+    AuditRecord,
+    Modes,
+    ModeSetting,
+    Override,
+)
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName
 from heliostat.model.plan import CapacityPlan
@@ -185,4 +193,10 @@ class AuditLog(Protocol):
 
     def records(self, span: Span, *, limit: int = 1000) -> tuple[AuditRecord, ...]:
         """Records inside the span, oldest first."""
+        ...
+
+    def entries(
+        self, query: AuditQuery, *, after: AuditPlace | None = None, limit: int = 1000
+    ) -> tuple[AuditEntry, ...]:
+        """The first matching records behind that place (None = from the beginning), by place."""
         ...

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from heliostat.v1 import (
+        audit_pb2_grpc,
         fleet_pb2_grpc,
         forecast_pb2_grpc,
         plan_pb2_grpc,
@@ -95,6 +96,13 @@ class Client:
         from heliostat.v1 import plan_pb2_grpc
 
         return plan_pb2_grpc.PlanServiceStub(self._channel())
+
+    @property
+    def audit(self) -> audit_pb2_grpc.AuditServiceStub:
+        """Who did what."""
+        from heliostat.v1 import audit_pb2_grpc
+
+        return audit_pb2_grpc.AuditServiceStub(self._channel())
 
     def call(self, method: Callable[..., Answer], request: Message) -> Answer:
         """One answer. Raises the HeliostatError that the server raised."""

@@ -11,6 +11,7 @@ import typer
 from services.cli import exits
 from services.cli.commands import (
     agent,
+    audit,
     certs,
     db,
     fleet,
@@ -43,6 +44,7 @@ app.add_typer(fleet.app, name="fleet", rich_help_panel=OPERATE)
 app.add_typer(mode.app, name="mode", rich_help_panel=OPERATE)
 app.add_typer(route.app, name="route", rich_help_panel=OPERATE)
 app.add_typer(usage.app, name="usage", rich_help_panel=OPERATE)
+app.add_typer(audit.app, name="audit", rich_help_panel=OPERATE)
 app.add_typer(forecast.app, name="forecast", rich_help_panel=DECIDE)
 app.add_typer(plan.app, name="plan", rich_help_panel=DECIDE)
 app.add_typer(trace.app, name="trace", rich_help_panel=TOOLS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +169,7 @@ class _Call:
         record = AuditRecord(
             at=self.gate.clock.now(),
             author=author,
-            action=self.method.rsplit("/", 1)[-1],
+            action=_action_of(self.method),
             subject=str(getattr(error, "field", "")),
             detail=str(error),
             outcome=f"refused: {reason_of(error)}",
@@ -177,6 +178,11 @@ class _Call:
             await asyncio.shield(self.gate.threads.write(lambda: self.gate.audit.note(record)))
         except HeliostatError as failure:
             report(_log, "refusal_not_audited", failure)
+
+
+def _action_of(method: str) -> str:
+    """The call as audit records name it, done or refused: `/…/ScalePool` is scale-pool."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", method.rsplit("/", 1)[-1]).lower()
 
 
 def _checked(deserialise: Callable[[bytes], Any], limit: int) -> Callable[[bytes], Any]:

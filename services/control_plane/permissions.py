@@ -62,6 +62,7 @@ RULES: dict[str, Rule] = {
     "/heliostat.v1.PlanService/ExplainPlan": _read(),
     "/heliostat.v1.PlanService/GetMode": _read(),
     "/heliostat.v1.PlanService/SetMode": _write(_PEOPLE),
+    "/heliostat.v1.AuditService/ListAudit": _read(_PEOPLE),
 }
 
 OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")

@@ -11,6 +11,8 @@ from grpc_reflection.v1alpha import reflection
 
 from heliostat.errors import InvalidSettings
 from heliostat.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
     fleet_pb2,
     fleet_pb2_grpc,
     forecast_pb2,
@@ -24,6 +26,7 @@ from heliostat.v1 import (
 )
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate, Gatekeeper
+from services.control_plane.servicers.audit import AuditServicer
 from services.control_plane.servicers.fleet import FleetServicer
 from services.control_plane.servicers.forecasts import ForecastServicer
 from services.control_plane.servicers.plans import PlanServicer
@@ -40,6 +43,7 @@ _SERVICES = tuple(
         (fleet_pb2, "FleetService"),
         (forecast_pb2, "ForecastService"),
         (plan_pb2, "PlanService"),
+        (audit_pb2, "AuditService"),
     )
 )
 
@@ -71,6 +75,7 @@ class Serving:
         fleet_pb2_grpc.add_FleetServiceServicer_to_server(FleetServicer(desk), server)
         forecast_pb2_grpc.add_ForecastServiceServicer_to_server(ForecastServicer(desk), server)
         plan_pb2_grpc.add_PlanServiceServicer_to_server(PlanServicer(desk), server)
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditServicer(desk), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import RLock
 
-from heliostat.model.governance import AuditRecord
+from heliostat.model.governance import AuditEntry, AuditPlace, AuditQuery, AuditRecord
 from heliostat.model.instants import Span
 
 
@@ -20,6 +20,17 @@ class MemoryAudit:
             self._records.append(record)
 
     def records(self, span: Span, *, limit: int = 1000) -> tuple[AuditRecord, ...]:
+        return tuple(entry.record for entry in self.entries(AuditQuery(span=span), limit=limit))
+
+    def entries(
+        self, query: AuditQuery, *, after: AuditPlace | None = None, limit: int = 1000
+    ) -> tuple[AuditEntry, ...]:
         with self._lock:
-            found = [record for record in self._records if record.at in span]
-        return tuple(sorted(found, key=lambda record: record.at)[:limit])
+            kept = list(enumerate(self._records, start=1))
+        found = (
+            AuditEntry(number=number, record=record)
+            for number, record in kept
+            if query.matches(record)
+        )
+        behind = (entry for entry in found if after is None or entry.place > after)
+        return tuple(sorted(behind, key=lambda entry: entry.place)[:limit])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, tuple_
+from sqlalchemy.sql.elements import ColumnElement
 
-from heliostat.model.governance import AuditRecord
+from heliostat.model.governance import AuditEntry, AuditPlace, AuditQuery, AuditRecord
 from heliostat.model.instants import Span, to_epoch
 from storage.codec import dumps, loads
 from storage.sql.database import Database, Transaction
 from storage.sql.tables import audit_records
+
+_c = audit_records.c
 
 
 class SqlAudit:
@@ -34,13 +37,25 @@ class SqlAudit:
         )
 
     def records(self, span: Span, *, limit: int = 1000) -> tuple[AuditRecord, ...]:
-        c = audit_records.c
-        query = (
-            select(c.document)
-            .where(c.at >= to_epoch(span.start), c.at < to_epoch(span.end))
-            .order_by(c.at, c.id)
-            .limit(limit)
-        )
+        return tuple(entry.record for entry in self.entries(AuditQuery(span=span), limit=limit))
+
+    def entries(
+        self, query: AuditQuery, *, after: AuditPlace | None = None, limit: int = 1000
+    ) -> tuple[AuditEntry, ...]:
+        rows = select(_c.id, _c.document).where(*_matching(query))
+        if after is not None:
+            rows = rows.where(tuple_(_c.at, _c.id) > (to_epoch(after[0]), after[1]))
         with self._database.read() as connection:
-            documents = connection.execute(query).scalars()
-            return tuple(loads(AuditRecord, document) for document in documents)
+            found = connection.execute(rows.order_by(_c.at, _c.id).limit(limit))
+            return tuple(
+                AuditEntry(number=number, record=loads(AuditRecord, document))
+                for number, document in found
+            )
+
+
+def _matching(query: AuditQuery) -> list[ColumnElement[bool]]:
+    where = [_c.at >= to_epoch(query.span.start), _c.at < to_epoch(query.span.end)]
+    for column, wanted in ((_c.author, query.authors), (_c.action, query.actions)):
+        if wanted:
+            where.append(column.in_(sorted(wanted)))
+    return where

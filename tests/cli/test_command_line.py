@@ -21,7 +21,19 @@ from services.cli.main import app, main
 from services.cli.wiring import HeliostatGroup
 from tests.cli.running import heliostat
 
-GROUPS = ("agent", "certs", "db", "fleet", "forecast", "mode", "plan", "route", "trace", "usage")
+GROUPS = (
+    "agent",
+    "audit",
+    "certs",
+    "db",
+    "fleet",
+    "forecast",
+    "mode",
+    "plan",
+    "route",
+    "trace",
+    "usage",
+)
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -37,6 +49,7 @@ WANTED = {
     "demo",
     "serve",
     "agent",
+    "audit list",
     "db upgrade",
     "db check",
     "usage query",

@@ -14,7 +14,14 @@ from heliostat.errors import (
     UnknownPlan,
     UnknownRoutingTable,
 )
-from heliostat.model.governance import Mode, Modes, ModeSetting
+from heliostat.model.governance import (
+    AuditEntry,
+    AuditQuery,
+    AuditRecord,
+    Mode,
+    Modes,
+    ModeSetting,
+)
 from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, ModelName
 from heliostat.model.plan import PlanOrigin, SolveReport
@@ -283,3 +290,51 @@ def test_names_of_any_script_are_kept(world: World) -> None:
     odd = ModelName("模型-é'\"%s")
     commit(world, plan=plan(), commands=(command(of=pool(model=odd)),))
     assert world.stores.outbox.commands()[0].order.pools[0].model == odd
+
+
+def test_the_audit_log_is_read_page_by_page_without_a_gap_or_a_repetition(world: World) -> None:
+    log = world.stores.audit
+    for minute in (5, 1, 5, 5, 9, 1):
+        log.note(audit(minute))
+    query = AuditQuery(span=span(60))
+    whole = log.entries(query)
+    assert [entry.record.at for entry in whole] == [at(m) for m in (1, 1, 5, 5, 5, 9)]
+    assert [entry.place for entry in whole] == sorted({entry.place for entry in whole})
+    paged: list[AuditEntry] = []
+    while page := log.entries(query, after=paged[-1].place if paged else None, limit=2):
+        paged += page
+    assert paged == list(whole)
+
+
+def test_what_is_noted_while_somebody_pages_comes_on_a_later_page(world: World) -> None:
+    log = world.stores.audit
+    log.note(audit(1))
+    (first,) = log.entries(AuditQuery(span=span(60)))
+    log.note(audit(1, detail="later"))
+    (second,) = log.entries(AuditQuery(span=span(60)), after=first.place)
+    assert second.record.detail == "later"
+    assert second.number > first.number
+
+
+def test_the_audit_log_is_filtered_by_author_and_action_and_a_half_open_span(
+    world: World,
+) -> None:
+    log = world.stores.audit
+    for author in ("operator:anna", "planner"):
+        for action in ("plan", "set-mode"):
+            for minute in (0, 1, 2):
+                log.note(audit(minute, author=author, action=action))
+
+    def found(first: int = 0, end: int = 60, **filters: frozenset[str]) -> list[AuditRecord]:
+        query = AuditQuery(span=Span(at(first), at(end)), **filters)
+        return [entry.record for entry in log.entries(query)]
+
+    anna = frozenset({"operator:anna"})
+    assert len(found()) == 12
+    assert {r.author for r in found(authors=anna)} == anna
+    assert {r.at for r in found(1, 2)} == {at(1)}
+    (one,) = found(1, 2, authors=anna, actions=frozenset({"plan"}))
+    assert (one.author, one.action) == ("operator:anna", "plan")
+    assert len(found(authors=anna | {"planner"}, actions=frozenset({"plan", "set-mode"}))) == 12
+    assert found(authors=frozenset({"operator:bob"})) == []
+    assert found(1, 1) == []

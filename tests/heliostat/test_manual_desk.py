@@ -46,7 +46,7 @@ def test_in_active_mode_an_order_is_a_command_and_an_override() -> None:
     assert (override.pool, override.target_replicas, override.author) == (POOL, 4, "ada")
     assert house.stores.overrides.overrides(NOON + HOUR) == ()
     acts = [r.action for r in house.stores.audit.records(Span(NOON, NOON + MINUTE))]
-    assert "ScaleOrder" in acts
+    assert "scale-pool" in acts
 
 
 def test_in_advisory_mode_nothing_needs_overriding() -> None:

@@ -110,6 +110,26 @@ async def test_a_scale_order_becomes_a_command_with_an_override() -> None:
         assert (await desk("fleet", "cancel", "1")).code == 71
 
 
+async def test_the_audit_log_is_shown_and_filtered() -> None:
+    async with a_desk() as desk:
+        await desk("mode", "set", "active", "--reason", "go live")
+        await desk("fleet", "scale", POOL, 2, "--reason", "launch")
+        await desk("fleet", "scale", POOL, 10**6, "--reason", "too many")
+        shown = await desk("audit", "list")
+        words = " ".join(shown.out.split())
+        assert "active: go live" in words
+        assert "→ 2: launch" in words
+        assert max(map(len, shown.out.splitlines())) <= 80
+        answer = await desk.json("audit", "list", "--action", "scale-pool", "--start", "-1h")
+        assert [one["outcome"] for one in answer["records"]] == ["done", "refused: INVALID_INPUT"]
+        assert {one["author"] for one in answer["records"]} == {"admin:local"}
+        assert answer["records"][0]["number"] < answer["records"][1]["number"]
+        few = await desk("audit", "list", "--limit", 1)
+        assert "Only the first 1 records" in few.err
+        none = await desk("audit", "list", "--author", "operator:bob")
+        assert "Nobody changed anything" in none.out
+
+
 async def test_a_request_id_repeated_orders_nothing_twice() -> None:
     async with a_desk() as desk:
         await desk.world.client.set_mode(Mode.ACTIVE)

@@ -152,7 +152,7 @@ async def test_a_bad_order_is_refused_with_its_field_and_audited(
         assert type(raised) is error
         assert getattr(raised, "field", "") == field
         (record,) = world.stores.audit.records(Span(NOON, NOON + timedelta(seconds=1)))
-        assert (record.action, record.author) == ("ScalePool", "admin:local")
+        assert (record.action, record.author) == ("scale-pool", "admin:local")
         assert record.outcome.startswith("refused: ")
 
 

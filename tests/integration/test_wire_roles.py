@@ -174,7 +174,7 @@ async def test_what_was_forbidden_is_audited_under_its_author(authority: Authori
         await _outcome(scale(world.client))
         (record,) = _records(world)
         assert record.author == "gateway:east/gw-1"
-        assert (record.action, record.outcome) == ("ScalePool", "refused: FORBIDDEN")
+        assert (record.action, record.outcome) == ("scale-pool", "refused: FORBIDDEN")
 
 
 async def test_what_was_done_is_audited_under_its_author(authority: Authority) -> None:

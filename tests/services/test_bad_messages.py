@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput, UnknownModel, UnknownRegion, UnknownTier
 from heliostat.model.latency import LatencySketch
-from heliostat.v1 import common_pb2, fleet_pb2, forecast_pb2, plan_pb2, routing_pb2, usage_pb2
-from services.translation import commands, fields, fleet, forecasts, pages, plans, routing
+from heliostat.v1 import (
+    audit_pb2,
+    common_pb2,
+    fleet_pb2,
+    forecast_pb2,
+    plan_pb2,
+    routing_pb2,
+    usage_pb2,
+)
+from services.translation import audit, commands, fields, fleet, forecasts, pages, plans, routing
 from services.translation.sketches import check_sketches
 from services.translation.usage import (
     UsageLimits,
@@ -295,3 +303,19 @@ def test_a_page_size_is_a_wish_within_limits() -> None:
 def test_series_of_the_builders_are_known() -> None:
     batch = batch_from_wire("batch", a_message(), CATALOGUE)
     assert batch.series == (a_series(),)
+
+
+@pytest.mark.parametrize("place", ["", "7", "x y", "1 2 3", "9" * 30 + " 1"])
+def test_a_place_in_the_audit_log_that_is_none_is_a_bad_token(place: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        audit.place_from_text(place)
+    assert caught.value.field == "page_token"
+
+
+def test_an_audit_request_needs_its_span_and_names_an_empty_filter() -> None:
+    with pytest.raises(InvalidInput, match="span: is missing"):
+        audit.audit_query_from_wire(audit_pb2.ListAuditRequest())
+    request = audit_pb2.ListAuditRequest(authors=["operator:anna", ""])
+    request.span.start.seconds, request.span.end.seconds = 0, 60
+    with pytest.raises(InvalidInput, match=r"authors\[1\]: is empty"):
+        audit.audit_query_from_wire(request)

@@ -82,6 +82,7 @@ MATRIX = {
     "ReportFleet": "agent admin",
     "ApprovePlan": "operator admin",
     "SetMode": "operator admin",
+    "ListAudit": "operator admin",
 }
 
 

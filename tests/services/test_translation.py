@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.translation import (
+    audit,
     commands,
     fields,
     fleet,
@@ -68,6 +69,8 @@ JOURNEYS: list[tuple[st.SearchStrategy[Any], Callable[[Any], Message], Read]] = 
         lambda m: plans.what_if_from_wire("what_if", m, CATALOGUE),
     ),
     (values.mode_settings, modes.setting_to_wire, at(modes.setting_from_wire)),
+    (values.audit_entries, audit.entry_to_wire, at(audit.entry_from_wire)),
+    (values.audit_queries, audit.audit_query_to_wire, audit.audit_query_from_wire),
     (values.series_keys, names.series_to_wire, at(names.series_from_wire)),
     (values.spans, fields.span_to_wire, at(fields.span_from_wire)),
     (values.lengths, fields.length_to_wire, at(fields.length_from_wire)),

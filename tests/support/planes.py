@@ -16,6 +16,7 @@ from heliostat.errors import HeliostatError
 from heliostat.model.governance import Mode
 from heliostat.model.names import PoolKey
 from heliostat.ports.stores import Stores
+from heliostat.v1.audit_pb2_grpc import AuditServiceStub
 from heliostat.v1.fleet_pb2_grpc import FleetServiceStub
 from heliostat.v1.forecast_pb2_grpc import ForecastServiceStub
 from heliostat.v1.plan_pb2 import SetModeRequest
@@ -33,6 +34,7 @@ from tests.builders import NOON, a_catalogue
 from tests.heliostat.fakes import FakeDeciders, fake_deciders
 
 if TYPE_CHECKING:
+    from heliostat.v1.audit_pb2_grpc import AuditServiceAsyncStub
     from heliostat.v1.fleet_pb2_grpc import FleetServiceAsyncStub
     from heliostat.v1.forecast_pb2_grpc import ForecastServiceAsyncStub
     from heliostat.v1.plan_pb2_grpc import PlanServiceAsyncStub
@@ -52,6 +54,7 @@ class Client:
         self.fleet: FleetServiceAsyncStub = FleetServiceStub(self.channel)
         self.forecasts: ForecastServiceAsyncStub = ForecastServiceStub(self.channel)
         self.plans: PlanServiceAsyncStub = PlanServiceStub(self.channel)
+        self.audit: AuditServiceAsyncStub = AuditServiceStub(self.channel)
 
     async def set_mode(self, mode: Mode, region: str = "*") -> None:
         """Put a mode in force."""

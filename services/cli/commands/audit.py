@@ -1,0 +1,76 @@
+"""`heliostat audit`: who did what, and what was refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.asking import Limit
+from services.cli.client import Client
+from services.cli.figures import at
+from services.cli.output import Output
+from services.cli.times import INSTANT_HELP, parse_span, present
+from services.cli.values import plain
+from services.cli.wiring import wired
+
+app = typer.Typer(no_args_is_help=True, help="Who did what.")
+
+
+@app.callback()
+def _group() -> None:
+    """Who did what."""
+
+
+@app.command("list")
+@wired
+def list_(
+    client: Client,
+    out: Output,
+    start: Annotated[str, typer.Option(help=f"From: {INSTANT_HELP}.")] = "-24h",
+    end: Annotated[str, typer.Option(help="To, not included.")] = "+1m",
+    author: Annotated[
+        list[str] | None, typer.Option("--author", help="Like operator:anna; may repeat.")
+    ] = None,
+    action: Annotated[
+        list[str] | None, typer.Option("--action", help="Like scale-pool; may repeat.")
+    ] = None,
+    limit: Limit = 200,
+) -> None:
+    """Changes that somebody asked for, done or refused, oldest first; operators and admins only."""
+    from heliostat.model.governance import AuditQuery
+    from services.translation.audit import audit_query_to_wire, entry_from_wire
+
+    asked = AuditQuery(
+        span=parse_span(start, end, present()),
+        authors=frozenset(author or ()),
+        actions=frozenset(action or ()),
+    )
+    found = [
+        entry_from_wire("record", one)
+        for one in client.rows(
+            client.audit.ListAudit, audit_query_to_wire(asked), of="records", limit=limit + 1
+        )
+    ]
+    shown = found[:limit]
+    if out.as_json:
+        records = [{"number": entry.number, **plain(entry.record)} for entry in shown]
+        out.json({"span": asked.span, "records": records})
+        return
+    out.table(
+        "",
+        ["at!", "by", "action", "on / in words", "outcome"],
+        [
+            [
+                at(record.at),
+                record.author,
+                record.action,
+                "\n".join(text for text in (record.subject, record.detail) if text),
+                record.outcome,
+            ]
+            for record in (entry.record for entry in shown)
+        ],
+        empty=f"Nobody changed anything between {at(asked.span.start)} and {at(asked.span.end)}.",
+    )
+    if len(found) > limit:
+        out.note(f"Only the first {limit:,} records are shown; raise --limit for more.")

@@ -21,6 +21,9 @@ class Topic(StrEnum):
 
     ROUTING = "routing"
     COMMANDS = "commands"
+    """Ordered, cancelled, expired: agents have something to hear."""
+    WORDS = "words"
+    """An agent said how far a command is."""
     PLAN = "plan"
     USAGE = "usage"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 from heliostat.errors import Unavailable
@@ -15,7 +16,7 @@ class Bells:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._rung = dict.fromkeys(Topic, 0)
-        self._waking: dict[Topic, asyncio.Event] = {topic: asyncio.Event() for topic in Topic}
+        self._sleepers: dict[Topic, set[asyncio.Event]] = {topic: set() for topic in Topic}
         self.closing = asyncio.Event()
 
     def ring(self, topic: Topic) -> None:
@@ -26,23 +27,33 @@ class Bells:
     def close(self) -> None:
         """End every wait with Unavailable, so that streams end and clients go elsewhere."""
         self.closing.set()
-        for event in self._waking.values():
-            event.set()
+        for topic in Topic:
+            self._wake(topic)
 
-    def count(self, topic: Topic) -> int:
-        """How often it has rung; to be given to `changed`."""
-        return self._rung[topic]
+    def count(self, *topics: Topic) -> int:
+        """How often they have rung together; to be given to `changed`."""
+        return sum(self._rung[topic] for topic in topics)
 
-    async def changed(self, topic: Topic, seen: int, at_most: float) -> int:
-        """Wait until it rang since `seen`, or that many seconds; the new count.
+    async def changed(self, *topics: Topic, seen: int, at_most: float) -> int:
+        """Wait until one of them rang since `seen`, or `at_most` seconds; the new count.
 
         Raises Unavailable when the control plane goes away.
         """
-        if self._rung[topic] == seen and not self.closing.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._waking[topic].wait(), at_most)
+        if self.count(*topics) == seen and not self.closing.is_set():
+            await self._sleep(topics, at_most)
         self.check_open()
-        return self._rung[topic]
+        return self.count(*topics)
+
+    async def _sleep(self, topics: Collection[Topic], at_most: float) -> None:
+        woken = asyncio.Event()
+        for topic in topics:
+            self._sleepers[topic].add(woken)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), at_most)
+        finally:
+            for topic in topics:
+                self._sleepers[topic].discard(woken)
 
     def check_open(self) -> None:
         """Raises Unavailable when the control plane goes away."""
@@ -53,6 +64,8 @@ class Bells:
 
     def _ring(self, topic: Topic) -> None:
         self._rung[topic] += 1
-        if not self.closing.is_set():
-            self._waking[topic].set()
-            self._waking[topic] = asyncio.Event()
+        self._wake(topic)
+
+    def _wake(self, topic: Topic) -> None:
+        for sleeper in self._sleepers[topic]:
+            sleeper.set()

@@ -130,7 +130,7 @@ class RouteHub:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - watchers keep what they have; we look again
                 report(_log, "routes_not_read", error)
-            await self._bells.changed(Topic.ROUTING, seen, POLL_SECONDS)
+            await self._bells.changed(Topic.ROUTING, seen=seen, at_most=POLL_SECONDS)
 
     async def _keep_acks(self) -> None:
         while True:

@@ -94,7 +94,7 @@ class MemoryOutbox:
             after = life.acknowledged(held.command, ack)
             changed, held.command = after != held.command, after
         if changed:
-            self._feed.publish((Topic.COMMANDS,))
+            self._feed.publish((Topic.WORDS,))
         return after
 
     def command(self, command_id: str) -> Command:

@@ -114,7 +114,7 @@ class SqlOutbox:
             after = life.acknowledged(before, ack)
             if after != before:
                 self._change(tx, after)
-                tx.tell(Topic.COMMANDS)
+                tx.tell(Topic.WORDS)
             return after
 
     def command(self, command_id: str) -> Command:

@@ -20,6 +20,7 @@ from heliostat.model.command import (
 )
 from heliostat.model.instants import Span
 from heliostat.ports.decisions import Decision
+from storage.notify import Topic
 from tests.contracts.builders import EU, HOUR, QWEN, T0, US, ack, at, command, pool, span
 from tests.contracts.worlds import World
 
@@ -115,6 +116,18 @@ def test_progress_is_kept_and_an_end_is_final(world: World) -> None:
     late = ack(one.command_id, CommandState.REFUSED, refusal=RefusalKind.QUOTA)
     assert outbox.acknowledge(late) == done
     assert lease(world, 50) == ()
+
+
+def test_a_word_is_no_news_for_those_who_wait_for_orders(world: World) -> None:
+    (one,) = order(world, command())
+    heard: list[Topic] = []
+    world.feed.subscribe(heard.append)
+    heard.clear()
+    world.stores.outbox.acknowledge(ack(one.command_id, CommandState.LEASED))
+    world.stores.outbox.acknowledge(ack(one.command_id, CommandState.APPLIED))
+    assert set(heard) == {Topic.WORDS}
+    order(world, command(target=9))
+    assert Topic.COMMANDS in heard
 
 
 def test_the_same_word_twice_changes_nothing(world: World) -> None:

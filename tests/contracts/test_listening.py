@@ -8,10 +8,11 @@ from queue import Queue
 import pytest
 from sqlalchemy import text
 
+from heliostat.model.command import CommandState
 from heliostat.ports.decisions import Decision
 from storage.notify import Topic
 from storage.opening import OpenStores, open_stores
-from tests.contracts.builders import batch, command, plan, table, window
+from tests.contracts.builders import ack, batch, command, plan, table, window
 from tests.contracts.worlds import TTL, empty
 
 _PATIENCE = 30.0
@@ -46,7 +47,8 @@ def commit_everything(opened: OpenStores) -> None:
     lease = opened.stores.leadership.acquire("alpha", "a:1", TTL)
     assert lease is not None
     decision = Decision(plan=plan(), commands=(command(),), tables=(table(),))
-    opened.stores.decisions.commit(decision, epoch=lease.epoch)
+    (one,) = opened.stores.decisions.commit(decision, epoch=lease.epoch).commands
+    opened.stores.outbox.acknowledge(ack(one.command_id, CommandState.LEASED))
     opened.stores.usage.record([batch(window(0))])
 
 

@@ -29,6 +29,7 @@ from services.translation.pages import page_of
 from storage.notify import Topic
 
 POLL_SECONDS = 2.0
+_NEWS_OF_A_COMMAND = (Topic.COMMANDS, Topic.WORDS)
 
 
 class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
@@ -153,14 +154,14 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
     ) -> AsyncIterator[fleet_pb2.WatchCommandResponse]:
         revision = 0
         while True:
-            seen = self._desk.bells.count(Topic.COMMANDS)
+            seen = self._desk.bells.count(*_NEWS_OF_A_COMMAND)
             command = await self._command(request.command_id)
             if command.revision != revision:
                 revision = command.revision
                 yield fleet_pb2.WatchCommandResponse(command=command_to_wire(command))
             if command.state.ended:
                 return
-            await self._desk.bells.changed(Topic.COMMANDS, seen, POLL_SECONDS)
+            await self._desk.bells.changed(*_NEWS_OF_A_COMMAND, seen=seen, at_most=POLL_SECONDS)
 
     async def CancelCommand(
         self, request: fleet_pb2.CancelCommandRequest, context: Any

@@ -44,7 +44,7 @@ class AgentConversation:
                 held[command.command_id] = command.revision
                 if command.state.ended:
                     del held[command.command_id]
-            await self._desk.bells.changed(Topic.COMMANDS, seen, beat)
+            await self._desk.bells.changed(Topic.COMMANDS, seen=seen, at_most=beat)
 
     async def AcknowledgeCommand(
         self, request: fleet_pb2.AcknowledgeCommandRequest, context: Any

@@ -159,7 +159,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
             start = max(start, floor_to(now - SETTLED_AFTER, query.bucket))
             sent = {(b.start, b.series): b for b in buckets if b.start >= start}
             await asyncio.sleep(BREATH_SECONDS)
-            await self._desk.bells.changed(Topic.USAGE, seen, POLL_SECONDS)
+            await self._desk.bells.changed(Topic.USAGE, seen=seen, at_most=POLL_SECONDS)
 
 
 def _check_source(batch: UsageBatch) -> None:

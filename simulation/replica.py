@@ -19,6 +19,8 @@ class Stage(StrEnum):
     LOADING = "loading"
     READY = "ready"
     DRAINING = "draining"
+    LENT = "lent"
+    """Drained and lent to the spot market: paid for at zero credit, no capacity, ours to take back."""
     FAILED = "failed"
     RELEASED = "released"
 
@@ -33,8 +35,9 @@ _MAY_BECOME: dict[Stage, tuple[Stage, ...]] = {
     Stage.PROVISIONING: (Stage.LOADING, Stage.FAILED, Stage.RELEASED),
     Stage.LOADING: (Stage.READY, Stage.FAILED, Stage.RELEASED),
     Stage.READY: (Stage.DRAINING, Stage.FAILED),
-    # Drained, a VM is given back, or loads the model of the pool that it moves to.
-    Stage.DRAINING: (Stage.RELEASED, Stage.LOADING, Stage.FAILED),
+    # Drained, a VM is given back or lent, or loads the model of the pool that it moves to.
+    Stage.DRAINING: (Stage.RELEASED, Stage.LOADING, Stage.LENT, Stage.FAILED),
+    Stage.LENT: (Stage.LOADING, Stage.READY, Stage.RELEASED, Stage.FAILED),
     Stage.FAILED: (Stage.RELEASED,),
     Stage.RELEASED: (),
 }

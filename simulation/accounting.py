@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from heliostat.model.names import DemandKey, RegionName, Tier, VmTypeName
+from heliostat.model.names import RegionName, Tier, VmTypeName
 from heliostat.model.usage import WINDOW
-from simulation.accounts import Accounts
+from simulation.accounts import STRICT_TTFT_SECONDS, Accounts
 from simulation.engine import TierTally
 from simulation.estate import Estate
 from simulation.replica import BILLED, OVERHEAD, Stage
 from simulation.stage_ledger import StageSeconds
 
 SECONDS_PER_HOUR = 3600.0
-_EVENTS = ("bought", "redeployed", "released", "failed", "refused")
+_ALWAYS_SAID = ("bought", "redeployed", "released", "failed", "refused")
 _Place = tuple[RegionName, VmTypeName]
 
 
@@ -52,13 +52,17 @@ class Accountant:
         """All figures from the start until `until`."""
         seconds = self._estate.stage_seconds(until)
         tallies = self._estate.engine.tallies()
-        total = _sum(tallies.values())
+        total = summed(tallies.values())
+        by_tier = {
+            tier: summed(tally for key, tally in tallies.items() if key.tier is tier)
+            for tier in Tier
+        }
         work = sum(
             gpus * self._estate.engine.busy_seconds(pool) for pool, gpus in self._gpus.items()
         )
         return Accounts(
             gpu_hours_billed=self._gpu_hours(seconds, BILLED),
-            gpu_hours_lent=0.0,
+            gpu_hours_lent=self._gpu_hours(seconds, (Stage.LENT,)),
             cost_dollars=self._dollars,
             scaling_overhead_gpu_hours=self._gpu_hours(seconds, OVERHEAD),
             idle_gpu_hours=self._gpu_hours(seconds, (Stage.READY,)) - work / SECONDS_PER_HOUR,
@@ -66,11 +70,20 @@ class Accountant:
             admitted=total.admitted,
             completed=total.completed,
             shed=total.shed,
+            retried=total.retried,
+            lost=total.lost,
             input_tokens=total.input_tokens,
             output_tokens=total.output_tokens,
-            slo_attainment=_attainments(tallies),
+            slo_attainment={tier: tally.attainment for tier, tally in by_tier.items()},
             slo_attainment_overall=total.attainment,
+            slo_attainment_reachable={
+                tier: tally.attainment_of_reachable for tier, tally in by_tier.items()
+            },
+            slo_attainment_reachable_overall=total.attainment_of_reachable,
+            strict_ttft_attainment=self._strict(by_tier[Tier.INTERACTIVE_FAST]),
             scale_events=self._events(),
+            evictions=total.evicted,
+            preemptions=total.preempted,
         )
 
     def _gpu_hours(self, seconds: StageSeconds, stages: tuple[Stage, ...]) -> float:
@@ -84,18 +97,21 @@ class Accountant:
         for region in self._estate.regions.values():
             happened.update(region.happened)
             happened["refused"] += region.market.refused
-        return {event: happened[event] for event in _EVENTS}
+        return {event: happened[event] for event in (*_ALWAYS_SAID, *sorted(happened))}
+
+    def _strict(self, fast: TierTally) -> float | None:
+        """The share of interactive-fast requests that started within the strict bound."""
+        judged = fast.started + fast.shed
+        measured = self._estate.engine.latencies(Tier.INTERACTIVE_FAST)
+        if not judged or measured is None:
+            return None
+        return (measured.ttft.share_at_most(STRICT_TTFT_SECONDS) or 0.0) * fast.started / judged
 
 
-def _attainments(tallies: Mapping[DemandKey, TierTally]) -> Mapping[Tier, float | None]:
-    return {
-        tier: _sum(tally for key, tally in tallies.items() if key.tier is tier).attainment
-        for tier in Tier
-    }
-
-
-def _sum(tallies: Iterable[TierTally]) -> TierTally:
+def summed(tallies: Iterable[TierTally]) -> TierTally:
+    """All of them together; `reachable` is None when one of them with requests did not measure it."""
     each = tuple(tallies)
+    judged = [t.reachable for t in each if t.started + t.shed > 0]
     return TierTally(
         offered=sum(t.offered for t in each),
         admitted=sum(t.admitted for t in each),
@@ -105,4 +121,9 @@ def _sum(tallies: Iterable[TierTally]) -> TierTally:
         output_tokens=sum(t.output_tokens for t in each),
         started=sum(t.started for t in each),
         met=sum(t.met for t in each),
+        reachable=None if None in judged else sum(r for r in judged if r is not None),
+        retried=sum(t.retried for t in each),
+        lost=sum(t.lost for t in each),
+        preempted=sum(t.preempted for t in each),
+        evicted=sum(t.evicted for t in each),
     )

@@ -88,10 +88,11 @@ def adding_up_to(
     # A share of exactly 1 at a cell's end gives exactly its sum.
     share = (until[1:] - before[cell]) / drawn[cell]
     given = np.floor(share * open_tokens[cell] + 0.5)
-    each = np.diff(given, prepend=0.0)
+    each: Floats = np.diff(given, prepend=0.0)
     first = starts[counts > 0]
     each[first] = given[first]
-    return (each + least[cell]).astype(np.int32)
+    whole: Ints = (each + least[cell]).astype(np.int32)
+    return whole
 
 
 def _in_time(arrival: Floats) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from simulation.arrivals import ArrivalRates
 from simulation.workload.formats import TraceFormat
 from simulation.workload.load import LoadedTrace, OnRows, checked_requests
 from simulation.workload.readers.ledger import RowLedger
+from simulation.workload.readers.parquet import request_start
 from simulation.workload.series import LoadSeries
 
 UNKNOWN_START = from_epoch(0)
@@ -43,7 +44,8 @@ def convert_requests(
             part = target.with_name(f".{target.name}.{len(parts)}.part")
             parts.append(part)
             _request_columns(rows, str(kind)).write_parquet(part)
-            start = rules.start.isoformat() if rules.start else ""
+            at = request_start(source) if kind is TraceFormat.REQUESTS else rules.start
+            start = at.isoformat() if at else ""
         if not ledger.kept:
             raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
         notes = {"kind": "requests", "origin": source.name, "start_ts": start}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,10 +86,17 @@ def load_trace(
 
 
 def checked_requests(
-    ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None = None
+    ledger: RowLedger,
+    kind: TraceFormat,
+    on_rows: OnRows | None = None,
+    more: Sequence[pl.Expr] = (),
 ) -> Iterator[tuple[pl.DataFrame, RequestRules]]:
-    """Blocks of good request rows, with the rules that know the start. Raises InvalidTrace."""
-    rules = RequestRules(ledger, absolute=kind is TraceFormat.AZURE)
+    """Blocks of good request rows, with the rules that know the start. Raises InvalidTrace.
+
+    `more` are complaints beyond those that every trace is read with (null = none).
+    """
+    zero = 0.0 if kind is TraceFormat.REQUESTS else None
+    rules = RequestRules(ledger, absolute=kind is TraceFormat.AZURE, zero=zero, more=more)
     for block in SOURCES[kind](ledger):
         yield rules.check(block), rules
         if on_rows:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from heliostat.errors import InvalidInput
+from simulation.requests.later import BegunLater
 from simulation.requests.source import RequestSource
 from tests.builders import MINUTE
-from tests.simulation.requests.sources import NAN, drawn, everything, rates, same
+from tests.simulation.requests.sources import NAN, drawn, everything, rates, same, traced, written
 
 Making = Callable[[Path], RequestSource]
 
@@ -25,7 +26,20 @@ def from_rates(_: Path) -> RequestSource:
     )
 
 
-SOURCES: dict[str, Making] = {"from-rates": from_rates}
+def from_trace(folder: Path) -> RequestSource:
+    return traced(written(folder, from_rates(folder)))
+
+
+def begun_later(folder: Path) -> RequestSource:
+    whole = traced(written(folder, from_rates(folder)))
+    return BegunLater(whole, begins=whole.start + MINUTE)
+
+
+SOURCES: dict[str, Making] = {
+    "from-rates": from_rates,
+    "from-trace": from_trace,
+    "begun-later": begun_later,
+}
 
 
 @pytest.fixture(params=SOURCES, name="source")

@@ -17,6 +17,7 @@ BLOCK_ROWS = 200_000
 _TICKS = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 _LATEST_SECONDS = 253_370_764_800
 REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens")
+DEMAND_COLUMNS = ("origin", "model", "tier")
 SERIES_KEYS = ("start_ts", "series_id")
 MEASURES = ("requests", "input_tokens", "output_tokens")
 
@@ -40,12 +41,16 @@ def knows_arrivals(path: Path) -> bool:
 
 
 def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
-    """Raw rows of a request trace; a null count = not measured; series are the models in it."""
+    """Raw rows of a request trace; a null count = not measured.
+
+    Series are the models in it, or `origin/model/tier` where the file says where each request comes
+    from and what it was promised.
+    """
     columns = parquet_columns(ledger.path)
     missing = [name for name in REQUEST_COLUMNS if name not in columns]
     if missing:
         raise ledger.refuse(f"lacks the columns {', '.join(missing)}")
-    series = pl.col("model") if "model" in columns else pl.lit("requests")
+    series = _series(columns)
     for block in _blocks(ledger, BLOCK_ROWS):
         yield block.select(
             "line",
@@ -55,6 +60,12 @@ def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
             _as_number("output_tokens").alias("output_tokens"),
             pl.lit(None, dtype=pl.String).alias("why"),
         )
+
+
+def _series(columns: dict[str, pl.DataType]) -> pl.Expr:
+    if all(name in columns for name in DEMAND_COLUMNS):
+        return pl.concat_str(*DEMAND_COLUMNS, separator="/")
+    return pl.col("model") if "model" in columns else pl.lit("requests")
 
 
 def request_start(path: Path) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -37,12 +38,23 @@ def number(field: str, name: str) -> tuple[pl.Expr, pl.Expr]:
 class RequestRules:
     """Checks rows in file order, block by block: readable, sorted, sizes that a request can have.
 
-    `start` is the instant of the first good row where the file's clock is absolute.
+    `start` is the instant of the first good row where the file's clock is absolute. `zero` is what
+    the file's clock shows at its start; None = at the first good row. `more` are complaints of the
+    caller's own (null = none).
     """
 
-    def __init__(self, ledger: RowLedger, *, absolute: bool) -> None:
+    def __init__(
+        self,
+        ledger: RowLedger,
+        *,
+        absolute: bool,
+        zero: float | None = None,
+        more: Sequence[pl.Expr] = (),
+    ) -> None:
         self._ledger = ledger
         self._absolute = absolute
+        self._zero = zero
+        self._more = more
         self._first: float | None = None
         self._latest = float("-inf")
 
@@ -56,9 +68,15 @@ class RequestRules:
     def check(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Good rows as `line, arrival_s, series, input_tokens, output_tokens`. Raises InvalidTrace.
 
-        `arrival_s` counts from the first good row; a null count = not measured.
+        `arrival_s` counts from the start; a null count = not measured.
         """
-        why = pl.coalesce(pl.col("why"), *_size("input_tokens"), *_size("output_tokens"), _time())
+        why = pl.coalesce(
+            pl.col("why"),
+            *_size("input_tokens"),
+            *_size("output_tokens"),
+            self._time(),
+            *self._more,
+        )
         rows = rows.with_columns(why=why)
         rows = rows.with_columns(why=pl.coalesce("why", self._too_far(rows)))
         # A row is late against the latest good row before it, wherever that stood.
@@ -74,13 +92,26 @@ class RequestRules:
             if self._first is None:
                 self._first = float(good["at_seconds"][0])
             self._latest = float(good["at_seconds"][-1])
+        zero = (self._first or 0.0) if self._zero is None else self._zero
         return good.select(
             "line",
-            (pl.col("at_seconds") - (self._first or 0.0)).alias("arrival_s"),
+            (pl.col("at_seconds") - zero).alias("arrival_s"),
             "series",
             "input_tokens",
             "output_tokens",
         )
+
+    def _time(self) -> pl.Expr:
+        at = pl.col("at_seconds")
+        unreadable = pl.when(at.is_null() | at.is_nan() | at.is_infinite()).then(
+            pl.lit("the arrival time cannot be read")
+        )
+        if self._zero is None:
+            return unreadable
+        early = pl.when(at < self._zero).then(
+            pl.format("arrives before the start, at {} s", at - self._zero)
+        )
+        return pl.coalesce(unreadable, early)
 
     def _too_far(self, rows: pl.DataFrame) -> pl.Expr:
         first = self._first
@@ -102,11 +133,4 @@ def _size(column: str) -> tuple[pl.Expr, pl.Expr]:
         pl.when(value > MOST_TOKENS).then(
             pl.format("{} are overlong: {} (most {})", name, value, pl.lit(MOST_TOKENS))
         ),
-    )
-
-
-def _time() -> pl.Expr:
-    at = pl.col("at_seconds")
-    return pl.when(at.is_null() | at.is_nan() | at.is_infinite()).then(
-        pl.lit("the arrival time cannot be read")
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +13,14 @@ from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.requests.columns import RequestColumns, joined
 from simulation.requests.from_rates import RequestsFromRates
+from simulation.requests.from_trace import TraceRequests
+from simulation.requests.rows import RowHomes
 from simulation.requests.source import RequestSource
+from simulation.requests.writing import write_requests
 from simulation.workload.published import MODEL_SHAPES
 from simulation.workload.quantiles import LengthLaws
 from simulation.workload.synthesis import lengths_of
-from tests.builders import NOON
+from tests.builders import NOON, a_catalogue
 
 LAWS: dict[ModelName, LengthLaws] = {
     ModelName("alpha"): lengths_of(MODEL_SHAPES[0]),
@@ -73,6 +78,18 @@ def everything(source: RequestSource, step: timedelta | None = None) -> RequestC
     """All requests of a source, asked for at once or step by step."""
     span, length = source.span, step or source.span.length
     return joined([source.between(at, min(at + length, span.end)) for at in span.steps(length)])
+
+
+def written(folder: Path, source: RequestSource, name: str = "built.parquet", **notes: str) -> Path:
+    """The source's requests as a file of ours."""
+    path = folder / name
+    write_requests(source, path, notes=notes)
+    return path
+
+
+def traced(path: Path, **given: Any) -> TraceRequests:
+    """A trace on the small catalogue of `tests.builders`."""
+    return TraceRequests(path, RowHomes(a_catalogue(), models={}), **given)
 
 
 def same(one: RequestColumns, other: RequestColumns) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from heliostat.errors import InvalidInput
+from heliostat.errors import HeliostatError, InvalidInput
 
 _DIGEST_BYTES = 8
+_NOT_OURS = "is not a token of ours"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,16 @@ class Page:
     size: int
     after: str
     _digest: bytes
+
+    def place(self, read: Callable[[str], T]) -> T | None:
+        """The place as `read` gives it; None = from the beginning.
+
+        Raises InvalidInput when somebody made the token up.
+        """
+        try:
+            return read(self.after) if self.after else None
+        except (ValueError, OverflowError, HeliostatError):
+            raise InvalidInput("page_token", _NOT_OURS) from None
 
     def token(self, last: str) -> str:
         """The token of the page that follows after the item at this place."""
@@ -59,7 +73,7 @@ def _place(token: str, digest: bytes) -> str:
         data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         found, place = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:].decode()
     except (binascii.Error, ValueError):
-        raise InvalidInput("page_token", "is not a token of ours") from None
+        raise InvalidInput("page_token", _NOT_OURS) from None
     if found != digest:
         raise InvalidInput(
             "page_token",

@@ -26,7 +26,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     ) -> audit_pb2.ListAuditResponse:
         query = audit_query_from_wire(request)
         page = page_of(request, default=100, limit=1000)
-        after = place_from_text(page.after) if page.after else None
+        after = page.place(place_from_text)
         found = await self._desk.threads.read(
             lambda: self._desk.stores.audit.entries(query, after=after, limit=page.size + 1)
         )

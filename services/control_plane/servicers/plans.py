@@ -44,9 +44,10 @@ class PlanServicer(plan_pb2_grpc.PlanServiceServicer):
     ) -> plan_pb2.ListPlansResponse:
         span = span_from_wire(required("", request, "span"), request.span)
         page = page_of(request, default=50, limit=500)
+        after_version = page.place(int) or 0
         plans = await self._desk.threads.read(
             lambda: self._desk.stores.plans.plans(
-                span, after_version=int(page.after or 0), limit=page.size + 1
+                span, after_version=after_version, limit=page.size + 1
             )
         )
         shown = plans[: page.size]

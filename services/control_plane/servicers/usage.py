@@ -16,6 +16,7 @@ from heliostat.model.usage import UsageBatch, UsageBucket, UsageReceipt, UsageSe
 from heliostat.v1 import usage_pb2, usage_pb2_grpc
 from services.control_plane.desk import Desk
 from services.control_plane.identity import caller
+from services.control_plane.usage_pages import UsagePlace, usage_page
 from services.translation.pages import page_of
 from services.translation.problems import problem_of
 from services.translation.usage import UsageReader, check_skew, receipt_to_wire
@@ -129,13 +130,10 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
     ) -> usage_pb2.QueryUsageResponse:
         query = query_from_wire(request, self._desk.catalogue)
         page = page_of(request, default=1000, limit=10_000)
-        after = _place_of(page.after) if page.after else None
-        if after is not None:
-            query = replace(query, span=Span(max(query.span.start, after[0]), query.span.end))
-        buckets = await self._desk.threads.read(lambda: self._desk.stores.usage.query(query))
-        rest = [b for b in buckets if after is None or (b.start, b.series) > after]
-        shown = rest[: page.size]
-        more = len(rest) > len(shown)
+        after = page.place(_place_of)
+        shown, more = await self._desk.threads.read(
+            lambda: usage_page(self._desk.stores.usage, query, after=after, size=page.size)
+        )
         return usage_pb2.QueryUsageResponse(
             buckets=[bucket_to_wire(bucket) for bucket in shown],
             next_page_token=page.token(_place(shown[-1])) if more else "",
@@ -176,7 +174,8 @@ def _place(bucket: UsageBucket) -> str:
     return "\n".join(map(str, parts))
 
 
-def _place_of(place: str) -> tuple[datetime, UsageSeries]:
+def _place_of(place: str) -> UsagePlace:
+    """Raises ValueError, OverflowError, UnknownTier."""
     start, origin, serving, model, tier = place.split("\n")
     series = UsageSeries(
         origin=RegionName(origin),

@@ -251,3 +251,15 @@ def test_a_span_that_is_no_minute_is_refused() -> None:
     half = Span(NOON, NOON + MINUTE / 2)
     with pytest.raises(InvalidInput, match="minute"):
         Run().engine.serve(half, changes=(), tables={})
+
+
+def test_batch_work_makes_no_replica_busy_with_interactive_work() -> None:
+    run = Run()
+    run.minutes(3, {BATCH: 400}, replicas=6)
+    gauge = run.engine.gauge(a_pool())
+    assert gauge is not None
+    assert gauge.interactive_busy_replicas == 0
+    run.minutes(3, {BATCH: 400, NORMAL: 60}, replicas=6)
+    gauge = run.engine.gauge(a_pool())
+    assert gauge is not None
+    assert gauge.interactive_busy_replicas == 1

@@ -148,6 +148,12 @@ class UnknownRoutingTable(NotFound):
     kind = "routing table"
 
 
+class UnknownScenario(NotFound):
+    """No built-in scenario has this name, and no file lies there."""
+
+    kind = "scenario"
+
+
 # --- Invalid input ----------------------------------------------------------------------------
 
 
@@ -169,6 +175,10 @@ class InvalidTrace(InvalidInput):
 
 class InvalidProfile(InvalidInput):
     """A table of measured engine times cannot be read; `field` names file and line."""
+
+
+class InvalidScenario(InvalidInput):
+    """A scenario breaks a rule; `field` is its name, or file, line and key path."""
 
 
 class InvalidPolicyOutput(InvalidInput):
@@ -236,6 +246,10 @@ class OverrideExpired(Precondition):
 
 class NoPlanYet(Precondition):
     """No plan has been made; the first tick makes one."""
+
+
+class DataMissing(Precondition):
+    """Public data that this needs is not on this machine; the remedy says where it is looked for."""
 
 
 # --- Limits, mostly of clouds -----------------------------------------------------------------

@@ -38,7 +38,7 @@ class Market:
 
     def check_api(self, now: datetime) -> None:
         """Raises DriverUnavailable or Throttled while the troubles say so."""
-        if any(now in span for span in self._troubles.api_outages):
+        if self._troubles.lost(now) or any(now in span for span in self._troubles.api_outages):
             raise DriverUnavailable(f"the cloud API of {self._region} does not answer")
         if any(now in span for span in self._troubles.throttles):
             raise Throttled(f"the cloud API of {self._region} asks to slow down")
@@ -70,6 +70,8 @@ class Market:
     def _check_capacity(
         self, vm_type: VmTypeName, standing: Collection[Replica], command_id: str, now: datetime
     ) -> None:
+        if self._troubles.lost(now):
+            raise CapacityUnavailable(f"{self._region} is lost")
         for shortage in self._troubles.shortages:
             if shortage.vm_type != vm_type or now not in shortage.span:
                 continue

@@ -68,6 +68,7 @@ class SimulatedRegion:
         self._gone: dict[str, Counter[Stage]] = {}
         self._numbers = 0
         self._planned: EventQueue[_Planned] = EventQueue()
+        self._outages = deque(sorted(self.troubles.outages, key=lambda span: span.start))
         self._ledger = StageLedger()
         self._changes: list[ReplicaChange] = []
 
@@ -152,6 +153,18 @@ class SimulatedRegion:
 
     def advance(self, now: datetime) -> None:
         """Let everything happen that is due; repeatable."""
+        while self._outages and self._outages[0].start <= now:
+            self._lose(self._outages.popleft().start)
+        self._advance(now)
+
+    def _lose(self, at: datetime) -> None:
+        """The whole region fails at once."""
+        self._advance(at)
+        for replica in self.replicas():
+            if replica.stage is not Stage.FAILED:
+                self.fail(replica, at)
+
+    def _advance(self, now: datetime) -> None:
         for at, (replica_id, life, stage) in self._planned.due(now):
             replica = self._standing.get(replica_id)
             if replica is not None and replica.life == life:

@@ -23,11 +23,16 @@ Free = Counter[tuple[RegionName, VmTypeName]]
 
 
 def first_fleet(
-    catalogue: FleetCatalogue, arrivals: ArrivalRates, begins: datetime
+    catalogue: FleetCatalogue,
+    arrivals: ArrivalRates,
+    begins: datetime,
+    *,
+    usable_share: float = USABLE_SHARE,
 ) -> Mapping[PoolKey, int]:
     """Replicas per pool that serve each region's first hour at home, within quotas and limits.
 
-    They stand on the VM type on which the work is cheapest. A pool has at least its minimum.
+    They stand on the VM type on which the work is cheapest and are `usable_share` full. A pool has
+    at least its minimum.
     """
     end = min(begins + FIRST_HOUR, arrivals.span.end)
     hour = arrivals.within(Span(begins, end))
@@ -41,7 +46,7 @@ def first_fleet(
             if chosen is None:
                 continue
             pool, seconds = chosen
-            needed = math.ceil(seconds / (end - begins).total_seconds() / USABLE_SHARE)
+            needed = math.ceil(seconds / (end - begins).total_seconds() / usable_share)
             most = min(catalogue.pool(pool).max_replicas, needed)
             _take(fleet, free, pool, most - fleet.get(pool, 0))
     return fleet

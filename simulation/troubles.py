@@ -32,6 +32,9 @@ class CloudTroubles:
     """A region's troubles. Probabilities are per purchase; `failures_per_day` is per ready replica."""
 
     shortages: tuple[Shortage, ...] = ()
+    outages: tuple[Span, ...] = ()
+    """The region is lost: at the start every VM in it fails, until the end its cloud answers nothing
+    and sells nothing. The requests of its users still come in at the edge and go elsewhere."""
     api_outages: tuple[Span, ...] = ()
     throttles: tuple[Span, ...] = ()
     telemetry_holes: tuple[TelemetryHole, ...] = ()
@@ -52,6 +55,10 @@ class CloudTroubles:
         """How many VMs a shortage leaves; None outside of shortages."""
         left = [s.free_vms for s in self.shortages if s.vm_type == vm_type and now in s.span]
         return min(left, default=None)
+
+    def lost(self, now: datetime) -> bool:
+        """True while the region is lost."""
+        return any(now in span for span in self.outages)
 
     def hole(self, instant: datetime) -> TelemetryHole | None:
         """The telemetry hole at that instant, the worst of several; None when all is reported."""

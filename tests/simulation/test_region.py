@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.errors import CapacityUnavailable, Precondition, QuotaExceeded, UnknownPool
+from heliostat.errors import (
+    CapacityUnavailable,
+    DriverUnavailable,
+    Precondition,
+    QuotaExceeded,
+    UnknownPool,
+)
 from heliostat.model.fleet import StartKind
 from heliostat.model.instants import Span
 from heliostat.model.names import VmTypeName
@@ -259,3 +265,22 @@ def test_a_redeployed_replica_is_gone_from_one_pool_and_ready_in_another() -> No
         ("alpha", Change.GONE),
         ("beta", Change.READY),
     ]
+
+
+def test_a_lost_region_loses_every_replica_and_sells_none_until_it_is_back() -> None:
+    outage = Span(NOON + HOUR, NOON + 3 * HOUR)
+    region = a_region(troubles=CloudTroubles(outages=(outage,)))
+    region.stand(a_pool(), 2, NOON)
+    coming = region.buy(a_pool(), "c1", outage.start - MINUTE)
+    region.advance(outage.start)
+    assert {replica.stage for replica in region.replicas()} == {Stage.FAILED}
+    assert coming.stage is Stage.FAILED
+    assert region.desired[a_pool()] == 0
+    with pytest.raises(CapacityUnavailable, match="lost"):
+        region.buy(a_pool(), "c2", outage.end - MINUTE)
+    with pytest.raises(DriverUnavailable):
+        region.market.check_api(outage.start)
+    region.market.check_api(outage.end)
+    assert region.buy(a_pool(), "c3", outage.end).stands
+    failed = [change for change in region.take_changes() if change.what is Change.FAILED]
+    assert [change.at for change in failed] == [outage.start] * 2

@@ -70,6 +70,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ServerTlsSettings(Section):
+    """A server's certificates in PEM files; changed files are taken up without a restart."""
+
+    certificate: ExistingFile
+    """The server's certificate chain."""
+    key: ExistingFile
+    """Its private key."""
+    client_ca: ExistingFile
+    """Who signs the clients' certificates."""
+
+
 def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
     """The settings of that kind. Raises InvalidSettings naming the key, its environment variable and
     the file."""

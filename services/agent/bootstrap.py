@@ -64,6 +64,7 @@ def build_agent(
     Raises UnknownRegion, JournalInUse, MigrationBehind, StorageUnavailable, InvalidSettings.
     """
     region = catalogue.region(settings.region).name
+    home = Home(settings.control_planes, _tls(settings))
     metrics = AgentMetrics(region)
     file = JournalFile.open(settings.journal_path, now, power_safe=settings.power_safe)
     hands = hands_of(file)
@@ -78,7 +79,7 @@ def build_agent(
     link = Link(
         journal=journal,
         board=board,
-        home=Home(settings.control_planes, _tls(settings)),
+        home=home,
         catalogue=catalogue,
         region=region,
         agent_id=settings.name,
@@ -103,6 +104,7 @@ def build_agent(
             catalogue=catalogue,
             region=region,
             control_planes=settings.control_planes,
+            tls=settings.local_tls,
         ),
         close_hands=hands.close,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ from services.configuration import (
     OptionalAddress,
     Positive,
     Section,
+    ServerTlsSettings,
     Target,
     load,
 )
@@ -113,6 +115,8 @@ class AgentSettings(BaseSettings):
     """How often the agent works, observes and counts."""
     local_listen: OptionalAddress = "127.0.0.1:7444"
     """host:port for this region's gateways; empty = none."""
+    local_tls: ServerTlsSettings | None = None
+    """Certificates of the door for gateways, who then show theirs; absent = plain text, on loopback only."""
     metrics_listen: OptionalAddress = "127.0.0.1:9465"
     """host:port for Prometheus; empty = none."""
     seed: int = 0
@@ -127,16 +131,20 @@ class AgentSettings(BaseSettings):
             raise ValueError("aws.region_name: the aws driver needs AWS's name of the region")
         if self.allow_insecure:
             return self
-        for key, address in (("local_listen", self.local_listen), *self._outgoing()):
+        for key, address, wanted in self._plain_text():
             if address and not is_loopback(address):
                 raise ValueError(
-                    f"{key}: {address} is beyond this machine and would be plain text; set tls, or "
-                    "allow_insecure where the network itself is trusted"
+                    f"{key}: {address} is beyond this machine and would be plain text; set {wanted}, "
+                    "or allow_insecure where the network itself is trusted"
                 )
         return self
 
-    def _outgoing(self) -> list[tuple[str, str]]:
-        return [] if self.tls else [("control_planes", address) for address in self.control_planes]
+    def _plain_text(self) -> Iterator[tuple[str, str, str]]:
+        """Key, address and the section that would secure it, for all that is not secured."""
+        if self.local_tls is None:
+            yield "local_listen", self.local_listen, "local_tls"
+        if self.tls is None:
+            yield from (("control_planes", address, "tls") for address in self.control_planes)
 
     @property
     def journal_path(self) -> Path:

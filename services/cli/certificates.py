@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
-from services.control_plane.identity import Identity, Role
+from services.identity import Identity, Role
 
 CA_VALID = timedelta(days=3650)
 CLOCK_SKEW = timedelta(minutes=5)

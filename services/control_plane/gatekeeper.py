@@ -28,11 +28,11 @@ from heliostat.model.governance import AuditRecord
 from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import AuditLog
 from heliostat.v1.usage_pb2 import ReportUsageRequest
-from services.control_plane.identity import Identity, identify, set_caller
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
 from services.control_plane.permissions import Rule, check_role, rule_of
 from services.control_plane.threads import StoreThreads
+from services.identity import Identity, identify, set_caller
 from services.translation.problems import reason_of, status_of, unexpected_status
 from services.translation.texts import check_texts
 from services.wording import reason_fields, report, say

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliostat.errors import Forbidden
-from services.control_plane.identity import Identity, Role
+from services.identity import Identity, Role
 
 _EVERYBODY = frozenset(Role)
 _REPORTERS = _EVERYBODY

@@ -21,7 +21,6 @@ from services.addresses import split_address, with_port
 from services.control_plane.bells import Bells
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate
-from services.control_plane.identity import LOCAL
 from services.control_plane.intake import UsageIntake
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, MetricsPage
@@ -31,6 +30,7 @@ from services.control_plane.serving import Serving
 from services.control_plane.settings import ControlPlaneSettings
 from services.control_plane.threads import StoreThreads
 from services.control_plane.ticks import Tick, Ticks
+from services.identity import LOCAL
 from services.translation.usage import UsageLimits
 from services.wording import say
 from storage.notify import ChangeFeed

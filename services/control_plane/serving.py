@@ -32,8 +32,8 @@ from services.control_plane.servicers.forecasts import ForecastServicer
 from services.control_plane.servicers.plans import PlanServicer
 from services.control_plane.servicers.routing import RoutingServicer
 from services.control_plane.servicers.usage import UsageServicer
-from services.control_plane.settings import ControlPlaneSettings
-from services.control_plane.tls import server_credentials
+from services.control_plane.settings import ENV_PREFIX, ControlPlaneSettings
+from services.server_tls import server_credentials
 
 _SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -114,7 +114,8 @@ def _bind(server: aio.Server, settings: ControlPlaneSettings) -> int:
     try:
         if settings.tls is None:
             return server.add_insecure_port(settings.listen)
-        return server.add_secure_port(settings.listen, server_credentials(settings.tls))
+        credentials = server_credentials(settings.tls, section="tls", prefix=ENV_PREFIX)
+        return server.add_secure_port(settings.listen, credentials)
     except RuntimeError:
         raise InvalidSettings(
             "listen (HELIOSTAT_LISTEN)",

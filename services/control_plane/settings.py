@@ -14,27 +14,16 @@ from services.addresses import is_loopback, with_port
 from services.configuration import (
     ENV_DELIMITER,
     Address,
-    ExistingFile,
     LogLevel,
     OptionalAddress,
     OptionalTarget,
     Positive,
     Section,
+    ServerTlsSettings,
     load,
 )
 
 ENV_PREFIX = "HELIOSTAT_"
-
-
-class TlsSettings(Section):
-    """Certificates in PEM files; changed files are taken up without a restart."""
-
-    certificate: ExistingFile
-    """The server's certificate chain."""
-    key: ExistingFile
-    """Its private key."""
-    client_ca: ExistingFile
-    """Who signs the clients' certificates."""
 
 
 class CadenceSettings(Section):
@@ -70,7 +59,7 @@ class ControlPlaneSettings(BaseSettings):
     """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to forget everything at the end."""
     catalogue: Path = Path("deploy/catalogue.yaml")
     """The fleet catalogue."""
-    tls: TlsSettings | None = None
+    tls: ServerTlsSettings | None = None
     """Absent = plain text, which is allowed on loopback only."""
     allow_insecure: bool = False
     """True = plain text also beyond loopback: everybody who reaches the port is admin."""

@@ -47,6 +47,7 @@ def test_all_mistyped_variables_are_named_at_once() -> None:
         "HELIOSTAT_TLS__KEY",
         "heliostat_listen",
         "HELIOSTAT_AGENT_TICK",
+        "HELIOSTAT_AGENT_LOCAL_TLS__CLIENT_CA",
         "HELIOSTAT_AGENT_DRIVING__CHUNK_SIZE",
         "_HELIOSTAT_COMPLETE",
         "HELIOSTATIC",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from heliostat.errors import InvalidInput
 from services.cli.backtesting import demand_of, key_of
 from services.cli.certificates import CertificateMaker, parse_identity
-from services.control_plane.identity import Identity, Role
+from services.identity import Identity, Role
 from simulation.workload.load import load_trace
 from tests.builders import NOON, catalogue_mapping
 from tests.cli.running import heliostat

@@ -18,8 +18,8 @@ from heliostat.model.instants import floor_to
 from heliostat.model.names import RegionName
 from heliostat.v1 import usage_pb2
 from services.cli.certificates import CertificateMaker
-from services.control_plane.identity import Identity, Role
 from services.control_plane.ticks import Tick
+from services.identity import Identity, Role
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_forecast, a_pool, a_window
 from tests.cli.running import Ran, heliostat

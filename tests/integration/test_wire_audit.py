@@ -12,8 +12,8 @@ from heliostat.errors import Forbidden, InvalidInput
 from heliostat.model.governance import AuditQuery, AuditRecord, Mode
 from heliostat.model.instants import Span
 from heliostat.v1 import audit_pb2, fleet_pb2
-from services.control_plane.identity import Identity, Role
 from services.control_plane.ticks import Tick
+from services.identity import Identity, Role
 from services.translation.audit import audit_query_to_wire, entry_from_wire
 from tests.builders import MINUTE, NOON
 from tests.support.certificates import Authority

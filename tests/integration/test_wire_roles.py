@@ -23,8 +23,8 @@ from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2, plan_pb2, routing_pb2, usage_pb2
-from services.control_plane.identity import Identity, Role
-from services.control_plane.tls import CertificateFiles
+from services.identity import Identity, Role
+from services.server_tls import CertificateFiles
 from services.translation.fields import instant_to_wire
 from services.translation.fleet import observation_to_wire
 from services.translation.names import pool_to_wire
@@ -234,7 +234,7 @@ async def test_new_certificates_are_taken_up_without_a_restart(tmp_path: Path) -
 
 def test_certificates_that_cannot_be_read_leave_the_old_ones_in_use(tmp_path: Path) -> None:
     tls = Authority(tmp_path).server()
-    files = CertificateFiles(tls)
+    files = CertificateFiles(tls, section="tls", prefix="HELIOSTAT_")
     assert files.news() is None
     os.utime(tls.key, ns=(1, 1))
     assert files.news() is not None

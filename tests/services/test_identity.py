@@ -9,8 +9,8 @@ import pytest
 
 from heliostat.errors import Forbidden, HeliostatError, InvalidInput, Unauthenticated
 from heliostat.model.names import RegionName
-from services.control_plane.identity import LOCAL, Identity, Role, identify
 from services.control_plane.permissions import RULES, check_role, rule_of
+from services.identity import LOCAL, Identity, Role, identify
 
 AGENT = Identity(role=Role.AGENT, region=RegionName("east"), name="agent-1")
 ANN = Identity(role=Role.OPERATOR, name="ann")

@@ -11,9 +11,10 @@ from heliostat.errors import InvalidSettings
 from services.agent.link.home import ClientTls
 from services.cli.certificates import CertificateMaker
 from services.cli.client import Connection, open_channel
-from services.control_plane.settings import TlsSettings
-from services.control_plane.tls import CertificateFiles
+from services.configuration import ServerTlsSettings
+from services.control_plane.settings import ENV_PREFIX
 from services.pem import certificates, key_pair
+from services.server_tls import CertificateFiles
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,11 @@ def garbage(tmp_path: Path) -> Path:
     path = tmp_path / "garbage.pem"
     path.write_text("-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n")
     return path
+
+
+def watched(certificate: Path, key: Path, client_ca: Path) -> CertificateFiles:
+    settings = ServerTlsSettings(certificate=certificate, key=key, client_ca=client_ca)
+    return CertificateFiles(settings, section="tls", prefix=ENV_PREFIX)
 
 
 def test_a_chain_is_handed_on_as_it_stands(folder: Path, tmp_path: Path) -> None:
@@ -74,7 +80,7 @@ def test_an_encrypted_key_is_named(folder: Path, tmp_path: Path) -> None:
 def test_every_process_names_its_own_setting(folder: Path, tmp_path: Path) -> None:
     bad, good, key = garbage(tmp_path), folder / "server.pem", folder / "server-key.pem"
     with pytest.raises(InvalidSettings, match=r"HELIOSTAT_TLS__CLIENT_CA.*garbage\.pem"):
-        CertificateFiles(TlsSettings(certificate=good, key=key, client_ca=bad)).configuration()
+        watched(good, key, bad).configuration()
     with pytest.raises(InvalidSettings, match=r"HELIOSTAT_AGENT_TLS__CA.*garbage\.pem"):
         ClientTls(ca=bad, certificate=good, key=key).credentials()
     with pytest.raises(InvalidSettings, match=r"--tls-ca.*garbage\.pem"):
@@ -87,9 +93,7 @@ def test_a_certificate_that_was_renewed_without_its_key_leaves_the_old_pair_in_u
     now = SystemClock().now()
     maker = CertificateMaker(tmp_path, now=now, valid=timedelta(days=1))
     authority, server = maker.make(servers=["localhost"], clients=[])
-    files = CertificateFiles(
-        TlsSettings(certificate=server.certificate, key=server.key, client_ca=authority.certificate)
-    )
+    files = watched(server.certificate, server.key, authority.certificate)
     old_key = server.key.read_bytes()
     maker.make(servers=["localhost", "plane.example"], clients=[])
     new_key = server.key.read_bytes()

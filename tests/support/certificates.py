@@ -11,8 +11,8 @@ import grpc
 
 from heliostat.clock import SystemClock
 from services.cli.certificates import CertificateMaker
-from services.control_plane.identity import Identity
-from services.control_plane.settings import TlsSettings
+from services.configuration import ServerTlsSettings
+from services.identity import Identity
 
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -23,11 +23,11 @@ class Authority:
 
     folder: Path
 
-    def server(self) -> TlsSettings:
+    def server(self) -> ServerTlsSettings:
         """Write a server's files; again for a new certificate in the same files."""
         maker = CertificateMaker(self.folder, now=SystemClock().now(), valid=timedelta(days=1))
         authority, server = maker.make(servers=["localhost"], clients=[])
-        return TlsSettings(
+        return ServerTlsSettings(
             certificate=server.certificate, key=server.key, client_ca=authority.certificate
         )
 

@@ -12,9 +12,13 @@ from heliostat.errors import InvalidSettings
 from heliostat.model.names import RegionName
 from heliostat.v1 import routing_pb2_grpc, usage_pb2_grpc
 from services.agent.board import RouteBoard
+from services.agent.door.guard import Guard
 from services.agent.door.routing import LocalRouting
 from services.agent.door.usage import LocalUsage
 from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.settings import ENV_PREFIX
+from services.configuration import ServerTlsSettings
+from services.server_tls import server_credentials
 
 
 class Door:
@@ -29,15 +33,17 @@ class Door:
         catalogue: FleetCatalogue,
         region: RegionName,
         control_planes: Sequence[str],
+        tls: ServerTlsSettings | None = None,
     ) -> None:
         """`listen` empty = no door; `control_planes` is where callers are sent with what an agent does
-        not serve."""
+        not serve; without `tls` it speaks plain text."""
         self._listen = listen
         self._journal = journal
         self._board = board
         self._catalogue = catalogue
         self._region = region
         self._control_planes = control_planes
+        self._tls = tls
         self._server: aio.Server | None = None
         self.port = 0
         """The real one while open, also where any free one was asked for; 0 = none."""
@@ -45,16 +51,17 @@ class Door:
     async def open(self, nudge: asyncio.Event) -> None:
         """Answer from now on; `nudge` is set whenever a batch was journalled.
 
-        Raises InvalidSettings when the port cannot be had.
+        Raises InvalidSettings when the port cannot be had, or a certificate not be used.
         """
         if not self._listen:
             return
         self._server = aio.server(options=[("grpc.so_reuseport", 0)])
+        guard = Guard(self._region, plain=self._tls is None)
         usage = LocalUsage(
-            self._journal, self._catalogue, self._region, nudge, self._control_planes
+            self._journal, self._catalogue, self._region, guard, nudge, self._control_planes
         )
         usage_pb2_grpc.add_UsageServiceServicer_to_server(usage, self._server)
-        routing = LocalRouting(self._board, self._region)
+        routing = LocalRouting(self._board, self._region, guard)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(routing, self._server)
         self.port = self._bind(self._server)
         await self._server.start()
@@ -67,7 +74,10 @@ class Door:
 
     def _bind(self, server: aio.Server) -> int:
         try:
-            return server.add_insecure_port(self._listen)
+            if self._tls is None:
+                return server.add_insecure_port(self._listen)
+            credentials = server_credentials(self._tls, section="local_tls", prefix=ENV_PREFIX)
+            return server.add_secure_port(self._listen, credentials)
         except RuntimeError:
             raise InvalidSettings(
                 "local_listen (HELIOSTAT_AGENT_LOCAL_LISTEN)",

@@ -15,7 +15,7 @@ from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
 from services.agent.board import RouteBoard
-from services.agent.door.refusing import Context, abort
+from services.agent.door.guard import Context, Guard, abort
 from services.translation.routing import table_to_wire
 from services.wording import say
 
@@ -25,14 +25,16 @@ _log = logging.getLogger(__name__)
 class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
     """Hands out the last good table of this region."""
 
-    def __init__(self, board: RouteBoard, region: RegionName) -> None:
+    def __init__(self, board: RouteBoard, region: RegionName, guard: Guard) -> None:
         self._board = board
         self._region = region
+        self._guard = guard
 
     async def WatchRoutes(  # noqa: N802  # gRPC's name
         self, request_iterator: AsyncIterator[routing_pb2.WatchRoutesRequest], context: Context
     ) -> AsyncIterator[routing_pb2.WatchRoutesResponse]:
         """The table on connect and on every change; acknowledgements are read beside it."""
+        await self._guard.admit(context)
         first = await anext(request_iterator, None)
         if first is None or not first.HasField("subscribe"):
             await abort(context, InvalidInput("message", "the first request must be `subscribe`"))
@@ -56,6 +58,7 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
         self, request: routing_pb2.GetRoutesRequest, context: Context
     ) -> routing_pb2.GetRoutesResponse:
         """The last good table, and nothing about gateways."""
+        await self._guard.admit(context)
         table = self._board.table
         if table is None or not self._matches(request, table):
             wanted = f"{request.origin_region or self._region}@{request.version or 'newest'}"

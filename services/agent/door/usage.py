@@ -16,7 +16,7 @@ from heliostat.errors import (
 from heliostat.model.names import RegionName
 from heliostat.model.usage import UsageReceipt
 from heliostat.v1 import usage_pb2, usage_pb2_grpc
-from services.agent.door.refusing import Context, abort
+from services.agent.door.guard import Context, Guard, abort
 from services.agent.journal.agent_journal import SqliteJournal
 from services.translation.problems import problem_of
 from services.translation.usage import batch_of_request, receipt_to_wire
@@ -30,12 +30,14 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
         journal: SqliteJournal,
         catalogue: FleetCatalogue,
         region: RegionName,
+        guard: Guard,
         nudge: asyncio.Event,
         control_planes: Sequence[str],
     ) -> None:
         self._journal = journal
         self._catalogue = catalogue
         self._region = region
+        self._guard = guard
         self._nudge = nudge
         self._control_planes = tuple(control_planes)
 
@@ -43,6 +45,7 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
         self, request_iterator: AsyncIterator[usage_pb2.ReportUsageRequest], context: Context
     ) -> AsyncIterator[usage_pb2.ReportUsageResponse]:
         """One answer per batch; what is wrong with a batch is its refusal, and the stream goes on."""
+        await self._guard.admit(context)
         async for request in request_iterator:
             try:
                 receipt = await asyncio.to_thread(self._take, request)

@@ -13,8 +13,8 @@ from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Override
 from heliostat.v1 import fleet_pb2, fleet_pb2_grpc
 from services.control_plane.desk import Desk
-from services.control_plane.identity import caller
 from services.control_plane.servicers.orders import AgentConversation
+from services.identity import caller
 from services.translation.commands import command_to_wire, override_to_wire, redeploy_from_wire
 from services.translation.enums import COMMAND_STATE
 from services.translation.fields import (

@@ -11,7 +11,7 @@ from heliostat.model.command import Command, CommandState
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2
 from services.control_plane.desk import Desk
-from services.control_plane.identity import caller
+from services.identity import caller
 from services.translation.commands import command_to_wire, word_from_wire
 from services.translation.fields import required, required_text
 from services.translation.fleet import observation_from_wire

@@ -11,7 +11,7 @@ from heliostat.model.names import RegionName
 from heliostat.model.plan import CapacityPlan
 from heliostat.v1 import plan_pb2, plan_pb2_grpc
 from services.control_plane.desk import Desk
-from services.control_plane.identity import caller
+from services.identity import caller
 from services.translation.commands import command_to_wire
 from services.translation.fields import required, span_from_wire
 from services.translation.modes import modes_to_wire, setting_to_wire, wanted_setting

@@ -10,7 +10,7 @@ from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
 from services.control_plane.desk import Desk
-from services.control_plane.identity import caller
+from services.identity import caller
 from services.translation.fields import required_text
 from services.translation.names import known_region
 from services.translation.routing import (

@@ -15,8 +15,8 @@ from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageReceipt, UsageSeries
 from heliostat.v1 import usage_pb2, usage_pb2_grpc
 from services.control_plane.desk import Desk
-from services.control_plane.identity import caller
 from services.control_plane.usage_pages import UsagePlace, usage_page
+from services.identity import caller
 from services.translation.pages import page_of
 from services.translation.problems import problem_of
 from services.translation.usage import UsageReader, check_skew, receipt_to_wire

@@ -7,7 +7,7 @@ import logging
 import grpc
 
 from heliostat.errors import InvalidSettings
-from services.control_plane.settings import TlsSettings
+from services.configuration import ENV_DELIMITER, ServerTlsSettings
 from services.pem import certificates, key_pair
 from services.wording import say
 
@@ -17,20 +17,20 @@ _log = logging.getLogger(__name__)
 class CertificateFiles:
     """Reads certificate, key and client CA, and knows when one of them changed."""
 
-    def __init__(self, settings: TlsSettings) -> None:
-        self._paths = (settings.certificate, settings.key, settings.client_ca)
+    def __init__(self, files: ServerTlsSettings, *, section: str, prefix: str) -> None:
+        """`section` is the key under which an operator sets them, `prefix` that of its variables."""
+        self._files = files
+        self._section = section
+        self._variable = f"{prefix}{section}{ENV_DELIMITER}".upper()
         self._seen = self._marks()
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
         """What the files say now. Raises InvalidSettings when one cannot be used."""
-        certificate_path, key_path, client_ca_path = self._paths
+        files = self._files
         certificate, key = key_pair(
-            "tls.certificate (HELIOSTAT_TLS__CERTIFICATE)",
-            certificate_path,
-            "tls.key (HELIOSTAT_TLS__KEY)",
-            key_path,
+            self._setting("certificate"), files.certificate, self._setting("key"), files.key
         )
-        client_ca = certificates("tls.client_ca (HELIOSTAT_TLS__CLIENT_CA)", client_ca_path)
+        client_ca = certificates(self._setting("client_ca"), files.client_ca)
         return grpc.ssl_server_certificate_configuration(
             [(key, certificate)], root_certificates=client_ca
         )
@@ -52,16 +52,22 @@ class CertificateFiles:
         say(_log, "certificates_reloaded")
         return configuration
 
+    def _setting(self, name: str) -> str:
+        return f"{self._section}.{name} ({self._variable}{name.upper()})"
+
     def _marks(self) -> tuple[tuple[int, int], ...]:
-        stats = [path.stat() for path in self._paths]
+        files = self._files
+        stats = [path.stat() for path in (files.certificate, files.key, files.client_ca)]
         return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
-def server_credentials(settings: TlsSettings) -> grpc.ServerCredentials:
-    """Mutual TLS: every client needs a certificate signed by the client CA."""
-    files = CertificateFiles(settings)
+def server_credentials(
+    files: ServerTlsSettings, *, section: str, prefix: str
+) -> grpc.ServerCredentials:
+    """Mutual TLS: every client needs a certificate signed by the client CA. Raises InvalidSettings."""
+    watched = CertificateFiles(files, section=section, prefix=prefix)
     return grpc.dynamic_ssl_server_credentials(
-        files.configuration(),
-        files.news,  # type: ignore[arg-type]  # None = as before
+        watched.configuration(),
+        watched.news,  # type: ignore[arg-type]  # the stubs do not know that None means "as before"
         require_client_authentication=True,
     )

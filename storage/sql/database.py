@@ -16,18 +16,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    DBAPIError,
-    InterfaceError,
-    OperationalError,
-)
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
 
-from heliostat.errors import DataLoss, InvalidSettings, StorageUnavailable
+from heliostat.errors import InvalidSettings
 from storage.notify import CHANNEL, ChangeFeed, Topic
+from storage.sql.trouble import translated
 
 _WRITES = "heliostat_writes"
 _PATIENCE_MILLISECONDS = 15_000
@@ -73,6 +68,7 @@ class Database:
         self.feed = feed
         self.token = uuid.uuid4().hex
         """Tells our own notifications from those of other processes."""
+        self._file = self.engine.url.database if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -89,7 +85,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all of it at one moment. Raises StorageUnavailable."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(self._file), self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
@@ -98,7 +94,7 @@ class Database:
     def write(self) -> Iterator[Transaction]:
         """A transaction that commits at its end, or not at all. Raises StorageUnavailable, and
         DataLoss when the file is damaged."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(self._file), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 transaction = Transaction(connection)
@@ -124,7 +120,7 @@ class Database:
         """
         if not self.is_sqlite:
             return True
-        with _translated():
+        with translated(self._file):
             connection = self.engine.raw_connection()
             try:
                 cursor = connection.cursor()
@@ -164,10 +160,20 @@ def engine_of(url: str) -> Engine:
             f"{parsed.drivername!r} is not supported",
             remedy="use sqlite:///path/to/file or postgresql+psycopg://user@host/name",
         )
+    _check_folder(Path(parsed.database or ""))
     engine = create_engine(parsed, pool_size=8)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_folder(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise InvalidSettings(
+            "database", f"{file.parent} is no directory", remedy="make it, or mend the path"
+        )
+    if file.is_dir():
+        raise InvalidSettings("database", f"{file} is a directory", remedy="name a file in it")
 
 
 def _is_no_file(database: str | None) -> bool:
@@ -185,21 +191,6 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise StorageUnavailable(f"the database does not answer: {error.orig}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StorageUnavailable(f"the database went away: {error.orig}") from error
-        if type(error) is DatabaseError:
-            # Not one of its kinds: SQLite says so of a file that is damaged, or no database.
-            raise DataLoss(f"the database cannot be read: {error.orig}") from error
-        raise
 
 
 def put_many(tx: Transaction, statement: Insert, rows: Sequence[Mapping[str, object]]) -> None:

@@ -1,4 +1,4 @@
-"""The journal's file: opened by one agent at a time, checked, moved aside when it cannot be read.
+"""The journal's file: opened by one agent at a time, read and written behind a lock.
 
 What must outlive a power cut before something happens outside (a purchase, an answer to a gateway) is
 written with `durable=True`; the rest outlives kill -9, which is what its readers are promised.
@@ -16,39 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from heliostat.errors import CorruptJournal, JournalInUse, MigrationBehind, StorageUnavailable
-from heliostat.model.instants import from_epoch, to_epoch
-
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x48454C4A
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE commands (
-  command_id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, ended INTEGER NOT NULL,
-  body BLOB NOT NULL);
-CREATE TABLE words (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
-CREATE TABLE sources (
-  source_id TEXT NOT NULL, incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL,
-  PRIMARY KEY (source_id, incarnation)) WITHOUT ROWID;
-CREATE TABLE usage (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, source_id TEXT NOT NULL, sequence INTEGER NOT NULL,
-  body BLOB NOT NULL, UNIQUE (source_id, sequence));
-CREATE TABLE refused_usage (
-  number INTEGER PRIMARY KEY, problem TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE observation (only INTEGER PRIMARY KEY CHECK (only = 1), body BLOB NOT NULL);
-CREATE TABLE routes (only INTEGER PRIMARY KEY CHECK (only = 1), body BLOB NOT NULL);
-CREATE TABLE brake (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, author TEXT NOT NULL,
-  paused INTEGER NOT NULL);
-CREATE TABLE intents (intent_id TEXT PRIMARY KEY, closed_at INTEGER, body TEXT NOT NULL);
-CREATE TABLE vms (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, vm_id TEXT NOT NULL UNIQUE, gone_at INTEGER,
-  body TEXT NOT NULL);
-CREATE TABLE desired (pool TEXT PRIMARY KEY, target INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE adoptions (
-  vm_id TEXT PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL) WITHOUT ROWID;
-"""
+from heliostat.errors import CorruptJournal, JournalInUse, StorageUnavailable
+from heliostat.model.instants import from_epoch
+from services.agent.journal.making import connect, connected, move_aside
+from storage.sqlite_words import remedy_for
 
 
 class JournalFile:
@@ -83,39 +54,28 @@ class JournalFile:
         Raises JournalInUse when another agent holds it, MigrationBehind when a newer agent wrote it,
         StorageUnavailable when the disk does not let us.
         """
-        try:
+        with _typed(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = _locked(path)
-        except OSError as error:
-            raise StorageUnavailable(f"journal {path}: {error}") from error
-        loss = None
-        try:
-            connection = _connected(path, now)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            try:
+                connection, loss = _whole(path, now)
+            except BaseException:
                 os.close(lock)
-                raise StorageUnavailable(f"journal {path}: {error}") from error
-            loss = _move_aside(path, now, str(error))
-            connection = _connected(path, now)
-        except MigrationBehind:
-            os.close(lock)
-            raise
+                raise
         return cls(path, connection, lock, loss, power_safe=power_safe)
 
     @classmethod
     def visit(cls, path: Path) -> Self:
         """An existing journal, for an operator's brief visit while its agent may run.
 
-        Raises StorageUnavailable when there is none.
+        Raises StorageUnavailable when there is none or the disk does not let us, CorruptJournal.
         """
         if not path.exists():
             raise StorageUnavailable(
                 f"there is no journal at {path}", remedy="start the agent once, or mend the path"
             )
-        try:
-            return cls(path, _connect(path), None, None)
-        except sqlite3.DatabaseError as error:
-            raise CorruptJournal(f"journal {path}: {error}") from error
+        with _typed(path):
+            return cls(path, connect(path), None, None)
 
     def close(self) -> None:
         """Let go of the file once whoever reads or writes is done; repeatable.
@@ -164,11 +124,16 @@ class JournalFile:
 
 @contextmanager
 def _typed(path: Path) -> Iterator[None]:
+    """Errors of the disk and of SQLite as ours."""
     try:
         yield
+    except OSError as error:
+        raise StorageUnavailable(
+            f"journal {path}: {error.strerror}", remedy=f"make {path.parent} readable and writable"
+        ) from error
     except sqlite3.OperationalError as error:
         raise StorageUnavailable(
-            f"journal {path}: {error}", remedy="free space on its disk, then nothing else is needed"
+            f"journal {path}: {error}", remedy=remedy_for(str(error))
         ) from error
     except sqlite3.DatabaseError as error:
         raise CorruptJournal(
@@ -188,63 +153,12 @@ def _locked(path: Path) -> int:
     return handle
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-
-
-def _connected(path: Path, now: datetime) -> sqlite3.Connection:
-    connection = _connect(path)
+def _whole(path: Path, now: datetime) -> tuple[sqlite3.Connection, CorruptJournal | None]:
+    """The journal, or a fresh one and what was moved aside for it."""
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if version == 0 and application == 0:
-            _create(connection, path, now)
-        elif application != _APPLICATION_ID:
-            raise sqlite3.DatabaseError("is not a journal of ours")
-        elif version > SCHEMA_VERSION:
-            raise MigrationBehind(
-                f"journal {path} has version {version}, this agent knows {SCHEMA_VERSION}",
-                remedy="run the newer agent again",
-            )
-        (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-    except BaseException:
-        connection.close()
+        return connected(path, now), None
+    except sqlite3.OperationalError:
         raise
-    return connection
-
-
-def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
-    """A new life has a higher incarnation than those whose files lie beside it."""
-    incarnation = max(to_epoch(now), 1, _last_aside(path) + 1)
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA.strip().rstrip(";").split(";"):
-        connection.execute(statement)
-    connection.executemany(
-        "INSERT INTO meta VALUES (?, ?)",
-        [("incarnation", incarnation), ("born_at", to_epoch(now))],
-    )
-    connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-    connection.execute("COMMIT")
-
-
-def _last_aside(path: Path) -> int:
-    """The highest number of a life that was moved aside; 0 when none was."""
-    names = (p.name for p in path.parent.glob(f"{path.name}.corrupt-*"))
-    return max((int(name[-10:]) for name in names if name[-10:].isdigit()), default=0)
-
-
-def _move_aside(path: Path, now: datetime, what: str) -> CorruptJournal:
-    number = max(to_epoch(now), _last_aside(path) + 1)
-    aside = path.with_name(f"{path.name}.corrupt-{number:010d}")
-    for ending in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + ending)
-        if part.exists():
-            part.replace(aside.with_name(aside.name + ending))
-    return CorruptJournal(
-        f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a fresh one begun",
-        remedy="unsent usage in it is lost; adopt the VMs that the agent reports as unknown",
-    )
+    except sqlite3.DatabaseError as error:
+        loss = move_aside(path, now, str(error))
+        return connected(path, now), loss

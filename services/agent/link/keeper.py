@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from grpc import aio
 
-from heliostat.errors import DataLoss, HeliostatError, Unavailable
+from heliostat.errors import DataLoss, HeliostatError, StorageUnavailable, Unavailable
 from services.agent.link.backoff import Backoff
 from services.agent.link.home import Home
 from services.translation.problems import error_of
@@ -65,7 +65,9 @@ class Keeper:
                 if isinstance(error, DataLoss):
                     raise error from failure
                 self._broke(error)
-                await self._home.move_on(error, generation)
+                if not isinstance(failure, StorageUnavailable):
+                    # Our own disk is no reason to go to another control plane.
+                    await self._home.move_on(error, generation)
             finally:
                 self._stands_no_longer()
             await self._pause(self._backoff.next_seconds())

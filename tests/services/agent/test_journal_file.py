@@ -87,6 +87,38 @@ def test_a_full_disk_is_typed_and_leaves_what_was_there(tmp_path: Path) -> None:
     disk.close()
 
 
+def test_a_full_disk_ends_the_day_it_has_room_again(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    file = disk.file()
+    journal = disk.journal_in(file)
+    (pages,) = file.read("PRAGMA page_count")[0]
+    file.read(f"PRAGMA max_page_count={pages}")
+    order = a_command(reason="x" * 100_000)
+    with pytest.raises(StorageUnavailable, match="free space on its disk"):
+        journal.receive([order])
+    file.read("PRAGMA max_page_count=100000")
+    journal.receive([order])
+    assert journal.open_commands() == (order,)
+    disk.close()
+
+
+def test_a_directory_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path / "file" / "journal.db"
+    with pytest.raises(StorageUnavailable, match=r"file/journal\.db: .*; make .*file readable"):
+        JournalFile.open(path, NOON)
+
+
+def test_a_journal_that_may_only_be_read_is_not_called_corrupt(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    file = disk.file()
+    file.read("PRAGMA query_only=1")
+    with pytest.raises(StorageUnavailable, match="readonly database; make the file"):
+        disk.journal_in(file).receive([a_command()])
+    disk.close()
+    assert list(tmp_path.glob("*.corrupt-*")) == []
+
+
 def test_an_operator_pulls_the_brake_while_the_agent_runs(tmp_path: Path) -> None:
     disk = AgentDisk(tmp_path)
     file = disk.file()

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from heliostat.errors import DataLoss, Forbidden, NotLeader, Unavailable
+from heliostat.errors import DataLoss, Forbidden, NotLeader, StorageUnavailable, Unavailable
 from services.agent.link.backoff import Backoff
 from services.agent.link.home import Home
 from services.agent.link.keeper import STANDS_SECONDS, Keeper
@@ -132,6 +132,20 @@ async def test_a_task_goes_where_the_leader_is(
     async with kept(keeper, follower):
         await seconds.run(0)
     assert home.address == "three:1"
+
+
+@pytest.mark.parametrize(
+    ("error", "moves"), [(Unavailable("nobody there"), True), (StorageUnavailable("full"), False)]
+)
+async def test_a_full_disk_of_ours_is_no_reason_to_go_elsewhere(
+    keeper: Keeper, home: Home, seconds: SteppedSeconds, error: Unavailable, moves: bool
+) -> None:
+    async def failing() -> None:
+        raise error
+
+    async with kept(keeper, failing):
+        await seconds.run(0)
+    assert (home.address == "two:1") is moves
 
 
 async def test_a_broken_journal_ends_the_task(keeper: Keeper, seconds: SteppedSeconds) -> None:

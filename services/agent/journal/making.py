@@ -1,0 +1,110 @@
+"""What a journal's file holds and how it is made, checked, and moved aside when it cannot be read."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+
+from heliostat.errors import CorruptJournal, MigrationBehind
+from heliostat.model.instants import to_epoch
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x48454C4A
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE commands (
+  command_id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, ended INTEGER NOT NULL,
+  body BLOB NOT NULL);
+CREATE TABLE words (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
+CREATE TABLE sources (
+  source_id TEXT NOT NULL, incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  PRIMARY KEY (source_id, incarnation)) WITHOUT ROWID;
+CREATE TABLE usage (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, source_id TEXT NOT NULL, sequence INTEGER NOT NULL,
+  body BLOB NOT NULL, UNIQUE (source_id, sequence));
+CREATE TABLE refused_usage (
+  number INTEGER PRIMARY KEY, problem TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE observation (only INTEGER PRIMARY KEY CHECK (only = 1), body BLOB NOT NULL);
+CREATE TABLE routes (only INTEGER PRIMARY KEY CHECK (only = 1), body BLOB NOT NULL);
+CREATE TABLE brake (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, author TEXT NOT NULL,
+  paused INTEGER NOT NULL);
+CREATE TABLE intents (intent_id TEXT PRIMARY KEY, closed_at INTEGER, body TEXT NOT NULL);
+CREATE TABLE vms (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, vm_id TEXT NOT NULL UNIQUE, gone_at INTEGER,
+  body TEXT NOT NULL);
+CREATE TABLE desired (pool TEXT PRIMARY KEY, target INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE adoptions (
+  vm_id TEXT PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The file as it stands; one that is not there is made."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+
+
+def connected(path: Path, now: datetime) -> sqlite3.Connection:
+    """The journal in the file, checked; a fresh one where there was none.
+
+    Raises sqlite3.OperationalError when the disk does not let us, sqlite3.DatabaseError when the file is
+    no journal that can be read, MigrationBehind when a newer agent wrote it.
+    """
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if version == 0 and application == 0:
+            _create(connection, path, now)
+        elif application != _APPLICATION_ID:
+            raise sqlite3.DatabaseError("is not a journal of ours")
+        elif version > SCHEMA_VERSION:
+            raise MigrationBehind(
+                f"journal {path} has version {version}, this agent knows {SCHEMA_VERSION}",
+                remedy="run the newer agent again",
+            )
+        (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
+    """A new life has a higher incarnation than those whose files lie beside it."""
+    incarnation = max(to_epoch(now), 1, _last_aside(path) + 1)
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA.strip().rstrip(";").split(";"):
+        connection.execute(statement)
+    connection.executemany(
+        "INSERT INTO meta VALUES (?, ?)",
+        [("incarnation", incarnation), ("born_at", to_epoch(now))],
+    )
+    connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _last_aside(path: Path) -> int:
+    """The highest number of a life that was moved aside; 0 when none was."""
+    names = (p.name for p in path.parent.glob(f"{path.name}.corrupt-*"))
+    return max((int(name[-10:]) for name in names if name[-10:].isdigit()), default=0)
+
+
+def move_aside(path: Path, now: datetime, what: str) -> CorruptJournal:
+    """Give the name free for a fresh life; says where the old one is now. Raises OSError."""
+    number = max(to_epoch(now), _last_aside(path) + 1)
+    aside = path.with_name(f"{path.name}.corrupt-{number:010d}")
+    for ending in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.replace(aside.with_name(aside.name + ending))
+    return CorruptJournal(
+        f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a fresh one begun",
+        remedy="unsent usage in it is lost; adopt the VMs that the agent reports as unknown",
+    )

@@ -1,0 +1,16 @@
+"""What SQLite says when a file cannot be used, and what helps: one table for every file of ours."""
+
+from __future__ import annotations
+
+_REMEDIES = {
+    "disk is full": "free space on its disk; nothing else is needed",
+    "readonly database": "make the file, its -wal and -shm and their directory writable",
+    "unable to open database file": "make the file and its directory readable and writable",
+    "database is locked": "somebody else writes to it for long; try again",
+    "disk I/O error": "look at its disk",
+}
+
+
+def remedy_for(said: str) -> str:
+    """What to do about it; "" when nothing general can be said."""
+    return next((remedy for mark, remedy in _REMEDIES.items() if mark in said), "")

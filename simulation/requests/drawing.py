@@ -30,7 +30,7 @@ class Cells:
 
     `counts` are whole requests; `minute_start` is in seconds on the source's clock; `law` is the row
     of the length tables. `prompt_sum` and `output_sum` are the tokens that a cell's requests must add
-    up to; None leaves them to the law.
+    up to; None leaves them to the law. `longest` cuts requests of more tokens; None cuts none.
     """
 
     counts: NDArray[np.int64]
@@ -40,6 +40,7 @@ class Cells:
     law: NDArray[np.int64]
     prompt_sum: Floats | None = None
     output_sum: Floats | None = None
+    longest: NDArray[np.int64] | None = None
 
 
 def draw(cells: Cells, tables: LengthTables) -> RequestColumns:
@@ -57,6 +58,8 @@ def draw(cells: Cells, tables: LengthTables) -> RequestColumns:
         prompt = adding_up_to(cells.prompt_sum, prompt, cells.counts, cell)
     if cells.output_sum is not None:
         output = adding_up_to(cells.output_sum, output, cells.counts, cell)
+    if cells.longest is not None:
+        prompt, output = cut(prompt, output, cells.longest[cell])
     begins = cells.minute_start[cell]
     places = (words >> np.uint64(32)).astype(np.float64) * (MINUTE_SECONDS / _PLACES)
     # Far from the start a place just before the minute's end would round into the next one.
@@ -93,6 +96,12 @@ def adding_up_to(
     each[first] = given[first]
     whole: Ints = (each + least[cell]).astype(np.int32)
     return whole
+
+
+def cut(prompt: Ints, output: Ints, longest: NDArray[np.int64]) -> tuple[Ints, Ints]:
+    """Requests of at most `longest` tokens: prompts lose what is too much, outputs what is left of it."""
+    shorter = np.minimum(output, longest - 1).astype(np.int32)
+    return np.minimum(prompt, longest - shorter).astype(np.int32), shorter
 
 
 def _in_time(arrival: Floats) -> NDArray[np.int64]:

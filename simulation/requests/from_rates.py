@@ -30,8 +30,9 @@ class RequestsFromRates:
     What lies before `begins` is history. Lengths follow their model's law. With `token_sums` they
     are stretched so that a minute's tokens are those of the rates, to the token; without, the law
     is kept as it is and the rates' tokens are not looked at. The same seed gives the same requests,
-    whatever other demands there are. Raises InvalidInput when `begins` lies outside the rates or a
-    model has no law.
+    whatever other demands there are. Requests of more tokens than their model's `longest` are cut,
+    whatever the rates say. Raises InvalidInput when `begins` lies outside the rates or a model has
+    no law.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class RequestsFromRates:
         lengths: Mapping[ModelName, LengthLaws],
         seed: int,
         token_sums: bool = True,
+        longest: Mapping[ModelName, int] | None = None,
         block_requests: int = BLOCK_REQUESTS,
     ) -> None:
         self._rates = rates
@@ -53,6 +55,9 @@ class RequestsFromRates:
             raise InvalidInput("lengths", f"holds no law for {', '.join(lacking)}")
         self._tables = length_tables([lengths[model] for model in models])
         self._laws = np.array([models.index(demand.model) for demand in self._demands])
+        self._longest = (
+            np.array([longest[demand.model] for demand in self._demands]) if longest else None
+        )
         self._seeds = np.array([demand_key(seed, demand) for demand in self._demands])
         self._counts = np.nan_to_num(self._stacked("offered")).astype(np.int64)
         self._sums = (
@@ -114,6 +119,7 @@ class RequestsFromRates:
             law=np.tile(self._laws, len(counts)),
             prompt_sum=sums[0],
             output_sum=sums[1],
+            longest=None if self._longest is None else np.tile(self._longest, len(counts)),
         )
 
     def _stacked(self, column: str) -> NDArray[np.float64]:

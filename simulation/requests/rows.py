@@ -48,8 +48,9 @@ class RowHomes:
         self._seed = np.array([seed], np.uint64)
         own: dict[str, ModelName] = {model.name: model.name for model in catalogue.models}
         modelled = own | dict(models)
-        self._longest = {name: longest_request(catalogue, of) for name, of in modelled.items()}
-        self._longest |= {str(key): longest_request(catalogue, key.model) for key in self.demands}
+        longest = longest_requests(catalogue)
+        self._longest = {name: longest[catalogue.model(of).name] for name, of in modelled.items()}
+        self._longest |= {str(demand): longest[demand.model] for demand in self.demands}
         self._numbers = {name: number for number, name in enumerate(self._longest)}
         self._choices = [
             _choice(catalogue, model, mix, self.demands) for model in modelled.values()
@@ -106,9 +107,12 @@ def catalogue_demands(catalogue: FleetCatalogue) -> tuple[DemandKey, ...]:
     )
 
 
-def longest_request(catalogue: FleetCatalogue, model: ModelName) -> int:
-    """The most tokens, prompt and output, that any engine of the model can hold."""
-    return max(law.kv_tokens for law in catalogue.model(model).engines.values())
+def longest_requests(catalogue: FleetCatalogue) -> dict[ModelName, int]:
+    """Per model the most tokens, prompt and output, that any of its engines can hold."""
+    return {
+        model.name: max(law.kv_tokens for law in model.engines.values())
+        for model in catalogue.models
+    }
 
 
 def _choice(

@@ -52,7 +52,7 @@ def synthesised_demand(
     wanted = WantedDemand(
         begins=day_start, busy_replicas=busy_replicas, seed=seed, history_days=history_days
     )
-    return _split(synthesise_for(catalogue, wanted), day_start)
+    return _split(synthesise_for(catalogue, wanted), wanted)
 
 
 def synthesise_for(catalogue: FleetCatalogue, wanted: WantedDemand) -> FleetDemand:
@@ -66,7 +66,7 @@ def synthesise_for(catalogue: FleetCatalogue, wanted: WantedDemand) -> FleetDema
         mix=wanted.mix,
         seconds_of=wanted.seconds_of,
     )
-    said = synthesis_sentences(catalogue, wanted.busy_replicas, wanted.seed)
+    said = synthesis_sentences(catalogue, wanted.busy_replicas)
     return FleetDemand(arrivals=arrivals, said=said)
 
 
@@ -83,7 +83,7 @@ def fit_to_demo(
     wanted = WantedDemand(
         begins=day_start, busy_replicas=busy_replicas, seed=seed, history_days=history_days
     )
-    return _split(fit_to_fleet(trace, catalogue, wanted), day_start)
+    return _split(fit_to_fleet(trace, catalogue, wanted), wanted)
 
 
 def fit_to_fleet(
@@ -140,10 +140,10 @@ def _dated(
     return tuple(wanted + offset_minutes(region, start) - first for region in catalogue.regions)
 
 
-def _split(demand: FleetDemand, day_start: datetime) -> FittedDemand:
+def _split(demand: FleetDemand, wanted: WantedDemand) -> FittedDemand:
     arrivals = demand.arrivals
     return FittedDemand(
-        history=arrivals.within(Span(arrivals.start, day_start)),
-        day=arrivals.within(Span(day_start, arrivals.span.end)),
-        said=demand.said,
+        history=arrivals.within(Span(arrivals.start, wanted.begins)),
+        day=arrivals.within(Span(wanted.begins, arrivals.span.end)),
+        said=(*demand.said, f"Seed {wanted.seed}."),
     )

@@ -22,7 +22,7 @@ from simulation.workload.load import LoadedTrace
 from simulation.workload.published import ModelShape, model_shape
 from simulation.workload.quantiles import LengthLaws, draw_sums
 from simulation.workload.series import LoadSeries
-from simulation.workload.stretch import Stretch
+from simulation.workload.stretch import DAY, Stretch
 from simulation.workload.synthesis import minute_shape, tier_shares
 from simulation.workload.tenancy import Homes
 from simulation.workload.wanted import WantedDemand
@@ -113,14 +113,16 @@ def _busy_at_peak(
     expected: dict[tuple[RegionSpec, Tier], Column],
 ) -> float:
     """Busy replicas in the busiest hour of all regions together, before scaling."""
-    requests = sum(float(np.nansum(load.requests)) for load in loads.values())
-    lengths = (
-        sum(float(np.nansum(load.input_tokens)) for load in loads.values()) / max(requests, 1e-12),
-        sum(float(np.nansum(load.output_tokens)) for load in loads.values()) / max(requests, 1e-12),
+    first = frame.wanted.history_days * DAY if frame.wanted.level_of_run else 0
+    requests, prompt, output = (
+        sum(float(np.nansum(getattr(load, measure)[first:])) for load in loads.values())
+        for measure in ("requests", "input_tokens", "output_tokens")
     )
-    busy = np.zeros(frame.stretch.wanted)
+    lengths = (prompt / max(requests, 1e-12), output / max(requests, 1e-12))
+    busy = np.zeros(frame.stretch.wanted - first)
     for (_, tier), mean in expected.items():
-        busy += np.nan_to_num(mean) / 60 * frame.wanted.seconds_of(model, tier, lengths)
+        seconds = frame.wanted.seconds_of(model, tier, lengths)
+        busy += np.nan_to_num(mean[first:]) / 60 * seconds
     peak = float(busy.reshape(-1, 60).mean(axis=1).max())
     if peak <= 0:
         raise InvalidTrace(

@@ -59,7 +59,7 @@ def said_of_level(step: timedelta, wanted: WantedDemand, scales: Sequence[str]) 
     said.append(f"Tiers are not in the trace: requests are split {tiers}.")
     said.append(
         f"Scaled so that {wanted.busy_replicas:g} replicas per model are busy in the busiest hour "
-        f"({', '.join(scales)}); counts and lengths are drawn round that, seed {wanted.seed}."
+        f"({', '.join(scales)}); counts and lengths are drawn round that."
     )
     return said
 

@@ -188,9 +188,7 @@ def _arrivals(
     )
 
 
-def synthesis_sentences(
-    catalogue: FleetCatalogue, busy_replicas: float, seed: int
-) -> tuple[str, ...]:
+def synthesis_sentences(catalogue: FleetCatalogue, busy_replicas: float) -> tuple[str, ...]:
     """What a reader of synthesised demand must know about it."""
     looks = ", ".join(
         f"{model.name} like {model_shape(i).label}" for i, model in enumerate(catalogue.models)
@@ -201,7 +199,7 @@ def synthesis_sentences(
         for region, share in zip(catalogue.regions, shares, strict=True)
     )
     return (
-        f"All demand is synthesised from the shapes that SageServe publishes, seed {seed}: {looks}.",
+        f"All demand is synthesised from the shapes that SageServe publishes: {looks}.",
         f"Regions: {split}, each with the published day on its own clock.",
         f"Level: {busy_replicas:g} busy replicas per model in the peak hour of an average week.",
         f"Of the interactive requests {published.FAST_SHARE_OF_INTERACTIVE:.0%} are interactive-fast; "

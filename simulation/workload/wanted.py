@@ -23,8 +23,9 @@ class WantedDemand:
     """`days` from `begins` on, after `history_days` of past.
 
     `busy_replicas` per model are busy over all regions in the busiest hour, at `seconds_of` a
-    request. Requests fall on the tiers by `mix`. A model that `lengths` does not name gets the
-    published lengths of its place. The same values give the same demand. Raises InvalidInput.
+    request; with `level_of_run` that is the busiest hour after the history. Requests fall on the
+    tiers by `mix`. A model that `lengths` does not name gets the published lengths of its place. The
+    same values give the same demand. Raises InvalidInput.
     """
 
     begins: datetime
@@ -34,6 +35,7 @@ class WantedDemand:
     history_days: int = HISTORY_DAYS
     mix: TierMix = field(default_factory=lambda: TIER_SHARES)
     seconds_of: SecondsOf = model_replica_seconds
+    level_of_run: bool = False
     lengths: Mapping[ModelName, LengthLaws] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -134,7 +134,7 @@ def synthesize(
         arrivals = synthesise(fleet, start=first, days=days, busy_replicas=busy, seed=seed)
         made = arrivals_as_series(arrivals)
         rows = write_series(made, target, {"kind": "synthetic", "seed": str(seed)})
-    notes = synthesis_sentences(fleet, busy, seed)
+    notes = (*synthesis_sentences(fleet, busy), f"Seed {seed}.")
     if out.as_json:
         out.json(
             {"path": target, "rows": rows, "span": arrivals.span, "seed": seed, "notes": notes}

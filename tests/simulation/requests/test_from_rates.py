@@ -178,6 +178,25 @@ def test_fewer_tokens_than_requests_leave_some_without() -> None:
     assert requests.output_tokens.sum() == 0
 
 
+def test_requests_are_cut_to_what_their_model_can_hold() -> None:
+    whole = everything(drawn(rates(east_alpha=[500]), token_sums=False))
+    cut = everything(
+        RequestsFromRates(
+            rates(east_alpha=[500]),
+            begins=NOON,
+            lengths=LAWS,
+            seed=1,
+            token_sums=False,
+            longest={ModelName("alpha"): 4000},
+        )
+    )
+    tokens = cut.input_tokens + cut.output_tokens
+    assert tokens.max() == 4000
+    assert np.array_equal(cut.output_tokens, whole.output_tokens)
+    short = whole.input_tokens + whole.output_tokens <= 4000
+    assert np.array_equal(cut.input_tokens[short], whole.input_tokens[short])
+
+
 def test_a_place_at_the_end_of_a_late_minute_stays_in_it() -> None:
     """A year of minutes leaves few bits behind the point."""
     late = 500_000

@@ -1,0 +1,74 @@
+"""Several series files as one trace: each file is a pool of tenants, scaled as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from heliostat.errors import InvalidTrace
+from simulation.workload.describe import without_roll_ups
+from simulation.workload.load import LoadedTrace
+from simulation.workload.series import Column, LoadSeries, mean_lengths
+
+
+def merged(pools: Sequence[tuple[LoadedTrace, float]]) -> LoadedTrace:
+    """The pools' series beside one another, requests and tokens times their pool's factor.
+
+    Sums of other series are left out. A tenant whose lengths nobody measured gets the mean of its own
+    pool. Raises InvalidTrace when a pool holds no series or the pools lie on different grids.
+    """
+    series: list[LoadSeries] = []
+    said: list[str] = []
+    for trace, factor in pools:
+        singles, sums = without_roll_ups(trace.series)
+        if not singles:
+            raise InvalidTrace(str(trace.path), "holds no series of arrivals", kept=trace.kept)
+        said += trace.said
+        if sums:
+            said.append(f"{', '.join(sums)} left out: sums of the others.")
+        said.append(f"{trace.path.name}: {len(singles)} tenants, requests × {factor:g}.")
+        lengths = mean_lengths(singles)
+        series += [_filled(one, lengths, factor) for one in singles]
+    _check_grids(series, pools)
+    first = pools[0][0]
+    return replace(
+        first,
+        series=tuple(series),
+        kept=sum(trace.kept for trace, _ in pools),
+        bad=sum(trace.bad for trace, _ in pools),
+        said=tuple(said),
+    )
+
+
+def _filled(
+    series: LoadSeries, lengths: tuple[float | None, float | None], factor: float
+) -> LoadSeries:
+    requests = series.requests * factor
+    tokens = [
+        _or_mean(column * factor, requests, mean)
+        for column, mean in zip((series.input_tokens, series.output_tokens), lengths, strict=True)
+    ]
+    return replace(series, requests=requests, input_tokens=tokens[0], output_tokens=tokens[1])
+
+
+def _or_mean(tokens: Column, requests: Column, mean: float | None) -> Column:
+    return tokens if mean is None else np.where(np.isnan(tokens), requests * mean, tokens)
+
+
+def _check_grids(series: list[LoadSeries], pools: Sequence[tuple[LoadedTrace, float]]) -> None:
+    first = series[0]
+    for trace, _ in pools:
+        for one in trace.series:
+            if (one.start, one.step, len(one)) != (first.start, first.step, len(first)):
+                raise InvalidTrace(
+                    str(trace.path),
+                    f"{one.series_id} has {len(one)} bins of {one.step} from {one.start}, expected "
+                    f"{len(first)} of {first.step} from {first.start} as {first.series_id}",
+                    kept=trace.kept,
+                )
+    names = [one.series_id for one in series]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidTrace(str(pools[0][0].path), f"several pools hold {', '.join(twice)[:200]}")

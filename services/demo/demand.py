@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.model.instants import Span
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload.fit import FittedDemand, fit_to_demo, synthesised_demand
@@ -39,6 +41,12 @@ def whole(demand: FittedDemand) -> ArrivalRates:
     return ArrivalRates(
         start=demand.history.start, by_demand={key: _joined(past[key], day[key]) for key in day}
     )
+
+
+def remembered(arrivals: ArrivalRates, day_start: datetime) -> ArrivalRates:
+    """What a policy without forecasts looks back at: a day, from which token mixes are measured."""
+    start = max(arrivals.span.start, day_start - timedelta(days=1))
+    return arrivals.within(Span(start, arrivals.span.end))
 
 
 def _joined(past: MinuteArrivals, day: MinuteArrivals) -> MinuteArrivals:

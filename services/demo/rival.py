@@ -1,19 +1,15 @@
-"""The reactive policy lives the same day in a process of its own and sends a mark every quarter hour."""
+"""The reactive policy on the same day, seen from here: a process of its own and the marks it tells."""
 
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
-from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import Unavailable
-from heliostat.model.demand import BUCKET
-from heliostat.model.instants import Span
-from services.demo.marks import Mark, mark_of
+from services.demo.marks import Mark
+from services.demo.rival_process import live
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates
 
@@ -27,7 +23,7 @@ class Rival:
         context = multiprocessing.get_context("spawn")
         self._ears, voice = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=_live, args=(voice, settings, catalogue, arrivals), name="rival", daemon=True
+            target=live, args=(voice, settings, catalogue, arrivals), name="rival", daemon=True
         )
         self._marks: list[Mark] = []
         self._process.start()
@@ -62,31 +58,3 @@ class Rival:
         if isinstance(word, str):
             raise Unavailable(f"the reactive policy broke: {word}")
         self._marks.append(word)
-
-
-def remembered(arrivals: ArrivalRates, settings: DemoSettings) -> ArrivalRates:
-    """What a policy without forecasts looks back at: a day, from which token mixes are measured."""
-    start = max(arrivals.span.start, settings.day_start - timedelta(days=1))
-    return arrivals.within(Span(start, arrivals.span.end))
-
-
-def _live(
-    voice: Connection, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
-) -> None:
-    """The process: Ctrl-C is our starter's business; when it is gone, so are we."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from services.demo.bootstrap import reactive_world
-    from services.demo.main import collect_seldom
-
-    collect_seldom()
-
-    with suppress(BrokenPipeError):
-        try:
-            world = reactive_world(settings=settings, catalogue=catalogue, arrivals=arrivals)
-            voice.send(mark_of(world.estate, world.accountant, world.now))
-            while world.now < settings.day_end:
-                world.run_until(world.now + BUCKET)
-                voice.send(mark_of(world.estate, world.accountant, world.now))
-        except Exception as error:
-            voice.send(f"{type(error).__name__}: {error}")
-            raise

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from heliostat.errors import InvalidSettings
+from heliostat.model.instants import Span
 
 EXAMPLE_CATALOGUE = Path(__file__).parents[2] / "deploy" / "catalogue.yaml"
 DEFAULT_PORT = 8321
@@ -52,6 +53,11 @@ class DemoSettings:
     def step(self) -> timedelta:
         """From one meeting to the next."""
         return timedelta(minutes=self.step_minutes or (15 if self.headless else 5))
+
+    @property
+    def day(self) -> Span:
+        """The demo's day."""
+        return Span(self.day_start, self.day_end)
 
     @property
     def day_end(self) -> datetime:

@@ -1,24 +1,23 @@
 """The same forecaster spread over worker processes that are kept alive.
 
 A series always goes to the same lane (by a checksum of its key), where its fits are remembered.
-Workers come from a fork server, never from a fork of this process: gRPC may be running in it.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime, timedelta
+from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 from zlib import crc32
 
 from forecasting import lane
 from forecasting.settings import ForecasterSettings
+from forecasting.worker import Worker
 from heliostat.errors import InvalidInput, WorkersUnavailable
 from heliostat.model.demand import DemandSeries
 from heliostat.model.forecast import Champion, Forecast
@@ -34,7 +33,7 @@ class _Keyed(Protocol):
 
 Result = TypeVar("Result", bound=_Keyed)
 Part = tuple[DemandSeries, ...]
-Start = Callable[[ProcessPoolExecutor, Part], "Future[tuple[Result, ...]]"]
+Start = Callable[[Worker, Part], "Future[tuple[Result, ...]]"]
 """Submits a part of the work to a worker."""
 
 
@@ -43,15 +42,17 @@ class FanOutForecaster:
 
     A worker that dies is replaced and its share of the work repeated, up to three times, then
     WorkersUnavailable is raised: retry later. Call `close` (or use `with`) to end the processes.
-    One thread at a time.
+    One thread at a time; `give_up` may come from another.
     """
 
     def __init__(self, settings: ForecasterSettings | None = None, *, lanes: int) -> None:
         if lanes < 1:
             raise InvalidInput("forecaster.lanes", f"{lanes} must be at least 1")
         self._settings = pickle.dumps(settings or ForecasterSettings())
-        self._lanes: list[ProcessPoolExecutor | None] = [None] * lanes
+        self._lanes: list[Worker | None] = [None] * lanes
         self._closed = False
+        self._door = Lock()
+        """Held while a lane gets its worker, so that none comes after giving up."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +76,7 @@ class FanOutForecaster:
         """See the port and `SeasonalForecaster.forecast`."""
         chosen = {champion.key: champion for champion in champions}
 
-        def start(worker: ProcessPoolExecutor, part: Part) -> Future[tuple[Forecast, ...]]:
+        def start(worker: Worker, part: Part) -> Future[tuple[Forecast, ...]]:
             theirs = tuple(chosen[one.key] for one in part if one.key in chosen)
             return worker.submit(lane.forecast, part, issued_at, horizon, theirs)
 
@@ -86,15 +87,23 @@ class FanOutForecaster:
     ) -> tuple[Champion, ...]:
         """See the port and `SeasonalForecaster.select`."""
 
-        def start(worker: ProcessPoolExecutor, part: Part) -> Future[tuple[Champion, ...]]:
+        def start(worker: Worker, part: Part) -> Future[tuple[Champion, ...]]:
             return worker.submit(lane.select, part, issued_at, horizon)
 
         return self._spread(series, start)
 
     def worker_ids(self) -> tuple[int, ...]:
         """Process ids of the lanes that are running, for whoever watches their memory."""
-        alive = [worker for worker in self._lanes if worker is not None]
-        return tuple(worker.submit(os.getpid).result() for worker in alive)
+        return tuple(worker.process_id for worker in self._lanes if worker is not None)
+
+    def give_up(self) -> None:
+        """End running work now, unfinished: whoever waits for it gets WorkersUnavailable. `close` still
+        has to be called."""
+        with self._door:
+            self._closed = True
+            running = [worker for worker in self._lanes if worker is not None]
+        for worker in running:
+            worker.kill()
 
     def close(self) -> None:
         """End the worker processes and wait for them; may be called twice."""
@@ -104,13 +113,12 @@ class FanOutForecaster:
 
     def _spread(self, series: Sequence[DemandSeries], start: Start[Result]) -> tuple[Result, ...]:
         """Each lane's part started on its lane, and all answers in the order of `series`."""
-        if self._closed:
-            raise WorkersUnavailable("the forecaster's workers were closed")
         parts: dict[int, list[DemandSeries]] = {}
         for one in series:
             parts.setdefault(crc32(str(one.key).encode()) % len(self._lanes), []).append(one)
         answers: dict[SeriesKey, Result] = {}
         for _ in range(_ATTEMPTS):
+            self._check_open()
             for number, answer in self._attempt(parts, start).items():
                 answers.update((one.key, one) for one in answer)
                 del parts[number]
@@ -130,29 +138,29 @@ class FanOutForecaster:
         for number, part in parts.items():
             try:
                 running[number] = start(self._lane(number), tuple(part))
-            except BrokenProcessPool:
+            except RuntimeError:  # the process died, or somebody gave up
                 self._end(number)
         for number, future in running.items():
             try:
                 answers[number] = future.result()
-            except BrokenProcessPool:
+            except (BrokenProcessPool, CancelledError):
                 self._end(number)
         return answers
 
-    def _lane(self, number: int) -> ProcessPoolExecutor:
-        worker = self._lanes[number]
-        if worker is None:
-            worker = ProcessPoolExecutor(
-                max_workers=1,
-                mp_context=multiprocessing.get_context("forkserver"),
-                initializer=lane.prepare,
-                initargs=(self._settings,),
-            )
-            self._lanes[number] = worker
-        return worker
+    def _lane(self, number: int) -> Worker:
+        with self._door:
+            self._check_open()
+            worker = self._lanes[number]
+            if worker is None:
+                worker = self._lanes[number] = Worker(self._settings)
+            return worker
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise WorkersUnavailable("the forecaster's workers were closed")
 
     def _end(self, number: int) -> None:
         worker = self._lanes[number]
         self._lanes[number] = None
         if worker is not None:
-            worker.shutdown(wait=True, cancel_futures=True)
+            worker.end()

@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 
 import pytest
 
@@ -43,6 +44,37 @@ class DeadlySettings(ForecasterSettings):
 
     def __reduce__(self):
         return os._exit, (9,)
+
+
+def test_work_that_is_given_up_ends_at_once_and_unfinished():
+    """The work would last for ever: it waits for a signal that nobody sends."""
+    forecaster = FanOutForecaster(lanes=2)
+    given_up = threading.Event()
+
+    def endless(worker, part):
+        future = worker.submit(signal.pause)
+        threading.Thread(target=lambda: (worker.process_id, given_up.set())).start()
+        return future
+
+    def give_up():
+        given_up.wait()
+        forecaster.give_up()
+
+    other = threading.Thread(target=give_up)
+    other.start()
+    with pytest.raises(WorkersUnavailable, match="closed"):
+        forecaster._spread(MANY, endless)
+    other.join()
+    forecaster.close()
+    assert forecaster.worker_ids() == ()
+
+
+def test_giving_up_before_anything_runs_is_closing():
+    forecaster = FanOutForecaster(lanes=1)
+    forecaster.give_up()
+    with pytest.raises(WorkersUnavailable, match="closed"):
+        forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
+    forecaster.close()
 
 
 def test_a_closed_forecaster_says_so_and_may_be_closed_again():

@@ -12,6 +12,7 @@ from services.cli import exits
 from services.cli.commands import (
     agent,
     audit,
+    backtest,
     certs,
     db,
     fleet,
@@ -21,6 +22,7 @@ from services.cli.commands import (
     processes,
     profile,
     route,
+    simulate,
     trace,
     usage,
 )
@@ -47,6 +49,8 @@ app.add_typer(usage.app, name="usage", rich_help_panel=OPERATE)
 app.add_typer(audit.app, name="audit", rich_help_panel=OPERATE)
 app.add_typer(forecast.app, name="forecast", rich_help_panel=DECIDE)
 app.add_typer(plan.app, name="plan", rich_help_panel=DECIDE)
+app.command(rich_help_panel=DECIDE)(simulate.simulate)
+app.command(rich_help_panel=DECIDE)(backtest.backtest)
 app.add_typer(trace.app, name="trace", rich_help_panel=TOOLS)
 app.add_typer(profile.app, name="profile", rich_help_panel=TOOLS)
 app.add_typer(certs.app, name="certs", rich_help_panel=TOOLS)

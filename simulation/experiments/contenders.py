@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.governance import Guardrails
-from planning.reactive import ReactiveSettings
-from planning.settings import PlannerSettings
-from simulation.bootstrap import Policy, heliostat_policy, reactive_policy
+from simulation.experiments.scene import Scene
 from simulation.experiments.spec import PolicySpec
+from simulation.local_policy import Order
+from simulation.policies.forecasters import ORACLE, forecaster_named
+from simulation.policies.policy import Policy, PolicyOptions
+from simulation.policies.registry import plugin_named
+from simulation.policies.routers import router_named
 
 GUARDRAILS = (
     "largest_step_out",
@@ -21,41 +24,41 @@ GUARDRAILS = (
     "budget_dollars_per_hour",
     "stale_after_seconds",
 )
-_BAND = 0.2
-"""From the utilisation above which the reactive policy grows to the one below which it shrinks."""
 
 
 def policy_of(spec: PolicySpec, headroom: float, catalogue: FleetCatalogue) -> Policy:
-    """Who decides. Raises InvalidInput on an unknown policy, forecaster or router."""
-    check_policy(spec)
-    return _MAKERS[spec.policy](catalogue, headroom)
+    """Who decides, new each time. Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput."""
+    options = PolicyOptions(
+        headroom=headroom,
+        forecaster=spec.forecaster,
+        router=spec.router,
+        order=Order(spec.order) if spec.order else None,
+        lends=spec.lends,
+    )
+    return plugin_named(spec.policy).make(catalogue, options)
 
 
-def known_policies() -> tuple[str, ...]:
-    """What may be asked for."""
-    return tuple(sorted(_MAKERS))
-
-
-def check_policy(spec: PolicySpec) -> None:
-    """Raises InvalidInput when there is no such policy, forecaster, router or guardrail."""
-    if spec.policy not in _MAKERS:
+def check_policy(spec: PolicySpec, scene: Scene) -> None:
+    """Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput for what cannot be made."""
+    plugin_named(spec.policy)
+    if spec.forecaster != ORACLE:
+        forecaster_named(spec.forecaster, scene.catalogue)
+    if spec.router:
+        router_named(spec.router)
+    if spec.order and spec.order not in tuple(Order):
         raise InvalidInput(
-            "policy",
-            f"{spec.policy!r} is unknown",
-            remedy=f"policies are {', '.join(known_policies())}",
+            "order", f"{spec.order!r} is unknown", remedy=f"orders are {', '.join(Order)}"
         )
-    for kind in ("forecaster", "router"):
-        if getattr(spec, kind):
-            raise InvalidInput(kind, f"{getattr(spec, kind)!r} cannot be chosen for {spec.policy}")
     for name, _ in spec.guardrails:
         if name not in GUARDRAILS:
             raise InvalidInput(
                 "guardrails", f"{name!r} is unknown", remedy=f"known are {', '.join(GUARDRAILS)}"
             )
+    guarded(scene.catalogue, spec)
 
 
 def guarded(catalogue: FleetCatalogue, spec: PolicySpec) -> FleetCatalogue:
-    """The catalogue with the policy's own guardrails."""
+    """The catalogue with the policy's own guardrails. Raises InvalidInput."""
     if not spec.guardrails:
         return catalogue
     told = dict(spec.guardrails)
@@ -72,21 +75,3 @@ def guarded(catalogue: FleetCatalogue, spec: PolicySpec) -> FleetCatalogue:
 
 def _seconds(told: Mapping[str, float], name: str, otherwise: timedelta) -> timedelta:
     return timedelta(seconds=told[name]) if name in told else otherwise
-
-
-def _heliostat(catalogue: FleetCatalogue, headroom: float) -> Policy:
-    level = min(0.99, 0.5 + headroom)
-    return heliostat_policy(catalogue, PlannerSettings(level=level))
-
-
-def _reactive(catalogue: FleetCatalogue, headroom: float) -> Policy:
-    out_above = 1 / (1 + headroom)
-    return reactive_policy(
-        catalogue, ReactiveSettings(out_above=out_above, in_below=max(0.0, out_above - _BAND))
-    )
-
-
-_MAKERS: Mapping[str, Callable[[FleetCatalogue, float], Policy]] = {
-    "heliostat": _heliostat,
-    "reactive": _reactive,
-}

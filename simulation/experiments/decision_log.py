@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from heliostat.model.command import Command, RedeployOrder
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import PoolKey
-from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget
+from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Shortage
 from heliostat.ports.stores import Stores
 from simulation.experiments.result import DecisionRecord
 
 MOST_DECISIONS = 3000
 _ALL = 10_000_000
+_NAMED = 3
+_SUPERSEDED = "superseded"
 
 
 def decisions_of(stores: Stores, span: Span) -> tuple[tuple[DecisionRecord, ...], int]:
@@ -61,6 +63,8 @@ def _detail(target: PoolTarget | None) -> str:
 
 
 def _outcome(command: Command) -> str:
+    if command.outcome.startswith(_SUPERSEDED):
+        return _SUPERSEDED
     words = [str(command.state), str(command.refusal or ""), command.outcome]
     return ": ".join(dict.fromkeys(word for word in words if word))
 
@@ -70,11 +74,7 @@ def _remarks(plans: dict[int, CapacityPlan]) -> Iterator[DecisionRecord]:
     for version in sorted(plans):
         plan = plans[version]
         told = () if plan.status is PlanStatus.SOLVED else (f"plan {plan.status}",)
-        short = tuple(
-            f"{one.demand} short of {one.requests_per_second:.3g}/s: {one.reason}"
-            for one in plan.shortages
-        )
-        notes = (*told, *plan.notes, *short)
+        notes = (*told, *plan.notes, *_shortages(plan))
         if notes and notes != said:
             yield DecisionRecord(
                 at=to_epoch(plan.created_at),
@@ -85,3 +85,16 @@ def _remarks(plans: dict[int, CapacityPlan]) -> Iterator[DecisionRecord]:
                 detail="; ".join(notes[1:]),
             )
         said = notes
+
+
+def _shortages(plan: CapacityPlan) -> Iterator[str]:
+    """One sentence per reason: how much, and the demands that it hits most."""
+    by_reason: dict[str, list[Shortage]] = {}
+    for one in plan.shortages:
+        by_reason.setdefault(one.reason, []).append(one)
+    for reason, short in by_reason.items():
+        short.sort(key=lambda one: -one.requests_per_second)
+        total = sum(one.requests_per_second for one in short)
+        named = ", ".join(str(one.demand) for one in short[:_NAMED])
+        more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
+        yield f"short of {total:.3g} requests/s in {named}{more}: {reason}"

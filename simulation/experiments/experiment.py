@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from heliostat.errors import InvalidInput
@@ -15,6 +15,7 @@ from simulation.experiments.scene import Scene
 from simulation.experiments.scenes import load_scene
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef, check_headroom
 from simulation.experiments.sweep import Sweep, next_headroom
+from simulation.policies.registry import plugin_named
 
 COSTS = {"gpu-hours": BILLED, "dollars": DOLLARS}
 """What the cheapest setting is cheapest in."""
@@ -39,8 +40,6 @@ class Experiment:
         names = [policy.name for policy in self.policies]
         if not names or len(set(names)) != len(names):
             raise InvalidInput("policy", "needs at least one policy, each under a name of its own")
-        for policy in self.policies:
-            check_policy(policy)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise InvalidInput("seeds", "needs at least one seed, each once")
         if not 0 < self.attainment <= 1:
@@ -94,6 +93,8 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
     All policies are swept side by side, so that many runs can be under way at once.
     """
     scene = load_scene(experiment.scene)
+    for policy in experiment.policies:
+        check_policy(policy, scene)
     points: dict[str, list[Point]] = {policy.name: [] for policy in experiment.policies}
     while wanted := _wanted(experiment, points):
         specs = [spec for policy, headroom in wanted for spec in experiment.specs(policy, headroom)]
@@ -115,11 +116,13 @@ def _wanted(
         fixed = experiment.headroom if policy.headroom is None else policy.headroom
         if not isinstance(fixed, Sweep):
             wanted += [] if had else [(policy, fixed)]
-        elif not had:
-            wanted += [(policy, headroom) for headroom in fixed.grid]
+            continue
+        sweep = fixed if fixed.grid else replace(fixed, grid=plugin_named(policy.policy).sweep)
+        if not had:
+            wanted += [(policy, headroom) for headroom in sweep.grid]
         else:
             seen = [point.seen(experiment.cost) for point in had]
-            further = next_headroom(seen, experiment.attainment, fixed)
+            further = next_headroom(seen, experiment.attainment, sweep)
             wanted += [] if further is None else [(policy, further)]
     return wanted
 

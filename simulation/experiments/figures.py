@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span
-from heliostat.model.latency import LatencySketch, merged
+from heliostat.model.latency import LatencySketch
 from heliostat.model.names import Tier
-from heliostat.model.usage import UsageQuery
-from heliostat.ports.stores import Stores
 from simulation.accounts import Accounts
+from simulation.engine import EngineModel, TierTally
 from simulation.experiments.foresight import forecast_wape
+from simulation.experiments.result import JUDGED
 from simulation.world import SimulatedWorld
 
 LATENCIES = ("ttft", "itl", "e2e")
@@ -26,6 +25,7 @@ def figures_of(
 ) -> dict[str, float | None]:
     """Every figure of the run; None where it was not measured."""
     figures = _of_accounts(world.accounts())
+    figures[JUDGED] = judged_attainment(world.estate.engine.tallies().values())
     for name, sketch in latencies.items():
         what, tier = name.split("/")
         for level in QUANTILES:
@@ -34,19 +34,23 @@ def figures_of(
     return figures
 
 
-def latencies_of(stores: Stores, span: Span) -> dict[str, LatencySketch]:
-    """All requests' latencies by kind and tier, "ttft/interactive-fast" and so on.
-
-    As the gateways reported them: what fell into a hole of the telemetry is missing.
-    """
-    buckets = stores.usage.query(UsageQuery(span=span, bucket=BUCKET))
+def latencies_of(engine: EngineModel) -> dict[str, LatencySketch]:
+    """All requests' latencies by kind and tier, "ttft/interactive-fast" and so on."""
     found: dict[str, LatencySketch] = {}
-    for what in LATENCIES:
-        for tier in Tier:
-            sketch = merged(getattr(b, what) for b in buckets if b.series.tier is tier)
-            if sketch is not None and sketch.count:
+    for tier in Tier:
+        measured = engine.latencies(tier)
+        for what in LATENCIES if measured is not None else ():
+            sketch: LatencySketch = getattr(measured, what)
+            if sketch.count:
                 found[f"{what}/{tier}"] = sketch
     return found
+
+
+def judged_attainment(tallies: Iterable[TierTally]) -> float | None:
+    """Requests that kept their SLO ÷ those that could; ÷ all where an engine cannot tell which could."""
+    each = tuple(tallies)
+    could = sum(t.started + t.shed if t.reachable is None else t.reachable for t in each)
+    return min(1.0, sum(t.met for t in each) / could) if could else None
 
 
 def _of_accounts(accounts: Accounts) -> dict[str, float | None]:

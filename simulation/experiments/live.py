@@ -5,11 +5,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from heliostat.clock import cpu_seconds
 from heliostat.model.instants import Span, to_epoch
-from simulation.bootstrap import simulated_world
+from simulation.arrivals import ArrivalRates
+from simulation.bootstrap import EngineMaker, fluid_engine, simulated_world
 from simulation.experiments.contenders import guarded, policy_of
 from simulation.experiments.decision_log import decisions_of
 from simulation.experiments.figures import figures_of, latencies_of
@@ -18,6 +19,8 @@ from simulation.experiments.result import Outcome, Record, RunFailure, RunResult
 from simulation.experiments.scene import Scene
 from simulation.experiments.scenes import load_scene
 from simulation.experiments.spec import RunSpec
+from simulation.policies.failure import PolicyFailed
+from simulation.policies.policy import Policy
 from simulation.world import SimulatedWorld
 
 
@@ -33,96 +36,97 @@ class Mark:
 Tell = Callable[[Mark], None]
 
 
-def live(spec: RunSpec, tell: Tell = lambda _: None) -> Outcome:
+def unheard(mark: Mark) -> None:
+    """Nobody listens."""
+
+
+def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
     """The run's result, or at which instant its policy broke it off. Raises InvalidInput.
 
     `tell` hears of every instant at which something happened.
     """
-    began = cpu_seconds()
     scene = load_scene(spec.scene)
-    lived = _Lived(spec, scene)
+    return live_under(policy_of(spec.policy, spec.headroom, scene.catalogue), spec, scene, tell)
+
+
+def live_under(policy: Policy, spec: RunSpec, scene: Scene, tell: Tell = unheard) -> Outcome:
+    """The same with the policy and the scenario at hand."""
+    began = cpu_seconds()
     try:
-        lived.begin()
-        lived.go_on(tell)
-        return lived.end(cpu_seconds() - began)
-    except Exception as error:  # noqa: BLE001 - a policy is a plug-in and may raise anything
-        return RunFailure(
-            at=lived.now.isoformat().replace("+00:00", "Z"),
-            error=f"{type(error).__name__}: {error}",
-            where=_where(error),
-            cpu_seconds=cpu_seconds() - began,
-        )
-
-
-class _Lived:
-    """A run under way."""
-
-    def __init__(self, spec: RunSpec, scene: Scene) -> None:
-        self._spec, self._scene = spec, scene
-        self._world: SimulatedWorld | None = None
-        self._recorder: Recorder | None = None
-
-    @property
-    def now(self) -> datetime:
-        return self._scene.begins if self._world is None else self._world.now
-
-    def begin(self) -> None:
-        spec, scene = self._spec, self._scene
-        catalogue = guarded(scene.catalogue, spec.policy)
-        arrivals = scene.arrivals(spec.seed)
-        self._world = simulated_world(
-            catalogue=catalogue,
-            arrivals=arrivals,
+        world = simulated_world(
+            catalogue=guarded(scene.catalogue, spec.policy),
+            arrivals=_remembered(scene.arrivals(spec.seed), scene.begins, policy),
             begins=scene.begins,
-            policy=policy_of(spec.policy, spec.headroom, catalogue),
+            policy=policy,
             seed=spec.seed,
+            engine=_ENGINES[spec.engine],
             troubles=scene.troubles,
             warm_vms=scene.warm_vms,
         )
-        if spec.recorded:
-            self._recorder = Recorder(self._world, record_step(scene.ends - scene.begins))
-
-    def go_on(self, tell: Tell) -> None:
-        assert self._world is not None, "begin comes first"
-        length = self._scene.ends - self._scene.begins
-        for at in self._world.steps(self._scene.ends):
-            if self._recorder is not None:
-                self._recorder.look(at)
-            requests = sum(t.offered for t in self._world.estate.engine.tallies().values())
-            tell(Mark(at=at, share=(at - self._scene.begins) / length, requests=requests))
-
-    def end(self, spent: float) -> RunResult:
-        assert self._world is not None, "begin comes first"
-        world, span = self._world, Span(self._scene.begins, self._scene.ends)
-        latencies = latencies_of(world.stores, span)
-        figures = figures_of(world, span, latencies)
-        return RunResult(
-            figures=figures,
-            requests=int(figures["offered"] or 0),
-            cpu_seconds=spent,
-            latencies={name: dict(sorted(s.counts.items())) for name, s in latencies.items()},
-            record=self._record(span),
+        recorder = _go_through(world, spec, scene, tell)
+    except PolicyFailed as failure:
+        return RunFailure(
+            at=f"{failure.at:%Y-%m-%dT%H:%M:%SZ}",
+            error=str(failure).removeprefix(f"{failure.field}: "),
+            where=_where(failure),
+            cpu_seconds=cpu_seconds() - began,
         )
-
-    def _record(self, span: Span) -> Record | None:
-        if self._recorder is None or self._world is None:
-            return None
-        decisions, left_out = decisions_of(self._world.stores, span)
-        return Record(
-            start=to_epoch(span.start),
-            step_seconds=int(self._recorder.step.total_seconds()),
-            pools=self._recorder.pools(),
-            tiers=self._recorder.tiers(),
-            decisions=decisions,
-            decisions_left_out=left_out,
-        )
+    return _result(world, recorder, Span(scene.begins, scene.ends), cpu_seconds() - began)
 
 
-def _where(error: BaseException) -> str:
-    """The innermost line of ours: `planning/reactive.py:95 in plan`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    if last is None:
+def _remembered(arrivals: ArrivalRates, begins: datetime, policy: Policy) -> ArrivalRates:
+    """What is worth telling of the past: to a policy without forecasts the last day is all, from
+    which token mixes are measured."""
+    if policy.rhythm.forecasts is not None:
+        return arrivals
+    start = max(arrivals.span.start, begins - timedelta(days=1))
+    return arrivals.within(Span(start, arrivals.span.end))
+
+
+def _go_through(world: SimulatedWorld, spec: RunSpec, scene: Scene, tell: Tell) -> Recorder | None:
+    length = scene.ends - scene.begins
+    recorder = Recorder(world, record_step(length)) if spec.recorded else None
+    for at in world.steps(scene.ends):
+        if recorder is not None:
+            recorder.look(at)
+        requests = sum(tally.offered for tally in world.estate.engine.tallies().values())
+        tell(Mark(at=at, share=(at - scene.begins) / length, requests=requests))
+    return recorder
+
+
+def _result(
+    world: SimulatedWorld, recorder: Recorder | None, span: Span, spent: float
+) -> RunResult:
+    latencies = latencies_of(world.estate.engine)
+    figures = figures_of(world, span, latencies)
+    return RunResult(
+        figures=figures,
+        requests=int(figures["offered"] or 0),
+        cpu_seconds=spent,
+        latencies={name: dict(sorted(s.counts.items())) for name, s in latencies.items()},
+        record=None if recorder is None else _record(world, recorder, span),
+    )
+
+
+def _record(world: SimulatedWorld, recorder: Recorder, span: Span) -> Record:
+    decisions, left_out = decisions_of(world.stores, span)
+    return Record(
+        start=to_epoch(span.start),
+        step_seconds=int(recorder.step.total_seconds()),
+        pools=recorder.pools(),
+        tiers=recorder.tiers(),
+        decisions=decisions,
+        decisions_left_out=left_out,
+    )
+
+
+def _where(failure: PolicyFailed) -> str:
+    """The line that raised: `planning/reactive.py:95 in plan`."""
+    frames = traceback.extract_tb((failure.__cause__ or failure).__traceback__)
+    if not frames:
         return ""
-    place = "/".join(last.filename.replace("\\", "/").split("/")[-2:])
-    return f"{place}:{last.lineno} in {last.name}"
+    place = "/".join(frames[-1].filename.replace("\\", "/").split("/")[-2:])
+    return f"{place}:{frames[-1].lineno} in {frames[-1].name}"
+
+
+_ENGINES: dict[str, EngineMaker] = {"fluid": fluid_engine}

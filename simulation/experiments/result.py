@@ -8,8 +8,8 @@ from typing import Any
 
 from heliostat.model.latency import LatencySketch
 
-JUDGED = "slo_attainment_overall"
-"""The figure that policies are held equal at."""
+JUDGED = "slo_attainment_judged"
+"""The figure that policies are held equal at: over all tiers, of requests that could be served in time."""
 BILLED = "gpu_hours_billed"
 DOLLARS = "cost_dollars"
 

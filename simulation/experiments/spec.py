@@ -32,7 +32,8 @@ class SceneRef:
 class PolicySpec:
     """Who decides, as asked for: `name` is what reports call it, `policy` what it is.
 
-    `headroom` None = whatever the experiment says. "" = the policy's own forecaster or router.
+    `headroom` None = whatever the experiment says. "" = the policy's own forecaster, router or order
+    of the queue. `lends`: what it releases is lent to the spot market and taken back first.
     `guardrails` replace those of the catalogue, key by key.
     """
 
@@ -41,6 +42,8 @@ class PolicySpec:
     headroom: float | None = None
     forecaster: str = ""
     router: str = ""
+    order: str = ""
+    lends: bool = False
     guardrails: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:

@@ -13,25 +13,24 @@ from dataclasses import dataclass
 from heliostat.errors import InvalidInput
 from simulation.experiments.spec import check_headroom
 
-GRID = (0.0, 0.15, 0.3, 0.6, 1.2)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """Which headrooms are tried: all of `grid`, then up to `refinements` in between or above.
 
-    Halving ends when two neighbours are closer than `closest`, or cost the same within `alike`. Where
-    the whole grid misses, its last step is doubled up to `highest`.
+    An empty grid = the policy's own. Halving ends when two neighbours are closer than `closest`, or
+    cost the same within `alike`. Where the whole grid misses, the highest headroom is doubled up
+    to `highest`, as long as that changes anything.
     """
 
-    grid: tuple[float, ...] = GRID
+    grid: tuple[float, ...] = ()
     refinements: int = 4
     closest: float = 0.02
     alike: float = 0.01
     highest: float = 4.8
 
     def __post_init__(self) -> None:
-        if not self.grid or tuple(sorted(set(self.grid))) != self.grid:
+        if tuple(sorted(set(self.grid))) != self.grid:
             raise InvalidInput("headroom", "the grid must hold distinct values in ascending order")
         for headroom in self.grid:
             check_headroom(headroom)
@@ -74,12 +73,17 @@ def next_headroom(seen: Sequence[Seen], target: float, sweep: Sweep) -> float | 
         return None
     best = cheapest(seen, target)
     if best is None:
-        return _above(tried, sweep) if nearest_miss(seen) else None
+        return _above(seen, sweep) if nearest_miss(seen) else None
     return _between(seen, best, target, sweep)
 
 
-def _above(tried: set[float], sweep: Sweep) -> float | None:
-    higher = round(2 * max(max(tried), sweep.closest), 4)
+def _above(seen: Sequence[Seen], sweep: Sweep) -> float | None:
+    """Twice the highest, unless the last two settings were no different."""
+    rising = sorted(seen, key=lambda one: one.headroom)
+    alike = {(one.attainment, one.cost) for one in rising[-2:]}
+    if len(rising) > 1 and len(alike) == 1:
+        return None
+    higher = round(2 * max(rising[-1].headroom, sweep.closest), 4)
     return higher if higher <= sweep.highest else None
 
 

@@ -7,7 +7,7 @@ is run by the same code.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
 from typing import Any
@@ -97,10 +97,16 @@ def _policy(one: Contest) -> dict[str, Any]:
 
 
 def _figures(point: Point) -> dict[str, Any]:
-    """Nested as the dots in their names say."""
+    """Nested as the dots in their names say; what is not promised stands under `further`."""
     seen = {name for run in point.results.values() for name in run.figures}
+    nested = _nested(point, ALWAYS)
+    nested["further"] = {name: mapping_of(point.mean(name)) for name in sorted(seen - {*ALWAYS})}
+    return nested
+
+
+def _nested(point: Point, names: Sequence[str]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
-    for name in (*ALWAYS, *sorted(seen.difference(ALWAYS))):
+    for name in names:
         *path, last = name.split(".")
         place = nested
         for key in path:

@@ -75,6 +75,8 @@ WANTED = {
     "trace convert",
     "trace synthesize",
     "certs make",
+    "simulate",
+    "backtest",
 }
 
 

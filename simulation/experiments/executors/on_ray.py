@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from heliostat.clock import monotonic_seconds
-from heliostat.errors import HeliostatError, InvalidInput, InvalidSettings, WorkersUnavailable
+from heliostat.errors import InvalidSettings, WorkersUnavailable
+from simulation.experiments.executors.blame import Blame, live_or_blame
 from simulation.experiments.executors.port import TellOf
-from simulation.experiments.live import Mark, live
+from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
 from simulation.experiments.spec import RunSpec
 
@@ -55,15 +56,15 @@ class OnRay:
 
     def _outcome(self, ref: Any, spec: RunSpec) -> Outcome:
         try:
-            found: Outcome | str = self._ray.get(ref)
+            found: Outcome | Blame = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             raise WorkersUnavailable(
                 f"the Ray worker for {spec} was lost: {type(error).__name__}",
                 remedy="look for killed processes (memory?) and run the same again; what was "
                 "finished is kept",
             ) from error
-        if isinstance(found, str):
-            raise InvalidInput(str(spec), found)
+        if isinstance(found, Blame):
+            raise found.error(spec)
         return found
 
     def _join_or_start(self, workers: int) -> None:
@@ -90,8 +91,8 @@ class _Board:
         return sorted(marks.items(), key=lambda one: one[0])
 
 
-def _live(spec: RunSpec, place: int, board: Any) -> Outcome | str:
-    """A task: the outcome, or why the run could not begin, in words."""
+def _live(spec: RunSpec, place: int, board: Any) -> Outcome | Blame:
+    """A task."""
     told = monotonic_seconds()
 
     def tell(mark: Mark) -> None:
@@ -100,10 +101,7 @@ def _live(spec: RunSpec, place: int, board: Any) -> Outcome | str:
             told = monotonic_seconds()
             board.put.remote(place, mark)
 
-    try:
-        return live(spec, tell)
-    except HeliostatError as error:
-        return str(error)
+    return live_or_blame(spec, tell)
 
 
 def _ray() -> Any:

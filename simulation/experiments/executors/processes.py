@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from heliostat.clock import monotonic_seconds
-from heliostat.errors import HeliostatError, InvalidInput, WorkersUnavailable
+from heliostat.errors import InvalidInput, WorkersUnavailable
+from simulation.experiments.executors.blame import Blame, live_or_blame
 from simulation.experiments.executors.port import TellOf
-from simulation.experiments.live import Mark, live
+from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
 from simulation.experiments.spec import RunSpec
 from simulation.experiments.warming import warm_up
@@ -26,15 +27,6 @@ from simulation.experiments.warming import warm_up
 _SECONDS_BETWEEN_MARKS = 0.2
 _LAST_WORD_SECONDS = 5.0
 _Job = tuple[int, RunSpec]
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """A run that could not begin: an error of the experiment, not of a policy; as words, since not
-    every error survives a pipe."""
-
-    field: str
-    message: str
 
 
 @dataclass(slots=True)
@@ -106,15 +98,15 @@ class Processes:
         if isinstance(said, Mark):
             tell(place, said)
             return
-        worker.spec = None
-        if isinstance(said, _Raised):
-            raise InvalidInput(said.field, said.message)
+        spec, worker.spec = worker.spec, None
+        if isinstance(said, Blame):
+            raise said.error(spec)
         _feed(worker, waiting)
         yield place, said
 
-    def _receive(self, worker: _Worker) -> tuple[int, Mark | Outcome | _Raised] | None:
+    def _receive(self, worker: _Worker) -> tuple[int, Mark | Outcome | Blame] | None:
         try:
-            word: tuple[int, Mark | Outcome | _Raised] | None = worker.pipe.recv()
+            word: tuple[int, Mark | Outcome | Blame] | None = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join(_LAST_WORD_SECONDS)
             raise WorkersUnavailable(
@@ -147,7 +139,7 @@ def _work(pipe: Connection) -> None:
             pipe.send((place, _lived(pipe, place, spec)))
 
 
-def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | _Raised:
+def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | Blame:
     told = monotonic_seconds()
 
     def tell(mark: Mark) -> None:
@@ -156,7 +148,4 @@ def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | _Raised:
             told = monotonic_seconds()
             pipe.send((place, mark))
 
-    try:
-        return live(spec, tell)
-    except HeliostatError as error:
-        return _Raised(str(spec), str(error))
+    return live_or_blame(spec, tell)

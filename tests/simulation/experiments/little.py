@@ -71,7 +71,7 @@ def an_experiment(scene: SceneRef, **changes: Any) -> Experiment:
 
 def a_result(*, attainment: float = 0.995, billed: float = 100.0, **figures: Any) -> RunResult:
     told = {
-        "slo_attainment_overall": attainment,
+        "slo_attainment_judged": attainment,
         "gpu_hours_billed": billed,
         "cost_dollars": 3 * billed,
         "offered": 1000.0,

@@ -1,12 +1,13 @@
 """From settings to a comparison, with runs that are only pretended."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from heliostat.errors import InvalidInput
+from heliostat.errors import HeliostatError, InvalidInput
 from simulation.experiments.comparison import against
 from simulation.experiments.experiment import Experiment, Findings, conduct
 from simulation.experiments.folder import RunFolder
@@ -15,6 +16,7 @@ from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
 from simulation.experiments.sweep import Sweep
+from simulation.policies.registry import plugin_named
 from tests.simulation.experiments.little import (
     HELIOSTAT,
     REACTIVE,
@@ -24,6 +26,8 @@ from tests.simulation.experiments.little import (
     a_result,
     an_experiment,
 )
+
+SWEEP = Sweep(grid=(0.0, 0.15, 0.3, 0.6, 1.2))
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def test_every_policy_is_compared_at_its_own_cheapest_setting_that_reaches(scene
     def outcome(spec: RunSpec) -> Outcome:
         return needs(0.1 if spec.policy == HELIOSTAT else 0.8)(spec)
 
-    ours, theirs = found(an_experiment(scene, headroom=Sweep()), outcome).contests
+    ours, theirs = found(an_experiment(scene, headroom=SWEEP), outcome).contests
     assert ours.reached
     assert theirs.reached
     assert ours.chosen is not None
@@ -63,15 +67,15 @@ def test_every_policy_is_compared_at_its_own_cheapest_setting_that_reaches(scene
 
 
 def test_all_points_of_the_frontier_stay(scene: SceneRef) -> None:
-    (one, _) = found(an_experiment(scene, headroom=Sweep()), needs(0.2)).contests
+    (one, _) = found(an_experiment(scene, headroom=SWEEP), needs(0.2)).contests
     headrooms = [point.headroom for point in one.points]
     assert headrooms == sorted(headrooms)
-    assert len(headrooms) > len(Sweep().grid)
+    assert len(headrooms) > len(SWEEP.grid)
     assert all(sorted(point.results) == [1, 2] for point in one.points)
 
 
 def test_a_policy_that_never_reaches_is_reported_at_its_nearest_miss(scene: SceneRef) -> None:
-    one, _ = found(an_experiment(scene, headroom=Sweep()), needs(99.0)).contests
+    one, _ = found(an_experiment(scene, headroom=SWEEP), needs(99.0)).contests
     assert not one.reached
     assert one.chosen == 0.0  # all attain the same, so the cheapest
     assert one.point is not None
@@ -81,7 +85,7 @@ def test_a_policy_that_fails_keeps_the_others_in_the_report(scene: SceneRef) -> 
     def outcome(spec: RunSpec) -> Outcome:
         return a_failure() if spec.policy == HELIOSTAT else needs(0.2)(spec)
 
-    ours, theirs = found(an_experiment(scene, headroom=Sweep()), outcome).contests
+    ours, theirs = found(an_experiment(scene, headroom=SWEEP), outcome).contests
     assert ours.chosen is None
     assert ours.point is None
     assert {seed for _, seed, _ in ours.failures} == {1, 2}
@@ -93,7 +97,7 @@ def test_a_setting_at_which_one_seed_fails_is_not_chosen(scene: SceneRef) -> Non
     def outcome(spec: RunSpec) -> Outcome:
         return a_failure() if (spec.headroom, spec.seed) == (0.3, 2) else needs(0.2)(spec)
 
-    one, _ = found(an_experiment(scene, headroom=Sweep()), outcome).contests
+    one, _ = found(an_experiment(scene, headroom=SWEEP), outcome).contests
     assert one.chosen is not None
     assert one.chosen > 0.3
     assert [(headroom, seed) for headroom, seed, _ in one.failures] == [(0.3, 2)]
@@ -119,8 +123,8 @@ def test_the_cheapest_may_be_cheapest_in_dollars(scene: SceneRef) -> None:
     def outcome(spec: RunSpec) -> Outcome:
         return a_result(billed=100 + spec.headroom, cost_dollars=100 - spec.headroom)
 
-    by_hours = found(an_experiment(scene, headroom=Sweep()), outcome).contests[0]
-    dollars = an_experiment(scene, headroom=Sweep(), cheapest_in="dollars")
+    by_hours = found(an_experiment(scene, headroom=SWEEP), outcome).contests[0]
+    dollars = an_experiment(scene, headroom=SWEEP, cheapest_in="dollars")
     by_dollars = found(dollars, outcome).contests[0]
     assert by_hours.chosen == 0.0
     assert by_dollars.chosen == 1.2
@@ -131,8 +135,6 @@ def test_the_cheapest_may_be_cheapest_in_dollars(scene: SceneRef) -> None:
     [
         ({"policies": ()}, "policy"),
         ({"policies": (REACTIVE, REACTIVE)}, "name of its own"),
-        ({"policies": (PolicySpec(name="x", policy="magic"),)}, "magic"),
-        ({"policies": (PolicySpec(name="x", policy="reactive", guardrails=(("z", 1.0),)),)}, "'z'"),
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),
         ({"attainment": 0.0}, "attainment"),
@@ -146,6 +148,36 @@ def test_a_question_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=word):
         an_experiment(scene, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"policy": "magic"}, "magic.*heliostat"),
+        ({"forecaster": "tea-leaves"}, "tea-leaves.*oracle"),
+        ({"router": "random"}, "random.*nearest"),
+        ({"order": "lifo"}, "lifo.*fcfs"),
+        ({"guardrails": (("z", 1.0),)}, "'z'.*largest_step_out"),
+        ({"guardrails": (("largest_step_in", -1.0),)}, "negative"),
+    ],
+)
+def test_a_policy_that_cannot_be_made_is_refused_before_anything_runs(
+    scene: SceneRef, changes: dict[str, Any], word: str
+) -> None:
+    pretender = Pretender(needs(0.2))
+    policies = (replace(REACTIVE, **changes),)
+    with pytest.raises(HeliostatError, match=word):
+        conduct(
+            an_experiment(scene, policies=policies),
+            Laboratory(pretender, RunFolder(path=None, code="code")),
+        )
+    assert pretender.ran == []
+
+
+def test_without_a_grid_each_policy_is_swept_over_its_own(scene: SceneRef) -> None:
+    ours, theirs = found(an_experiment(scene, headroom=Sweep()), needs(0.0)).contests
+    assert tuple(point.headroom for point in ours.points) == plugin_named("heliostat").sweep
+    assert tuple(point.headroom for point in theirs.points) == plugin_named("reactive").sweep
 
 
 # --- the laboratory -------------------------------------------------------------------------
@@ -202,7 +234,7 @@ def test_a_killed_experiment_goes_on_where_it_was(scene: SceneRef, tmp_path: Pat
             raise Killed
         return needs(0.2)(spec)
 
-    experiment = an_experiment(scene, headroom=Sweep())
+    experiment = an_experiment(scene, headroom=SWEEP)
     with pytest.raises(Killed):
         conduct(experiment, Laboratory(Pretender(dies), RunFolder(path=tmp_path, code="code")))
     pretender = Pretender(needs(0.2))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span
-from simulation.experiments.live import Mark, live
+from heliostat.model.plan import CapacityPlan
+from heliostat.ports.deciding import CapacityPlanner, PlanningProblem
+from simulation.experiments.live import Mark, live, live_under
 from simulation.experiments.recorded import write_recorded
 from simulation.experiments.result import (
     RunFailure,
@@ -19,7 +22,8 @@ from simulation.experiments.result import (
 )
 from simulation.experiments.scenes import UnknownScenario, known_scenes, load_scene, scene_ref
 from simulation.experiments.spec import SceneRef
-from tests.builders import MINUTE, NOON, catalogue_mapping
+from simulation.policies.registry import policy_named
+from tests.builders import MINUTE, NOON, a_catalogue, catalogue_mapping
 from tests.simulation.experiments.little import (
     HELIOSTAT,
     a_history,
@@ -44,7 +48,7 @@ def test_a_run_leaves_every_figure_behind(lived: RunResult) -> None:
     figures = lived.figures
     assert figures["offered"] == lived.requests == 4 * 60 * 240
     assert figures["gpu_hours_billed"]
-    assert figures["slo_attainment_overall"]
+    assert figures["slo_attainment_judged"]
     assert figures["slo_attainment.interactive-normal"] is None
     assert figures["ttft_seconds.interactive-fast.p50"]
     assert figures["forecast_wape"] is None
@@ -121,7 +125,31 @@ def test_a_run_tells_how_far_it_is(scene: SceneRef) -> None:
     assert marks[-1].requests == 4 * 60 * 240
 
 
-def test_a_run_that_breaks_off_names_the_instant_and_the_error(tmp_path: Path) -> None:
+class Shy:
+    """Plans as another does, until it does not."""
+
+    def __init__(self, planner: CapacityPlanner, until: datetime) -> None:
+        self._planner, self._until = planner, until
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        if problem.at >= self._until:
+            raise ArithmeticError("no idea")
+        return self._planner.plan(problem)
+
+
+def test_a_policy_that_raises_ends_its_run_by_name_and_instant(scene: SceneRef) -> None:
+    policy = policy_named("reactive", a_catalogue())
+    shy = Shy(policy.deciders.planner, NOON + 7 * MINUTE)
+    failing = replace(policy, deciders=replace(policy.deciders, planner=shy))
+    outcome = live_under(failing, a_spec(scene), load_scene(scene))
+    assert isinstance(outcome, RunFailure)
+    assert outcome.at == "2026-03-02T12:07:00Z"
+    assert outcome.error == "its planner failed: ArithmeticError: no idea"
+    assert outcome.where.startswith("experiments/test_live.py:")
+    assert outcome_of(json.loads(json.dumps(outcome_as_mapping(outcome)))) == outcome
+
+
+def test_a_fault_that_is_not_the_policys_is_not_blamed_on_it(tmp_path: Path) -> None:
     path = tmp_path / "short.npz"
     write_recorded(
         path,
@@ -130,11 +158,8 @@ def test_a_run_that_breaks_off_names_the_instant_and_the_error(tmp_path: Path) -
         span=Span(NOON, NOON + 20 * MINUTE),
         said=(),
     )
-    outcome = live(a_spec(scene_ref(str(path))))
-    assert isinstance(outcome, RunFailure)
-    assert outcome.at == "2026-03-02T12:11:00Z"
-    assert "nothing is known of 2026-03-02T12:10" in outcome.error
-    assert "estate.py" in outcome.where
+    with pytest.raises(InvalidInput, match="nothing is known of 2026-03-02T12:10"):
+        live(a_spec(scene_ref(str(path))))
 
 
 # --- scenarios ------------------------------------------------------------------------------

@@ -56,6 +56,11 @@ def test_above_the_grid_headroom_is_doubled_until_the_highest() -> None:
     assert cheapest(seen, 0.99) is None
 
 
+def test_a_policy_for_which_more_headroom_changes_nothing_is_not_asked_for_more() -> None:
+    seen = [at(0.0, 0.9, cost=90.0), at(0.5, 0.98, cost=100.0), at(1.0, 0.98, cost=100.0)]
+    assert next_headroom(seen, 0.99, SWEEP) is None
+
+
 def test_where_none_reaches_the_nearest_miss_is_the_best_attainment_then_the_cheapest() -> None:
     seen = [at(0.0, 0.90), at(0.5, 0.95), at(1.0, 0.95), at(2.0, None)]
     best = nearest_miss(seen)
@@ -90,7 +95,7 @@ def test_a_failed_setting_is_passed_over() -> None:
     assert chosen.headroom > 0.5
 
 
-@pytest.mark.parametrize("grid", [(), (0.5, 0.1), (0.1, 0.1), (-0.1, 0.2), (float("nan"),)])
+@pytest.mark.parametrize("grid", [(0.5, 0.1), (0.1, 0.1), (-0.1, 0.2), (float("nan"),)])
 def test_a_grid_that_makes_no_sense_is_refused(grid: tuple[float, ...]) -> None:
     with pytest.raises(InvalidInput, match="headroom"):
         Sweep(grid=grid)

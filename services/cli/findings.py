@@ -1,0 +1,63 @@
+"""Shows an experiment's findings at 80 columns: every policy at equal SLO, and how they differ."""
+
+from __future__ import annotations
+
+import math
+
+from services.cli.figures import NOTHING, at, count, rate
+from services.cli.output import Output
+from simulation.experiments.comparison import Contest
+from simulation.experiments.experiment import Findings
+from simulation.experiments.intervals import Estimate
+from simulation.experiments.result import BILLED, DOLLARS, JUDGED
+from simulation.reports.words import billed_sentences, miss_sentences
+
+
+def show_findings(out: Output, findings: Findings, *, found: int) -> None:
+    """The table, the differences, and what it took. `found` runs were finished before."""
+    experiment = findings.experiment
+    out.table(
+        f"{experiment.scene.name}, {at(findings.begins)} to {at(findings.ends)}, "
+        f"{len(experiment.seeds)} seeds, {experiment.engine} engine",
+        ["policy", "spare>", "in SLO>", "GPU-hours>", "±>", "idle>", "scaling>", "dollars>"],
+        [_row(one) for one in findings.contests],
+        empty="No policy was asked for.",
+    )
+    for sentence in (*miss_sentences(findings), *billed_sentences(findings)):
+        out.say(sentence)
+    outcomes = findings.outcomes
+    spent = math.fsum(outcome.cpu_seconds for outcome in outcomes)
+    served = sum(
+        r.requests for c in findings.contests for p in c.points for r in p.results.values()
+    )
+    earlier = f", {found} of them found finished" if found else ""
+    out.say(
+        f"{len(outcomes)} runs{earlier}; {count(served)} requests in {count(spent)} CPU seconds"
+        + (f", {rate(served / spent)} a second." if spent else ".")
+    )
+
+
+def _row(one: Contest) -> list[str]:
+    point = one.point
+    if point is None or one.chosen is None:
+        return [one.policy.name, "failed", *[NOTHING] * 6]
+    figures = [
+        point.mean(name) for name in (BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours")
+    ]
+    billed, idle, scaling = (None if found is None else found.mean for found in figures)
+    kept, dollars = point.mean(JUDGED), point.mean(DOLLARS)
+    return [
+        one.policy.name + ("" if one.reached else " *"),
+        f"{one.chosen:g}",
+        NOTHING if kept is None else f"{100 * kept.mean:.2f}%",
+        count(billed),
+        _half(figures[0]),
+        count(idle),
+        count(scaling),
+        NOTHING if dollars is None else count(dollars.mean),
+    ]
+
+
+def _half(found: Estimate | None) -> str:
+    """Half the interval's width."""
+    return NOTHING if found is None or found.high is None else count(found.high - found.mean)

@@ -1,0 +1,95 @@
+"""Shows how an experiment goes on: a bar for the whole and one for each run that is under way.
+
+Where stderr is no terminal, one line for each run that is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from heliostat.clock import monotonic_seconds
+from services.cli.figures import count, percent, rate
+from services.cli.output import stderr
+from simulation.experiments.live import Mark
+from simulation.experiments.result import BILLED, JUDGED, Outcome, RunFailure
+from simulation.experiments.spec import RunSpec
+
+
+class RunBars:
+    """A `Watcher` for people; used inside `run_bars`."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._lines = not bars.console.is_terminal
+        self._whole = bars.add_task("runs", total=0, done="")
+        self._running: dict[RunSpec, TaskID] = {}
+        self._requests: dict[RunSpec, int] = {}
+        self._asked = self._done = 0
+        self._served = 0
+        self._began = monotonic_seconds()
+
+    def asked(self, runs: int) -> None:
+        """So many more runs are needed."""
+        self._asked += runs
+        self._show_whole()
+
+    def marked(self, spec: RunSpec, mark: Mark) -> None:
+        """A run has come that far."""
+        if spec not in self._running:
+            self._running[spec] = self._bars.add_task(escape(str(spec)), total=1.0, done="")
+        self._requests[spec] = mark.requests
+        self._bars.update(
+            self._running[spec], completed=mark.share, done=f"{mark.at:%Y-%m-%d %H:%M}"
+        )
+        self._show_whole()
+
+    def done(self, spec: RunSpec, outcome: Outcome, *, found: bool) -> None:
+        """A run is finished, or lay in the folder."""
+        self._done += 1
+        self._requests.pop(spec, None)
+        if spec in self._running:
+            self._bars.remove_task(self._running.pop(spec))
+        if not found:
+            self._served += 0 if isinstance(outcome, RunFailure) else outcome.requests
+        if self._lines:
+            where = "found" if found else f"{outcome.cpu_seconds:.1f} CPU s"
+            self._bars.console.print(
+                escape(f"[{self._done}/{self._asked}] {spec}: {_told(outcome)} ({where})")
+            )
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        passed = monotonic_seconds() - self._began
+        served = self._served + sum(self._requests.values())
+        speed = f"{rate(served / passed)} requests/s" if passed > 0 and served else ""
+        self._bars.update(
+            self._whole, total=self._asked, completed=self._done,
+            done=f"{self._done}/{self._asked}  {speed}",
+        )  # fmt: skip
+
+
+@contextmanager
+def run_bars() -> Iterator[RunBars]:
+    """Bars on stderr, gone afterwards."""
+    console = stderr()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[done]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        yield RunBars(bars)
+
+
+def _told(outcome: Outcome) -> str:
+    if isinstance(outcome, RunFailure):
+        return f"failed at {outcome.at}: {outcome.error}"
+    figures = outcome.figures
+    return f"{percent(figures.get(JUDGED))} within SLO, {count(figures.get(BILLED))} GPU-hours"

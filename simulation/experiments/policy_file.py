@@ -1,0 +1,89 @@
+"""Reads who decides from what was asked for: a policy's name, or a YAML file that describes one.
+
+    name: careful            # what reports call it; else the file's name
+    policy: heliostat        # else the name
+    headroom: 0.3            # else what the experiment says
+    forecaster: seasonal-naive
+    router: nearest
+    order: edf               # of the queue on a replica: fcfs, edf, pf, dpa
+    lends: true              # what it releases is lent to the spot market
+    guardrails: {largest_step_out: 10, cool_down_seconds: 600}
+
+Everything but one of `name` and `policy` may be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from heliostat.errors import InvalidInput
+from simulation.experiments.spec import PolicySpec
+from storage.mapping_file import read_mapping
+
+SUFFIXES = (".yaml", ".yml")
+_WORDS = ("name", "policy", "forecaster", "router", "order")
+_KEYS = (*_WORDS, "headroom", "lends", "guardrails")
+
+
+def policies_asked(asked: Iterable[str], *, forecaster: str = "") -> tuple[PolicySpec, ...]:
+    """Each of the comma-separated names and files. Raises InvalidInput.
+
+    `forecaster` is for all that do not name their own.
+    """
+    found = []
+    for word in (part.strip() for text in asked for part in text.split(",")):
+        if word.endswith(SUFFIXES):
+            found.append(read_policy(Path(word), forecaster=forecaster))
+        elif word:
+            found.append(PolicySpec(name=word, policy=word, forecaster=forecaster))
+    return tuple(found)
+
+
+def read_policy(path: Path, *, forecaster: str = "") -> PolicySpec:
+    """The policy in a YAML file. Raises InvalidInput, naming the file and the key."""
+    told = read_mapping(path, InvalidInput)
+    for key in told:
+        if key not in _KEYS:
+            raise InvalidInput(f"{path}: {key}", f"is not known; known are {', '.join(_KEYS)}")
+    words = {key: _word(path, told, key) for key in _WORDS}
+    name = words["name"] or path.stem
+    return PolicySpec(
+        name=name,
+        policy=words["policy"] or name,
+        headroom=_number(f"{path}: headroom", told["headroom"]) if "headroom" in told else None,
+        forecaster=words["forecaster"] or forecaster,
+        router=words["router"],
+        order=words["order"],
+        lends=_yes(path, told.get("lends", False)),
+        guardrails=_guardrails(path, told.get("guardrails") or {}),
+    )
+
+
+def _word(path: Path, told: Mapping[str, Any], key: str) -> str:
+    value = told.get(key) or ""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{path}: {key}", f"{value!r} is no name")
+    return value
+
+
+def _yes(path: Path, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{path}: lends", f"{value!r} is neither true nor false")
+    return value
+
+
+def _number(field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(field, f"{value!r} is no number")
+    return float(value)
+
+
+def _guardrails(path: Path, told: Any) -> tuple[tuple[str, float], ...]:
+    if not isinstance(told, Mapping):
+        raise InvalidInput(f"{path}: guardrails", "is not a mapping of keys")
+    return tuple(
+        (str(key), _number(f"{path}: guardrails.{key}", value))
+        for key, value in sorted(told.items())
+    )

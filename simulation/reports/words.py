@@ -1,0 +1,52 @@
+"""Findings in sentences, the same on the page and on the command line."""
+
+from __future__ import annotations
+
+from simulation.experiments.comparison import Contest, against
+from simulation.experiments.experiment import Findings
+from simulation.experiments.intervals import Difference
+from simulation.experiments.result import BILLED
+
+
+def billed_sentences(findings: Findings) -> list[str]:
+    """How the first policy's billed GPU-hours differ from each other's, at the settings compared."""
+    first, *others = findings.contests
+    return [
+        f"{first.policy.name} bills {difference_words(found, other.policy.name)}."
+        for other in others
+        if (found := against(first, other, BILLED)) is not None
+    ]
+
+
+def difference_words(found: Difference, other: str) -> str:
+    """`21.6% fewer GPU-hours than reactive (−4,040; 95% interval −4,300 to −3,780, excludes zero)`."""
+    estimate = found.estimate
+    fewer = "fewer" if estimate.mean < 0 else "more"
+    share = "" if found.relative is None else f"{abs(found.relative):.1%} "
+    words = f"{share}{fewer} GPU-hours than {other} ({estimate.mean:+,.0f}; "
+    if estimate.low is None or estimate.high is None:
+        return f"{words}one seed, so no interval)"
+    zero = "excludes" if found.excludes_zero else "holds"
+    return f"{words}95% interval {estimate.low:+,.0f} to {estimate.high:+,.0f}, {zero} zero)"
+
+
+def miss_sentences(findings: Findings) -> list[str]:
+    """Which policies did not reach what was asked, and which failed."""
+    asked = findings.experiment.attainment
+    said = [_miss(one, asked) for one in findings.contests if not one.reached]
+    for one in findings.contests:
+        said += [
+            f"{one.policy.name} failed at headroom {headroom:g}, seed {seed}, {failure.at}: "
+            f"{failure.error}"
+            for headroom, seed, failure in one.failures
+        ]
+    return said
+
+
+def _miss(one: Contest, asked: float) -> str:
+    if one.point is None:
+        return f"{one.policy.name} has no setting at which every seed was lived to its end."
+    return (
+        f"{one.policy.name} did not reach {100 * asked:g}% with any headroom that was tried; it is shown "
+        "at its best."
+    )

@@ -1,0 +1,130 @@
+"""`heliostat simulate`: what is shown, written, kept and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Ran, heliostat
+from tests.simulation.experiments.little import a_history
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    a_history(tmp_path, minutes=30)
+    return tmp_path / "little.npz"
+
+
+def simulate(scenario: object, *more: object) -> Ran:
+    return heliostat(
+        "simulate", "--scenario", scenario, "--executor", "serial", "--seeds", 2, *more
+    )
+
+
+def test_policies_stand_side_by_side_within_80_columns(scenario: Path) -> None:
+    ran = simulate(scenario, "--policy", "heliostat,reactive", "--headroom", "0.4")
+    assert ran.code == 0, ran.err
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "heliostat" in ran.out
+    assert "than reactive" in ran.out
+    assert "95% interval" in ran.out
+    assert "4 runs" in ran.out
+    assert "[4/4] " in ran.err
+
+
+def test_findings_are_written_as_json_and_as_a_page(scenario: Path, tmp_path: Path) -> None:
+    found, page = tmp_path / "f.json", tmp_path / "h.html"
+    ran = simulate(
+        scenario, "--policy", "reactive", "--headroom", 0.4, "--json", found, "--html", page
+    )
+    assert ran.code == 0, ran.err
+    told = json.loads(found.read_text())
+    assert told["scenario"] == "little"
+    assert told["seeds"] == [1, 2]
+    assert told["policies"]["reactive"]["gpu_hours_billed"]["mean"] > 0
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_json_on_stdout_is_json_and_nothing_else(scenario: Path) -> None:
+    ran = simulate(scenario, "--policy", "reactive", "--headroom", 0.4, "--json", "-")
+    assert ran.json["runs"] == 2
+
+
+def test_a_sweep_tries_a_policys_own_headrooms(scenario: Path) -> None:
+    ran = simulate(scenario, "--policy", "reactive", "--attainment", 0.5, "--json", "-")
+    frontier = ran.json["policies"]["reactive"]["frontier"]
+    assert len(frontier) >= 3
+    assert ran.json["policies"]["reactive"]["reached"]
+
+
+def test_what_was_finished_is_found_again(scenario: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    arguments = ("--policy", "reactive", "--headroom", 0.4, "--resume", kept, "--json", "-")
+    first = simulate(scenario, *arguments)
+    again = simulate(scenario, *arguments)
+    assert again.json == first.json  # timing too: it is that of the runs
+    assert "(found)" in again.err
+    assert "(found)" not in first.err
+
+
+def test_a_kept_file_that_is_broken_is_said_and_run_again(scenario: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    arguments = ("--policy", "reactive", "--headroom", 0.4, "--resume", kept)
+    assert simulate(scenario, *arguments).code == 0
+    broken = next((kept / "runs").iterdir())
+    broken.write_text("{")
+    again = simulate(scenario, *arguments)
+    assert again.code == 0
+    assert f"{broken.name} (reactive at headroom 0.4, seed" in again.err
+    assert "was run again" in again.err
+    assert again.err.count("(found)") == 1
+
+
+def test_runs_of_something_else_in_the_folder_are_said(scenario: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    arguments = ("--policy", "reactive", "--resume", kept, "--headroom")
+    assert simulate(scenario, *arguments, 0.4).code == 0
+    other = simulate(scenario, *arguments, 0.5)
+    assert "None of the 2 runs in" in other.err
+
+
+def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
+    (tmp_path / "careful.yaml").write_text("policy: reactive\nheadroom: 1.0\n")
+    ran = simulate(scenario, "--policy", tmp_path / "careful.yaml", "--json", "-")
+    assert ran.json["policies"]["careful"]["headroom"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--policy", "magic"), 66, "unknown policy 'magic'"),
+        (("--policy", "heliostat,heliostat"), 65, "name of its own"),
+        (("--policy", ","), 65, "at least one policy"),
+        (("--forecaster", "tea"), 66, "unknown forecaster 'tea'"),
+        (("--headroom", "much"), 65, "write sweep"),
+        (("--headroom", "-1"), 65, "headroom"),
+        (("--attainment", "2"), 65, "attainment"),
+        (("--engine", "steam"), 65, "engine"),
+        (("--cheapest", "euros"), 65, "gpu-hours, dollars"),
+        (("--executor", "abacus"), 65, "serial, processes, ray"),
+        (("--seeds", "0"), 2, ""),
+        (("--json", "/nowhere/at/all.json"), 65, "folder does not exist"),
+        (("--html", "/nowhere/at/all.html"), 65, "folder does not exist"),
+    ],
+)
+def test_a_wrong_question_is_refused_before_anything_runs(
+    scenario: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    ran = simulate(scenario, *arguments)
+    assert ran.code == code
+    assert words in ran.err
+    assert "CPU s" not in ran.err
+
+
+def test_an_unknown_scenario_names_those_that_there_are() -> None:
+    ran = simulate("atlantis")
+    assert ran.code == 66
+    assert "unknown scenario 'atlantis'" in ran.err
+    assert "day" in ran.err

@@ -1,0 +1,78 @@
+"""Who decides, from names and YAML files."""
+
+from pathlib import Path
+
+import pytest
+
+from heliostat.errors import InvalidInput
+from simulation.experiments.policy_file import policies_asked, read_policy
+from simulation.experiments.spec import PolicySpec
+
+
+def a_file(folder: Path, text: str, name: str = "careful.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_names_come_by_commas_and_by_repeating() -> None:
+    asked = policies_asked(["heliostat, reactive", "keda", ""])
+    assert [policy.policy for policy in asked] == ["heliostat", "reactive", "keda"]
+
+
+def test_a_forecaster_is_for_all_that_do_not_name_their_own(tmp_path: Path) -> None:
+    own = a_file(tmp_path, "policy: heliostat\nforecaster: naive\n")
+    first, second = policies_asked(["heliostat", str(own)], forecaster="oracle")
+    assert (first.forecaster, second.forecaster) == ("oracle", "naive")
+
+
+def test_a_file_says_everything(tmp_path: Path) -> None:
+    path = a_file(
+        tmp_path,
+        "name: ours\npolicy: heliostat\nheadroom: 0.3\nforecaster: naive\nrouter: nearest\n"
+        "order: edf\nlends: true\nguardrails: {largest_step_out: 5, cool_down_seconds: 60}\n",
+    )
+    assert read_policy(path) == PolicySpec(
+        name="ours",
+        policy="heliostat",
+        headroom=0.3,
+        forecaster="naive",
+        router="nearest",
+        order="edf",
+        lends=True,
+        guardrails=(("cool_down_seconds", 60.0), ("largest_step_out", 5.0)),
+    )
+
+
+def test_a_file_may_say_next_to_nothing(tmp_path: Path) -> None:
+    assert read_policy(a_file(tmp_path, "policy: keda\n")) == PolicySpec(
+        name="careful", policy="keda"
+    )
+    assert read_policy(a_file(tmp_path, "name: keda\n")).policy == "keda"
+    assert read_policy(a_file(tmp_path, "", "reactive.yaml")).policy == "reactive"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("polciy: keda", "polciy.*known are"),
+        ("policy: [a]", "policy"),
+        ("headroom: much", "headroom"),
+        ("headroom: -1", "headroom"),
+        ("headroom: true", "headroom"),
+        ("lends: 3", "lends"),
+        ("guardrails: 3", "guardrails"),
+        ("guardrails: {largest_step_in: few}", "largest_step_in"),
+        ("name: a/b", "name"),
+        ("- a", "mapping"),
+        ("name: x\nname: y", "twice"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_by_key(tmp_path: Path, text: str, word: str) -> None:
+    with pytest.raises(InvalidInput, match=word):
+        read_policy(a_file(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"nobody\.yaml"):
+        policies_asked([str(tmp_path / "nobody.yaml")])

@@ -1,0 +1,74 @@
+"""The page as text; tests/integration looks at it in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from simulation.experiments.comparison import Contest
+from simulation.experiments.experiment import Findings
+from simulation.experiments.intervals import estimate
+from simulation.reports.bound import Bound
+from simulation.reports.page import page
+from simulation.reports.words import billed_sentences, miss_sentences
+from tests.simulation.reports.found import a_record, findings
+
+NO_BOUND = Bound(reason="not asked for")
+
+
+def test_the_page_asks_nobody_for_anything() -> None:
+    text = page(findings(), NO_BOUND)
+    asked = re.findall(r"""(?:src|href|action|url)\s*[=(]\s*["']?([^"'\s>)]+)""", text)
+    assert set(asked) <= {"data:,"}
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+
+
+def test_the_same_findings_give_the_same_page() -> None:
+    assert page(findings(), NO_BOUND) == page(findings(), NO_BOUND)
+
+
+def test_what_findings_say_cannot_become_markup() -> None:
+    text = page(with_reason(findings(), "</script><script>alert(1)</script>"), NO_BOUND)
+    assert "<script>alert" not in text
+    assert "Made up &lt;for&gt; a test." in text
+
+
+def with_reason(found: Findings, reason: str) -> Findings:
+    def changed(one: Contest) -> Contest:
+        points = tuple(
+            replace(
+                point,
+                results={
+                    seed: run if run.record is None else replace(run, record=a_record(reason))
+                    for seed, run in point.results.items()
+                },
+            )
+            for point in one.points
+        )
+        return replace(one, points=points)
+
+    return replace(found, contests=tuple(changed(one) for one in found.contests))
+
+
+def test_the_data_of_the_charts_is_json() -> None:
+    text = page(findings(), Bound(lp_gpu_hours=estimate([80.0, 81.0])))
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    told = json.loads(data)
+    assert [one["name"] for one in told["policies"]] == ["heliostat", "reactive", "weak", "broken"]
+    record = told["policies"][0]["record"]
+    assert record["pools"]["east/alpha/small"]["busy"][0] == 16.0  # two replicas of eight GPUs
+    assert len(record["decisions"]) == 160
+    assert told["bound"]["lp_gpu_hours"]["mean"] == 80.5
+
+
+def test_words_say_how_policies_differ_and_which_missed() -> None:
+    first, second = billed_sentences(findings())
+    assert first.startswith("heliostat bills 18.0% fewer GPU-hours than reactive (-30; 95% interv")
+    assert "excludes zero" in first
+    assert "than weak" in second
+    missed = miss_sentences(findings())
+    assert "weak did not reach 99%" in missed[0]
+    assert "broken has no setting" in missed[1]
+    assert "seed 1, 2026-03-02T12:30:00Z: ValueError: no" in missed[2]

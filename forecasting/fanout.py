@@ -92,6 +92,11 @@ class FanOutForecaster:
 
         return self._spread(series, start)
 
+    def warm_up(self) -> None:
+        """Start every lane's process now, not with its first work; does not wait for them."""
+        for number in range(len(self._lanes)):
+            self._lane(number)
+
     def worker_ids(self) -> tuple[int, ...]:
         """Process ids of the lanes that are running, for whoever watches their memory."""
         return tuple(worker.process_id for worker in self._lanes if worker is not None)

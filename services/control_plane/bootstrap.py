@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 
 from forecasting.accuracy import AccuracyScorer
 from forecasting.families import FAST_FAMILY, FULL_FAMILY
@@ -24,6 +25,7 @@ from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
 from services.control_plane.plane import ControlPlane, Parts
 from services.control_plane.settings import ControlPlaneSettings
+from services.leaving import leave_if_busy
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
@@ -64,7 +66,9 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         catalogue=catalogue,
         deciders=deciders_with(forecaster),
         clock=clock or SystemClock(),
+        warm_up=forecaster.warm_up,
         close=close,
+        give_up=forecaster.give_up,
     )
 
 
@@ -89,15 +93,21 @@ def control_plane(settings: ControlPlaneSettings, *, clock: Clock | None = None)
 def serve(settings: ControlPlaneSettings) -> None:
     """Run a control plane until SIGTERM or Ctrl-C, with JSON logs on standard error."""
     log_json(settings.log_level)
-    asyncio.run(_serve(settings))
+    run(lambda: control_plane(settings))
 
 
-async def _serve(settings: ControlPlaneSettings) -> None:
+def run(make: Callable[[], ControlPlane]) -> None:
+    """Run what `make` wires until SIGTERM or Ctrl-C; ends when the grace is over, whatever still works."""
+    asyncio.run(_run(make))
+    leave_if_busy()
+
+
+async def _run(make: Callable[[], ControlPlane]) -> None:
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
-    plane = await asyncio.to_thread(control_plane, settings)
+    plane = await asyncio.to_thread(make)
     await plane.start()
     try:
         await asked_to_stop.wait()

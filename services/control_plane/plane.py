@@ -51,8 +51,12 @@ class Parts:
     deciders: Deciders
     clock: Clock
     loop_settings: ControlSettings = ControlSettings()
+    warm_up: Callable[[], None] = lambda: None
+    """Starts worker processes now, for those who will not wait for them at the first forecast."""
     close: Callable[[], None] = lambda: None
     """Ends what the parts keep open: connections, worker processes."""
+    give_up: Callable[[], None] = lambda: None
+    """Makes a tick that waits for worker processes end now, with an error; called before `close`."""
 
 
 class ControlPlane:
@@ -114,19 +118,37 @@ class ControlPlane:
         return self._serving
 
     async def stop(self) -> None:
-        """Finish the running tick, end streams, keep what was heard, release the lease; repeatable."""
+        """End streams, keep what was heard, release the lease; repeatable.
+
+        A running tick has the grace: half of it to finish, then what waits for workers is given up, and
+        what still runs at the end is left alone. It can write nothing, since its epoch is over: a tick
+        has committed or it has not.
+        """
+        self._ticks.close()
         if self._schedule is not None:
-            await asyncio.to_thread(self._schedule.stop)
-        await asyncio.to_thread(self._tick_thread.shutdown)
-        serving, self._serving = self._serving, None
-        if serving is not None:
-            await serving.stop(self._settings.shutdown_grace.total_seconds())
+            self._schedule.stop()
+        self._tick_thread.shutdown(wait=False)
+        grace_seconds = self._settings.shutdown_grace.total_seconds()
+        await asyncio.gather(self._end_tick(grace_seconds), self._end_serving(grace_seconds))
         await asyncio.to_thread(self.leader.stop)
         page, self._page = self._page, None
         if page is not None:
             await asyncio.to_thread(page.close)
         await asyncio.to_thread(self._parts.close)
         say(_log, "control_plane_stopped")
+
+    async def _end_tick(self, grace_seconds: float) -> None:
+        if await asyncio.to_thread(self._ticks.ended, grace_seconds / 2):
+            return
+        say(_log, "tick_given_up")
+        self._parts.give_up()
+        if not await asyncio.to_thread(self._ticks.ended, grace_seconds / 2):
+            say(_log, "tick_left_running", level=logging.WARNING)
+
+    async def _end_serving(self, grace_seconds: float) -> None:
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            await serving.stop(grace_seconds)
 
     async def tick(self, tick: Tick, now: datetime) -> None:
         """Let a coordinator run one tick at its own instant, in the tick thread.

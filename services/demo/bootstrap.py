@@ -21,16 +21,11 @@ from services.demo.counting import CountingForecaster, CountingRouting
 from services.demo.settings import DemoSettings
 from simulation.accounting import Accountant
 from simulation.arrivals import ArrivalRates
-from simulation.bootstrap import (
-    fluid_engine_without_sketches,
-    reactive_policy,
-    simulated_world,
-)
 from simulation.driver import SimulatedDriver
 from simulation.estate import Estate
 from simulation.fluid.engine import FluidEngine
 from simulation.start import first_fleet
-from simulation.world import Rhythm, SimulatedWorld
+from simulation.world import Rhythm
 from storage.notify import ChangeFeed
 
 SCORED_EVERY = timedelta(hours=12)
@@ -66,10 +61,11 @@ def cast_of(
         metrics_listen="",
         scheduled=False,
         forecast_family="fast",
-        workers=1,
+        workers=2,
         shutdown_grace=timedelta(seconds=1),
     )
     parts = parts_of(plane_settings, clock=clock)
+    parts.warm_up()
     routing = CountingRouting(parts.stores.routing)
     forecaster = CountingForecaster(parts.deciders.forecaster)
     parts = replace(
@@ -116,24 +112,6 @@ def agent_of(cast: Cast, region: RegionName, place: Path) -> Agent:
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return build_agent(settings, cast.catalogue, now=cast.clock.now(), hands_of=lambda _: hands)
-
-
-def reactive_world(
-    *, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
-) -> SimulatedWorld:
-    """The reactive policy in the simulator: same demand, same start, same chance of the clouds.
-
-    Nobody looks at its latencies one by one, so its windows carry none; what it costs and keeps is
-    the same with them.
-    """
-    return simulated_world(
-        catalogue=catalogue,
-        arrivals=arrivals,
-        engine=fluid_engine_without_sketches,
-        begins=settings.day_start,
-        policy=reactive_policy(catalogue),
-        seed=settings.seed,
-    )
 
 
 def rhythm_of(settings: DemoSettings) -> Rhythm:

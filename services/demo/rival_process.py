@@ -7,11 +7,16 @@ from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.demand import BUCKET
-from services.demo.bootstrap import reactive_world
 from services.demo.marks import mark_of
 from services.demo.process import collect_seldom, leave_ctrl_c_to_others
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates
+from simulation.bootstrap import (
+    fluid_engine_without_sketches,
+    reactive_policy,
+    simulated_world,
+)
+from simulation.world import SimulatedWorld
 
 
 def live(
@@ -31,3 +36,21 @@ def live(
             # Whatever it was, our starter must hear it: the traceback stays on this side.
             voice.send(f"{type(error).__name__}: {error}")
             raise
+
+
+def reactive_world(
+    *, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
+) -> SimulatedWorld:
+    """The reactive policy in the simulator: same demand, same start, same chance of the clouds.
+
+    Nobody looks at its latencies one by one, so its windows carry none; what it costs and keeps is
+    the same with them.
+    """
+    return simulated_world(
+        catalogue=catalogue,
+        arrivals=arrivals,
+        engine=fluid_engine_without_sketches,
+        begins=settings.day_start,
+        policy=reactive_policy(catalogue),
+        seed=settings.seed,
+    )

@@ -31,6 +31,17 @@ def test_dead_workers_are_replaced_and_their_work_repeated():
             os.kill(process, 0)
 
 
+def test_workers_that_were_warmed_up_do_the_work_that_comes_later():
+    with FanOutForecaster(lanes=2) as forecaster:
+        assert forecaster.worker_ids() == ()
+        forecaster.warm_up()
+        warm = forecaster.worker_ids()
+        assert len(warm) == 2
+        forecaster.warm_up()
+        assert forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
+        assert forecaster.worker_ids() == warm
+
+
 def test_work_that_kills_every_worker_is_given_up_with_a_typed_error():
     with (
         FanOutForecaster(DeadlySettings(), lanes=1) as forecaster,

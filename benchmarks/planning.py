@@ -113,7 +113,7 @@ def live() -> Iterable[Figure]:
         plan=plan,
         demand=tuple(
             DemandRate(demand=key, requests_per_second=1.0, measured=True)
-            for key in _demands(catalogue)
+            for key in catalogue.demands
         ),
         mixes=(),
         modes=Modes(
@@ -136,20 +136,11 @@ def live() -> Iterable[Figure]:
     )
 
 
-def _demands(catalogue: FleetCatalogue) -> list[DemandKey]:
-    return [
-        DemandKey(origin=region.name, model=model.name, tier=spec.tier)
-        for region in catalogue.regions
-        for model in catalogue.models
-        for spec in model.tiers
-    ]
-
-
 def _live_problem(catalogue: FleetCatalogue) -> PlanningProblem:
     """About twenty busy replicas a model, unevenly spread, against four of each A100 pool."""
     thetas = throughputs(catalogue, ())
     forecasts: list[Forecast] = []
-    for key in _demands(catalogue):
+    for key in catalogue.demands:
         spec = catalogue.model(key.model).tier(key.tier)
         assert spec is not None
         vm_type = next(iter(catalogue.model(key.model).engines))

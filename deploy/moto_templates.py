@@ -40,10 +40,9 @@ def make_templates(catalogue: FleetCatalogue, region: str, aws_region: str) -> N
     for pool in catalogue.pools:
         if pool.key.region != region:
             continue
-        name = pool.launch_template or f"heliostat-{pool.key.model}-{pool.key.vm_type}"
         try:
             ec2.create_launch_template(
-                LaunchTemplateName=name,
+                LaunchTemplateName=pool.template_name,
                 LaunchTemplateData={"InstanceType": INSTANCE_TYPE, "ImageId": MOTO_IMAGE},
             )
         except ClientError as error:

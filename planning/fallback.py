@@ -39,7 +39,7 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
     last, current = situation.last(spec.key), situation.standing[spec.key].replicas
     binding, author, without = "kept last", "", None
     if override is not None:
-        replicas = min(max(override.target_replicas, spec.min_replicas), spec.max_replicas)
+        replicas = spec.within(override.target_replicas)
         binding, author = RULED, override.author
         without = situation.before_override(spec)
         said = f"{author} set it ({override.reason})"

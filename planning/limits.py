@@ -28,14 +28,13 @@ def bounds(situation: Situation) -> tuple[Ints, Ints]:
         lower[number], upper[number] = spec.min_replicas, spec.max_replicas
         override = situation.overrides.get(spec.key)
         if override is not None:
-            target = min(max(override.target_replicas, spec.min_replicas), spec.max_replicas)
+            target = spec.within(override.target_replicas)
             ruled = [span.start < override.expires_at for span in situation.grid.spans]
             lower[number, ruled] = upper[number, ruled] = target
         elif situation.standing[spec.key].held:
             upper[number, 0] = max(spec.max_replicas, situation.standing[spec.key].ready)
         elif spec.key in situation.handed_back:
-            back = situation.handed_back[spec.key].replicas
-            lower[number] = min(max(back, spec.min_replicas), spec.max_replicas)
+            lower[number] = spec.within(situation.handed_back[spec.key].replicas)
     return lower, upper
 
 

@@ -12,7 +12,7 @@ from heliostat.catalogue import FleetCatalogue, PoolSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Override
-from heliostat.model.names import DemandKey, ModelName, PoolKey, Tier, VmTypeName
+from heliostat.model.names import ModelName, PoolKey, Tier, VmTypeName
 from heliostat.model.plan import PoolTarget
 from heliostat.ports.deciding import PlanningProblem
 from planning.grid import Grid
@@ -93,13 +93,7 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
         prefill_shares={key: _prefill_share(thetas, *key) for key in mixes},
         grid=grid,
     )
-    keys = tuple(
-        DemandKey(origin=region.name, model=model.name, tier=tier.tier)
-        for region in catalogue.regions
-        for model in catalogue.models
-        for tier in model.tiers
-    )
-    wanted = wanted_demand(reader, settings.levels, keys)
+    wanted = wanted_demand(reader, settings.levels, catalogue.demands)
     forecast_models = {found.key.model for found in wanted.regional}
     blind = {model.name for model in catalogue.models} - forecast_models
     blind |= {key.model for key in wanted.unusable}

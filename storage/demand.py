@@ -118,9 +118,8 @@ def _add_aggregates(
         missing |= ~coverage.enough(coverage.counts(origin))
     parts: dict[SeriesKey, list[Floats]] = {}
     for series in sorted(rates):
-        demand = series.demand
-        above = DemandKey(origin=EVERYWHERE, model=demand.model, tier=demand.tier)
-        parts.setdefault(SeriesKey(demand=above, kind=series.kind), []).append(rates[series])
+        above = SeriesKey(demand=series.demand.everywhere, kind=series.kind)
+        parts.setdefault(above, []).append(rates[series])
     for series, origins in parts.items():
         if series in peaks:
             rates[series] = np.where(missing, np.nan, np.sum(origins, axis=0))

@@ -120,15 +120,10 @@ class DemandReader:
             )
 
 
-def aggregate(key: DemandKey) -> DemandKey:
-    """The key of the demand summed over all origins."""
-    return DemandKey(origin=EVERYWHERE, model=key.model, tier=key.tier)
-
-
 def aggregates(keys: Mapping[int, DemandKey]) -> Mapping[int, int]:
     """Each key's number → its aggregate's number."""
     numbers = {key: number for number, key in keys.items()}
-    return {number: numbers[aggregate(key)] for number, key in keys.items()}
+    return {number: numbers[key.everywhere] for number, key in keys.items()}
 
 
 def watermarks(

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliostat.errors import DataLoss
-from heliostat.model.latency import LatencySketch
+from heliostat.model.latency import FORMAT_BYTE, LatencySketch
+from storage.fold import Ints
 
-_FORMAT = 1
 _OFFSET = 4096
 """Added to bucket numbers (within ±700) so that group and bucket share one non-negative integer."""
 _WIDTH = 2 * _OFFSET
-
-Ints = NDArray[np.int64]
 
 
 class SketchSums:
@@ -65,7 +62,7 @@ def _decoded(sketches: Sequence[bytes]) -> tuple[Ints, Ints, Ints]:
     lengths = np.array([len(data) for data in sketches], np.int64)
     data = np.frombuffer(b"".join(sketches), np.uint8)
     heads = np.cumsum(lengths) - lengths
-    if not lengths.all() or (data[heads] != _FORMAT).any():
+    if not lengths.all() or (data[heads] != FORMAT_BYTE).any():
         raise DataLoss("a stored latency sketch has an unknown format")
     body = np.delete(data, heads).astype(np.int64)
     owner_of_byte = np.repeat(np.arange(len(sketches)), lengths - 1)

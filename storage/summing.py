@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.latency import LatencySketch, merged
+from heliostat.model.latency import merged
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageSeries
 from storage.fold import BUCKET_SECONDS
 
@@ -49,15 +50,10 @@ def check_roll_up_grid(query: UsageQuery) -> None:
 
 def without_latency(bucket: UsageBucket) -> UsageBucket:
     """The bucket's counts alone."""
-    return _summed(to_epoch(bucket.start), bucket.series, [bucket], with_latency=False)
+    return replace(bucket, ttft=None, itl=None, e2e=None)
 
 
-def _summed(
-    start: int, series: UsageSeries, parts: list[UsageBucket], *, with_latency: bool = True
-) -> UsageBucket:
-    def sketch(name: str) -> LatencySketch | None:
-        return merged(getattr(part, name) for part in parts) if with_latency else None
-
+def _summed(start: int, series: UsageSeries, parts: list[UsageBucket]) -> UsageBucket:
     return UsageBucket(
         series=series,
         start=from_epoch(start),
@@ -71,9 +67,9 @@ def _summed(
         output_tokens=_measured_sum(part.output_tokens for part in parts),
         windows_without_input=sum(part.windows_without_input for part in parts),
         windows_without_output=sum(part.windows_without_output for part in parts),
-        ttft=sketch("ttft"),
-        itl=sketch("itl"),
-        e2e=sketch("e2e"),
+        ttft=merged(part.ttft for part in parts),
+        itl=merged(part.itl for part in parts),
+        e2e=merged(part.e2e for part in parts),
     )
 
 

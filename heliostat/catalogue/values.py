@@ -19,7 +19,7 @@ from heliostat.errors import (
 from heliostat.model.engine import EngineLaw
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Guardrails
-from heliostat.model.names import ModelName, PoolKey, RegionName, Tier, VmTypeName
+from heliostat.model.names import DemandKey, ModelName, PoolKey, RegionName, Tier, VmTypeName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,16 @@ class PoolSpec:
     min_replicas: int
     max_replicas: int
     launch_template: str = ""
-    """Name of the cloud's launch template; empty = `heliostat-<model>-<vm type>`."""
+    """As the operator named it; empty = `heliostat-<model>-<vm type>`."""
+
+    @property
+    def template_name(self) -> str:
+        """The cloud's launch template for VMs of this pool."""
+        return self.launch_template or f"heliostat-{self.key.model}-{self.key.vm_type}"
+
+    def within(self, replicas: int) -> int:
+        """The count of replicas nearest to that one which the pool's limits allow."""
+        return min(max(replicas, self.min_replicas), self.max_replicas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +151,16 @@ class FleetCatalogue:
         self._pools.update({pool.key: pool for pool in self.pools})
         if len(self._pools) != len(self.pools):
             raise InvalidCatalogue("pools", "a pool appears twice")
+
+    @property
+    def demands(self) -> tuple[DemandKey, ...]:
+        """Every demand that can be: each region as origin, each model, each tier that it offers."""
+        return tuple(
+            DemandKey(origin=region.name, model=model.name, tier=spec.tier)
+            for region in self.regions
+            for model in self.models
+            for spec in model.tiers
+        )
 
     def region(self, name: str) -> RegionSpec:
         """Raises UnknownRegion."""

@@ -1,1 +1,1 @@
-"""The two loops, plain and synchronous: whoever calls them passes `now`, nothing here waits."""
+"""The loops, plain and synchronous: whoever calls them passes `now`, nothing here waits."""

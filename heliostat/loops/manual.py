@@ -117,19 +117,19 @@ class ManualDesk:
                 f"the override would have expired at {manual.expires_at.isoformat()}",
                 remedy="give an expiry in the future",
             )
-        for pool, target in _targets(manual.order):
+        modes = self._stores.modes.modes()
+        for pool, target in manual.order.targets:
             spec = self._catalogue.pool(pool)
             if not spec.min_replicas <= target <= spec.max_replicas:
                 raise InvalidInput(
                     "target_replicas",
                     f"{target} for {pool} lies outside [{spec.min_replicas}, {spec.max_replicas}]",
                 )
-            if self._stores.modes.modes().of(pool.region) is Mode.PAUSED:
+            if modes.of(pool.region) is Mode.PAUSED:
                 raise ModeForbids(
                     f"{pool.region} is paused", remedy="set the mode to advisory or active first"
                 )
-        seen = self.pool_etag(manual.order.pools[-1], now)
-        if manual.etag and manual.etag != seen:
+        if manual.etag and manual.etag != self.pool_etag(manual.order.pools[-1], now):
             raise StaleEtag("the pool changed since you looked", remedy="read the fleet again")
 
     def _overrides(self, manual: ManualOrder, now: datetime) -> tuple[Override, ...]:
@@ -146,20 +146,9 @@ class ManualDesk:
                 expires_at=manual.expires_at,
                 request_id=manual.request_id,
             )
-            for pool, target in _targets(manual.order)
+            for pool, target in manual.order.targets
             if modes.of(pool.region) is Mode.ACTIVE
         )
-
-
-def _targets(order: Order) -> tuple[tuple[PoolKey, int], ...]:
-    match order:
-        case ScaleOrder():
-            return ((order.pool, order.target_replicas),)
-        case RedeployOrder():
-            return (
-                (order.source, order.source_target),
-                (order.destination, order.destination_target),
-            )
 
 
 def _region_name(region: RegionName) -> str:

@@ -27,7 +27,7 @@ class OrderBook:
         """The replicas that the pool will have when everything ordered so far is done."""
         latest = self.fleet.pool(pool).desired
         for command in self.open_commands:
-            latest = _target_of(command.order, pool, latest)
+            latest = dict(command.order.targets).get(pool, latest)
         return latest
 
     def orders(
@@ -92,17 +92,3 @@ def _moved(plan: CapacityPlan, changed: Mapping[PoolKey, PoolTarget]) -> Counter
             moved[move.source] -= move.replicas
             moved[move.destination] += move.replicas
     return moved
-
-
-def _target_of(order: Order, pool: PoolKey, otherwise: int) -> int:
-    match order:
-        case ScaleOrder(pool=scaled, target_replicas=target) if scaled == pool:
-            return target
-        case RedeployOrder(source=source, source_target=target) if source == pool:
-            return target
-        case RedeployOrder(destination=destination, destination_target=target) if (
-            destination == pool
-        ):
-            return target
-        case _:
-            return otherwise

@@ -117,19 +117,14 @@ class Situation:
         for bucket in self._stores.usage.query(
             UsageQuery(span=span, bucket=self._settings.rate_memory, with_latency=False)
         ):
-            series = bucket.series
-            key = DemandKey(origin=series.origin, model=series.model, tier=series.tier)
-            totals[key] += bucket.offered - bucket.retried
+            totals[bucket.series.demand] += bucket.offered - bucket.retried
         return tuple(
             DemandRate(
                 demand=key,
                 requests_per_second=totals[key] / span.length.total_seconds(),
-                measured=reported.get(region.name, span.start) > span.start,
+                measured=reported.get(key.origin, span.start) > span.start,
             )
-            for region in self._catalogue.regions
-            for model in self._catalogue.models
-            for tier in model.tiers
-            for key in [DemandKey(origin=region.name, model=model.name, tier=tier.tier)]
+            for key in self._catalogue.demands
         )
 
     def _measured_mixes(self, span: Span) -> Mapping[tuple[ModelName, Tier], TokenMix]:

@@ -56,6 +56,11 @@ class ScaleOrder:
         return f"{self.pool} → {self.target_replicas}"
 
     @property
+    def targets(self) -> tuple[tuple[PoolKey, int], ...]:
+        """Each pool that the order is about, and how many replicas it shall have."""
+        return ((self.pool, self.target_replicas),)
+
+    @property
     def pools(self) -> tuple[PoolKey, ...]:
         """The pools that the order is about."""
         return (self.pool,)
@@ -85,17 +90,26 @@ class RedeployOrder:
         )
 
     @property
+    def targets(self) -> tuple[tuple[PoolKey, int], ...]:
+        """Each pool that the order is about, and how many replicas it shall have."""
+        return ((self.source, self.source_target), (self.destination, self.destination_target))
+
+    @property
     def pools(self) -> tuple[PoolKey, ...]:
-        """The pools that the order is about."""
+        """The pools that the order is about, the one that gets replicas last."""
         return (self.source, self.destination)
 
 
 Order = ScaleOrder | RedeployOrder
 
 
+STAGES = ("ordered", "provisioning", "loading", "ready", "draining", "released", "failed")
+"""The stages that `CommandProgress` counts replicas in, in the order in which they are gone through."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandProgress:
-    """Replicas of this order in each stage, as the driver last saw them."""
+    """Replicas of this order in each of STAGES, as the driver last saw them."""
 
     ordered: int = 0
     provisioning: int = 0

@@ -2,8 +2,8 @@
 
 `prefill = a + b·N + c·max(0, N − 2048)` with N prompt tokens in the batch, and
 `decode iteration = d0 + d1·B + d2·B·context/1000` with batch size B and mean context per sequence
-(forms fitted to the public Splitwise and SageServe profiles; SageServe, §8 of our notes). Times in
-seconds. Within `fitted_batch` the law interpolates, beyond it extrapolates.
+(the forms that the public Splitwise and SageServe profiles bear out; docs/engine-laws.md has the fits
+and their errors). Times in seconds. Within `fitted_batch` the law interpolates, beyond it extrapolates.
 """
 
 from __future__ import annotations

@@ -83,9 +83,10 @@ class Override:
 class Guardrails:
     """Limits on every plan, whoever made it.
 
-    `largest_step` caps replicas added to or taken from one pool in one plan (0 = no cap);
-    `cool_down` is the time after a pool's last change before it may shrink; `budget` caps the
-    whole fleet in dollars per hour (None = none).
+    `largest_step_out` and `largest_step_in` cap the replicas that one plan adds to a pool, or takes
+    from it (0 = no cap); `cool_down` is the time after a pool's last change before it may shrink;
+    `budget_dollars_per_hour` caps the whole fleet (None = none); `stale_after` is the age at which
+    an observation becomes STALE.
     """
 
     largest_step_out: int = 0

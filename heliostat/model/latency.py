@@ -121,6 +121,16 @@ class LatencySketch:
         return cls(counts)
 
 
+def bytes_of(sketch: LatencySketch | None) -> bytes | None:
+    """The sketch's bytes; None = not measured."""
+    return None if sketch is None else sketch.to_bytes()
+
+
+def sketch_of(data: bytes | None) -> LatencySketch | None:
+    """The sketch behind `bytes_of`; None = not measured. Raises InvalidInput on bytes of no sketch."""
+    return None if data is None else LatencySketch.from_bytes(data)
+
+
 def merged(sketches: Iterable[LatencySketch | None]) -> LatencySketch | None:
     """All present sketches together; None when there is none (absent is not empty)."""
     present = [sketch for sketch in sketches if sketch is not None]

@@ -76,6 +76,11 @@ class DemandKey:
     def __str__(self) -> str:
         return f"{self.origin}/{self.model}/{self.tier}"
 
+    @property
+    def everywhere(self) -> DemandKey:
+        """The same demand summed over all origins."""
+        return DemandKey(origin=EVERYWHERE, model=self.model, tier=self.tier)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class SeriesKey:

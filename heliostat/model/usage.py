@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heliostat.errors import InvalidInput
-from heliostat.model.instants import Span
-from heliostat.model.latency import LatencySketch
-from heliostat.model.names import ModelName, RegionName, Tier
+from heliostat.model.instants import Span, to_epoch
+from heliostat.model.latency import LatencySketch, bytes_of
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 
 WINDOW = timedelta(minutes=1)
 MAX_COUNT_PER_WINDOW = 10**9
@@ -32,6 +32,11 @@ class UsageSeries:
     serving: RegionName
     model: ModelName
     tier: Tier
+
+    @property
+    def demand(self) -> DemandKey:
+        """Whose demand it is, wherever it was served."""
+        return DemandKey(origin=self.origin, model=self.model, tier=self.tier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,7 @@ def batch_of(
         sequence=sequence,
         series=tuple(places),
         series_index=index,
-        window_start=[int(window.start.timestamp()) for window in windows],
+        window_start=[to_epoch(window.start) for window in windows],
         revision=[window.revision for window in windows],
         offered=[window.offered for window in windows],
         admitted=[window.admitted for window in windows],
@@ -170,9 +175,9 @@ def batch_of(
         completed=[window.completed for window in windows],
         input_tokens=[window.input_tokens for window in windows],
         output_tokens=[window.output_tokens for window in windows],
-        ttft=[_sketch_bytes(window.ttft) for window in windows],
-        itl=[_sketch_bytes(window.itl) for window in windows],
-        e2e=[_sketch_bytes(window.e2e) for window in windows],
+        ttft=[bytes_of(window.ttft) for window in windows],
+        itl=[bytes_of(window.itl) for window in windows],
+        e2e=[bytes_of(window.e2e) for window in windows],
     )
 
 
@@ -233,7 +238,3 @@ def _check_column(name: str, column: Sequence[int], limit: int) -> None:
     if min(column) < 0 or max(column) > limit:
         worst = min(column) if min(column) < 0 else max(column)
         raise InvalidInput(name, f"{worst} lies outside [0, {limit}] for one minute")
-
-
-def _sketch_bytes(sketch: LatencySketch | None) -> bytes | None:
-    return None if sketch is None else sketch.to_bytes()

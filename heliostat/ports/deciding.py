@@ -1,6 +1,6 @@
-"""How we decide: planner, strategy, guardrails and router, with the problems that they are given.
+"""How we decide: planner, explainer, strategy, guardrails and router, with the problems they are given.
 
-All four are pure: the same input gives the same answer, nothing is read from anywhere else.
+All are pure: the same input gives the same answer, nothing is read from anywhere else.
 """
 
 from __future__ import annotations

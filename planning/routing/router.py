@@ -78,13 +78,10 @@ def demand_rates(problem: RoutingProblem) -> dict[DemandKey, float]:
     """Requests per second by demand: as measured, else as the plan expected, else a whisper."""
     planned = {key: sum(row.values()) for key, row in planned_shares(problem).items()}
     measured = {rate.demand: rate.requests_per_second for rate in problem.demand if rate.measured}
-    found: dict[DemandKey, float] = {}
-    for region in problem.catalogue.regions:
-        for model in problem.catalogue.models:
-            for spec in model.tiers:
-                key = DemandKey(origin=region.name, model=model.name, tier=spec.tier)
-                found[key] = max(_A_WHISPER, measured.get(key, planned.get(key, 0.0)))
-    return found
+    return {
+        key: max(_A_WHISPER, measured.get(key, planned.get(key, 0.0)))
+        for key in problem.catalogue.demands
+    }
 
 
 def _split(

@@ -134,10 +134,7 @@ def _aws_hands(
     pools = {pool.key: pool for pool in catalogue.pools if pool.key.region == region}
     place = AwsPlace(
         region=region,
-        templates={
-            key: pool.launch_template or f"heliostat-{key.model}-{key.vm_type}"
-            for key, pool in pools.items()
-        },
+        templates={key: pool.template_name for key, pool in pools.items()},
         engine_address=settings.aws.engine_address,
         redeploy_document=settings.aws.redeploy_document,
         redeploy_command=settings.aws.redeploy_command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from heliostat.model.command import STAGES
 from services.cli.client import Client
 from services.cli.figures import NOTHING, at
 from services.cli.output import Output
@@ -70,6 +71,5 @@ def show_order(
 
 def _progress(command: Command) -> str:
     done = command.progress
-    stages = ("ordered", "provisioning", "loading", "ready", "draining", "released", "failed")
-    counts = [f"{getattr(done, stage)} {stage}" for stage in stages if getattr(done, stage)]
+    counts = [f"{getattr(done, stage)} {stage}" for stage in STAGES if getattr(done, stage)]
     return ", ".join(counts) or done.detail or "nothing yet"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.command import (
+    STAGES,
     Acknowledgement,
     Command,
     CommandProgress,
@@ -25,8 +26,6 @@ from services.translation.fields import (
     required_text,
 )
 from services.translation.names import known_pool, pool_from_wire, pool_to_wire
-
-_STAGES = ("ordered", "provisioning", "loading", "ready", "draining", "released", "failed")
 
 
 def command_to_wire(command: Command) -> fleet_pb2.Command:
@@ -111,7 +110,7 @@ def redeploy_from_wire(
 
 def progress_to_wire(progress: CommandProgress) -> fleet_pb2.CommandProgress:
     """The progress."""
-    stages = {f"{stage}_replicas": getattr(progress, stage) for stage in _STAGES}
+    stages = {f"{stage}_replicas": getattr(progress, stage) for stage in STAGES}
     return fleet_pb2.CommandProgress(**stages, detail=progress.detail)
 
 
@@ -119,7 +118,7 @@ def progress_from_wire(path: str, progress: fleet_pb2.CommandProgress) -> Comman
     """The progress. Raises InvalidInput for negative counts."""
     stages = {
         stage: count(f"{path}.{stage}_replicas", getattr(progress, f"{stage}_replicas"))
-        for stage in _STAGES
+        for stage in STAGES
     }
     return CommandProgress(**stages, detail=progress.detail)
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
+from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.latency import LatencySketch
+from heliostat.model.latency import LatencySketch, bytes_of
 from heliostat.model.usage import WINDOW, UsageBucket, UsageQuery
 from heliostat.v1 import usage_pb2
 from services.translation.enums import TIER
@@ -23,7 +24,6 @@ from services.translation.fields import (
 from services.translation.names import known_models, known_regions
 from services.translation.usage import usage_series_from_wire, usage_series_to_wire
 
-QUARTER = timedelta(minutes=15)
 FURTHEST_BACK = timedelta(days=1)
 
 
@@ -43,7 +43,7 @@ def query_to_wire(
 
 def query_from_wire(request: usage_pb2.QueryUsageRequest, catalogue: FleetCatalogue) -> UsageQuery:
     """The question. Raises InvalidInput or an Unknown… error."""
-    bucket = QUARTER
+    bucket = BUCKET
     if request.HasField("bucket"):
         bucket = length_from_wire("bucket", request.bucket)
     span = span_from_wire(required("", request, "span"), request.span)
@@ -96,9 +96,9 @@ def bucket_to_wire(bucket: UsageBucket) -> usage_pb2.UsageBucket:
         output_tokens=bucket.output_tokens,
         windows_without_input=bucket.windows_without_input,
         windows_without_output=bucket.windows_without_output,
-        ttft_sketch=_bytes(bucket.ttft),
-        itl_sketch=_bytes(bucket.itl),
-        e2e_sketch=_bytes(bucket.e2e),
+        ttft_sketch=bytes_of(bucket.ttft),
+        itl_sketch=bytes_of(bucket.itl),
+        e2e_sketch=bytes_of(bucket.e2e),
     )
 
 
@@ -140,7 +140,3 @@ def _query(
         tiers=frozenset(TIER.from_wire("filter.tiers", tier) for tier in chosen.tiers),
         with_latency=with_latency,
     )
-
-
-def _bytes(sketch: LatencySketch | None) -> bytes | None:
-    return None if sketch is None else sketch.to_bytes()

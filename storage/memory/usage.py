@@ -4,54 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import RLock
 
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, RegionName
-from heliostat.model.usage import (
-    COLUMNS,
-    UsageBatch,
-    UsageBucket,
-    UsageQuery,
-    UsageReceipt,
-    UsageSeries,
-)
+from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt, UsageSeries
 from storage import summing
 from storage.coverage import Coverage
 from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, fold, minute_rows, table_of
+from storage.memory.windows import Window, windows_of
 from storage.notify import ChangeFeed, Topic
-from storage.reading import (
-    DemandReader,
-    aggregate,
-    aggregates,
-    bucket_starts,
-    minute_starts,
-    watermarks,
-)
+from storage.reading import DemandReader, aggregates, bucket_starts, minute_starts, watermarks
 from storage.receiving import accepted
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """One stored window; sketches stay bytes until somebody asks."""
-
-    revision: int
-    offered: int
-    admitted: int
-    rejected: int
-    retried: int
-    completed: int
-    input_tokens: int | None
-    output_tokens: int | None
-    ttft: bytes | None
-    itl: bytes | None
-    e2e: bytes | None
 
 
 class MemoryUsage:
@@ -61,7 +29,7 @@ class MemoryUsage:
         self._feed = feed
         self._lock = lock
         self._durable: dict[tuple[str, int], int] = {}
-        self._windows: dict[int, dict[tuple[UsageSeries, str], _Window]] = {}
+        self._windows: dict[int, dict[tuple[UsageSeries, str], Window]] = {}
         self._roll_ups: dict[int, dict[UsageSeries, UsageBucket]] = {}
         self._folded: dict[int, bytes] = {}
         self._masks: dict[RegionName, dict[int, int]] = {}
@@ -89,7 +57,7 @@ class MemoryUsage:
             return self._durable.get((source_id, incarnation), 0)
 
     def _store(self, batch: UsageBatch) -> None:
-        for series, start, window in _lines(batch):
+        for series, start, window in windows_of(batch):
             if start < self._pruned_before:
                 _log.warning("usage_window_came_after_retention: %s %s", batch.source_id, start)
                 continue
@@ -100,7 +68,7 @@ class MemoryUsage:
             minute[series, batch.source_id] = window
             self._note(series, start, batch.source_id, window)
 
-    def _note(self, series: UsageSeries, start: int, source_id: str, window: _Window) -> None:
+    def _note(self, series: UsageSeries, start: int, source_id: str, window: Window) -> None:
         bucket = start // BUCKET_SECONDS * BUCKET_SECONDS
         self._open.add(bucket)
         masks = self._masks.setdefault(series.origin, {})
@@ -109,8 +77,7 @@ class MemoryUsage:
         until = start + MINUTE_SECONDS
         self._reported_until[place] = max(until, self._reported_until.get(place, 0))
         if window.offered:
-            key = DemandKey(origin=series.origin, model=series.model, tier=series.tier)
-            for known in (key, aggregate(key)):
+            for known in (series.demand, series.demand.everywhere):
                 self._keys.setdefault(known, len(self._keys))
 
     # --- out -----------------------------------------------------------------------------------
@@ -201,24 +168,12 @@ class MemoryUsage:
         return self._pruned_before
 
     def minutes(self, span: Span) -> Table:
-        rows = (
-            (
-                self._keys[key],
-                start,
-                window.offered - window.retried,
-                window.input_tokens or 0,
-                0 if window.input_tokens is None else window.offered,
-                window.output_tokens or 0,
-                0 if window.output_tokens is None else window.completed,
-                int(window.input_tokens is not None),
-                int(window.output_tokens is not None),
-            )
+        return minute_rows(
+            window.as_minute(key, start)
             for start in minute_starts(span)
             for (series, _), window in self._windows.get(start, {}).items()
-            for key in [DemandKey(origin=series.origin, model=series.model, tier=series.tier)]
-            if key in self._keys
+            if (key := self._keys.get(series.demand)) is not None
         )
-        return minute_rows(rows)
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -226,7 +181,7 @@ class MemoryUsage:
         for start in minute_starts(query.span):
             for (series, _), window in self._windows.get(start, {}).items():
                 if summing.matches(query, series):
-                    yield _as_bucket(series, start, window, with_latency=query.with_latency)
+                    yield window.as_bucket(series, start, with_latency=query.with_latency)
 
     def _old_buckets(self, query: UsageQuery) -> Iterator[UsageBucket]:
         for start in bucket_starts(query.span):
@@ -235,34 +190,3 @@ class MemoryUsage:
             for series, rolled in self._roll_ups.get(start, {}).items():
                 if summing.matches(query, series):
                     yield rolled if query.with_latency else summing.without_latency(rolled)
-
-
-def _lines(batch: UsageBatch) -> Iterator[tuple[UsageSeries, int, _Window]]:
-    values = zip(*(getattr(batch, name) for name in COLUMNS[2:]), strict=True)
-    for index, start, line in zip(batch.series_index, batch.window_start, values, strict=True):
-        yield batch.series[index], start, _Window(*line)
-
-
-def _as_bucket(
-    series: UsageSeries, start: int, window: _Window, *, with_latency: bool
-) -> UsageBucket:
-    def sketch(data: bytes | None) -> LatencySketch | None:
-        return LatencySketch.from_bytes(data) if data is not None and with_latency else None
-
-    return UsageBucket(
-        series=series,
-        start=from_epoch(start),
-        windows=1,
-        offered=window.offered,
-        admitted=window.admitted,
-        rejected=window.rejected,
-        retried=window.retried,
-        completed=window.completed,
-        input_tokens=window.input_tokens,
-        output_tokens=window.output_tokens,
-        windows_without_input=int(window.input_tokens is None),
-        windows_without_output=int(window.output_tokens is None),
-        ttft=sketch(window.ttft),
-        itl=sketch(window.itl),
-        e2e=sketch(window.e2e),
-    )

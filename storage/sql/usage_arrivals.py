@@ -12,7 +12,6 @@ import numpy as np
 from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import COLUMNS, UsageBatch, UsageSeries
 from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS
-from storage.reading import aggregate
 from storage.sql.usage_windows import Line
 
 _MEASURES = COLUMNS[2:]
@@ -81,12 +80,9 @@ def demand_keys_of(
         return {}
     lines = zip(batch.series_index, batch.offered, strict=True)
     busy = {index for index, offered in lines if offered and index in new}
-    return {
-        series: DemandKey(origin=series.origin, model=series.model, tier=series.tier)
-        for series in (batch.series[index] for index in busy)
-    }
+    return {series: series.demand for series in (batch.series[index] for index in busy)}
 
 
 def with_aggregates(keys: Collection[DemandKey]) -> list[DemandKey]:
     """The keys and the aggregates above them."""
-    return sorted({*keys, *(aggregate(key) for key in keys)})
+    return sorted({*keys, *(key.everywhere for key in keys)})

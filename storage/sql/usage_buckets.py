@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from heliostat.model.instants import from_epoch, to_epoch
-from heliostat.model.latency import LatencySketch
+from heliostat.model.latency import LatencySketch, sketch_of
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageSeries
 from storage import summing
 from storage.sketches import SketchSums
@@ -107,7 +107,9 @@ class SqlUsageBuckets:
             *_among(c.series, only),
         ]
         for row in self._connection.execute(select(*names).where(*where)):
-            yield _bucket(series[row.series], row.bucket_start, row[2:12], *map(_read, row[12:]))
+            yield _bucket(
+                series[row.series], row.bucket_start, row[2:12], *map(sketch_of, row[12:])
+            )
 
 
 def _bucket(
@@ -141,10 +143,6 @@ def _bucket(
 
 def _group(bucket: int, series: int) -> int:
     return bucket << 32 | series
-
-
-def _read(data: bytes | None) -> LatencySketch | None:
-    return None if data is None else LatencySketch.from_bytes(data)
 
 
 def _among(column: ColumnElement[Any], numbers: list[int] | None) -> list[ColumnElement[bool]]:

@@ -15,7 +15,7 @@ from sqlalchemy import Table as SqlTable
 
 from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span, to_epoch
-from heliostat.model.latency import LatencySketch
+from heliostat.model.latency import bytes_of
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageSeries
 from storage.fold import BUCKET_SECONDS, Table, fold
 from storage.reading import aggregates, runs
@@ -158,11 +158,7 @@ def _row(bucket: UsageBucket, numbers: dict[UsageSeries, int]) -> dict[str, obje
         "output_tokens": bucket.output_tokens,
         "windows_without_input": bucket.windows_without_input,
         "windows_without_output": bucket.windows_without_output,
-        "ttft": _bytes(bucket.ttft),
-        "itl": _bytes(bucket.itl),
-        "e2e": _bytes(bucket.e2e),
+        "ttft": bytes_of(bucket.ttft),
+        "itl": bytes_of(bucket.itl),
+        "e2e": bytes_of(bucket.e2e),
     }
-
-
-def _bytes(sketch: LatencySketch | None) -> bytes | None:
-    return None if sketch is None else sketch.to_bytes()

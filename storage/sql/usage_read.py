@@ -85,9 +85,7 @@ class SqlUsageSource:
         """The rows with their series' demand key in place of the series; others left out."""
         numbers = {key: number for number, key in self.keys().items()}
         of_series = {
-            number: numbers.get(
-                DemandKey(origin=series.origin, model=series.model, tier=series.tier)
-            )
+            number: numbers.get(series.demand)
             for number, series in self._names.series.all(self._connection).items()
         }
         known = [(of_series[row[0]], *row[1:]) for row in rows if of_series[row[0]] is not None]

@@ -40,7 +40,6 @@ from services.agent.drivers.vm.intents import (
     intent_id_of,
     purchases,
     sent,
-    targets_of,
     under_way,
     with_chunk,
     without,
@@ -170,7 +169,7 @@ class VmDriver:
             new_token=self._new_token,
         )
         self._refuse_to_buy_twice({chunk.pool for chunk in plan.intent.chunks}, survey)
-        self._memory.save(intent=plan.intent, vms=plan.marked, desired=dict(targets_of(command)))
+        self._memory.save(intent=plan.intent, vms=plan.marked, desired=dict(command.order.targets))
         self._seen = survey.with_records(plan.marked, self._patience)
         return plan.intent, self._seen
 

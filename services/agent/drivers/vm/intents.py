@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from heliostat.model.command import Command, RedeployOrder, ScaleOrder
+from heliostat.model.command import Command, RedeployOrder
 from heliostat.model.instants import to_epoch
 from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.memory import Chunk, ChunkState, Intent, VmRecord
@@ -28,18 +28,6 @@ class Plan:
 def intent_id_of(command: Command) -> str:
     """Names the command across databases: its id and the second in which it was created."""
     return f"{command.command_id}@{to_epoch(command.created_at)}"
-
-
-def targets_of(command: Command) -> tuple[tuple[PoolKey, int], ...]:
-    """The absolute targets of an order."""
-    match command.order:
-        case ScaleOrder(pool=pool, target_replicas=target):
-            return ((pool, target),)
-        case RedeployOrder() as order:
-            return (
-                (order.source, order.source_target),
-                (order.destination, order.destination_target),
-            )
 
 
 def under_way(intents: Iterable[Intent]) -> Mapping[PoolKey, int]:
@@ -65,7 +53,7 @@ def intend(
     moved = {s.record.vm_id for s in moves}
     chunks: list[Chunk] = []
     releases: list[Sighting] = []
-    for pool, target in targets_of(command):
+    for pool, target in command.order.targets:
         standing = [s for s in survey.standing(pool) if s.record.vm_id not in moved]
         arriving = len(moves) if _is_destination(command, pool) else 0
         missing = target - len(standing) - arriving - coming.get(pool, 0)
@@ -80,7 +68,7 @@ def intend(
     intent = Intent(
         intent_id=name,
         command_id=command.command_id,
-        targets=targets_of(command),
+        targets=command.order.targets,
         chunks=tuple(chunks),
         releases=tuple(s.record.vm_id for s in releases),
         moves=tuple(s.record.vm_id for s in moves),

@@ -119,14 +119,17 @@ class Gateways:
         owed = self._owed.get(demand)
         exact = offered * weights + (0.0 if owed is None else np.where(weights > 0, owed, 0.0))
         whole = np.floor(np.clip(exact, 0.0, None)).astype(np.int64)
+        if np.count_nonzero(weights) == 1:  # by far the most gateways serve at home alone
+            whole[np.argmax(weights)] = offered
         missing = offered - int(whole.sum())
-        by_rest = np.argsort(-(exact - whole), kind="stable")
-        places = by_rest[weights[by_rest] > 0]
-        for turn in range(abs(missing)):
-            if missing > 0:
-                whole[places[turn % len(places)]] += 1
-            else:
-                whole[np.argmax(whole)] -= 1
+        if missing:
+            by_rest = np.argsort(-(exact - whole), kind="stable")
+            places = by_rest[weights[by_rest] > 0]
+            for turn in range(abs(missing)):
+                if missing > 0:
+                    whole[places[turn % len(places)]] += 1
+                else:
+                    whole[np.argmax(whole)] -= 1
         self._owed[demand] = exact - whole
         return whole
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.fleet import Fleet, PoolObservation
-from heliostat.model.governance import Guardrails, Override
+from heliostat.model.governance import Override
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import PoolTarget
 from planning.overrides import overrides_in_force
@@ -27,7 +27,6 @@ class CatalogueGuard:
         targets: tuple[PoolTarget, ...],
         *,
         catalogue: FleetCatalogue,
-        guardrails: Guardrails,
         fleet: Fleet,
         overrides: tuple[Override, ...],
         last_changes: tuple[tuple[PoolKey, datetime], ...],
@@ -35,7 +34,6 @@ class CatalogueGuard:
     ) -> tuple[PoolTarget, ...]:
         rules = _Rules(
             catalogue=catalogue,
-            guardrails=guardrails,
             fleet=fleet,
             overrides=overrides_in_force(overrides, now),
             last_changes=dict(last_changes),
@@ -53,7 +51,6 @@ Targets = dict[PoolKey, PoolTarget]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:
     catalogue: FleetCatalogue
-    guardrails: Guardrails
     fleet: Fleet
     overrides: dict[PoolKey, Override]
     last_changes: dict[PoolKey, datetime]
@@ -89,13 +86,14 @@ class _Rules:
         base = ordered(self.fleet.pool(target.pool))
         if changed is None or target.replicas >= base:
             return target
-        if self.now - changed >= self.guardrails.cool_down:
+        if self.now - changed >= self.catalogue.guardrails.cool_down:
             return target
         return _at(target, base, f"cooling down since {changed:%H:%M:%S} UTC")
 
     def _within_step(self, target: PoolTarget) -> PoolTarget:
         base = ordered(self.fleet.pool(target.pool))
-        out, back = self.guardrails.largest_step_out, self.guardrails.largest_step_in
+        rails = self.catalogue.guardrails
+        out, back = rails.largest_step_out, rails.largest_step_in
         if out and target.replicas > base + out:
             return _at(target, base + out, f"at most {out} more at once")
         if back and target.replicas < base - back:
@@ -111,7 +109,7 @@ class _Rules:
         return targets
 
     def within_budget(self, targets: Targets) -> Targets:
-        budget = self.guardrails.budget_dollars_per_hour
+        budget = self.catalogue.guardrails.budget_dollars_per_hour
         if budget is None:
             return targets
         return self._take_back(

@@ -185,7 +185,6 @@ class ControlLoop:
         targets = self._deciders.guard.clip(
             targets,
             catalogue=problem.catalogue,
-            guardrails=problem.catalogue.guardrails,
             fleet=problem.fleet,
             overrides=problem.overrides,
             last_changes=self._stores.outbox.last_changes(),

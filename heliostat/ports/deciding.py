@@ -13,7 +13,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.demand import TokenMix
 from heliostat.model.fleet import Fleet, StartKind
 from heliostat.model.forecast import Forecast
-from heliostat.model.governance import Guardrails, Modes, Override
+from heliostat.model.governance import Modes, Override
 from heliostat.model.names import DemandKey, PoolKey, RegionName
 from heliostat.model.plan import CapacityPlan, Explanation, PoolTarget
 from heliostat.model.routing import RoutingTable
@@ -87,14 +87,13 @@ class TargetGuard(Protocol):
         targets: tuple[PoolTarget, ...],
         *,
         catalogue: FleetCatalogue,
-        guardrails: Guardrails,
         fleet: Fleet,
         overrides: tuple[Override, ...],
         last_changes: tuple[tuple[PoolKey, datetime], ...],
         now: datetime,
     ) -> tuple[PoolTarget, ...]:
-        """The same targets, clipped, each clip said in the reason. Overrides pass the largest step
-        and the cool-down, not min/max, quota or budget."""
+        """The same targets within the catalogue's guardrails, each clip said in the reason. Overrides
+        pass the largest step and the cool-down, not min/max, quota or budget."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -51,8 +52,7 @@ def clip(
 ) -> dict[PoolKey, PoolTarget]:
     clipped = GUARD.clip(
         wanted(counts),
-        catalogue=WORLD,
-        guardrails=guardrails or Guardrails(),
+        catalogue=replace(WORLD, guardrails=guardrails or Guardrails()),
         fleet=fleet,
         overrides=overrides,
         last_changes=last_changes,

@@ -156,6 +156,7 @@ def test_a_forecast_decides_as_soon_as_there_is_one() -> None:
 
 def test_what_a_guardrail_delays_is_not_forgotten() -> None:
     world = a_catalogue()
+    careful = replace(world, guardrails=replace(world.guardrails, largest_step_in=2))
     plan, ready, at = ruled(9), 9, NOON
     counts = []
     for _ in range(5):
@@ -164,8 +165,7 @@ def test_what_a_guardrail_delays_is_not_forgotten() -> None:
         wanted = PLANNER.plan(problem)
         clipped = CatalogueGuard().clip(
             wanted.targets,
-            catalogue=world,
-            guardrails=replace(world.guardrails, largest_step_in=2),
+            catalogue=careful,
             fleet=problem.fleet,
             overrides=(),
             last_changes=(),
@@ -186,7 +186,6 @@ def test_a_pool_that_nobody_reports_anew_waits_with_going_back() -> None:
         clipped = CatalogueGuard().clip(
             wanted.targets,
             catalogue=problem.catalogue,
-            guardrails=problem.catalogue.guardrails,
             fleet=stale,
             overrides=(),
             last_changes=(),

@@ -20,7 +20,7 @@ def parse_model(reader: Reader, vm_names: list[VmTypeName]) -> ModelSpec:
         raise reader.fail("needs at least one engine and one tier")
     return ModelSpec(
         name=ModelName(name_of(reader.at("name"))),
-        weights_bytes=int(reader.at("weights_gb").number(above=0) * 1e9),
+        weights_bytes=int(reader.at("weights_gb").positive() * 1e9),
         tiers=tiers,
         engines=engines,
     )
@@ -43,7 +43,7 @@ def _law(reader: Reader) -> EngineLaw:
             decode_per_sequence=decode[1],
             decode_per_sequence_kilotoken=decode[2],
             kv_bytes_per_token=reader.at("kv_bytes_per_token").count(least=1),
-            kv_bytes_available=int(reader.at("kv_gb").number(above=0) * 1e9),
+            kv_bytes_available=int(reader.at("kv_gb").positive() * 1e9),
             max_batch=reader.at("max_batch").count(least=1),
             fitted_batch=reader.at("fitted_batch").count(least=1),
         )
@@ -70,30 +70,29 @@ def _tier(reader: Reader, name: str, engines: Mapping[VmTypeName, EngineLaw]) ->
         tier = Tier.parse(name)
     except HeliostatError as error:
         raise reader.fail(str(error)) from error
-    multiple = (
-        reader.at("ttft_prefill_multiple").number() if reader.has("ttft_prefill_multiple") else 0.0
+    return TierSpec(
+        tier=tier,
+        slo=_slo(reader, engines),
+        assumed_input_tokens=reader.at("input_tokens").positive(),
+        assumed_output_tokens=reader.at("output_tokens").positive(),
+        residency=reader.maybe("residency", Reader.texts, frozenset[str]()),
     )
+
+
+def _slo(reader: Reader, engines: Mapping[VmTypeName, EngineLaw]) -> Slo:
+    multiple = reader.maybe("ttft_prefill_multiple", Reader.number, 0.0)
     reference = reader.at("reference_vm_type").text() if multiple else ""
     if reference:
         known(reader, reference, list(engines))
-    attainment = reader.at("attainment").number(above=0) if reader.has("attainment") else 0.99
+    attainment = reader.maybe("attainment", Reader.positive, 0.99)
     if attainment >= 1:
         raise reader.at("attainment").fail("must lie within (0, 1)")
-    residency = reader.at("residency").each() if reader.has("residency") else []
-    return TierSpec(
-        tier=tier,
-        slo=Slo(
-            ttft_floor_seconds=reader.at("ttft_seconds").number(above=0),
-            ttft_prefill_multiple=multiple,
-            reference_vm_type=VmTypeName(reference),
-            itl_seconds=reader.at("itl_seconds").number(above=0),
-            latency_budget_seconds=reader.at("latency_budget_ms").number() / 1000,
-            deadline=reader.at("deadline_seconds").seconds()
-            if reader.has("deadline_seconds")
-            else None,
-            attainment=attainment,
-        ),
-        assumed_input_tokens=reader.at("input_tokens").number(above=0),
-        assumed_output_tokens=reader.at("output_tokens").number(above=0),
-        residency=frozenset(label.text() for label in residency),
+    return Slo(
+        ttft_floor_seconds=reader.at("ttft_seconds").positive(),
+        ttft_prefill_multiple=multiple,
+        reference_vm_type=VmTypeName(reference),
+        itl_seconds=reader.at("itl_seconds").positive(),
+        latency_budget_seconds=reader.at("latency_budget_ms").number() / 1000,
+        deadline=reader.maybe("deadline_seconds", Reader.seconds, None),
+        attainment=attainment,
     )

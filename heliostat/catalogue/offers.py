@@ -22,10 +22,10 @@ def parse_offers(
             key = (region.name, VmTypeName(known(offer, name, vm_names)))
             quotas[key] = offer.at("quota").count()
             prices[key] = Price(
-                on_demand=offer.at("on_demand").number(above=0),
-                spot=offer.at("spot").number(above=0) if offer.has("spot") else None,
-                reserved=offer.at("reserved").number() if offer.has("reserved") else None,
-                reserved_vms=offer.at("reserved_vms").count() if offer.has("reserved_vms") else 0,
+                on_demand=offer.at("on_demand").positive(),
+                spot=offer.maybe("spot", Reader.positive, None),
+                reserved=offer.maybe("reserved", Reader.number, None),
+                reserved_vms=offer.maybe("reserved_vms", Reader.count, 0),
             )
     return prices, quotas
 
@@ -39,14 +39,10 @@ def parse_pools(
     """One pool per (region, model, VM type) that has a law and a quota, unless `except` drops it."""
     place.only("min_replicas", "max_replicas", "except", "overrides")
     least, most = place.at("min_replicas").count(), place.at("max_replicas").count(least=1)
-    dropped = (
-        {PoolKey.parse(key.text()) for key in place.at("except").each()}
-        if place.has("except")
-        else set()
-    )
+    dropped = {PoolKey.parse(name) for name in place.maybe("except", Reader.texts, ())}
     special = {
         PoolKey.parse(name): reader.only("min_replicas", "max_replicas", "launch_template")
-        for name, reader in (place.at("overrides").items() if place.has("overrides") else [])
+        for name, reader in place.maybe("overrides", Reader.items, ())
     }
     pools: list[PoolSpec] = []
     for region in regions:
@@ -64,9 +60,9 @@ def parse_pools(
 def _pool(key: PoolKey, special: Reader | None, least: int, most: int) -> PoolSpec:
     template = ""
     if special is not None:
-        least = special.at("min_replicas").count() if special.has("min_replicas") else least
-        most = special.at("max_replicas").count(least=0) if special.has("max_replicas") else most
-        template = special.at("launch_template").text() if special.has("launch_template") else ""
+        least = special.maybe("min_replicas", Reader.count, least)
+        most = special.maybe("max_replicas", Reader.count, most)
+        template = special.maybe("launch_template", Reader.text, "")
     if least > most:
         raise InvalidCatalogue(f"pools.{key}", f"min_replicas {least} exceeds max_replicas {most}")
     return PoolSpec(key=key, min_replicas=least, max_replicas=most, launch_template=template)

@@ -45,7 +45,7 @@ def parse_catalogue(mapping: Mapping[str, Any]) -> FleetCatalogue:
         quotas=quotas,
         round_trip_seconds=_round_trips(root.at("round_trip_ms"), names),
         lead_time_priors=_lead_times(root.at("lead_times"), vm_names),
-        guardrails=_guardrails(root.at("guardrails")) if root.has("guardrails") else Guardrails(),
+        guardrails=root.maybe("guardrails", _guardrails, Guardrails()),
     )
 
 
@@ -56,12 +56,11 @@ def _region(reader: Reader) -> RegionSpec:
         ZoneInfo(zone.text())
     except (ZoneInfoNotFoundError, ValueError):
         raise zone.fail(f"{zone.value!r} is no IANA time zone") from None
-    residency = reader.at("residency").each() if reader.has("residency") else []
     return RegionSpec(
         name=RegionName(name_of(reader.at("name"))),
         time_zone=zone.text(),
         ingress_endpoint=reader.at("ingress_endpoint").text(),
-        residency=frozenset(label.text() for label in residency),
+        residency=reader.maybe("residency", Reader.texts, frozenset[str]()),
     )
 
 
@@ -122,19 +121,9 @@ def _guardrails(reader: Reader) -> Guardrails:
     )
     base = Guardrails()
     return Guardrails(
-        largest_step_out=reader.at("largest_step_out").count()
-        if reader.has("largest_step_out")
-        else 0,
-        largest_step_in=reader.at("largest_step_in").count()
-        if reader.has("largest_step_in")
-        else 0,
-        cool_down=reader.at("cool_down_seconds").seconds()
-        if reader.has("cool_down_seconds")
-        else base.cool_down,
-        budget_dollars_per_hour=reader.at("budget_dollars_per_hour").number(above=0)
-        if reader.has("budget_dollars_per_hour")
-        else None,
-        stale_after=reader.at("stale_after_seconds").seconds()
-        if reader.has("stale_after_seconds")
-        else base.stale_after,
+        largest_step_out=reader.maybe("largest_step_out", Reader.count, base.largest_step_out),
+        largest_step_in=reader.maybe("largest_step_in", Reader.count, base.largest_step_in),
+        cool_down=reader.maybe("cool_down_seconds", Reader.seconds, base.cool_down),
+        budget_dollars_per_hour=reader.maybe("budget_dollars_per_hour", Reader.positive, None),
+        stale_after=reader.maybe("stale_after_seconds", Reader.seconds, base.stale_after),
     )

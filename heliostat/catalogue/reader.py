@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from heliostat.errors import InvalidCatalogue
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 
 class Reader:
@@ -31,6 +34,10 @@ class Reader:
         if self.value.get(key) is None:
             raise InvalidCatalogue(f"{self.path}.{key}".lstrip("."), "is missing")
         return Reader(self.value[key], f"{self.path}.{key}".lstrip("."))
+
+    def maybe(self, key: str, read: Callable[[Reader], T], otherwise: D) -> T | D:
+        """What `read` makes of the value under a key; `otherwise` when it is missing or null."""
+        return read(self.at(key)) if self.has(key) else otherwise
 
     def only(self, *keys: str) -> Reader:
         """Itself, when it holds no other keys than these."""
@@ -78,6 +85,14 @@ class Reader:
         if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < least:
             raise self.fail(f"must be a whole number of at least {least}, not {self.value!r}")
         return self.value
+
+    def texts(self) -> frozenset[str]:
+        """A list of non-empty strings, as a set."""
+        return frozenset(one.text() for one in self.each())
+
+    def positive(self) -> float:
+        """A finite number above zero."""
+        return self.number(above=0)
 
     def seconds(self) -> timedelta:
         """A length of time given in seconds."""

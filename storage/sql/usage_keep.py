@@ -7,10 +7,11 @@ otherwise the bucket stays open for the next round.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy import Table as SqlTable
 
 from heliostat.model.demand import BUCKET
@@ -65,23 +66,30 @@ class UsageKeeper:
         rows: dict[int, list[dict[str, object]]] = defaultdict(list)
         for bucket in buckets:
             rows[to_epoch(bucket.start)].append(_row(bucket, numbers))
+        starts = range(to_epoch(run.start), to_epoch(run.end), BUCKET_SECONDS)
         with self._database.write() as tx:
-            return sum(
-                self._put(tx, start, rows[start], folded[folded["start"] == start])
-                for start in range(to_epoch(run.start), to_epoch(run.end), BUCKET_SECONDS)
-                if _still(tx, start, changes[start])
-            )
+            closed = [start for start in starts if _still(tx, start, changes[start])]
+            return self._put(tx, closed, rows, folded)
 
     def _put(
-        self, tx: Transaction, start: int, rows: list[dict[str, object]], folded: Table
+        self,
+        tx: Transaction,
+        starts: Sequence[int],
+        rows: Mapping[int, Sequence[dict[str, object]]],
+        folded: Table,
     ) -> int:
+        """The buckets that start then, in place of what stood there; the roll-up rows written."""
         for table in (usage_roll_ups, demand_folds):
-            tx.connection.execute(delete(table).where(table.c.bucket_start == start))
-        put_many(tx, self._database.insert(usage_roll_ups), rows)
-        tx.connection.execute(
-            insert(demand_folds).values(bucket_start=start, rows=folded.tobytes())
+            tx.connection.execute(delete(table).where(table.c.bucket_start.in_(starts)))
+        rolled = [row for start in starts for row in rows[start]]
+        put_many(tx, self._database.insert(usage_roll_ups), rolled)
+        packed = [folded[folded["start"] == start].tobytes() for start in starts]
+        put_many(
+            tx,
+            self._database.insert(demand_folds),
+            [{"bucket_start": s, "rows": p} for s, p in zip(starts, packed, strict=True)],
         )
-        return len(rows)
+        return len(rolled)
 
     # --- retention -----------------------------------------------------------------------------
 

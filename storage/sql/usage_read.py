@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from storage.sql.tables import (
     usage_retention,
     usage_windows,
 )
+
+_NO_KEY = -1
+"""Of series that never had traffic."""
 
 
 class SqlUsageSource:
@@ -79,17 +83,19 @@ class SqlUsageSource:
             .where(starts_inside(c.window_start, span))
             .group_by(c.series, c.window_start)
         )
-        return self._with_demand_keys([tuple(row) for row in rows])
+        # All columns of MINUTE are whole numbers of the same size: one flat array is all rows.
+        table = np.fromiter(chain.from_iterable(rows), np.int64).view(MINUTE)
+        return self._with_demand_keys(table)
 
-    def _with_demand_keys(self, rows: list[tuple[Any, ...]]) -> Table:
+    def _with_demand_keys(self, table: Table) -> Table:
         """The rows with their series' demand key in place of the series; others left out."""
+        series = self._names.series.all(self._connection)
         numbers = {key: number for number, key in self.keys().items()}
-        of_series = {
-            number: numbers.get(series.demand)
-            for number, series in self._names.series.all(self._connection).items()
-        }
-        known = [(of_series[row[0]], *row[1:]) for row in rows if of_series[row[0]] is not None]
-        return np.array(known, dtype=MINUTE)
+        present, place = np.unique(table["key"], return_inverse=True)
+        of_present = [numbers.get(series[number].demand, _NO_KEY) for number in present.tolist()]
+        table["key"] = np.array(of_present, np.int64)[place]
+        known: Table = table[table["key"] != _NO_KEY]
+        return known
 
 
 def total(counted: ColumnElement[Any]) -> ColumnElement[int]:

@@ -24,7 +24,7 @@ NAME = "history"
 _ALWAYS = (
     "What was shed is offered again, once; retries are not counted as demand. Who gave up and never "
     "asked is in no history: nobody knows what they would have wanted.",
-    "Prompt and output lengths are the means of each minute, not single requests.",
+    "Prompt and output lengths are drawn from published shapes, stretched to the tokens of each minute.",
     "The fleet that stood then is not replayed: every policy begins with what the first hour needs.",
 )
 

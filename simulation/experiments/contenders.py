@@ -9,13 +9,13 @@ from datetime import timedelta
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.governance import Guardrails
-from simulation.experiments.scene import Scene
 from simulation.experiments.spec import PolicySpec
 from simulation.local_policy import Order
 from simulation.policies.forecasters import ORACLE, forecaster_named
 from simulation.policies.policy import Policy, PolicyOptions
 from simulation.policies.registry import plugin_named
 from simulation.policies.routers import router_named
+from simulation.scenarios.scenario import Scenario
 
 GUARDRAILS = (
     "largest_step_out",
@@ -38,7 +38,7 @@ def policy_of(spec: PolicySpec, headroom: float, catalogue: FleetCatalogue) -> P
     return plugin_named(spec.policy).make(catalogue, options)
 
 
-def check_policy(spec: PolicySpec, scene: Scene) -> None:
+def check_policy(spec: PolicySpec, scene: Scenario) -> None:
     """Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput for what cannot be made."""
     plugin_named(spec.policy)
     if spec.forecaster != ORACLE:

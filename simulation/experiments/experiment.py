@@ -11,11 +11,11 @@ from simulation.experiments.comparison import Contest, Point, contest
 from simulation.experiments.contenders import check_policy
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.result import BILLED, DOLLARS, Outcome, RunFailure, RunResult
-from simulation.experiments.scene import Scene
 from simulation.experiments.scenes import load_scene
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef, check_headroom
 from simulation.experiments.sweep import Sweep, next_headroom
 from simulation.policies.registry import plugin_named
+from simulation.scenarios.scenario import Scenario
 
 COSTS = {"gpu-hours": BILLED, "dollars": DOLLARS}
 """What the cheapest setting is cheapest in."""
@@ -136,7 +136,7 @@ def _point(headroom: float, seeds: Sequence[int], outcomes: Sequence[Outcome]) -
     )
 
 
-def _findings(experiment: Experiment, scene: Scene, points: dict[str, list[Point]]) -> Findings:
+def _findings(experiment: Experiment, scene: Scenario, points: dict[str, list[Point]]) -> Findings:
     return Findings(
         experiment=experiment,
         begins=scene.begins,

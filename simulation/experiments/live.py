@@ -16,11 +16,11 @@ from simulation.experiments.decision_log import decisions_of
 from simulation.experiments.figures import figures_of, latencies_of
 from simulation.experiments.recorder import Recorder, record_step
 from simulation.experiments.result import Outcome, Record, RunFailure, RunResult
-from simulation.experiments.scene import Scene
 from simulation.experiments.scenes import load_scene
 from simulation.experiments.spec import RunSpec
 from simulation.policies.failure import PolicyFailed
 from simulation.policies.policy import Policy
+from simulation.scenarios.scenario import Scenario
 from simulation.world import SimulatedWorld
 
 
@@ -49,7 +49,7 @@ def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
     return live_under(policy_of(spec.policy, spec.headroom, scene.catalogue), spec, scene, tell)
 
 
-def live_under(policy: Policy, spec: RunSpec, scene: Scene, tell: Tell = unheard) -> Outcome:
+def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unheard) -> Outcome:
     """The same with the policy and the scenario at hand."""
     began = cpu_seconds()
     try:
@@ -60,6 +60,7 @@ def live_under(policy: Policy, spec: RunSpec, scene: Scene, tell: Tell = unheard
             policy=policy,
             seed=spec.seed,
             engine=_ENGINES[spec.engine],
+            fleet=scene.first_fleet(spec.seed),
             troubles=scene.troubles,
             warm_vms=scene.warm_vms,
         )
@@ -71,7 +72,7 @@ def live_under(policy: Policy, spec: RunSpec, scene: Scene, tell: Tell = unheard
             where=_where(failure),
             cpu_seconds=cpu_seconds() - began,
         )
-    return _result(world, recorder, Span(scene.begins, scene.ends), cpu_seconds() - began)
+    return _result(world, recorder, scene.span, cpu_seconds() - began)
 
 
 def _remembered(arrivals: ArrivalRates, begins: datetime, policy: Policy) -> ArrivalRates:
@@ -83,7 +84,9 @@ def _remembered(arrivals: ArrivalRates, begins: datetime, policy: Policy) -> Arr
     return arrivals.within(Span(start, arrivals.span.end))
 
 
-def _go_through(world: SimulatedWorld, spec: RunSpec, scene: Scene, tell: Tell) -> Recorder | None:
+def _go_through(
+    world: SimulatedWorld, spec: RunSpec, scene: Scenario, tell: Tell
+) -> Recorder | None:
     length = scene.ends - scene.begins
     recorder = Recorder(world, record_step(length)) if spec.recorded else None
     for at in world.steps(scene.ends):

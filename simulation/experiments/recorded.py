@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from heliostat.catalogue import parse_catalogue
 from heliostat.errors import HeliostatError, InvalidInput
 from heliostat.model.instants import Span
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from simulation.arrivals import ArrivalRates, MinuteArrivals
-from simulation.experiments.scene import Scene
+from simulation.requests.from_rates import RequestsFromRates
+from simulation.requests.source import RequestSource
+from simulation.scenarios.scenario import Scenario
+from simulation.workload.published import model_shape
+from simulation.workload.synthesis import lengths_of
 
 SUFFIX = ".npz"
 _COLUMNS = tuple(column.name for column in fields(MinuteArrivals))
@@ -54,23 +56,18 @@ def write_recorded(
     beside.replace(path)
 
 
-def read_recorded(path: Path, name: str) -> Scene:
+def read_recorded(path: Path) -> Scenario:
     """The scenario in a file of ours. Raises InvalidInput, naming the file."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             told = json.loads(str(kept["told"]))
             columns = {column: np.asarray(kept[column], np.float64) for column in _COLUMNS}
-        return _scene(told, columns, name)
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError, HeliostatError) as error:
+        return _scenario(told, columns, path.stem)
+    except (OSError, KeyError, ValueError, TypeError, HeliostatError) as error:
         raise InvalidInput(str(path), f"is no recorded history: {error}") from error
 
 
-def digest_of(path: Path) -> str:
-    """The file's content, as a name."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _scene(told: Mapping[str, Any], columns: Mapping[str, Any], name: str) -> Scene:
+def _scenario(told: Mapping[str, Any], columns: Mapping[str, Any], name: str) -> Scenario:
     arrivals = ArrivalRates(
         start=datetime.fromisoformat(told["start"]),
         by_demand={
@@ -78,12 +75,25 @@ def _scene(told: Mapping[str, Any], columns: Mapping[str, Any], name: str) -> Sc
             for i, key in enumerate(told["demands"])
         },
     )
-    return Scene(
+    catalogue = parse_catalogue(told["catalogue"])
+    begins, ends = (datetime.fromisoformat(told[key]) for key in ("begins", "ends"))
+    lengths = {
+        model.name: lengths_of(model_shape(place)) for place, model in enumerate(catalogue.models)
+    }
+
+    def source(seed: int) -> RequestSource:
+        return RequestsFromRates(arrivals, begins=begins, lengths=lengths, seed=seed)
+
+    return Scenario(
         name=name,
-        catalogue=parse_catalogue(told["catalogue"]),
-        begins=datetime.fromisoformat(told["begins"]),
-        ends=datetime.fromisoformat(told["ends"]),
-        arrivals=lambda _: arrivals,
+        description="A recorded history.",
+        sized_for="as recorded",
+        catalogue=catalogue,
+        fleet=told["catalogue"],
+        begins=begins,
+        ends=ends,
+        history=begins - arrivals.start,
+        source=source,
         said=tuple(told["said"]),
     )
 

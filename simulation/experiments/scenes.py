@@ -1,87 +1,66 @@
-"""Finds the scenario behind a reference: built in by name, or a recorded history in a file."""
+"""Finds the scenario behind a reference, and gives what it says a name by which runs are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+import hashlib
+import json
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 
-from heliostat.errors import InvalidInput, NotFound
-from simulation.experiments.recorded import digest_of, read_recorded
-from simulation.experiments.scene import Scene
+from heliostat.errors import InvalidInput, UnknownScenario
+from simulation.arrivals import MinuteArrivals
+from simulation.experiments.recorded import read_recorded
 from simulation.experiments.spec import SceneRef
-from simulation.workload.synthesis import synthesise
-from storage.catalogue_file import read_catalogue
+from simulation.scenarios.builtin import built_in, built_in_names
+from simulation.scenarios.scenario import Scenario
 
-EXAMPLE_CATALOGUE = Path(__file__).parents[2] / "deploy" / "catalogue.yaml"
-HISTORY_DAYS = 14
-_DAY_BEGINS = datetime(2026, 3, 3, tzinfo=UTC)
-
-
-class UnknownScenario(NotFound):
-    """No scenario has this name, and no file lies there."""
-
-    kind = "scenario"
+_FIRST_SEED = 1
 
 
 def scene_ref(named: str) -> SceneRef:
-    """The reference behind a name or a path. Raises UnknownScenario, InvalidInput."""
-    if named in _BUILT_IN:
-        return SceneRef(name=named, digest=digest_of(EXAMPLE_CATALOGUE))
-    path = Path(named)
-    if not path.is_file():
-        raise UnknownScenario(named, remedy=f"built in are {', '.join(known_scenes())}")
-    return SceneRef(name=path.stem, path=str(path.resolve()), digest=digest_of(path))
+    """The reference behind a name or a path, looked at once.
 
-
-def known_scenes() -> tuple[str, ...]:
-    """The built-in scenarios."""
-    return tuple(sorted(_BUILT_IN))
-
-
-@lru_cache(maxsize=2)
-def load_scene(ref: SceneRef) -> Scene:
-    """The scenario, kept for the runs that follow. Raises InvalidInput when the file changed."""
-    if not ref.path:
-        return _BUILT_IN[ref.name](ref.name)
-    path = Path(ref.path)
-    if digest_of(path) != ref.digest:
-        raise InvalidInput(str(path), "changed since the experiment began")
-    return read_recorded(path, ref.name)
-
-
-def _example(
-    name: str, *, begins: datetime = _DAY_BEGINS, hours: int = 24, busy: float = 24.0
-) -> Scene:
-    catalogue = read_catalogue(EXAMPLE_CATALOGUE)
-    day = begins.replace(hour=0)
-
-    @lru_cache(maxsize=1)
-    def arrivals(seed: int) -> object:
-        return synthesise(
-            catalogue,
-            start=day - timedelta(days=HISTORY_DAYS),
-            days=HISTORY_DAYS + 1,
-            busy_replicas=busy,
-            seed=seed,
-        )
-
-    return Scene(
-        name=name,
-        catalogue=catalogue,
-        begins=begins,
-        ends=begins + timedelta(hours=hours),
-        arrivals=arrivals,  # type: ignore[arg-type]
-        said=(
-            f"Demand is synthesised from published shapes, {busy:g} busy replicas a model at its "
-            f"busiest, after {HISTORY_DAYS} days of history.",
-        ),
+    Raises UnknownScenario, InvalidScenario, InvalidInput, DataMissing.
+    """
+    path = "" if named in built_in_names() else str(Path(named).resolve())
+    if path and not Path(path).is_file():
+        raise UnknownScenario(named, remedy=f"built in are {', '.join(built_in_names())}")
+    scenario = _find(named, path)
+    return SceneRef(
+        name=scenario.name, path=path, digest=f"{_file_digest(path)}-{_content_digest(scenario)}"
     )
 
 
-_BUILT_IN: Mapping[str, Callable[[str], Scene]] = {
-    "day": _example,
-    "small": lambda name: _example(name, busy=2.5),
-    "morning": lambda name: _example(name, begins=_DAY_BEGINS + timedelta(hours=8), hours=4),
-}
+@lru_cache(maxsize=2)
+def load_scene(ref: SceneRef) -> Scenario:
+    """The scenario, kept for the runs that follow. Raises InvalidInput when the file changed."""
+    if ref.digest.partition("-")[0] != _file_digest(ref.path):
+        raise InvalidInput(ref.path, "changed since the experiment began")
+    return _find(ref.name, ref.path)
+
+
+def _find(named: str, path: str) -> Scenario:
+    if not path:
+        return built_in(named)
+    return read_recorded(Path(path))
+
+
+def _file_digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else "built in"
+
+
+def _content_digest(scenario: Scenario) -> str:
+    """Of the fleet, the troubles and a seed's demand: what a file may draw from other files too."""
+    told = [
+        json.dumps(scenario.fleet, sort_keys=True, default=str),
+        repr((scenario.begins, scenario.ends, scenario.usable_share, scenario.retries)),
+        repr((sorted(scenario.troubles.items()), sorted(scenario.warm_vms.items()))),
+    ]
+    digest = hashlib.sha256("\0".join(told).encode())
+    arrivals = scenario.arrivals(_FIRST_SEED)
+    for demand in arrivals.demands:
+        digest.update(f"\0{demand}\0".encode())
+        for column in fields(MinuteArrivals):
+            digest.update(getattr(arrivals.by_demand[demand], column.name).tobytes())
+    return digest.hexdigest()[:16]

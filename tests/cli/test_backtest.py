@@ -63,7 +63,7 @@ def test_every_request_of_the_history_is_offered_and_what_is_assumed_is_said(
     assert told["policies"]["ours"]["offered"]["mean"] == 4 * 60 * 240
     said = " ".join(told["assumes"])
     assert "What was shed is offered again" in said
-    assert "means of each minute" in said
+    assert "stretched to the tokens of each minute" in said
     assert "catalogue's priors" in said
     assert "2026-03-02T11:00Z to 2026-03-02T12:00Z is known as history" in said
 

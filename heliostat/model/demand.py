@@ -41,6 +41,12 @@ class DemandSeries:
         """How many buckets hold a measurement."""
         return sum(rate is not None for rate in self.tokens_per_second)
 
+    def bucket_of(self, instant: datetime, step: timedelta) -> int | None:
+        """Which bucket begins at that instant (it may lie outside); None off its grid of that step."""
+        if self.step != step or (instant - self.start) % step:
+            return None
+        return (instant - self.start) // step
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenMix:

@@ -11,7 +11,6 @@ from operator import itemgetter
 import numpy as np
 
 from forecasting.methods.naive import SAME_TIME_LAST_WEEK, SAME_TIME_YESTERDAY, LastValue
-from forecasting.oracle import bucket_of
 from forecasting.selection import pinball
 from heliostat.model.demand import DemandSeries
 from heliostat.model.forecast import SCORED_HORIZONS, ForecastExcerpt, ForecastScore
@@ -73,7 +72,7 @@ def _score_series(
     issued: _Tally = {}
     rivals: _Tally = {}
     for forecast in forecasts:
-        first = bucket_of(series, forecast.start, forecast.step)
+        first = series.bucket_of(forecast.start, forecast.step)
         if first is not None:
             _pair(forecast, series, first, issued, rivals)
     # A rival that really served was scored with its own intervals.
@@ -85,7 +84,7 @@ def _pair(
     forecast: ForecastExcerpt, series: DemandSeries, first: int, issued: _Tally, rivals: _Tally
 ) -> None:
     """Put the forecast's and its rivals' values beside the truth, where it is known."""
-    trained = bucket_of(series, forecast.trained_until, forecast.step)
+    trained = series.bucket_of(forecast.trained_until, forecast.step)
     newest = first - 1 if trained is None else min(trained, first) - 1
     day = timedelta(days=1) // series.step
     last = _at(series, newest) if newest >= first - 7 * day else None

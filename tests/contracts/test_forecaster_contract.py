@@ -9,9 +9,9 @@ import pytest
 
 from forecasting.fanout import FanOutForecaster
 from forecasting.forecaster import SeasonalForecaster
-from forecasting.oracle import OracleForecaster
 from heliostat.model.forecast import QUANTILE_LEVELS, Champion
 from heliostat.ports.forecasts import Forecaster
+from simulation.bounds.oracle import OracleForecaster
 from tests.builders import NOON
 from tests.forecasting.series import DAY, HOUR, demand, key, rates
 

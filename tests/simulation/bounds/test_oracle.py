@@ -1,5 +1,5 @@
 from forecasting.forecaster import SeasonalForecaster
-from forecasting.oracle import OracleForecaster
+from simulation.bounds.oracle import OracleForecaster
 from tests.builders import NOON
 from tests.forecasting.series import DAY, HOUR, demand, rates
 

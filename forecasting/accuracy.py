@@ -17,6 +17,7 @@ from heliostat.model.forecast import SCORED_HORIZONS, ForecastExcerpt, ForecastS
 from heliostat.model.names import SeriesKey
 
 _LAST_VALUE = LastValue().name
+_WEEK = timedelta(days=7)
 
 _Group = tuple[str, int]
 """A method, and how many buckets after the first the scored one lies."""
@@ -32,9 +33,6 @@ class _Pairs:
 
 
 _Tally = dict[_Group, _Pairs]
-
-
-_WEEK = timedelta(days=7)
 
 
 class AccuracyScorer:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.grid import Floats, Ints
+from forecasting.means import observed_mean
 
 _FLOOR_SHARE = 0.05
 _FEWEST_SCORES = 12
@@ -50,8 +51,7 @@ def lead_ladder(longest: int) -> Ints:
 
 def floors(values: Floats) -> Floats:
     """A twentieth of each row's mean observed rate; at least a millionth, so that zeros can be scored."""
-    observed = ~np.isnan(values)
-    mean = np.nansum(values, axis=1) / np.maximum(observed.sum(axis=1), 1)
+    mean = np.nan_to_num(observed_mean(values, axis=1))
     floor: Floats = np.maximum(_FLOOR_SHARE * mean, 1e-6)
     return floor
 

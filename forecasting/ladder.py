@@ -47,39 +47,22 @@ def choose(history: History, champion: str | None, family: Family) -> Choice:
         reasons.append(f"level shift: only the last {days(history.age)} count")
     if history.silence >= _STALE:
         reasons.append(f"newest measurement is {days(history.silence)} old")
-    method = _champion(champion, history, family, reasons) or _default(history, family, reasons)
+    best = family.named(champion) if champion is not None else None
+    if champion is not None and best is None:
+        reasons.append(f"champion {champion} is not in this family of methods")
+    said, best = (f"champion {champion}", best) if best else ("", family.defaults[0])
+    method = best if history.usable >= best.needs else _default(history, family)
+    if method is not best:
+        reasons.append(
+            f"{said or best.name} needs {days(best.needs)} of history, "
+            f"{days(history.usable)} are there"
+        )
     return Choice(method=method, degraded="; ".join(reasons))
 
 
-def _champion(
-    name: str | None, history: History, family: Family, reasons: list[str]
-) -> Method | None:
-    if name is None:
-        return None
-    method = family.named(name)
-    if method is None:
-        reasons.append(f"champion {name} is not in this family of methods")
-        return None
-    if history.usable < method.needs:
-        reasons.append(
-            f"champion {name} needs {days(method.needs)} of history, "
-            f"{days(history.usable)} are there"
-        )
-        return None
-    return method
-
-
-def _default(history: History, family: Family, reasons: list[str]) -> Method:
-    for method in family.defaults:
-        if history.usable >= method.needs:
-            best = family.defaults[0]
-            if method is not best and not any("needs" in reason for reason in reasons):
-                reasons.append(
-                    f"{best.name} needs {days(best.needs)} of history, "
-                    f"{days(history.usable)} are there"
-                )
-            return method
-    raise AssertionError("Family promises that its last default works on any history")
+def _default(history: History, family: Family) -> Method:
+    """The first default whose needs are met; `Family` promises that the last one needs nothing."""
+    return next(method for method in family.defaults if history.usable >= method.needs)
 
 
 def days(length: timedelta) -> str:

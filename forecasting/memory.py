@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.grid import Floats, Grid, Ints
+from forecasting.means import observed_mean
 
 Flags = NDArray[np.bool_]
 
@@ -119,9 +120,7 @@ def _means_backwards(values: Floats, block: int) -> Floats:
     """Means of whole blocks counted from the end: column 0 is the newest; NaN where unobserved."""
     count = values.shape[1] // block
     blocks = values[:, values.shape[1] - count * block :].reshape(len(values), count, block)
-    seen = (~np.isnan(blocks)).sum(axis=2)
-    means = np.where(seen > 0, np.nansum(blocks, axis=2) / np.maximum(seen, 1), np.nan)
-    return means[:, ::-1]
+    return observed_mean(blocks, axis=2)[:, ::-1]
 
 
 def _ratios(after: Floats, before: Floats) -> Floats:

@@ -20,6 +20,7 @@ from forecasting.conformal import floors, score_table, scores
 from forecasting.fitting import rolling_errors
 from forecasting.grid import Floats
 from forecasting.ladder import days
+from forecasting.means import observed_mean
 from forecasting.methods.method import Method
 from forecasting.methods.naive import NAIVE
 from forecasting.panel import Panel
@@ -105,7 +106,8 @@ def contend(
             _losses(forecast, truth, floor, calibrating, scored, settings.levels)
             for calibrating, scored in (halves, halves[::-1])
         ]
-        losses[:, column] = _mean_known(np.concatenate(parts, axis=1))
+        both = np.concatenate(parts, axis=1)
+        losses[:, column] = observed_mean(both.reshape(len(both), -1), axis=1)
     return Contest(candidates=candidates, losses=losses, origins=len(origins))
 
 
@@ -124,13 +126,6 @@ def _losses(
     scale = centre + floor[:, None, None]
     quantiles = centre[..., None] + tables[:, None] * scale[..., None]
     return pinball(came[..., None], np.maximum(quantiles, 0.0), np.array(levels))
-
-
-def _mean_known(losses: Floats) -> Floats:
-    """The mean loss per series over what is known; NaN where nothing is."""
-    flat = losses.reshape(len(losses), -1)
-    counts = (~np.isnan(flat)).sum(axis=1)
-    return np.where(counts > 0, np.nansum(flat, axis=1) / np.maximum(counts, 1), np.nan)
 
 
 def pinball(truth: Floats, quantile: Floats, level: Floats) -> Floats:

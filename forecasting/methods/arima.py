@@ -17,15 +17,8 @@ import numpy as np
 from forecasting.grid import Floats, Ints
 from forecasting.holes import fade
 from forecasting.methods.arma import yule_walker
-from forecasting.methods.harmonic import (
-    Harmonics,
-    deviations,
-    harmonic_path,
-    regress,
-    scale_parameters,
-)
+from forecasting.methods.harmonic import Harmonics, fit_season, harmonic_path
 from forecasting.methods.method import Parameters
-from forecasting.methods.transform import to_log
 from forecasting.panel import Panel
 
 BRIEFLY = {"options": {"maxiter": 15}}
@@ -48,15 +41,12 @@ class HarmonicArima:
     q: int = 1
 
     def fit(self, panel: Panel) -> Parameters:
-        scale = scale_parameters(panel)
-        logs = to_log(panel.values, scale["level"][:, 0])
-        beta = regress(logs, panel.grid, self.harmonics)
-        errors = deviations(logs, panel.grid, self.harmonics, beta)
+        season, errors = fit_season(panel, self.harmonics)
         ar = np.zeros((panel.series, self.p))
         ma = np.zeros((panel.series, self.q))
         for row, series in enumerate(fade(errors, panel.grid)):
             ar[row], ma[row] = self._errors_of(series)
-        return {**scale, "beta": beta, "ar": ar, "ma": ma}
+        return {**season, "ar": ar, "ma": ma}
 
     def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
         return harmonic_path(parameters, self.harmonics, panel, origins, leads)

@@ -22,7 +22,8 @@ from forecasting.methods.transform import from_log, level, to_log
 from forecasting.panel import Panel
 
 _RIDGE = 1e-4
-_MEMORY_DAYS = 2  # of residuals; an AR state has forgotten all before.
+MEMORY_DAYS = 2
+"""Days of residuals that a path starts from: an AR state has forgotten all before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def harmonic_path(
 ) -> Floats:
     """Season plus the expected path of its errors, back on the scale of rates."""
     grid, levels = panel.grid, parameters["level"][:, 0]
-    begin = max(0, int(origins.min()) - _MEMORY_DAYS * grid.per_day)
+    begin = max(0, int(origins.min()) - MEMORY_DAYS * grid.per_day)
     recent = panel.since(begin)
     beta = parameters["beta"]
     logs = to_log(recent.values[:, : origins.max() - begin], levels)
@@ -105,6 +106,14 @@ def scale_parameters(panel: Panel) -> dict[str, Floats]:
     return {"level": level(panel.values)[:, None], "highest": highest[:, None]}
 
 
+def fit_season(panel: Panel, harmonics: Harmonics) -> tuple[dict[str, Floats], Floats]:
+    """The parameters of scale and season, and what the season does not explain, holes kept."""
+    scale = scale_parameters(panel)
+    logs = to_log(panel.values, scale["level"][:, 0])
+    beta = regress(logs, panel.grid, harmonics)
+    return {**scale, "beta": beta}, deviations(logs, panel.grid, harmonics, beta)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarmonicAr:
     """Dynamic harmonic regression in its fast form: least squares, then Yule-Walker AR(p) errors."""
@@ -115,12 +124,9 @@ class HarmonicAr:
     order: int = 4
 
     def fit(self, panel: Panel) -> Parameters:
-        scale = scale_parameters(panel)
-        logs = to_log(panel.values, scale["level"][:, 0])
-        beta = regress(logs, panel.grid, self.harmonics)
-        errors = deviations(logs, panel.grid, self.harmonics, beta)
+        season, errors = fit_season(panel, self.harmonics)
         ar = yule_walker(errors, self.order)
-        return {**scale, "beta": beta, "ar": ar, "ma": np.zeros((panel.series, 0))}
+        return {**season, "ar": ar, "ma": np.zeros((panel.series, 0))}
 
     def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
         return harmonic_path(parameters, self.harmonics, panel, origins, leads)
@@ -138,12 +144,9 @@ class HarmonicLevel:
     harmonics: Harmonics = Harmonics()
 
     def fit(self, panel: Panel) -> Parameters:
-        scale = scale_parameters(panel)
-        logs = to_log(panel.values, scale["level"][:, 0])
-        beta = regress(logs, panel.grid, self.harmonics)
-        errors = fade(deviations(logs, panel.grid, self.harmonics, beta), panel.grid)
-        share = best_smoothing(errors, panel.grid.per_hour)
-        return {**scale, "beta": beta, "ar": np.ones((panel.series, 1)), "ma": share[:, None] - 1.0}
+        season, errors = fit_season(panel, self.harmonics)
+        share = best_smoothing(fade(errors, panel.grid), panel.grid.per_hour)
+        return {**season, "ar": np.ones((panel.series, 1)), "ma": share[:, None] - 1.0}
 
     def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
         return harmonic_path(parameters, self.harmonics, panel, origins, leads)

@@ -15,6 +15,7 @@ import numpy as np
 
 from forecasting.grid import HOUR_SECONDS, Floats, Grid, Ints
 from forecasting.holes import bridge
+from forecasting.means import observed_mean
 from forecasting.methods.arima import BRIEFLY, is_stationary, quietly
 from forecasting.methods.arma import paths
 from forecasting.methods.harmonic import scale_parameters
@@ -70,9 +71,8 @@ def _hourly_paths(coefficients: Floats, hours: Floats, known: Ints, ahead: Ints)
     series = len(hours)
     days = min(_STARTING_DAYS, int(known.min()) // _DAY)
     week = hours[:, : days * _DAY].reshape(series, days, _DAY)
-    seen = (~np.isnan(week)).sum(axis=1)
-    overall = np.nansum(week, axis=(1, 2)) / np.maximum(seen.sum(axis=1), 1)
-    day = np.where(seen > 0, np.nansum(week, axis=1) / np.maximum(seen, 1), overall[:, None])
+    overall, day = np.nan_to_num(observed_mean(week, axis=(1, 2))), observed_mean(week, axis=1)
+    day = np.where(np.isnan(day), overall[:, None], day)
     pad = np.concatenate([day[:, -1:], day], axis=1)
     hours = np.where(np.isnan(hours), day[:, np.arange(hours.shape[1]) % _DAY], hours)
     padded = np.concatenate([pad, hours], axis=1)
@@ -100,14 +100,8 @@ def _hourly(panel: Panel, levels: Floats) -> Panel:
     recent = panel.since(_at_full_hour(panel.grid, 0))
     whole = recent.length // per_hour
     blocks = recent.values[:, : whole * per_hour].reshape(panel.series, whole, per_hour)
-    seen = (~np.isnan(blocks)).sum(axis=2)
-    means = np.where(seen > 0, np.nansum(blocks, axis=2) / np.maximum(seen, 1), np.nan)
-    grid = Grid(
-        start=recent.grid.start,
-        step=HOUR_SECONDS,
-        calendar=recent.grid.calendar,
-    )
-    logs = bridge(to_log(means, levels), grid)
+    grid = Grid(start=recent.grid.start, step=HOUR_SECONDS, calendar=recent.grid.calendar)
+    logs = bridge(to_log(observed_mean(blocks, axis=2), levels), grid)
     return Panel(grid=grid, values=logs, peaks=logs)
 
 

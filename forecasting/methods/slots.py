@@ -10,10 +10,12 @@ import numpy as np
 from forecasting.grid import Floats, Ints
 from forecasting.holes import fade
 from forecasting.methods.arma import paths, yule_walker
-from forecasting.methods.harmonic import scale_parameters
+from forecasting.methods.harmonic import MEMORY_DAYS, scale_parameters
 from forecasting.methods.method import Parameters
 from forecasting.methods.transform import from_log, to_log
 from forecasting.panel import Panel
+
+_UNSEEN = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +42,14 @@ class WeekSlotAr:
             sums[:, slots[week]] += np.nan_to_num(logs[:, week]) * weights[:, week]
             mass[:, slots[week]] += weights[:, week]
         overall = sums.sum(axis=1) / np.maximum(mass.sum(axis=1), 1e-9)
-        # Half a measurement at the overall mean keeps an unseen slot finite.
-        profile = _smooth((sums + 0.05 * overall[:, None]) / (mass + 0.05), grid.per_hour)
+        # A twentieth of a measurement at the overall mean keeps an unseen slot finite.
+        profile = _smooth((sums + _UNSEEN * overall[:, None]) / (mass + _UNSEEN), grid.per_hour)
         ar = yule_walker(logs - profile[:, slots], self.order)
         return {**scale, "profile": profile, "ar": ar, "ma": np.zeros((panel.series, 0))}
 
     def predict(self, parameters: Parameters, panel: Panel, origins: Ints, leads: Ints) -> Floats:
         grid, levels, profile = panel.grid, parameters["level"][:, 0], parameters["profile"]
-        begin = max(0, int(origins.min()) - 2 * grid.per_day)
+        begin = max(0, int(origins.min()) - MEMORY_DAYS * grid.per_day)
         known = np.arange(begin, origins.max())
         logs = to_log(panel.values[:, known], levels)
         errors = fade(logs - profile[:, grid.week_slots(known)], grid)

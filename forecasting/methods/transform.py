@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecasting.grid import Floats
+from forecasting.means import observed_mean
 
 _SHIFT = 0.05
 _CEILING = 4.0
@@ -12,8 +13,7 @@ _CEILING = 4.0
 
 def level(values: Floats) -> Floats:
     """The mean observed rate of each series, 1 where it is zero or unknown; shape (series,)."""
-    observed = ~np.isnan(values)
-    mean = np.nansum(values, axis=1) / np.maximum(observed.sum(axis=1), 1)
+    mean = observed_mean(values, axis=1)
     return np.where(mean > 0, mean, 1.0)
 
 

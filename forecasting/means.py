@@ -1,0 +1,13 @@
+"""Means over what was observed: a bucket that nobody measured weighs nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecasting.grid import Floats
+
+
+def observed_mean(values: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """The mean along `axis` over what is not NaN; NaN where nothing is."""
+    seen = (~np.isnan(values)).sum(axis=axis)
+    return np.where(seen > 0, np.nansum(values, axis=axis) / np.maximum(seen, 1), np.nan)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from heliostat.errors import DataLoss, HeliostatError
+from heliostat.errors import DataLoss
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
 from services.agent.board import RouteBoard
@@ -90,7 +90,7 @@ class Agent:
                 await asyncio.to_thread(self.tick, clock())
             except DataLoss:
                 raise
-            except HeliostatError as error:
+            except Exception as error:  # noqa: BLE001 - gateways need the door whatever a cloud answers
                 self.metrics.failed_ticks.inc()
                 report(_log, "tick_failed", error, region=self.region)
             self.link.nudge()
@@ -103,8 +103,8 @@ class Agent:
         await self._door.close(grace_seconds)
         if self._linked is not None:
             self._linked.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._linked
+            # What it failed with was raised where somebody ticks.
+            await asyncio.gather(self._linked, return_exceptions=True)
         self._close_hands()
         self._file.close()
         say(_log, "agent_stopped", region=self.region)

@@ -16,6 +16,7 @@ from services.agent.bootstrap import build_agent, hands_for
 from services.agent.journal.brake import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
+from services.leaving import leave
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 
@@ -65,17 +66,40 @@ async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    grace_seconds = settings.shutdown_grace.total_seconds()
     metrics: WSGIServer | None = None
+    ticked = True
     try:
         metrics = _metrics(agent, settings)
         await agent.start()
-        await agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
+        ticking = asyncio.create_task(
+            agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
+        )
+        ticked = await _ended(ticking, stop, grace_seconds)
     finally:
         say(_log, "agent_stopping", region=agent.region)
-        await agent.stop(settings.shutdown_grace.total_seconds())
+        await agent.stop(grace_seconds)
         if metrics is not None:
             metrics.shutdown()
             metrics.server_close()
+    if not ticked:
+        # The loop would wait for its thread; the journal says how the next life goes on.
+        say(_log, "tick_left_running", level=logging.WARNING, region=agent.region)
+        leave()
+
+
+async def _ended(ticking: asyncio.Task[None], stop: asyncio.Event, grace_seconds: float) -> bool:
+    """True when the ticking ended by itself, or within the grace once it was told to stop.
+
+    Raises what it ended with.
+    """
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait({ticking, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    done, _ = await asyncio.wait({ticking}, timeout=grace_seconds)
+    for task in done:
+        task.result()
+    return bool(done)
 
 
 def _metrics(agent: Agent, settings: AgentSettings) -> WSGIServer | None:

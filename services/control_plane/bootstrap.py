@@ -25,7 +25,7 @@ from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
 from services.control_plane.plane import ControlPlane, Parts
 from services.control_plane.settings import ControlPlaneSettings
-from services.leaving import leave_if_busy
+from services.leaving import leave
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
@@ -98,11 +98,11 @@ def serve(settings: ControlPlaneSettings) -> None:
 
 def run(make: Callable[[], ControlPlane]) -> None:
     """Run what `make` wires until SIGTERM or Ctrl-C; ends when the grace is over, whatever still works."""
-    asyncio.run(_run(make))
-    leave_if_busy()
+    if asyncio.run(_run(make)).left_working:
+        leave()
 
 
-async def _run(make: Callable[[], ControlPlane]) -> None:
+async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -114,6 +114,7 @@ async def _run(make: Callable[[], ControlPlane]) -> None:
         say(_log, "shutdown_asked_for")
     finally:
         await plane.stop()
+    return plane
 
 
 def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> FanOutForecaster:

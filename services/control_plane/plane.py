@@ -91,6 +91,9 @@ class ControlPlane:
         self._tick_thread = ThreadPoolExecutor(1, thread_name_prefix="tick")
         self._page: MetricsPage | None = None
         self._serving: Serving | None = None
+        self.left_working = False
+        """True when `stop` left a thread that still works on something which counts no more; Python
+        would wait for it."""
 
     async def start(self) -> None:
         """Serve. Raises SecondControlPlane, StorageUnavailable, InvalidSettings (cannot bind)."""
@@ -143,12 +146,14 @@ class ControlPlane:
         say(_log, "tick_given_up")
         self._parts.give_up()
         if not await asyncio.to_thread(self._ticks.ended, grace_seconds / 2):
+            self.left_working = True
             say(_log, "tick_left_running", level=logging.WARNING)
 
     async def _end_serving(self, grace_seconds: float) -> None:
         serving, self._serving = self._serving, None
         if serving is not None:
             await serving.stop(grace_seconds)
+            self.left_working |= serving.thinks
 
     async def tick(self, tick: Tick, now: datetime) -> None:
         """Let a coordinator run one tick at its own instant, in the tick thread.

@@ -47,9 +47,9 @@ class Schedule:
             self._scheduler.modify_job(name, next_run_time=now)
 
     def stop(self) -> None:
-        """Let the running tick finish and start no more."""
+        """Call no more ticks; one that runs goes on."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
 
     def _add(self, name: str, trigger: object, ticks: Ticks, acts: tuple[Tick, ...]) -> None:
         self._scheduler.add_job(ticks.attempt, trigger, args=acts, id=name, name=name)

@@ -83,6 +83,11 @@ class Serving:
         for name in ("", *_SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
+    @property
+    def thinks(self) -> bool:
+        """True while a what-if or an explanation is worked on, also when nobody waits for it any more."""
+        return self._desk.threads.thinks
+
     async def stop(self, grace_seconds: float) -> None:
         """Say that we go, end the streams, wait for the rest, keep what was heard."""
         await self._health.enter_graceful_shutdown()

@@ -85,7 +85,8 @@ class ControlPlaneSettings(BaseSettings):
     usage_behind: Positive = timedelta(days=400)
     """How far in the past a usage window may lie."""
     shutdown_grace: Positive = timedelta(seconds=10)
-    """How long open calls may finish when the process ends."""
+    """How long a running tick and open calls may finish when the process ends; a tick that takes longer is
+    left alone and can write nothing."""
     log_level: LogLevel = "info"
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from heliostat.clock import monotonic_seconds
-from heliostat.errors import NotLeader, UnknownRoutingTable
+from heliostat.errors import NotLeader, Unavailable, UnknownRoutingTable
 from heliostat.loops.control import ControlLoop
 from heliostat.loops.forecasts import ForecastLoop
 from heliostat.ports.clock import Clock
@@ -64,6 +64,7 @@ class Ticks:
         self._metrics = metrics
         self._clock = clock
         self._one_at_a_time = threading.Lock()
+        self._closed = False
         self._planned_at: datetime | None = None
         metrics.watch(self._ages)
         self._acts: dict[Tick, Callable[[datetime, int], dict[str, Any]]] = {
@@ -79,9 +80,12 @@ class Ticks:
     def run(self, tick: Tick, now: datetime) -> None:
         """Do it, in the calling thread, after the tick that is running.
 
-        Raises NotLeader, Fenced and whatever stopped the tick; nothing of it is stored then.
+        Raises NotLeader, Fenced, Unavailable after `close` and whatever stopped the tick; nothing of it is
+        stored then.
         """
         with self._one_at_a_time:
+            if self._closed:
+                raise Unavailable("the control plane goes away")
             epoch = self._leader.epoch()
             started = monotonic_seconds()
             try:
@@ -98,7 +102,7 @@ class Ticks:
         Followers do nothing.
         """
         for tick in ticks:
-            if not self._leader.leading:
+            if self._closed or not self._leader.leading:
                 return
             try:
                 self.run(tick, self._clock.now())
@@ -106,6 +110,17 @@ class Ticks:
                 return
             except Exception as error:  # noqa: BLE001 - one failed tick must not stop the others
                 report(_log, f"{tick}_failed", error)
+
+    def close(self) -> None:
+        """No tick begins from now on; one that runs goes on."""
+        self._closed = True
+
+    def ended(self, at_most_seconds: float) -> bool:
+        """Wait so long for the running tick; False when it still runs then. After `close`."""
+        if not self._one_at_a_time.acquire(timeout=at_most_seconds):
+            return False
+        self._one_at_a_time.release()
+        return True
 
     def _timed(self, tick: Tick, outcome: str, started: float) -> float:
         seconds = monotonic_seconds() - started

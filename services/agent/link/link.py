@@ -81,6 +81,8 @@ class Link:
             async with asyncio.TaskGroup() as tasks:
                 for name, keeper in self._keepers.items():
                     tasks.create_task(keeper.forever(self._attempt(name, keeper)))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
         finally:
             await self._home.close()
 

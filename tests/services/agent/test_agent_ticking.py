@@ -1,0 +1,69 @@
+"""What an agent's ticking survives, and what ends it."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from numpy.random import SeedSequence
+
+from heliostat.errors import DataLoss
+from heliostat.model.fleet import RegionObservation
+from services.agent.board import RouteBoard
+from services.agent.bootstrap import Hands, build_agent
+from services.agent.drivers.simulated import simulated_driver
+from services.agent.link import Link
+from services.agent.link.home import Home
+from services.agent.settings import AgentSettings
+from tests.builders import NOON, a_catalogue
+from tests.support.agents import EAST, AgentDisk
+
+
+class Surprising:
+    """A driver whose cloud answers something unheard of the first time."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._driver = simulated_driver(EAST, a_catalogue(), SeedSequence(1))
+        self._loop, self._stop = asyncio.get_running_loop(), stop
+        self.observed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def observe(self, now: datetime) -> RegionObservation:
+        self.observed += 1
+        if self.observed == 1:
+            raise KeyError("InstanceLifeCycle")
+        self._loop.call_soon_threadsafe(self._stop.set)
+        return self._driver.observe(now)
+
+
+async def test_a_surprise_ends_a_tick_and_not_the_agent(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    driver = Surprising(stop)
+    settings = AgentSettings(
+        region="east", data_dir=tmp_path, local_listen="", metrics_listen="", power_safe=False
+    )
+    agent = build_agent(settings, a_catalogue(), now=NOON, hands_of=lambda _: Hands(driver=driver))
+    await agent.keep_ticking(lambda: NOON, 0.001, stop)
+    await agent.stop(0)
+    assert driver.observed == 2
+
+
+async def test_a_journal_that_breaks_ends_the_link_with_the_loss_itself(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    link = Link(
+        journal=journal,
+        board=RouteBoard(None),
+        home=Home(["127.0.0.1:1"], None),
+        catalogue=disk.catalogue,
+        region=EAST,
+        agent_id="agent",
+        chance=Random(1),
+    )
+    disk.close()
+    with pytest.raises(DataLoss):
+        await link.run()

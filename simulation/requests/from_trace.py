@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from heliostat.errors import HeliostatError, InvalidInput, InvalidTrace
+from heliostat.errors import InvalidInput, InvalidTrace
 from heliostat.model.instants import Span, floor_to
 from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import WINDOW
@@ -21,12 +20,10 @@ from simulation.requests.rows import RowHomes
 from simulation.workload.formats import TraceFormat, detect_format
 from simulation.workload.load import OnRows, checked_requests
 from simulation.workload.readers.ledger import RowLedger
-from simulation.workload.readers.parquet import parquet_metadata, request_start
+from simulation.workload.readers.parquet import RequestNotes, request_notes
 
 NOMINAL_START = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday's midnight: where a trace starts that does not say when it was recorded."""
-SPAN_NOTE, HOLES_NOTE = "span_s", "holes"
-"""Parquet metadata: how long the trace is, and `{origin: [[begin, end], …]}` of its holes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +33,7 @@ class _Extent:
     start: datetime
     offset_seconds: float
     span: Span
+    holes: Mapping[RegionName, tuple[Span, ...]]
     rows: int
 
 
@@ -64,7 +62,6 @@ class TraceRequests:
             raise InvalidTrace(str(path), f"is {self._kind}: it holds bins, not requests")
         self._skip_bad_rows = skip_bad_rows
         self._extent = self._read_through(on_rows)
-        self._holes = _holes(path) if self._kind is TraceFormat.REQUESTS else {}
         self._blocks: Iterator[RequestColumns] = iter(())
         self._kept: deque[RequestColumns] = deque()
         self._read_until = self._gone_until = float("-inf")
@@ -107,7 +104,7 @@ class TraceRequests:
     def known(self, origin: RegionName, minute: datetime) -> bool:
         if minute not in self.span:
             raise InvalidInput("minute", f"{minute} lies outside {self.span}")
-        return not any(minute in hole for hole in self._holes.get(origin, ()))
+        return not any(minute in hole for hole in self._extent.holes.get(origin, ()))
 
     def _rewind(self) -> None:
         self._blocks = self._columns()
@@ -136,43 +133,20 @@ class TraceRequests:
             first = rules.start
         if not ledger.kept:
             raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
-        notes: dict[str, str] = {}
+        notes = RequestNotes(start=first, span=None, holes={})
         if self._kind is TraceFormat.REQUESTS:
-            first, notes = request_start(self._path), parquet_metadata(self._path)
-        first = (first or NOMINAL_START).astimezone(UTC)
+            notes = request_notes(self._path)
+        first = (notes.start or NOMINAL_START).astimezone(UTC)
         start = floor_to(first, WINDOW)
-        offset = (first - start).total_seconds()
-        minutes = int((latest + offset) // 60) + 1
-        if SPAN_NOTE in notes:
-            minutes = max(minutes, _whole_minutes(self._path, notes[SPAN_NOTE]))
+        offset = first - start
+        length = WINDOW * (int(latest + offset.total_seconds()) // 60 + 1)
         return _Extent(
             start=start,
-            offset_seconds=offset,
-            span=Span(start, start + WINDOW * minutes),
+            offset_seconds=offset.total_seconds(),
+            span=Span(start, start + max(length, notes.span or length)),
+            holes=notes.holes,
             rows=ledger.kept,
         )
 
     def _ledger(self) -> RowLedger:
         return RowLedger(path=self._path, skip_bad_rows=self._skip_bad_rows)
-
-
-def _whole_minutes(path: Path, text: str) -> int:
-    if not text.isdigit() or int(text) % 60:
-        raise InvalidTrace(f"{path}: {SPAN_NOTE}", f"{text!r} is not a whole number of minutes")
-    return int(text) // 60
-
-
-def _holes(path: Path) -> dict[RegionName, tuple[Span, ...]]:
-    text = parquet_metadata(path).get(HOLES_NOTE, "")
-    if not text:
-        return {}
-    try:
-        return {
-            RegionName(origin): tuple(
-                Span(datetime.fromisoformat(begin), datetime.fromisoformat(end))
-                for begin, end in spans
-            )
-            for origin, spans in json.loads(text).items()
-        }
-    except (ValueError, TypeError, AttributeError, HeliostatError) as error:
-        raise InvalidTrace(f"{path}: {HOLES_NOTE}", f"cannot be read: {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
@@ -33,12 +33,3 @@ def hole_spans(known: NDArray[np.bool_], start: datetime) -> tuple[Span, ...]:
         Span(start + WINDOW * int(first), start + WINDOW * int(last))
         for first, last in edges.reshape(-1, 2)
     )
-
-
-def known_outside(holes: Sequence[Span], start: datetime, minutes: int) -> NDArray[np.bool_]:
-    """The inverse: which of the minutes from `start` lie outside of these spans."""
-    known = np.ones(minutes, dtype=np.bool_)
-    for hole in holes:
-        first, last = ((at - start) // WINDOW for at in (hole.start, hole.end))
-        known[max(0, first) : max(0, last)] = False
-    return known

@@ -13,15 +13,15 @@ import polars as pl
 from heliostat.errors import InvalidTrace
 from heliostat.model.usage import WINDOW
 from simulation.requests.columns import RequestColumns, joined
-from simulation.requests.from_trace import HOLES_NOTE, SPAN_NOTE
 from simulation.requests.holes import hole_spans
 from simulation.requests.source import RequestSource
+from simulation.workload.readers.parquet import HOLES_NOTE, SPAN_NOTE
 
 ROW_GROUP = 200_000
 _CHUNK = timedelta(minutes=15)
 
-OnWritten = Callable[[datetime, int], None]
-"""Told after each row group until when the source was written, and how many requests so far."""
+OnWritten = Callable[[int, float], None]
+"""Told after each row group how many requests were written so far, and how many seconds they cover."""
 
 
 def write_requests(
@@ -46,7 +46,7 @@ def write_requests(
             _frame(source, rows).write_parquet(parts[-1])
             written += len(rows)
             if on_written:
-                on_written(until, written)
+                on_written(written, (until - source.start).total_seconds())
         if not written:
             raise InvalidTrace(str(target), "would be empty: the source holds no request")
         told = dict(notes) | _own_notes(source)

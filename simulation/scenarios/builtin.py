@@ -165,6 +165,7 @@ def _published(
         busy_replicas=busy,
         seed=0,
         seconds_of=planned_seconds(catalogue),
+        shared_bursts=True,
     )
     return Scenario(
         name=name,

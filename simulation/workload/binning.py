@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from simulation.workload.series import LoadSeries
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
+from simulation.workload.series import LoadSeries, origin_in
 
 MINUTE = timedelta(minutes=1)
 _COMPACT_EVERY = 64
@@ -32,12 +36,13 @@ class MinuteBins:
         if len(self._parts) >= _COMPACT_EVERY:
             self._parts = [self._compacted()]
 
-    def series(self, start: datetime | None) -> list[LoadSeries]:
-        """The series on one grid of whole minutes, largest first; [] when nothing was added."""
+    def series(self, start: datetime | None, least_minutes: int = 0) -> list[LoadSeries]:
+        """The series on one grid of at least so many minutes, largest first; [] when nothing was added."""
         if not self._parts:
             return []
         bins = self._compacted()
-        minutes = int(bins["minute"].max() or 0) + 1  # type: ignore[arg-type]  # an integer column
+        last = int(bins["minute"].max() or 0)  # type: ignore[arg-type]  # an integer column
+        minutes = max(last + 1, least_minutes)
         found = [
             _on_grid(str(name), part, minutes, start)
             for (name,), part in bins.group_by("series", maintain_order=False)
@@ -53,6 +58,24 @@ class MinuteBins:
                 *(_sum_or_null(name) for name in ("input_tokens", "output_tokens")),
             )
         )
+
+
+def with_holes(
+    series: Sequence[LoadSeries], holes: Mapping[RegionName, Sequence[Span]]
+) -> tuple[LoadSeries, ...]:
+    """The series, named `origin/model/tier`, with the minutes in their origin's holes missing."""
+    return tuple(_with_holes(one, holes.get(origin_in(one.series_id), ())) for one in series)
+
+
+def _with_holes(series: LoadSeries, holes: Sequence[Span]) -> LoadSeries:
+    if not holes or series.start is None:
+        return series
+    known = np.ones(len(series), dtype=np.bool_)
+    for hole in holes:
+        first, last = ((at - series.start) // MINUTE for at in (hole.start, hole.end))
+        known[max(0, first) : max(0, last)] = False
+    requests, prompt, output = (np.where(known, column, np.nan) for column in series.measures)
+    return replace(series, requests=requests, input_tokens=prompt, output_tokens=output)
 
 
 def _sum_or_null(name: str) -> pl.Expr:

@@ -63,6 +63,12 @@ def cell_load(
     )
 
 
+def silence(minutes: int) -> CellLoad:
+    """A load that was looked at and found to be nothing."""
+    nothing = np.zeros(minutes)
+    return CellLoad(requests=nothing, input_tokens=nothing, output_tokens=nothing)
+
+
 def _first_minute(series: LoadSeries, source_offset_minutes: int) -> int:
     if series.start is None:
         return FIRST_MONDAY

@@ -9,7 +9,7 @@ from simulation.workload.figures import SeriesFigures, series_figures
 from simulation.workload.lengths import LengthHistogram
 from simulation.workload.load import LoadedTrace
 from simulation.workload.published import TOKEN_LEVELS
-from simulation.workload.series import LoadSeries, mean_lengths, total_of
+from simulation.workload.series import LoadSeries, mean_lengths, model_in, total_of
 
 ROLL_UPS = ("_total", "_observed")
 """Last part of the names under which our series files keep sums of other series."""
@@ -24,11 +24,21 @@ class LengthFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFigures:
+    """One model of a trace: all its series together, and the lengths of its requests."""
+
+    model: str
+    total: SeriesFigures
+    prompt: LengthFigures | None
+    output: LengthFigures | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFigures:
     """What `trace describe` says of a file.
 
     `total` is None for lengths without arrivals. Lengths are None where rows are bins or the column
-    was never measured. `series` come largest first, without roll-ups.
+    was never measured. `series` come largest first, without roll-ups, and so do `models`.
     """
 
     path: str
@@ -37,6 +47,7 @@ class TraceFigures:
     rows_bad: int
     total: SeriesFigures | None
     series: tuple[SeriesFigures, ...]
+    models: tuple[ModelFigures, ...]
     prompt: LengthFigures | None
     output: LengthFigures | None
     notes: tuple[str, ...]
@@ -44,7 +55,7 @@ class TraceFigures:
 
 def describe(trace: LoadedTrace) -> TraceFigures:
     """The figures of a loaded trace."""
-    cut_off = trace.format.holds_requests
+    cut_off = not trace.whole
     notes = list(trace.said)
     singles, left_out = without_roll_ups(trace.series)
     if left_out:
@@ -62,13 +73,34 @@ def describe(trace: LoadedTrace) -> TraceFigures:
         rows_bad=trace.bad,
         total=total,
         series=tuple(each),
+        models=_models(trace, singles, cut_off=cut_off),
         prompt=_length_figures(lengths.prompt) if lengths else None,
         output=_length_figures(lengths.output) if lengths else None,
         notes=tuple(notes),
     )
 
 
-def _total(singles: list[LoadSeries], *, cut_off: bool) -> SeriesFigures:
+def _models(
+    trace: LoadedTrace, singles: Sequence[LoadSeries], *, cut_off: bool
+) -> tuple[ModelFigures, ...]:
+    by_model: dict[str, list[LoadSeries]] = {}
+    for one in singles:
+        by_model.setdefault(model_in(one.series_id), []).append(one)
+    found = []
+    for name, own in by_model.items():
+        lengths = trace.model_lengths.get(name)
+        found.append(
+            ModelFigures(
+                model=name,
+                total=replace(_total(own, cut_off=cut_off), series_id=name),
+                prompt=_length_figures(lengths.prompt) if lengths else None,
+                output=_length_figures(lengths.output) if lengths else None,
+            )
+        )
+    return tuple(sorted(found, key=lambda one: (-_order(one.total), one.model)))
+
+
+def _total(singles: Sequence[LoadSeries], *, cut_off: bool) -> SeriesFigures:
     figures = series_figures(total_of("all", singles), cut_off=cut_off)
     prompt, output = mean_lengths(singles)  # over those that measured, where others did not
     return replace(figures, mean_input_tokens=prompt, mean_output_tokens=output)

@@ -65,8 +65,9 @@ def synthesise_for(catalogue: FleetCatalogue, wanted: WantedDemand) -> FleetDema
         seed=wanted.seed,
         mix=wanted.mix,
         seconds_of=wanted.seconds_of,
+        shared_bursts=wanted.shared_bursts,
     )
-    said = synthesis_sentences(catalogue, wanted.busy_replicas)
+    said = synthesis_sentences(catalogue, wanted.busy_replicas, wanted.mix)
     return FleetDemand(arrivals=arrivals, said=said)
 
 
@@ -117,9 +118,9 @@ def fit_to_fleet(
         by_demand |= arrivals
         scales.append(f"{catalogue.models[index].name} × {scale:.3g}")
     said += [stretch.sentence if trace.series else _LENGTHS_ONLY, homes.sentence]
-    said += [clock] if stretch.period else []
+    said += [clock] if stretch.period and not homes.tiers else []
     said += sentences.said_of_lengths(series)
-    said += sentences.said_of_level(series[0].step, wanted, scales)
+    said += sentences.said_of_level(series[0].step, wanted, scales, tiers_known=bool(homes.tiers))
     said += sentences.said_of_holes(by_demand)
     return FleetDemand(
         arrivals=ArrivalRates(start=wanted.start, by_demand=by_demand), said=tuple(said)

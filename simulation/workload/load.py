@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from simulation.workload.binning import MinuteBins
+from simulation.workload.binning import MINUTE, MinuteBins, with_holes
 from simulation.workload.formats import TraceFormat, detect_format
 from simulation.workload.grid import series_on_grid
 from simulation.workload.lengths import LengthHistogram
@@ -19,15 +19,16 @@ from simulation.workload.readers.csv_requests import azure_rows, burstgpt_rows
 from simulation.workload.readers.ledger import RowLedger
 from simulation.workload.readers.mooncake import mooncake_rows
 from simulation.workload.readers.parquet import (
+    RequestNotes,
     knows_arrivals,
     parquet_metadata,
+    request_notes,
     request_rows,
-    request_start,
     series_rows,
 )
 from simulation.workload.readers.rules import RequestRules
 from simulation.workload.readers.servegen import client_lengths, servegen_rows
-from simulation.workload.series import LoadSeries
+from simulation.workload.series import LoadSeries, model_in
 
 OnRows = Callable[[int], None]
 """Told after each block how many rows were read so far."""
@@ -48,13 +49,20 @@ class Lengths:
     prompt: LengthHistogram = field(default_factory=LengthHistogram)
     output: LengthHistogram = field(default_factory=LengthHistogram)
 
+    def add(self, rows: pl.DataFrame) -> None:
+        """Count the lengths of checked rows."""
+        for histogram, name in ((self.prompt, "input_tokens"), (self.output, "output_tokens")):
+            histogram.add(rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedTrace:
     """What a trace file holds.
 
     `series` share one grid and are () for a file of lengths without arrivals. `lengths` is None
-    where rows are bins. `said` are sentences on what was left out or put right while reading.
+    where rows are bins, `model_lengths` are those of each model. `whole`: the last bin is not cut
+    off, since it is a bin of the file or the file says how long it is. `said` are sentences on what
+    was left out or put right while reading.
     """
 
     path: Path
@@ -66,6 +74,8 @@ class LoadedTrace:
     said: tuple[str, ...]
     time_zone: str = ""
     """The source's local time zone where its metadata names one."""
+    model_lengths: Mapping[str, Lengths] = field(default_factory=dict)
+    whole: bool = False
 
 
 def load_trace(
@@ -104,37 +114,36 @@ def checked_requests(
 
 
 def _requests(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> LoadedTrace:
-    bins, lengths = MinuteBins(), Lengths()
+    bins, every, by_model = MinuteBins(), Lengths(), dict[str, Lengths]()
     if kind is TraceFormat.REQUESTS and not knows_arrivals(ledger.path):
-        return _lengths_only(ledger, lengths)
+        return _lengths_only(ledger, every)
     start: datetime | None = None
     for rows, rules in checked_requests(ledger, kind, on_rows):
         start = rules.start
         bins.add(rows)
-        _count_lengths(lengths, rows)
+        every.add(rows)
+        for (name,), part in rows.group_by("series"):
+            by_model.setdefault(model_in(str(name)), Lengths()).add(part)
+    notes = RequestNotes(start=start, span=None, holes={})
     if kind is TraceFormat.REQUESTS:
-        start = request_start(ledger.path)
-    series = tuple(bins.series(start)) if ledger.kept else ()
+        notes = request_notes(ledger.path)
+    least = int(notes.span / MINUTE) if notes.span else 0
+    series = tuple(bins.series(notes.start, least)) if ledger.kept else ()
     if not series:
         raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
-    said = ledger.sentences()
-    return _loaded(ledger, kind, series, lengths, said)
+    loaded = _loaded(ledger, kind, with_holes(series, notes.holes), every, ledger.sentences())
+    return replace(loaded, model_lengths=by_model, whole=notes.span is not None)
 
 
 def _lengths_only(ledger: RowLedger, lengths: Lengths) -> LoadedTrace:
     # The rules want a time: all rows get the same, which says nothing and is thrown away.
     rules = RequestRules(ledger, absolute=False)
     for block in request_rows(ledger):
-        _count_lengths(lengths, rules.check(block.with_columns(at_seconds=pl.lit(0.0))))
+        lengths.add(rules.check(block.with_columns(at_seconds=pl.lit(0.0))))
     if not ledger.kept:
         raise ledger.refuse("holds no rows")
     said = [*ledger.sentences(), "The file holds lengths of requests and no arrival times."]
     return _loaded(ledger, TraceFormat.REQUESTS, (), lengths, said)
-
-
-def _count_lengths(lengths: Lengths, rows: pl.DataFrame) -> None:
-    for histogram, name in ((lengths.prompt, "input_tokens"), (lengths.output, "output_tokens")):
-        histogram.add(rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy())
 
 
 def _series_file(ledger: RowLedger, kind: TraceFormat) -> LoadedTrace:
@@ -199,6 +208,7 @@ def _loaded(
     time_zone: str = "",
 ) -> LoadedTrace:
     return LoadedTrace(
+        whole=not kind.holds_requests,
         path=ledger.path,
         format=kind,
         series=series,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,18 +16,19 @@ from heliostat.model.instants import to_epoch
 from heliostat.model.names import DemandKey, ModelName, Tier
 from simulation.arrivals import MinuteArrivals
 from simulation.workload import sentences
-from simulation.workload.cells import CellLoad, cell_load
+from simulation.workload.cells import CellLoad, cell_load, silence
 from simulation.workload.clocks import offset_minutes
 from simulation.workload.load import LoadedTrace
 from simulation.workload.published import ModelShape, model_shape
 from simulation.workload.quantiles import LengthLaws, draw_sums
 from simulation.workload.series import LoadSeries
 from simulation.workload.stretch import DAY, Stretch
-from simulation.workload.synthesis import minute_shape, tier_shares
+from simulation.workload.synthesis import TierMix, minute_shape, tier_shares
 from simulation.workload.tenancy import Homes
 from simulation.workload.wanted import WantedDemand
 
 Column = NDArray[np.float64]
+Loads = Mapping[Tier, CellLoad]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,31 +64,55 @@ def model_demand(
             frame.catalogue.regions, seed.spawn(len(frame.catalogue.regions)), strict=True
         )
     }
-    loads = {region: _load(frame, region, model, rng) for region, rng in rngs.items()}
+    shares = _shares(frame, model)
+    loads = {region: _loads(frame, region, model, shares, rng) for region, rng in rngs.items()}
     expected = {
-        (region, tier): _expected(frame, region, shape, tier, share, load, rngs[region])
+        (region, tier): _expected(frame, region, shape, tier, share, load[tier], rngs[region])
         for region, load in loads.items()
-        for tier, share in tier_shares(model, frame.wanted.mix).items()
+        for tier, share in shares.items()
     }
     scale = frame.wanted.busy_replicas / _busy_at_peak(frame, model, loads, expected)
     arrivals = {
         DemandKey(origin=region.name, model=model.name, tier=tier): _draw(
-            mean * scale, loads[region], frame.laws[model.name], rngs[region]
+            mean * scale, loads[region][tier], frame.laws[model.name], rngs[region]
         )
         for (region, tier), mean in expected.items()
     }
     return arrivals, scale
 
 
-def _load(frame: FittingFrame, region: RegionSpec, model: ModelSpec, rng: Generator) -> CellLoad:
-    return cell_load(
-        frame.homes.series[region.name, model.name],
-        frame.stretch,
-        local_minute=to_epoch(frame.start) // 60 + offset_minutes(region, frame.start),
-        source_offset_minutes=frame.source_offset_minutes,
-        mix=sentences.mean_mix(frame.series, model),
-        rng=rng,
-    )
+def _shares(frame: FittingFrame, model: ModelSpec) -> TierMix:
+    """Which share of a region's series falls on each tier: all of it where tiers have their own."""
+    if frame.homes.tiers:
+        return dict.fromkeys((spec.tier for spec in model.tiers), 1.0)
+    return tier_shares(model, frame.wanted.mix)
+
+
+def _loads(
+    frame: FittingFrame, region: RegionSpec, model: ModelSpec, shares: TierMix, rng: Generator
+) -> Loads:
+    """The load of each tier in one region: its own series, or the same for all tiers."""
+    home = (region.name, model.name)
+    ahead = offset_minutes(region, frame.start)
+
+    def load(tenants: Sequence[LoadSeries], source_offset_minutes: int) -> CellLoad:
+        return cell_load(
+            tenants,
+            frame.stretch,
+            local_minute=to_epoch(frame.start) // 60 + ahead,
+            source_offset_minutes=source_offset_minutes,
+            mix=sentences.mean_mix(frame.series, model),
+            rng=rng,
+        )
+
+    if not frame.homes.tiers:
+        return dict.fromkeys(shares, load(frame.homes.series[home], frame.source_offset_minutes))
+    own = frame.homes.tiers[home]
+    # Series that are at home were recorded on their region's own clock.
+    return {
+        tier: load(own[tier], ahead) if tier in own else silence(frame.stretch.wanted)
+        for tier in shares
+    }
 
 
 def _expected(
@@ -109,13 +134,15 @@ def _expected(
 def _busy_at_peak(
     frame: FittingFrame,
     model: ModelSpec,
-    loads: dict[RegionSpec, CellLoad],
+    loads: Mapping[RegionSpec, Loads],
     expected: dict[tuple[RegionSpec, Tier], Column],
 ) -> float:
     """Busy replicas in the busiest hour of all regions together, before scaling."""
     first = frame.wanted.history_days * DAY if frame.wanted.level_of_run else 0
+    # Tiers that share a region's load count it once.
+    each = {id(load): load for by_tier in loads.values() for load in by_tier.values()}.values()
     requests, prompt, output = (
-        sum(float(np.nansum(getattr(load, measure)[first:])) for load in loads.values())
+        sum(float(np.nansum(getattr(load, measure)[first:])) for load in each)
         for measure in ("requests", "input_tokens", "output_tokens")
     )
     lengths = (prompt / max(requests, 1e-12), output / max(requests, 1e-12))

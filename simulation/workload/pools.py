@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,21 +21,26 @@ def merged(pools: Sequence[tuple[LoadedTrace, float]]) -> LoadedTrace:
     pool. Raises InvalidTrace when a pool holds no series or the pools lie on different grids.
     """
     series: list[LoadSeries] = []
+    grid: LoadSeries | None = None
     said: list[str] = []
     for trace, factor in pools:
         singles, sums = without_roll_ups(trace.series)
         if not singles:
             raise InvalidTrace(str(trace.path), "holds no series of arrivals", kept=trace.kept)
+        grid = grid or singles[0]
+        _check_grid(trace, singles, grid)
         said += trace.said
         if sums:
             said.append(f"{', '.join(sums)} left out: sums of the others.")
         said.append(f"{trace.path.name}: {len(singles)} tenants, requests × {factor:g}.")
         lengths = mean_lengths(singles)
         series += [_filled(one, lengths, factor) for one in singles]
-    _check_grids(series, pools)
-    first = pools[0][0]
+    names = Counter(one.series_id for one in series)
+    twice = sorted(name for name, times in names.items() if times > 1)
+    if twice:
+        raise InvalidTrace(str(pools[0][0].path), f"several pools hold {', '.join(twice)[:200]}")
     return replace(
-        first,
+        pools[0][0],
         series=tuple(series),
         kept=sum(trace.kept for trace, _ in pools),
         bad=sum(trace.bad for trace, _ in pools),
@@ -57,18 +63,12 @@ def _or_mean(tokens: Column, requests: Column, mean: float | None) -> Column:
     return tokens if mean is None else np.where(np.isnan(tokens), requests * mean, tokens)
 
 
-def _check_grids(series: list[LoadSeries], pools: Sequence[tuple[LoadedTrace, float]]) -> None:
-    first = series[0]
-    for trace, _ in pools:
-        for one in trace.series:
-            if (one.start, one.step, len(one)) != (first.start, first.step, len(first)):
-                raise InvalidTrace(
-                    str(trace.path),
-                    f"{one.series_id} has {len(one)} bins of {one.step} from {one.start}, expected "
-                    f"{len(first)} of {first.step} from {first.start} as {first.series_id}",
-                    kept=trace.kept,
-                )
-    names = [one.series_id for one in series]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidTrace(str(pools[0][0].path), f"several pools hold {', '.join(twice)[:200]}")
+def _check_grid(trace: LoadedTrace, singles: Sequence[LoadSeries], grid: LoadSeries) -> None:
+    for one in singles:
+        if (one.start, one.step, len(one)) != (grid.start, grid.step, len(grid)):
+            raise InvalidTrace(
+                str(trace.path),
+                f"{one.series_id} has {len(one)} bins of {one.step} from {one.start}, expected "
+                f"{len(grid)} of {grid.step} from {grid.start} as {grid.series_id}",
+                kept=trace.kept,
+            )

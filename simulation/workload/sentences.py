@@ -8,10 +8,11 @@ from datetime import timedelta
 import numpy as np
 
 from heliostat.catalogue import ModelSpec
-from heliostat.model.names import DemandKey, Tier
+from heliostat.model.names import DemandKey
 from simulation.arrivals import MinuteArrivals
 from simulation.workload.cells import Mix
 from simulation.workload.series import LoadSeries, mean_lengths, observed
+from simulation.workload.synthesis import mix_words
 from simulation.workload.wanted import WantedDemand
 
 
@@ -46,7 +47,9 @@ def said_of_lengths(series: Sequence[LoadSeries]) -> list[str]:
     return said
 
 
-def said_of_level(step: timedelta, wanted: WantedDemand, scales: Sequence[str]) -> list[str]:
+def said_of_level(
+    step: timedelta, wanted: WantedDemand, scales: Sequence[str], *, tiers_known: bool
+) -> list[str]:
     """How counts were drawn, split by tier and scaled."""
     said: list[str] = []
     if step > timedelta(minutes=1):
@@ -54,9 +57,8 @@ def said_of_level(step: timedelta, wanted: WantedDemand, scales: Sequence[str]) 
             f"Bins of {step.total_seconds() / 60:g} minutes hold no minutes: straight lines join them, "
             "and each minute's count is drawn round the line."
         )
-    total = sum(wanted.mix.values())
-    tiers = ", ".join(f"{tier} {wanted.mix.get(tier, 0.0) / total:.0%}" for tier in Tier)
-    said.append(f"Tiers are not in the trace: requests are split {tiers}.")
+    if not tiers_known:
+        said.append(f"Tiers are not in the trace: requests are split {mix_words(wanted.mix)}.")
     said.append(
         f"Scaled so that {wanted.busy_replicas:g} replicas per model are busy in the busiest hour "
         f"({', '.join(scales)}); counts and lengths are drawn round that."

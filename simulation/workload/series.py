@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput
+from heliostat.model.names import RegionName
 
 Column = NDArray[np.float64]
+DEMAND_PARTS = ("origin", "model", "tier")
+"""What a series is named after whose origin and tier are known, with / between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +55,18 @@ class LoadSeries:
     def volume(self) -> Column:
         """What its load is read from: requests, or input tokens where nobody counted requests."""
         return self.requests if observed(self.requests) else self.input_tokens
+
+
+def model_in(series_id: str) -> str:
+    """The model of a series named `origin/model/tier`; any other name is taken for a model's own."""
+    parts = series_id.split("/")
+    return parts[1] if len(parts) == len(DEMAND_PARTS) else series_id
+
+
+def origin_in(series_id: str) -> RegionName:
+    """The origin of a series named `origin/model/tier`; "" of any other."""
+    parts = series_id.split("/")
+    return RegionName(parts[0] if len(parts) == len(DEMAND_PARTS) else "")
 
 
 def observed(column: Column) -> bool:

@@ -44,12 +44,14 @@ def synthesise(
     seed: int,
     mix: TierMix = published.TIER_SHARES,
     seconds_of: SecondsOf = model_replica_seconds,
+    shared_bursts: bool = False,
 ) -> ArrivalRates:
     """Offered requests and tokens per minute for every region, model and tier of the catalogue.
 
     `busy_replicas` is wanted per model, summed over all regions, in the busiest hour of an average
-    week, at `seconds_of` a request (see `sizing`; bursts come on top). Holds no holes. Raises
-    InvalidInput.
+    week, at `seconds_of` a request (see `sizing`; bursts come on top). With `shared_bursts` a model's
+    bursts strike all regions in the same minute, so that their sum is as bursty as published; else
+    each region and tier has its own. Holds no holes. Raises InvalidInput.
     """
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidInput("days", f"{days} is out of [1, {LONGEST_DAYS}]")
@@ -61,7 +63,9 @@ def synthesise(
         shape, shares = model_shape(index), tier_shares(model, mix)
         at_one = _busy_at_peak(model, shape, split, shares, start, seconds_of)
         level = busy_replicas / at_one
-        by_demand |= _model_arrivals(model, shape, split, shares, start, days, level, model_seed)
+        by_demand |= _model_arrivals(
+            model, shape, split, shares, start, days, level, model_seed, shared_bursts
+        )
     return ArrivalRates(start=start, by_demand=by_demand)
 
 
@@ -119,10 +123,13 @@ def _model_arrivals(
     days: int,
     level: float,
     seed: SeedSequence,
+    shared_bursts: bool,
 ) -> dict[DemandKey, MinuteArrivals]:
     """One model's arrivals at `level` requests per second (weekday mean, all regions)."""
     found: dict[DemandKey, MinuteArrivals] = {}
     seeds = iter(seed.spawn(len(split) * len(shares)))
+    # Interactive tiers burst together, batch work on its own.
+    of_all = dict(zip((False, True), seed.spawn(2), strict=True))
     for region, region_share in split.items():
         for tier, tier_share in shares.items():
             rng = default_rng(next(seeds))
@@ -133,7 +140,8 @@ def _model_arrivals(
                 * minute_shape(region, shape, tier, start, days, rng)
             )
             key = DemandKey(origin=region.name, model=model.name, tier=tier)
-            found[key] = _arrivals(mean, shape, tier, rng)
+            burst_rng = default_rng(of_all[tier is Tier.BATCH]) if shared_bursts else rng
+            found[key] = _arrivals(mean, shape, tier, rng, burst_rng)
     return found
 
 
@@ -175,10 +183,10 @@ def _spread(rng: Generator, sigma: float, size: int) -> Column:
 
 
 def _arrivals(
-    mean_per_second: Column, shape: ModelShape, tier: Tier, rng: Generator
+    mean_per_second: Column, shape: ModelShape, tier: Tier, rng: Generator, burst_rng: Generator
 ) -> MinuteArrivals:
     bursts = burst_law(shape, tier)
-    factor = bursts.draw(rng, len(mean_per_second)) / bursts.mean
+    factor = bursts.draw(burst_rng, len(mean_per_second)) / bursts.mean
     offered = rng.poisson(mean_per_second * factor * 60).astype(np.float64)
     prompt, output = lengths_of(shape)
     return MinuteArrivals(
@@ -188,7 +196,9 @@ def _arrivals(
     )
 
 
-def synthesis_sentences(catalogue: FleetCatalogue, busy_replicas: float) -> tuple[str, ...]:
+def synthesis_sentences(
+    catalogue: FleetCatalogue, busy_replicas: float, mix: TierMix = published.TIER_SHARES
+) -> tuple[str, ...]:
     """What a reader of synthesised demand must know about it."""
     looks = ", ".join(
         f"{model.name} like {model_shape(i).label}" for i, model in enumerate(catalogue.models)
@@ -202,6 +212,11 @@ def synthesis_sentences(catalogue: FleetCatalogue, busy_replicas: float) -> tupl
         f"All demand is synthesised from the shapes that SageServe publishes: {looks}.",
         f"Regions: {split}, each with the published day on its own clock.",
         f"Level: {busy_replicas:g} busy replicas per model in the peak hour of an average week.",
-        f"Of the interactive requests {published.FAST_SHARE_OF_INTERACTIVE:.0%} are interactive-fast; "
-        "the source does not say how many.",
+        f"Tiers: {mix_words(mix)}; the source says only that interactive to batch is about 3 : 1.",
     )
+
+
+def mix_words(mix: TierMix) -> str:
+    """`interactive-fast 45%, …`."""
+    total = sum(mix.values())
+    return ", ".join(f"{tier} {mix.get(tier, 0.0) / total:.0%}" for tier in Tier)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.model.names import ModelName, RegionName
+from heliostat.model.names import ModelName, RegionName, Tier
 from simulation.workload.published import region_shares
 from simulation.workload.series import LoadSeries
 
@@ -17,23 +17,37 @@ Cell = tuple[RegionName, ModelName]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homes:
-    """The series of every region and model, and what weight they have there."""
+    """The series of every region and model, and what weight they have there.
+
+    `tiers` is filled where series are named after their demand: then they are at home by name, tier
+    by tier, on their region's own clock, and `series` is not looked at.
+    """
 
     series: dict[Cell, list[LoadSeries]]
     weights: dict[RegionName, float]
     sentence: str
+    tiers: dict[Cell, dict[Tier, list[LoadSeries]]] = field(default_factory=dict)
 
 
 def assign_homes(series: Sequence[LoadSeries], catalogue: FleetCatalogue) -> Homes:
     """The series of every region and model, with the sentence that says how they got there.
 
-    Enough series for every region and model: each is a tenant that stays whole, since its bursts
-    are its own, and goes where most of the cell's share is still open. Otherwise every region
-    follows the same series on its own clock, and models take turns.
+    Series named `region/model/tier` after the catalogue's stay where they say, when they leave no
+    region and model out. Enough series for every region and model: each is a tenant that stays
+    whole, since its bursts are its own, and goes where most of the cell's share is still open.
+    Otherwise every region follows the same series on its own clock, and models take turns.
     """
     cells = [
         (region.name, model.name) for region in catalogue.regions for model in catalogue.models
     ]
+    named = _by_name(series, catalogue, cells)
+    if named:
+        return Homes(
+            series={cell: [] for cell in cells},
+            weights=dict.fromkeys(_shares(catalogue), 1.0),
+            sentence="Each series says its region, model and tier, and stays there on its own clock.",
+            tiers=named,
+        )
     if len(series) >= len(cells):
         return _tenants(series, catalogue, cells)
     turns = {model.name: series[i % len(series)] for i, model in enumerate(catalogue.models)}
@@ -49,6 +63,24 @@ def assign_homes(series: Sequence[LoadSeries], catalogue: FleetCatalogue) -> Hom
         weights=shares,
         sentence=f"{said}, split over the regions as SageServe publishes ({split}).",
     )
+
+
+def _by_name(
+    series: Sequence[LoadSeries], catalogue: FleetCatalogue, cells: list[Cell]
+) -> dict[Cell, dict[Tier, list[LoadSeries]]]:
+    """The series by region, model and tier; {} when one has another name or a cell has none."""
+    places = {
+        f"{region}/{model}/{spec.tier}": ((region, model), spec.tier)
+        for region, model in cells
+        for spec in catalogue.model(model).tiers
+    }
+    found: dict[Cell, dict[Tier, list[LoadSeries]]] = {}
+    for one in series:
+        if one.series_id not in places or one.start is None:
+            return {}
+        cell, tier = places[one.series_id]
+        found.setdefault(cell, {}).setdefault(tier, []).append(one)
+    return found if len(found) == len(cells) else {}
 
 
 def _shares(catalogue: FleetCatalogue) -> dict[RegionName, float]:

@@ -25,7 +25,7 @@ def usable_series(trace: LoadedTrace) -> tuple[list[LoadSeries], list[str]]:
     singles, sums = without_roll_ups(trace.series)
     if sums:
         said.append(f"{', '.join(sums)} left out: sums of the others.")
-    if trace.format.holds_requests:
+    if not trace.whole:
         singles = [_without_last_bin(one) for one in singles]
     filled = [one for one in singles if observed(one.volume) and np.nansum(one.volume) > 0]
     if len(filled) < len(singles):

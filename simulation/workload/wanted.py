@@ -36,6 +36,8 @@ class WantedDemand:
     mix: TierMix = field(default_factory=lambda: TIER_SHARES)
     seconds_of: SecondsOf = model_replica_seconds
     level_of_run: bool = False
+    shared_bursts: bool = False
+    """Synthesised bursts strike all regions in the same minute."""
     lengths: Mapping[ModelName, LengthLaws] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -71,6 +71,7 @@ WANTED = {
     "fleet cancel",
     "mode get",
     "mode set",
+    "trace build",
     "trace describe",
     "trace convert",
     "trace synthesize",

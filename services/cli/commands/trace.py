@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.figures import count, fraction, rate, span_words
 from services.cli.output import Output, progress
 from services.cli.times import INSTANT_HELP, parse_instant, present
 from services.cli.wiring import wired
 
 if TYPE_CHECKING:
-    from simulation.workload.describe import LengthFigures, TraceFigures
-    from simulation.workload.figures import SeriesFigures
+    from heliostat.model.instants import Span
     from simulation.workload.formats import TraceFormat
 
 app = typer.Typer(no_args_is_help=True, help="Request traces and load series.")
@@ -44,14 +44,30 @@ DEFAULT_CATALOGUE = Path("deploy/catalogue.yaml")
 @wired
 def describe(
     out: Output,
-    trace: Source,
+    trace: Annotated[
+        Path,
+        typer.Argument(
+            help="A trace, a scenario file (.yaml), or a built-in scenario's name.",
+            metavar="TRACE|SCENARIO",
+        ),
+    ],
     series: Annotated[
         int, typer.Option(min=0, help="How many series to list, largest first.")
     ] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of a scenario: whose requests.")] = 1,
     skip_bad_rows: SkipBad = False,
     format_name: FormatName = "",
 ) -> None:
-    """Rates, cycles, bursts and lengths of a trace."""
+    """Rates, cycles, bursts and lengths of a trace, beside its target; or a scenario's size."""
+    from simulation.scenarios.builtin import built_in_names
+    from simulation.scenarios.finding import SPEC_SUFFIXES
+
+    if trace.suffix in SPEC_SUFFIXES or (str(trace) in built_in_names() and not trace.exists()):
+        _describe_scenario(out, str(trace), seed)
+        return
+    from services.cli.trace_words import show_trace
+    from simulation.scenarios.notes import read_target
+    from simulation.workload.beside import beside
     from simulation.workload.describe import describe as figures_of
     from simulation.workload.load import load_trace
 
@@ -60,10 +76,49 @@ def describe(
             trace, wanted=_format(format_name), skip_bad_rows=skip_bad_rows, on_rows=on_rows
         )
     figures = figures_of(loaded)
+    target = read_target(trace, loaded.format)
+    compared = beside(figures, target) if target else ()
     if out.as_json:
-        out.json(figures)
+        out.json({**asdict(figures), "target": compared})
         return
-    _show(out, figures, series)
+    show_trace(out, figures, compared, series)
+
+
+@app.command()
+@wired
+def build(
+    out: Output,
+    target: Annotated[Path, typer.Argument(help="The parquet file to write.", metavar="OUT")],
+    spec: Annotated[Path, typer.Option(help="The scenario file (docs/scenarios.md).")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Overrules the file's seed.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the requests that a scenario file asks for; the same file and seed, the same requests."""
+    from services.cli.figures import span_words
+    from simulation.scenarios.building import build_trace
+
+    with progress(f"building {target.name}") as bar:
+
+        def on_begun(span: Span) -> None:
+            bar.update(bar.task_ids[0], total=span.length.total_seconds())
+
+        def on_written(requests: int, seconds: float) -> None:
+            bar.update(bar.task_ids[0], completed=seconds, done=f"{requests:,} requests")
+
+        built = build_trace(spec, target, seed=seed, on_begun=on_begun, on_written=on_written)
+    if out.as_json:
+        out.json(built)
+        return
+    for sentence in built.said:
+        out.note(sentence)
+    length = span_words((built.ends - built.begins).total_seconds())
+    out.say(
+        f"{target}: {built.requests:,} requests over {length} from "
+        f"{built.begins:%Y-%m-%dT%H:%MZ}, seed {built.seed}."
+    )
+    if built.history:
+        out.say(f"{built.history}: what came before, by minute; keep it beside the other.")
 
 
 @app.command()
@@ -147,6 +202,27 @@ def synthesize(
     )
 
 
+def _describe_scenario(out: Output, named: str, seed: int) -> None:
+    from services.cli.trace_words import show_scenario
+    from simulation.scenarios.figures import scenario_figures
+    from simulation.scenarios.finding import find_scenario
+
+    with progress(f"reading {named}") as bar:
+        scenario = find_scenario(named)
+        length = scenario.span.length.total_seconds()
+        bar.update(bar.task_ids[0], total=length)
+
+        def on_time(until: datetime) -> None:
+            seconds = (until - scenario.begins).total_seconds()
+            bar.update(bar.task_ids[0], completed=seconds)
+
+        figures = scenario_figures(scenario, seed, on_time)
+    if out.as_json:
+        out.json(figures)
+        return
+    show_scenario(out, figures)
+
+
 @contextmanager
 def _reading(trace: Path) -> Iterator[Callable[[int], None]]:
     with progress(f"reading {trace.name}") as bar:
@@ -168,64 +244,3 @@ def _format(name: str) -> TraceFormat | None:
     except ValueError:
         known = ", ".join(TraceFormat)
         raise InvalidInput("--format", f"{name!r} is not one of {known}") from None
-
-
-def _show(out: Output, figures: TraceFigures, most: int) -> None:
-    head = {"trace": figures.path, "format": figures.format, "rows": f"{figures.rows_kept:,} kept"}
-    if figures.rows_bad:
-        head["rows"] += f", {figures.rows_bad:,} bad"
-    if figures.total:
-        head |= _facts(figures.total)
-    out.facts(head)
-    out.table(
-        "Tokens per request",
-        ["", "mean>", *[f"p{level * 100:g}>" for level, _ in _levels(figures)]],
-        [
-            [name, count(found.mean), *[count(value) for _, value in found.quantiles]]
-            for name, found in (("prompt", figures.prompt), ("output", figures.output))
-            if found
-        ],
-        empty="Quantiles of lengths need single requests; this file holds none.",
-    )
-    if most and len(figures.series) > 1:
-        shown = figures.series[:most]
-        out.table(
-            f"{len(shown)} of {len(figures.series)} series",
-            ["series", "mean/s>", "peak/s>", "day>", "week>", "missing>"],
-            [_row(one) for one in shown],
-            empty="",
-        )
-    for note in figures.notes:
-        out.say(note)
-
-
-def _levels(figures: TraceFigures) -> tuple[tuple[float, float], ...]:
-    found: LengthFigures | None = figures.prompt or figures.output
-    return found.quantiles if found else ()
-
-
-def _facts(total: SeriesFigures) -> dict[str, str]:
-    burst = ", ".join(f"p{level * 100:g} {value:.2f}" for level, value in total.burstiness or ())
-    return {
-        "start": total.start.strftime("%Y-%m-%dT%H:%M:%SZ") if total.start else "not known",
-        "span": f"{span_words(total.span_seconds)} in bins of {total.bin_seconds:g} s",
-        f"{total.unit} per second": f"mean {rate(total.mean_per_second)}, "
-        f"peak {rate(total.peak_per_second)}, trough {rate(total.trough_per_second)}",
-        "peak ÷ trough": fraction(total.peak_to_trough) if total.peak_to_trough else "–",
-        "autocorrelation": f"one day {fraction(total.autocorrelation_day)}, "
-        f"one week {fraction(total.autocorrelation_week)}",
-        "bin ÷ median of its hour": burst or "– (needs bins of ten minutes or less)",
-        "tokens per request": f"{count(total.mean_input_tokens)} in, "
-        f"{count(total.mean_output_tokens)} out",
-    }
-
-
-def _row(one: SeriesFigures) -> list[str]:
-    return [
-        one.series_id,
-        rate(one.mean_per_second),
-        rate(one.peak_per_second),
-        fraction(one.autocorrelation_day),
-        fraction(one.autocorrelation_week),
-        f"{one.missing_bins:,}",
-    ]

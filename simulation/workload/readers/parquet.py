@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
-from heliostat.errors import InvalidTrace
+from heliostat.errors import HeliostatError, InvalidTrace
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
 from simulation.workload.readers.ledger import RowLedger
+from simulation.workload.series import DEMAND_PARTS
 
 BLOCK_ROWS = 200_000
+SPAN_NOTE, HOLES_NOTE = "span_s", "holes"
+"""Metadata keys: a request file's length in seconds, and `{origin: [[begin, end], …]}` of its holes."""
 _TICKS = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 _LATEST_SECONDS = 253_370_764_800
 REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens")
-DEMAND_COLUMNS = ("origin", "model", "tier")
 SERIES_KEYS = ("start_ts", "series_id")
 MEASURES = ("requests", "input_tokens", "output_tokens")
 
@@ -63,9 +69,49 @@ def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
 
 
 def _series(columns: dict[str, pl.DataType]) -> pl.Expr:
-    if all(name in columns for name in DEMAND_COLUMNS):
-        return pl.concat_str(*DEMAND_COLUMNS, separator="/")
+    if all(name in columns for name in DEMAND_PARTS):
+        return pl.concat_str(*DEMAND_PARTS, separator="/")
     return pl.col("model") if "model" in columns else pl.lit("requests")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestNotes:
+    """What the metadata of a request file says of its time; None and {} where it does not.
+
+    `span` is its whole length, silence at the end included. `holes` are the stretches, per origin,
+    of which nothing is known.
+    """
+
+    start: datetime | None
+    span: timedelta | None
+    holes: Mapping[RegionName, tuple[Span, ...]]
+
+
+def request_notes(path: Path) -> RequestNotes:
+    """Start, length and holes of a request file. Raises InvalidTrace, naming the key."""
+    notes = parquet_metadata(path)
+    span = notes.get(SPAN_NOTE, "")
+    if span and not (span.isdigit() and int(span) % 60 == 0):
+        raise InvalidTrace(f"{path}: {SPAN_NOTE}", f"{span!r} is not a whole number of minutes")
+    return RequestNotes(
+        start=request_start(path),
+        span=timedelta(seconds=int(span)) if span else None,
+        holes=_holes(path, notes.get(HOLES_NOTE, "")),
+    )
+
+
+def _holes(path: Path, text: str) -> Mapping[RegionName, tuple[Span, ...]]:
+    try:
+        found = json.loads(text or "{}")
+        return {
+            RegionName(origin): tuple(
+                Span(datetime.fromisoformat(begin), datetime.fromisoformat(end))
+                for begin, end in spans
+            )
+            for origin, spans in found.items()
+        }
+    except (ValueError, TypeError, AttributeError, HeliostatError) as error:
+        raise InvalidTrace(f"{path}: {HOLES_NOTE}", f"cannot be read: {error}") from error
 
 
 def request_start(path: Path) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput, InvalidTrace
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
-from simulation.workload.fit import FittedDemand, fit_to_demo, synthesised_demand
+from simulation.workload.fit import FittedDemand, fit_to_demo, fit_to_fleet, synthesised_demand
 from simulation.workload.load import LoadedTrace, load_trace
 from simulation.workload.stretch import DAY, as_minutes, hourly_blocks, places, plan_stretch
 from simulation.workload.tenancy import assign_homes
+from simulation.workload.wanted import WantedDemand
 from tests.builders import a_catalogue
 from tests.simulation.workload.samples import requests_file, series_file
 from tests.simulation.workload.test_figures import a_series
@@ -256,3 +258,71 @@ def test_public_traces_fit_the_fleet(name: str, said: str) -> None:
     demand = fitted(load_trace(Path(os.environ["HELIOSTAT_DATA"]) / name))
     assert any(said in sentence for sentence in demand.said)
     assert all(np.nansum(one.offered) > 0 for one in demand.day.by_demand.values())
+
+
+def named_week(folder: Path, level: dict[str, float]) -> LoadedTrace:
+    """A week of hours in UTC of every demand of the small catalogue, at a level by tier."""
+    values = {
+        f"{region}/{model}/{tier}": [requests * level[tier] for requests in hours_of(days=7)]
+        for region in ("east", "west")
+        for model in ("alpha", "beta")
+        for tier in level
+    }
+    return load_trace(series_file(folder, values, step=HOUR, start=MONDAY))
+
+
+def test_series_named_after_their_demand_stay_at_home_on_their_own_clock(tmp_path: Path) -> None:
+    demand = fitted(named_week(tmp_path, {"interactive-fast": 3.0, "batch": 1.0}))
+    assert any("stays there" in sentence for sentence in demand.said)
+    assert not any("Tiers are not in the trace" in sentence for sentence in demand.said)
+    east, west = hourly(demand, key("east")), hourly(demand, key("west"))
+    assert np.corrcoef(east, west)[0, 1] > 0.9
+    batch = hourly(demand, key("east", tier=Tier.BATCH))
+    assert east.sum() / batch.sum() == pytest.approx(3, rel=0.05)
+    silent = demand.day.by_demand[key("east", tier=Tier.INTERACTIVE_NORMAL)]
+    assert not silent.offered.any()
+
+
+def test_names_that_leave_a_region_out_are_tenants_like_any_other(tmp_path: Path) -> None:
+    trace = named_week(tmp_path, {"interactive-fast": 1.0, "batch": 1.0})
+    only = replace(trace, series=tuple(s for s in trace.series if "west/beta" not in s.series_id))
+    assert any("tenants" in sentence for sentence in fitted(only).said)
+
+
+def test_dates_that_the_trace_holds_are_kept(tmp_path: Path) -> None:
+    """Twenty days from the wanted history's start on, each day at a level of its own."""
+    levels = [float(10 + day) for day in range(20) for _ in range(24)]
+    start = TUESDAY - timedelta(days=16)
+    trace = load_trace(series_file(tmp_path, {"service": levels}, step=HOUR, start=start))
+    demand = fitted(trace)
+    assert any("holds the wanted dates" in sentence for sentence in demand.said)
+    days = hourly(demand, key("east")).reshape(-1, 24).mean(axis=1)
+    assert np.all(np.diff(np.round(days / days[0], 1)) >= 0)
+    assert days[-1] / days[0] == pytest.approx((10 + 16) / (10 + 2), rel=0.05)
+
+
+def test_the_mix_falls_on_the_tiers(tmp_path: Path) -> None:
+    wanted = WantedDemand(
+        begins=TUESDAY, busy_replicas=20, seed=1, mix={Tier.BATCH: 3.0, Tier.INTERACTIVE_FAST: 1.0}
+    )
+    demand = fit_to_fleet(a_week(tmp_path), a_catalogue(), wanted)
+    sums = {
+        tier: np.nansum(demand.arrivals.by_demand[key("east", tier=tier)].offered) for tier in Tier
+    }
+    assert sums[Tier.INTERACTIVE_NORMAL] == 0
+    assert sums[Tier.BATCH] / sums[Tier.INTERACTIVE_FAST] == pytest.approx(3, rel=0.05)
+    assert any("batch 75%" in sentence for sentence in demand.said)
+
+
+def test_the_level_may_be_that_of_the_run_alone(tmp_path: Path) -> None:
+    """A history twice as busy as the day leaves the day's peak where it was wanted."""
+    levels = [2.0] * 24 * 14 + [1.0] * 24 * 6
+    start = TUESDAY - timedelta(days=15)
+    trace = load_trace(series_file(tmp_path, {"service": levels}, step=HOUR, start=start))
+    wanted = WantedDemand(begins=TUESDAY, busy_replicas=20, seed=1)
+    of_all, of_run = (
+        fit_to_fleet(trace, a_catalogue(), replace(wanted, level_of_run=run)).arrivals
+        for run in (False, True)
+    )
+    sums = [np.nansum(arrivals.by_demand[key("west")].offered) for arrivals in (of_all, of_run)]
+    assert sums[1] / sums[0] == pytest.approx(2, rel=0.05)

@@ -1,0 +1,267 @@
+"""What a scenario file may say, checked: fleet, demand, troubles, callers, and the target to compare with.
+
+One file serves `trace build`, which writes the requests, and the simulator, which lives them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from heliostat.model.instants import Span
+from heliostat.model.names import ModelName, Tier, VmTypeName
+from simulation.requests.retries import RetryRule
+from simulation.troubles import CloudTroubles, Shortage, TelemetryHole
+from simulation.workload.bursts import BurstTest
+from simulation.workload.published import TIER_SHARES
+from simulation.workload.quantiles import LengthLaws, QuantileLaw, law_of_lengths
+from simulation.workload.target import Quantiles, TargetSpec
+from simulation.workload.wanted import HISTORY_DAYS
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Hours = Annotated[float, Field(ge=0, le=24 * 366)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Part(BaseModel):
+    """A mapping in which every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MixPart(_Part):
+    """How requests fall on the tiers, as weights."""
+
+    interactive_fast: Annotated[float, Field(ge=0, alias="interactive-fast")] = 0.0
+    interactive_normal: Annotated[float, Field(ge=0, alias="interactive-normal")] = 0.0
+    batch: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> MixPart:
+        if not sum(self.shares().values()):
+            raise ValueError("needs a weight above 0 for at least one tier")
+        return self
+
+    def shares(self) -> dict[Tier, float]:
+        """By tier."""
+        return {
+            Tier.INTERACTIVE_FAST: self.interactive_fast,
+            Tier.INTERACTIVE_NORMAL: self.interactive_normal,
+            Tier.BATCH: self.batch,
+        }
+
+
+class BurstPart(_Part):
+    """The burst test; the defaults are SageServe's."""
+
+    factor: Annotated[int, Field(ge=1, le=1000)] = 8
+    after_hours: Annotated[int, Field(ge=0)] = 25
+    every_minutes: Annotated[int, Field(ge=1)] = 60
+    minutes: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _fits(self) -> BurstPart:
+        if self.minutes > self.every_minutes:
+            raise ValueError("minutes may not exceed every_minutes")
+        return self
+
+    def test(self) -> BurstTest:
+        """The test as the workload knows it."""
+        return BurstTest(
+            factor=self.factor,
+            after=timedelta(hours=self.after_hours),
+            every=timedelta(minutes=self.every_minutes),
+            length=timedelta(minutes=self.minutes),
+        )
+
+
+class LengthsPart(_Part):
+    """Tokens per request of one model, as quantiles."""
+
+    prompt: Quantiles
+    output: Quantiles
+
+    def laws(self) -> LengthLaws:
+        """As laws to draw from."""
+        return LengthLaws(prompt=_law(self.prompt), output=_law(self.output))
+
+
+class _Drawn(_Part):
+    """What demands that are drawn have in common."""
+
+    busy_replicas: Annotated[float, Field(gt=0, le=1_000_000)]
+    mix: MixPart | None = None
+    burst: BurstPart | None = None
+    lengths: dict[str, LengthsPart] = {}
+
+    def laws(self) -> dict[ModelName, LengthLaws]:
+        """The lengths that the file names."""
+        return {ModelName(name): part.laws() for name, part in self.lengths.items()}
+
+
+class PublishedDemand(_Drawn):
+    """SageServe's published shapes."""
+
+    kind: Literal["published"]
+
+
+class PoolPart(_Part):
+    """A series file, every series of which is a tenant, and what its requests are multiplied by."""
+
+    path: str
+    factor: Positive = 1.0
+
+
+class SeriesDemand(_Drawn):
+    """Load series: whole tenants at home in regions, on their clocks, scaled, holes kept."""
+
+    kind: Literal["series"]
+    files: Annotated[list[PoolPart], Field(min_length=1)]
+
+
+class RequestsDemand(_Part):
+    """A request trace, replayed row by row."""
+
+    kind: Literal["requests"]
+    path: str
+    models: dict[str, str] = {}
+    mix: MixPart | None = None
+    skip_bad_rows: bool = False
+
+
+Demand = Annotated[PublishedDemand | SeriesDemand | RequestsDemand, Field(discriminator="kind")]
+
+
+class SpanPart(_Part):
+    """A stretch of time, counted from the begin."""
+
+    after_hours: Hours
+    hours: Annotated[float, Field(gt=0, le=24 * 366)]
+
+    def span(self, begins: datetime) -> Span:
+        """As instants, in whole seconds."""
+        start = begins + timedelta(seconds=round(self.after_hours * 3600))
+        return Span(start, start + timedelta(seconds=max(1, round(self.hours * 3600))))
+
+
+class HolePart(SpanPart):
+    """A hole in a region's telemetry."""
+
+    only_tokens: bool = False
+
+
+class ShortagePart(SpanPart):
+    """The cloud sells no more VMs of a type than `free_vms`."""
+
+    vm_type: str
+    free_vms: Annotated[int, Field(ge=0)] = 0
+
+
+class TroublesPart(_Part):
+    """What goes wrong in one region."""
+
+    outages: list[SpanPart] = []
+    telemetry_holes: list[HolePart] = []
+    shortages: list[ShortagePart] = []
+    api_outages: list[SpanPart] = []
+    throttles: list[SpanPart] = []
+    refusal_probability: Share = 0.0
+    start_failure_probability: Share = 0.0
+    failures_per_day: Annotated[float, Field(ge=0)] = 0.0
+
+    def troubles(self, begins: datetime) -> CloudTroubles:
+        """As the simulated cloud knows them."""
+        return CloudTroubles(
+            outages=_spans(self.outages, begins),
+            telemetry_holes=tuple(
+                TelemetryHole(span=part.span(begins), only_tokens=part.only_tokens)
+                for part in self.telemetry_holes
+            ),
+            shortages=tuple(
+                Shortage(
+                    vm_type=VmTypeName(part.vm_type),
+                    span=part.span(begins),
+                    free_vms=part.free_vms,
+                )
+                for part in self.shortages
+            ),
+            api_outages=_spans(self.api_outages, begins),
+            throttles=_spans(self.throttles, begins),
+            refusal_probability=self.refusal_probability,
+            start_failure_probability=self.start_failure_probability,
+            failures_per_day=self.failures_per_day,
+        )
+
+
+class RetriesPart(_Part):
+    """What callers do who are turned away."""
+
+    times: Annotated[int, Field(ge=0, le=100)] = 0
+    back_off_seconds: Annotated[float, Field(gt=0, le=86_400)] = 10.0
+
+
+class ScenarioSpec(_Part):
+    """The whole file. Paths count from the folder of the file."""
+
+    version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    description: str = ""
+    catalogue: str | None = None
+    fleet: Literal["us", "globe", "tenants"] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    begins: AwareDatetime | None = None
+    days: Annotated[int, Field(ge=1, le=366)] | None = None
+    history_days: Annotated[int, Field(ge=0, le=366)] | None = None
+    demand: Demand
+    troubles: dict[str, TroublesPart] = {}
+    retries: RetriesPart = RetriesPart()
+    usable_share: Fraction = 0.7
+    target: TargetSpec | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> ScenarioSpec:
+        if (self.catalogue is None) == (self.fleet is None):
+            raise ValueError("needs either `catalogue` (a file) or `fleet` (a built-in one)")
+        if not isinstance(self.demand, RequestsDemand) and (
+            self.begins is None or self.days is None
+        ):
+            raise ValueError(f"a demand of kind {self.demand.kind} needs `begins` and `days`")
+        if isinstance(self.demand, RequestsDemand) and self.begins is not None:
+            raise ValueError("`begins` is not needed: requests begin when they were recorded")
+        if self.begins is not None and (self.begins.second or self.begins.microsecond):
+            raise ValueError("`begins` must be a whole minute")
+        return self
+
+    @property
+    def past_days(self) -> int:
+        """Days of history: as told, else 14 where demand is drawn and none where it was recorded."""
+        if self.history_days is not None:
+            return self.history_days
+        return 0 if isinstance(self.demand, RequestsDemand) else HISTORY_DAYS
+
+
+def shares_of(mix: MixPart | None) -> dict[Tier, float]:
+    """The mix, or the published one."""
+    return dict(TIER_SHARES) if mix is None else mix.shares()
+
+
+def retry_rule(part: RetriesPart) -> RetryRule:
+    """As callers follow it."""
+    return RetryRule(
+        probability=1.0 if part.times else 0.0,
+        most=part.times,
+        back_off=timedelta(seconds=part.back_off_seconds),
+        growth=1.0,
+    )
+
+
+def _spans(parts: list[SpanPart], begins: datetime) -> tuple[Span, ...]:
+    return tuple(part.span(begins) for part in parts)
+
+
+def _law(quantiles: Quantiles) -> QuantileLaw:
+    points = sorted(quantiles.items())
+    return law_of_lengths([level for level, _ in points], [value for _, value in points])

@@ -1,0 +1,187 @@
+"""Scenarios in files: built, read back, recorded, of tenants; each the same under the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from heliostat.errors import (
+    DataMissing,
+    InvalidScenario,
+    InvalidTrace,
+    UnknownScenario,
+)
+from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
+from simulation.scenarios.building import build_trace
+from simulation.scenarios.figures import scenario_figures
+from simulation.scenarios.finding import find_scenario
+from simulation.scenarios.from_spec import scenario_in
+from tests.builders import catalogue_mapping
+from tests.simulation.requests.sources import everything, same
+from tests.simulation.scenarios.files import spec_file
+from tests.simulation.workload.samples import AZURE, requests_file, series_file, text_file
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_built_trace_is_the_scenario_that_it_was_built_from(tmp_path: Path) -> None:
+    troubles = {"east": {"outages": [{"after_hours": 3, "hours": 2}]}}
+    spec = spec_file(tmp_path, troubles=troubles, usable_share=0.5)
+    built = build_trace(spec, tmp_path / "little.parquet", seed=7)
+    assert built.history == tmp_path / "little.history.parquet"
+    from_spec, from_file = find_scenario(str(spec)), find_scenario(str(built.path))
+    assert from_file.span == from_spec.span
+    assert from_file.troubles == from_spec.troubles
+    assert from_file.first_fleet(7) == from_spec.first_fleet(7)
+    assert built.requests == len(everything(from_file.source(1)))
+    assert same(everything(from_spec.source(7)), everything(from_file.source(1)))
+    figures = [replace(scenario_figures(one, 7), said=()) for one in (from_spec, from_file)]
+    assert figures[0] == figures[1]
+
+
+def test_history_survives_being_built(tmp_path: Path) -> None:
+    spec = spec_file(tmp_path)
+    build_trace(spec, tmp_path / "o.parquet")
+    before = scenario_in(spec).source(1).history()
+    after = find_scenario(str(tmp_path / "o.parquet")).source(1).history()
+    assert before.span == after.span
+    for demand in before.demands:
+        assert np.array_equal(before.by_demand[demand].offered, after.by_demand[demand].offered)
+
+
+def test_the_same_spec_and_seed_build_the_same_bytes(tmp_path: Path) -> None:
+    spec = spec_file(tmp_path)
+    paths = [tmp_path / name for name in ("a.parquet", "b.parquet", "c.parquet")]
+    for path, seed in zip(paths, (3, 3, 4), strict=True):
+        build_trace(spec, path, seed=seed)
+    first, again, other = (pl.read_parquet(path) for path in paths)
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_a_build_tells_how_far_it_is(tmp_path: Path) -> None:
+    spans: list[Span] = []
+    told: list[tuple[int, float]] = []
+    built = build_trace(
+        spec_file(tmp_path),
+        tmp_path / "o.parquet",
+        on_begun=spans.append,
+        on_written=lambda requests, seconds: told.append((requests, seconds)),
+    )
+    assert spans == [Span(built.begins, built.ends)]
+    assert told[-1] == (built.requests, spans[0].length.total_seconds())
+
+
+def test_a_built_trace_without_its_history_says_where_it_should_lie(tmp_path: Path) -> None:
+    build_trace(spec_file(tmp_path), tmp_path / "o.parquet")
+    (tmp_path / "o.history.parquet").unlink()
+    with pytest.raises(DataMissing, match=r"o.history.parquet, which is not there; put it beside"):
+        find_scenario(str(tmp_path / "o.parquet"))
+
+
+def test_some_other_trace_needs_a_fleet(tmp_path: Path) -> None:
+    path = requests_file(tmp_path, [0.0, 1.0])
+    with pytest.raises(InvalidScenario, match=r"is a trace without a fleet; name it in a scenario"):
+        find_scenario(str(path))
+
+
+@pytest.mark.parametrize("name", ["week-end", "trace.csv"])
+def test_what_is_neither_built_in_nor_a_file_of_ours_is_unknown(tmp_path: Path, name: str) -> None:
+    text_file(tmp_path, "trace.csv", AZURE)
+    with pytest.raises(UnknownScenario, match=r"built in are week, .*scenario file"):
+        find_scenario(str(tmp_path / name))
+
+
+def test_recorded_requests_are_lived_as_they_were(tmp_path: Path) -> None:
+    """Two days: one is history, the other lived."""
+    path = requests_file(tmp_path, [float(second) for second in range(0, 2 * 86_400, 60)])
+    spec = spec_file(
+        tmp_path,
+        {
+            "version": 1,
+            "name": "recorded",
+            "catalogue": "fleet.yaml",
+            "history_days": 1,
+            "demand": {"kind": "requests", "path": path.name, "models": {"m": "beta"}},
+        },
+    )
+    scenario = scenario_in(spec)
+    source = scenario.source(1)
+    assert scenario.span.length == timedelta(days=1)
+    assert len(everything(source)) == 1440
+    assert sum(c.offered.sum() for c in source.history().by_demand.values()) == 1440
+    assert {source.demands[place].model for place in everything(source).demand} == {"beta"}
+    assert any("as they were recorded" in sentence for sentence in scenario.said)
+
+
+def test_a_trace_that_is_too_short_is_told(tmp_path: Path) -> None:
+    path = requests_file(tmp_path, [0.0, 60.0])
+    demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
+    mapping = {"version": 1, "name": "r", "catalogue": "fleet.yaml", "days": 2, "demand": demand}
+    with pytest.raises(InvalidScenario, match=r"too short for 0 days of history and 2"):
+        scenario_in(spec_file(tmp_path, mapping))
+
+
+def test_tenants_of_a_series_file_keep_holes_and_weekdays(tmp_path: Path) -> None:
+    hours = [100.0 + 50 * (hour % 24 >= 8) for hour in range(24 * 10)]
+    hours[24 * 5 + 6] = float("nan")
+    values = {f"tenant-{i}": [h * (i + 1) for h in hours] for i in range(4)}
+    series_file(tmp_path, values, step=HOUR)
+    demand = {"kind": "series", "busy_replicas": 1, "files": [{"path": "series.parquet"}]}
+    scenario = scenario_in(
+        spec_file(tmp_path, demand=demand, begins="2025-04-05T00:00Z", days=2, history_days=3)
+    )
+    assert any("holds the wanted dates" in sentence for sentence in scenario.said)
+    source = scenario.source(1)
+    hidden = [
+        at
+        for at in source.span.steps(timedelta(minutes=1))
+        if not source.known(RegionName("east"), at)
+    ]
+    assert len(hidden) == 60
+    found = source.between(hidden[0], hidden[0] + HOUR)
+    assert "east" not in {source.demands[place].origin for place in found.demand}
+
+
+def test_a_region_without_a_quota_is_told(tmp_path: Path) -> None:
+    path = spec_file(tmp_path)
+    fleet = catalogue_mapping()
+    fleet["regions"][1]["vm_types"] = {"small": {"quota": 0, "on_demand": 1.0}}
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet), "utf-8")
+    with pytest.raises(InvalidScenario, match="little: west has no quota for any VM type"):
+        scenario_in(path)
+
+
+def test_a_demand_that_nobody_may_serve_is_told(tmp_path: Path) -> None:
+    path = spec_file(tmp_path)
+    fleet = catalogue_mapping()
+    for model in fleet["models"]:
+        model["tiers"]["batch"] = {**model["tiers"]["batch"], "residency": ["moon"]}
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet), "utf-8")
+    with pytest.raises(InvalidScenario, match="east/alpha/batch can be served nowhere"):
+        scenario_in(path)
+
+
+def test_broken_notes_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "o.parquet"
+    rows = pl.DataFrame({"arrival_s": [0.0], "input_tokens": [1], "output_tokens": [1]})
+    rows.write_parquet(path, metadata={"scenario": '{"version": 1}'})
+    with pytest.raises(InvalidScenario, match=r"o.parquet: scenario.name"):
+        find_scenario(str(path))
+
+
+def test_a_history_of_another_fleet_is_refused(tmp_path: Path) -> None:
+    build_trace(spec_file(tmp_path), tmp_path / "o.parquet")
+    history = pl.read_parquet(tmp_path / "o.history.parquet")
+    history.filter(pl.col("series_id") != "east/alpha/batch").write_parquet(
+        tmp_path / "o.history.parquet"
+    )
+    with pytest.raises(InvalidTrace, match="does not hold the 12 demands"):
+        find_scenario(str(tmp_path / "o.parquet"))

@@ -14,7 +14,7 @@ import numpy as np
 
 from planning.highs import Answer, Solver
 from planning.milp.build import Programme
-from planning.milp.instance import Floats, Instance, Ints
+from planning.milp.instance import Bools, Floats, Instance, Ints
 
 WHOLE = 1e-6
 """How near to a whole number a count must be to be one."""
@@ -68,7 +68,7 @@ class Dive:
             self.rounds += 1
         return Answer(values=None, objective=np.inf, bound=np.inf, time_limited=answer.time_limited)
 
-    def _round(self, before: Answer, some: Ints, floor: Floats, up: np.ndarray) -> Answer:
+    def _round(self, before: Answer, some: Ints, floor: Floats, up: Bools) -> Answer:
         saved = self._low[some].copy(), self._high[some].copy()
         raised = self._raise(some, floor, up)
         self._high[some[~raised]] = np.maximum(floor, self._low[some])[~raised]
@@ -83,7 +83,7 @@ class Dive:
             return self._only_down(some, floor, saved) if second.values is None else second
         return answer
 
-    def _raise(self, some: Ints, floor: Floats, wanted: np.ndarray) -> np.ndarray:
+    def _raise(self, some: Ints, floor: Floats, wanted: Bools) -> Bools:
         """Raise lower bounds above the floor where the quota leaves room; says which were raised."""
         used = np.bincount(self._group, weights=self._low, minlength=len(self._quota))
         raised = np.zeros(len(some), dtype=np.bool_)

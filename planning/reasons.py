@@ -9,7 +9,7 @@ import numpy as np
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import Tier
 from heliostat.model.plan import Reason, Shortage
-from planning.milp.instance import Cover, Instance
+from planning.milp.instance import Cover, Instance, Ints
 from planning.overrides import ENDED, RULED
 from planning.situation import Situation
 from planning.solve import Solution
@@ -47,6 +47,11 @@ class Told:
         return ruling.author if ruling is not None else ""
 
     def _binding(self, number: int, replicas: int) -> tuple[str, str]:
+        """What decided, and why in words."""
+        return self._bound_beforehand(number, replicas) or self._solved(number)
+
+    def _bound_beforehand(self, number: int, replicas: int) -> tuple[str, str] | None:
+        """What decided before anything was solved: a loss, a person, a lack of data."""
         spec = self.situation.pools[number]
         key, stand = spec.key, self.situation.standing[spec.key]
         if key.region == self.situation.problem.lost_region:
@@ -62,6 +67,12 @@ class Told:
         back = self.situation.handed_back.get(key)
         if back is not None and replicas == back.replicas:
             return ENDED, f"{back.said}, because its demand has no usable forecast"
+        return None
+
+    def _solved(self, number: int) -> tuple[str, str]:
+        """Which row of the programme holds the count where it is."""
+        spec = self.situation.pools[number]
+        key = spec.key
         step = self._deciding_step(number)
         load = self._load(number, step)
         planned = int(self.solution.replicas[number, step])
@@ -156,7 +167,7 @@ def _in_the_way(
     situation: Situation,
     instance: Instance,
     solution: Solution,
-    pools: np.ndarray,
+    pools: Ints,
     step: int,
     tier: Tier,
 ) -> str:

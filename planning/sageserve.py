@@ -1,9 +1,9 @@
 """SageServe's integer programme as a policy: the same builder with T = 1, own-share and all-regions rows.
 
-POMACS 9(3) 61, §4 of our notes on the planner: every region holds at least ε of its own peak, all regions
-together the peak of the sum, at the least α·δ + σ·max(0, δ), decided once for the hour ahead with new
-capacity taken as there at once and replicas at full throughput. It plans no flows: routing decides
-by utilisation. Quotas, limits and overrides hold as for everybody.
+POMACS 9(3) 61: every region holds at least ε of its own peak, all regions together the peak of the sum,
+at the least α·δ + σ·max(0, δ) (δ = change of a count, α = price of a VM, σ = price of its start), decided
+once for the hour ahead with new capacity taken as there at once and replicas at full throughput. It
+plans no flows: routing decides by utilisation. Quotas, limits and overrides hold as for everybody.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from planning.covering import everywhere_cover, own_share_cover
 from planning.fallback import keep_or_floor
 from planning.grid import horizon
 from planning.limits import bounds, prices, quota_groups
-from planning.milp.instance import Instance
+from planning.milp.instance import Cover, Instance, Moves
 from planning.moving import full_moves
 from planning.settings import PlannerSettings
 from planning.situation import Situation, look
@@ -79,25 +79,11 @@ class SageServePlanner:
         return plan_of(POLICY, situation, instance, solution)
 
     def _instance(self, situation: Situation) -> Instance:
-        catalogue = situation.catalogue
-        own = [
-            own_share_cover(situation, region.name, model.name, self._settings.own_share)
-            for model in catalogue.models
-            for region in catalogue.regions
-            if region.name != situation.problem.lost_region
-        ]
-        everywhere = [everywhere_cover(situation, model.name) for model in catalogue.models]
         lower, upper = bounds(situation)
         group, quota, _ = quota_groups(situation)
-        price = prices(situation)
-        moves = full_moves(situation)
         pools = len(situation.pools)
-        start = [
-            situation.lead_time(spec.key, StartKind.COLD) / timedelta(hours=1)
-            for spec in situation.pools
-        ]
         return Instance(
-            price=price,
+            price=prices(situation),
             step_hours=situation.grid.hours,
             demand=np.zeros((0, 1)),
             arc_demand=np.zeros(0, dtype=np.int64),
@@ -111,14 +97,40 @@ class SageServePlanner:
             quota=quota,
             usable=np.ones((pools, 2)),
             typical=np.ones((pools, 1)),
-            covers=tuple(cover for cover in (*own, *everywhere) if cover is not None),
-            moves=replace(
-                moves,
-                start_arrival=np.zeros((pools, 1), dtype=np.int64),
-                start_cost=price * np.array(start),
-                redeploys=np.zeros((0, 2), dtype=np.int64),
-                redeploy_arrival=np.zeros((0, 1), dtype=np.int64),
-                redeploy_cost=np.zeros(0),
-            ),
-            budget=catalogue.guardrails.budget_dollars_per_hour,
+            covers=_covers(situation, self._settings.own_share),
+            moves=_moves_at_once(situation),
+            budget=situation.catalogue.guardrails.budget_dollars_per_hour,
         )
+
+
+def _covers(situation: Situation, share: float) -> tuple[Cover, ...]:
+    """Every region's own share of its peak, and the peak of the sum over all regions."""
+    catalogue = situation.catalogue
+    own = (
+        own_share_cover(situation, region.name, model.name, share)
+        for model in catalogue.models
+        for region in catalogue.regions
+        if region.name != situation.problem.lost_region
+    )
+    whole = (everywhere_cover(situation, model.name) for model in catalogue.models)
+    return tuple(cover for cover in (*own, *whole) if cover is not None)
+
+
+def _moves_at_once(situation: Situation) -> Moves:
+    """Starts serve in the step in which they are ordered and cost σ, what is billed until they are ready.
+
+    Nothing is redeployed.
+    """
+    moves = full_moves(situation)
+    hours = [
+        situation.lead_time(spec.key, StartKind.COLD) / timedelta(hours=1)
+        for spec in situation.pools
+    ]
+    return replace(
+        moves,
+        start_arrival=np.zeros_like(moves.start_arrival),
+        start_cost=prices(situation) * np.array(hours),
+        redeploys=np.zeros((0, 2), dtype=np.int64),
+        redeploy_arrival=np.zeros((0, 1), dtype=np.int64),
+        redeploy_cost=np.zeros(0),
+    )

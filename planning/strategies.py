@@ -1,7 +1,7 @@
 """When a plan's targets take effect: at once, gated by utilisation, or past the plan on a forecast gap.
 
-The three ways of SageServe (POMACS 9(3) 61, §5 of its scaling): LT-I, LT-U and LT-UA. Orders of
-people take effect, and end, at once in all of them.
+The three ways of SageServe (POMACS 9(3) 61): LT-I, LT-U and LT-UA. Orders of people take effect, and
+end, at once in all of them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ with D = d0 + d1·b + d2·b·context/1000, b* = (ITL SLO − d0) ÷ (d1 + d2·co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec, TierSpec
@@ -65,6 +65,7 @@ def _throughput(
     input_tokens: float,
     output_tokens: float,
 ) -> Throughput:
+    """`throughput` of values that can be remembered."""
     prefill = law.prefill_seconds(input_tokens)
     unloaded = reference.prefill_seconds(input_tokens) if reference else 0.0
     ttft = spec.slo.ttft_seconds(unloaded)
@@ -78,35 +79,31 @@ def _throughput(
         (spec.slo.itl_seconds - law.decode_base) / per_sequence,
         float(law.batch_fitting(input_tokens + output_tokens)),
     )
-    excluded = ""
-    if prefill > ttft:
-        excluded = f"an idle replica needs {prefill:.2f} s to the first token, {ttft:.2f} s allowed"
-    elif batch < 1:
-        alone = law.decode_base + per_sequence
-        excluded = (
-            f"one sequence alone needs {alone * 1000:.0f} ms per token, "
-            f"{spec.slo.itl_seconds * 1000:.0f} ms allowed"
-        )
-    if excluded:
-        return Throughput(
-            model=model,
-            vm_type=vm_type,
-            tier=spec.tier,
-            requests_per_second=0.0,
-            excluded=f"{model} on {vm_type} cannot serve {spec.tier}: {excluded}",
-        )
+    nothing = Throughput(model=model, vm_type=vm_type, tier=spec.tier, requests_per_second=0.0)
+    why = _excluded(prefill, ttft, batch, law.decode_base + per_sequence, spec.slo.itl_seconds)
+    if why:
+        said = f"{model} on {vm_type} cannot serve {spec.tier}: {why}"
+        return replace(nothing, excluded=said)
     token_gap = law.decode_base + per_sequence * batch
     rate = batch / (output_tokens * token_gap)
-    return Throughput(
-        model=model,
-        vm_type=vm_type,
-        tier=spec.tier,
+    return replace(
+        nothing,
         requests_per_second=rate,
         batch=batch,
         prefill_share=min(1.0, rate * prefill),
         slack_over_service=(ttft - prefill) / (output_tokens * token_gap),
         attainment=spec.slo.attainment,
     )
+
+
+def _excluded(prefill: float, ttft: float, batch: float, token_gap_alone: float, itl: float) -> str:
+    """Why the SLO is out of reach, all in seconds; "" when it is not."""
+    if prefill > ttft:
+        return f"an idle replica needs {prefill:.2f} s to the first token, {ttft:.2f} s allowed"
+    if batch < 1:
+        alone, allowed = token_gap_alone * 1000, itl * 1000
+        return f"one sequence alone needs {alone:.0f} ms per token, {allowed:.0f} ms allowed"
+    return ""
 
 
 def throughputs(

@@ -32,7 +32,7 @@ Shortage, uncovered needs, floors and the budget are priced far above any replic
 upper bounds can make the programme infeasible. A missing arc is a residency rule, a latency budget or
 a VM type that cannot meet the tier's SLO.
 
-Heliostat's plan uses all of it. SageServe's integer programme (POMACS 9(3) 61, §4 of its planner) is
-the same programme with T = 1, orders that arrive at once, no flows, ρ = 1 and two kinds of cover
-rows: ε · (own peak) in every region, and the peak of the sum over all regions.
+Heliostat's plan uses all of it. SageServe's integer programme (POMACS 9(3) 61) is the same programme
+with T = 1, orders that arrive at once, no flows, ρ = 1 and two kinds of cover rows: ε · (own peak) in
+every region, and the peak of the sum over all regions.
 """

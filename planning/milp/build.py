@@ -128,8 +128,7 @@ def _whole(columns: Columns) -> Bools:
 
 
 def _constant(instance: Instance) -> float:
-    moves = instance.moves
-    if moves is None:
+    if instance.moves is None:
         return 0.0
-    coming = moves.arriving[:, ::-1].cumsum(axis=1)[:, ::-1] - moves.arriving
-    return float((coming * instance.price[:, None] * instance.step_hours).sum())
+    billed = instance.moves.under_way * instance.price[:, None] * instance.step_hours
+    return float(billed.sum())

@@ -51,6 +51,12 @@ class Moves:
     redeploy_cost: Floats
     fixed_now: Bools
 
+    @property
+    def under_way(self) -> Ints:
+        """Replicas ordered before that do not serve yet in a step, shape (P, T)."""
+        left: Ints = self.arriving[:, ::-1].cumsum(axis=1)[:, ::-1] - self.arriving
+        return left
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Instance:

@@ -149,7 +149,6 @@ def _put_under_way(
 
 def _put_ordered_before(rows: Rows, numbers: Ints, moves: Moves, weight: Floats) -> None:
     """Replicas ordered earlier count until they arrive: they lower their rows' upper bounds."""
-    coming = moves.arriving[:, ::-1].cumsum(axis=1)[:, ::-1] - moves.arriving
     first = int(numbers.min())
     bounds = rows.upper[-1]
-    np.subtract.at(bounds, (numbers - first).ravel(), (coming * weight[:, None]).ravel())
+    np.subtract.at(bounds, (numbers - first).ravel(), (moves.under_way * weight[:, None]).ravel())

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import DemandKey, RegionName, Tier
-from heliostat.model.routing import RouteEntry, RoutingTable
+from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import RoutingProblem
 from planning.routing.entries import Split
 from planning.routing.fill import Capacity, Want, fill
 from planning.routing.modes import Decision, tables
 from planning.routing.router import demand_rates
 from planning.routing.view import ModelView, views
-
-_STRICTEST_FIRST = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ class ThresholdRouter:
             splits |= self._split(view, rates)
         measured = {rate.demand for rate in problem.demand if rate.measured}
 
-        def decide(demand: DemandKey, last: RouteEntry | None) -> Decision:
+        def decide(demand: DemandKey, kept: Split | None) -> Decision:
             return splits[demand], f"regions are filled to {self.threshold:.0%}, nearest first"
 
         return tables(problem, models, decide, lambda demand: demand not in measured)
@@ -52,7 +50,7 @@ class ThresholdRouter:
         capacity = Capacity(usable=room, full=dict(room))
         origins = sorted({origin for origin, _ in view.reach})
         splits: dict[DemandKey, Split] = {}
-        for tier in (t for t in _STRICTEST_FIRST if view.model.tier(t) is not None):
+        for tier in view.tiers:
             wants = [_want(view, origin, tier, rates) for origin in origins]
             wants = [want for want in wants if want.serving]
             placed = fill(wants, capacity)
@@ -66,16 +64,12 @@ def _want(
     view: ModelView, origin: RegionName, tier: Tier, rates: Mapping[DemandKey, float]
 ) -> Want:
     serving = view.serving(origin, tier)
-    speeds = {region: view.regions[region].throughput for region in serving}
     return Want(
         origin=origin,
         requests_per_second=rates[DemandKey(origin=origin, model=view.model.name, tier=tier)],
         wanted={},
         serving=serving,
-        throughput={
-            region: speed[tier] or min((rate for rate in speed.values() if rate > 0), default=1.0)
-            for region, speed in speeds.items()
-        },
+        throughput={region: view.regions[region].served(tier) for region in serving},
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliostat.model.names import DemandKey, RegionName
-from heliostat.model.routing import RouteEntry, RoutingTable
+from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import RoutingProblem
+from planning.routing.entries import Split
 from planning.routing.modes import Decision, tables, unsteered
 from planning.routing.view import views
 
@@ -17,7 +18,7 @@ class NearestRouter:
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         models = views(problem)
 
-        def decide(demand: DemandKey, last: RouteEntry | None) -> Decision:
+        def decide(demand: DemandKey, kept: Split | None) -> Decision:
             serving = models[demand.model].serving(demand.origin, demand.tier)
             return unsteered(demand.origin, serving), "nearest"
 
@@ -39,7 +40,7 @@ class SeventyPercentRouter:
             utilisation = models[demand.model].regions[region].utilisation
             return 1.0 if utilisation is None else utilisation
 
-        def decide(demand: DemandKey, last: RouteEntry | None) -> Decision:
+        def decide(demand: DemandKey, kept: Split | None) -> Decision:
             serving = models[demand.model].serving(demand.origin, demand.tier)
             for region in serving:
                 if busy(demand, region) < self.threshold:

@@ -25,12 +25,15 @@ from planning.routing.view import ModelView
 
 Decision = tuple[Split, str]
 """Where requests should go, and why."""
+Decide = Callable[[DemandKey, Split | None], Decision]
+"""Decides about one demand; what it gets beside it is the last split as far as its regions can serve
+now, None where there is no such."""
 
 
 def tables(
     problem: RoutingProblem,
     models: Mapping[ModelName, ModelView],
-    decide: Callable[[DemandKey, RouteEntry | None], Decision],
+    decide: Decide,
     is_old: Callable[[DemandKey], bool],
 ) -> tuple[RoutingTable, ...]:
     """Every origin's table. `decide` is asked where an origin is steered and someone can serve."""
@@ -56,7 +59,7 @@ def _settle(
     demand: DemandKey,
     mode: Mode,
     last: RouteEntry | None,
-    decide: Callable[[DemandKey, RouteEntry | None], Decision],
+    decide: Decide,
     is_old: Callable[[DemandKey], bool],
 ) -> tuple[Split | None, str]:
     serving = view.serving(demand.origin, demand.tier)
@@ -69,7 +72,7 @@ def _settle(
         return unsteered(demand.origin, serving), f"{mode}: not steered"
     if kept is not None and is_old(demand):
         return kept, "old input: the last entry stands"
-    return decide(demand, last)
+    return decide(demand, kept)
 
 
 def unsteered(origin: RegionName, serving: tuple[RegionName, ...]) -> Split:

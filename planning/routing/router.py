@@ -18,15 +18,13 @@ from planning.routing.entries import (
     SHED,
     Split,
     damped,
-    only_serving,
     previous_entries,
     split_of,
 )
 from planning.routing.fill import Capacity, Placement, Want, fill
 from planning.routing.modes import Decision, tables
-from planning.routing.view import ModelView, planned_shares, views
+from planning.routing.view import ModelView, planned_rates, views
 
-_PATIENCE = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
 _A_WHISPER = 1e-6
 """Requests per second assumed where nothing is known: enough to have shares, too little to fill."""
 _SLOWEST = 0.5
@@ -45,26 +43,23 @@ class WaterFillingRouter:
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         models = views(problem)
         rates = demand_rates(problem)
-        flows = planned_shares(problem)
+        flows = planned_rates(problem)
         before = previous_entries(problem)
         splits: dict[DemandKey, Split] = {}
         for view in models.values():
             splits |= _split(view, rates, flows, before)
         measured = {rate.demand for rate in problem.demand if rate.measured}
 
-        def decide(demand: DemandKey, last: RouteEntry | None) -> Decision:
+        def decide(demand: DemandKey, kept: Split | None) -> Decision:
             wanted = splits[demand]
-            serving = models[demand.model].serving(demand.origin, demand.tier)
-            kept = only_serving(split_of(last), serving) if last is not None else None
             why = "plan corrected by ready capacity" if demand in flows else "nearest with room"
             if SHED in wanted:
                 why = "capacity is short: part is shed"
-            if kept is None:
-                return wanted, why
-            return (
-                damped(kept, wanted, largest_move=self.largest_move, hysteresis=self.hysteresis),
-                why,
-            )
+            if kept is not None:
+                wanted = damped(
+                    kept, wanted, largest_move=self.largest_move, hysteresis=self.hysteresis
+                )
+            return wanted, why
 
         def is_old(demand: DemandKey) -> bool:
             view = models[demand.model]
@@ -76,7 +71,7 @@ class WaterFillingRouter:
 
 def demand_rates(problem: RoutingProblem) -> dict[DemandKey, float]:
     """Requests per second by demand: as measured, else as the plan expected, else a whisper."""
-    planned = {key: sum(row.values()) for key, row in planned_shares(problem).items()}
+    planned = {key: sum(row.values()) for key, row in planned_rates(problem).items()}
     measured = {rate.demand: rate.requests_per_second for rate in problem.demand if rate.measured}
     return {
         key: max(_A_WHISPER, measured.get(key, planned.get(key, 0.0)))
@@ -94,7 +89,7 @@ def _split(
     capacity = _capacity(view, rates, before)
     splits: dict[DemandKey, Split] = {}
     origins = sorted({origin for origin, _ in view.reach})
-    for tier in (t for t in _PATIENCE if view.model.tier(t) is not None):
+    for tier in view.tiers:
         wants = [_want(view, origin, tier, rates, flows) for origin in origins]
         placed = fill([want for want in wants if want.serving], capacity)
         for want in wants:
@@ -121,14 +116,8 @@ def _want(
         requests_per_second=rates[key],
         wanted=wanted or dict.fromkeys(serving[:1], 1.0),
         serving=serving,
-        throughput={r: _throughput(view, r, tier) for r in serving},
+        throughput={r: view.regions[r].served(tier) for r in serving},
     )
-
-
-def _throughput(view: ModelView, region: RegionName, tier: Tier) -> float:
-    """Of the tier; where no replica can meet its SLO, of the model's slowest tier that it can serve."""
-    rates = view.regions[region].throughput
-    return rates[tier] or min((rate for rate in rates.values() if rate > 0), default=1.0)
 
 
 def _capacity(
@@ -144,7 +133,7 @@ def _capacity(
             continue
         for name, share in split_of(entry).items():
             if name != SHED and view.regions[name].ready:
-                explained[name] += rates[key] * share / _throughput(view, name, tier)
+                explained[name] += rates[key] * share / view.regions[name].served(tier)
     usable, full = {}, {}
     for name, region in view.regions.items():
         speed = 1.0

@@ -12,6 +12,7 @@ from planning.throughput import Throughput, throughputs
 from planning.usable import tier_loads, usable_shares
 
 _OLD = (Signal.STALE, Signal.MISSING)
+_STRICTEST_FIRST = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,12 @@ class RegionView:
     old: bool
     """True when the pools' reports are stale or missing."""
 
+    def served(self, tier: Tier) -> float:
+        """Requests per second of one replica; where none can meet the tier's SLO, those of the slowest
+        tier that it can serve."""
+        rates = self.throughput
+        return rates[tier] or min((rate for rate in rates.values() if rate > 0), default=1.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
@@ -39,6 +46,11 @@ class ModelView:
     model: ModelSpec
     regions: dict[RegionName, RegionView]
     reach: dict[tuple[RegionName, Tier], tuple[RegionName, ...]]
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The tiers that the model offers, the strictest first."""
+        return tuple(tier for tier in _STRICTEST_FIRST if self.model.tier(tier) is not None)
 
     def serving(self, origin: RegionName, tier: Tier) -> tuple[RegionName, ...]:
         """Regions that may and can serve an origin's tier now, nearest first.
@@ -144,7 +156,7 @@ def _utilisation(states: list[PoolState]) -> float | None:
     return sum(count * busy for count, busy in fresh) / ready if ready else None
 
 
-def planned_shares(problem: RoutingProblem) -> dict[DemandKey, dict[RegionName, float]]:
+def planned_rates(problem: RoutingProblem) -> dict[DemandKey, dict[RegionName, float]]:
     """The plan's flows per demand and serving region, in requests per second."""
     flows: dict[DemandKey, dict[RegionName, float]] = {}
     for flow in problem.plan.flows if problem.plan is not None else ():

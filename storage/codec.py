@@ -61,6 +61,7 @@ def _remembered(kind: Any, text: str) -> Any:
 
 
 def _codec_of(kind: Any) -> _Codec:
+    """The codec; takes anything, since mypy doubts that classes are hashable, as `cache` needs."""
     return _codec(kind)
 
 

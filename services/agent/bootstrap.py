@@ -21,8 +21,9 @@ from services.agent.agent import Agent
 from services.agent.board import RouteBoard
 from services.agent.door import Door
 from services.agent.drivers.simulated import simulated_driver
-from services.agent.drivers.vm.driver import DriverLimits, VmDriver
+from services.agent.drivers.vm.driver import VmDriver
 from services.agent.drivers.vm.report import Gauge
+from services.agent.drivers.vm.steps import DriverLimits
 from services.agent.drivers.vm.survey import Patience
 from services.agent.engines import HttpProber
 from services.agent.engines import ProbeSettings as Probing

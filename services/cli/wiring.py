@@ -105,8 +105,7 @@ class HeliostatGroup(TyperGroup):
             raise _ended("interrupted", exits.INTERRUPTED) from error
         except (typer.Exit, typer.Abort):
             raise
-        # Whatever else comes is a fault of ours, and nobody above could say so in a sentence.
-        except Exception as error:
+        except Exception as error:  # a fault of ours: nobody above could say so in a sentence
             if type(error).__module__.startswith("typer."):
                 raise  # wrong use: typer shows it with the usage line
             name = type(error).__name__

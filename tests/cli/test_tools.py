@@ -150,7 +150,7 @@ def test_series_that_we_wrote_keep_their_key() -> None:
 
 
 def _fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}  # type: ignore[attr-defined]
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}  # type: ignore[attr-defined]  # any dataclass
 
 
 # --- plan solve -----------------------------------------------------------------------------

@@ -46,7 +46,7 @@ from tests.contracts.worlds import World
 
 def commit(world: World, **parts: object) -> Committed:
     epoch = world.lead()
-    return world.stores.decisions.commit(Decision(**parts), epoch=epoch)  # type: ignore[arg-type]
+    return world.stores.decisions.commit(Decision(**parts), epoch=epoch)  # type: ignore[arg-type]  # any part of one
 
 
 def test_nothing_is_there_at_first(world: World) -> None:
@@ -264,7 +264,7 @@ def test_an_expired_override_cannot_be_cancelled(world: World) -> None:
 
 def test_modes_keep_the_last_setting_of_each_region(world: World) -> None:
     def setting(region: str, mode: Mode) -> ModeSetting:
-        return ModeSetting(region=region, mode=mode, author="ada", reason="go", at=T0)  # type: ignore[arg-type]
+        return ModeSetting(region=region, mode=mode, author="ada", reason="go", at=T0)  # type: ignore[arg-type]  # plain strings as names
 
     commit(world, mode=setting(EVERYWHERE, Mode.ACTIVE))
     commit(world, mode=setting(EU, Mode.ADVISORY))

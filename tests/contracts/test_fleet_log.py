@@ -32,7 +32,7 @@ def observation(
             PoolObservation(pool=pool(region, QWEN), draining=1),
         ),
         replicas=(ReplicaEndpoint(replica_id="r-1", pool=key, address="10.0.0.1:8000"),),
-        **fields,  # type: ignore[arg-type]
+        **fields,  # type: ignore[arg-type]  # any field may change
     )
 
 

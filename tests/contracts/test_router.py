@@ -76,7 +76,7 @@ def test_tables_are_whole_consistent_and_send_nothing_to_the_unready(
     name: str,
     first: Fleet,
     second: Fleet,
-    demand: dict,  # type: ignore[type-arg]
+    demand: dict,  # type: ignore[type-arg]  # of what the router takes
     mode: Mode,
     measured: bool,
     with_plan: bool,

@@ -134,7 +134,7 @@ class House:
 
     def set_mode(self, mode: Mode, region: str = EVERYWHERE) -> None:
         setting = ModeSetting(
-            region=region,  # type: ignore[arg-type]
+            region=region,  # type: ignore[arg-type]  # a plain string as a name
             mode=mode,
             author="ada",
             reason="test",

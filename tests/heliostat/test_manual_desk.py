@@ -34,7 +34,7 @@ def manual(target: int = 4, **changes: object) -> ManualOrder:
         request_id="r-1",
         expires_at=NOON + HOUR,
     )
-    return replace(order, **changes)  # type: ignore[arg-type]
+    return replace(order, **changes)  # type: ignore[arg-type]  # any field may change
 
 
 def test_in_active_mode_an_order_is_a_command_and_an_override() -> None:

@@ -58,7 +58,7 @@ def test_an_index_beyond_the_dictionary_is_refused() -> None:
 @pytest.mark.parametrize("change", [{"source_id": ""}, {"incarnation": 0}, {"sequence": 0}])
 def test_a_batch_without_a_proper_source_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
-        replace(a_batch([a_window()]), **change)  # type: ignore[arg-type]
+        replace(a_batch([a_window()]), **change)  # type: ignore[arg-type]  # any field may change
 
 
 def test_a_bucket_is_made_of_whole_windows() -> None:

@@ -83,7 +83,7 @@ async def agent(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Agent]:
 
 def a_table(version: str, weight_to: str = "west") -> RoutingTable:
     share = RouteShare(
-        serving=weight_to,  # type: ignore[arg-type]
+        serving=weight_to,  # type: ignore[arg-type]  # a plain string on purpose
         weight_ppm=MILLION,
         ingress_endpoint="127.0.0.1:18002",
     )

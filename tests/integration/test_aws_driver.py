@@ -10,7 +10,7 @@ from heliostat.errors import CapacityUnavailable, DriverUnavailable, Throttled, 
 from heliostat.model.command import Command
 from heliostat.model.names import RegionName
 from heliostat.ports.cloud import CloudDriver
-from services.agent.drivers.vm.driver import DriverLimits
+from services.agent.drivers.vm.steps import DriverLimits
 from tests.builders import MINUTE, NOON, a_pool
 from tests.contracts import test_cloud_driver_contract as contract
 from tests.support.agents import a_command, a_redeploy, beta_pool

@@ -31,7 +31,7 @@ def example() -> ModuleType:
 
 
 async def test_the_example_follows_routes_and_reports_usage(
-    plane: ControlPlane,  # noqa: F811
+    plane: ControlPlane,  # noqa: F811  # pytest's way to ask for a fixture
     agent,  # type: ignore[no-untyped-def]  # noqa: F811
     example: ModuleType,
     tmp_path: Path,
@@ -64,7 +64,7 @@ async def test_the_example_follows_routes_and_reports_usage(
     assert kept.pick("alpha", BATCH, "session", headers) == ("east", headers)
 
 
-def _watch_until(watcher, version: str, channel: grpc.Channel) -> None:  # type: ignore[no-untyped-def]
+def _watch_until(watcher, version: str, channel: grpc.Channel) -> None:  # type: ignore[no-untyped-def]  # a class of the example, loaded from its file
     """Hang up as soon as the table came."""
     done = threading.Thread(target=_follow, args=(watcher,))
     done.start()
@@ -74,6 +74,6 @@ def _watch_until(watcher, version: str, channel: grpc.Channel) -> None:  # type:
     done.join()
 
 
-def _follow(watcher) -> None:  # type: ignore[no-untyped-def]
+def _follow(watcher) -> None:  # type: ignore[no-untyped-def]  # the same
     with contextlib.suppress(grpc.RpcError, ValueError):
         watcher.watch()

@@ -39,7 +39,7 @@ class Watched:
 @asynccontextmanager
 async def an_intake(history: Watched) -> AsyncIterator[UsageIntake]:
     threads = StoreThreads(readers=1)
-    intake = UsageIntake(history, threads)  # type: ignore[arg-type]
+    intake = UsageIntake(history, threads)  # type: ignore[arg-type]  # a scripted history
     yield intake
     history.go.set()
     await intake.close()

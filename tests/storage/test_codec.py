@@ -111,7 +111,7 @@ def test_a_union_says_which_class_it_is() -> None:
 
 def test_numbers_of_numpy_are_written_as_ours() -> None:
     odd = plan(policy="milp", targets=(), solve=None)
-    scaled = WhatIf(demand_factor=np.float64(2.5), quotas=(("eu", "h100", np.int64(3)),))  # type: ignore[arg-type]
+    scaled = WhatIf(demand_factor=np.float64(2.5), quotas=(("eu", "h100", np.int64(3)),))  # type: ignore[arg-type]  # numpy's numbers on purpose
     assert loads(WhatIf, dumps(scaled)) == scaled
     assert loads(CapacityPlan, dumps(odd)) == odd
 

@@ -12,8 +12,9 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.command import Command, CommandState, Order, RedeployOrder, ScaleOrder
 from heliostat.model.names import PoolKey, RegionName
 from services.agent.drivers.vm.cloud import VmCloud
-from services.agent.drivers.vm.driver import DriverLimits, VmDriver
+from services.agent.drivers.vm.driver import VmDriver
 from services.agent.drivers.vm.report import Gauge
+from services.agent.drivers.vm.steps import DriverLimits
 from services.agent.drivers.vm.survey import Patience
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.driver_memory import SqliteDriverMemory

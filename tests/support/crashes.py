@@ -14,8 +14,8 @@ from heliostat.loops.agent import AgentLoop
 from heliostat.model.command import Command
 from heliostat.ports.agent import AgentJournal
 from services.agent.drivers.vm.cloud import EngineProber, VmCloud
-from services.agent.drivers.vm.driver import DriverLimits
 from services.agent.drivers.vm.memory import DriverMemory
+from services.agent.drivers.vm.steps import DriverLimits
 from services.agent.meter import SilentMeter
 from tests.builders import MINUTE
 from tests.support.agents import EAST, a_driver
@@ -80,12 +80,12 @@ def live(
     """Ticks a minute apart until nothing is open, or `ticks` are over; returns when it stopped."""
     mortal = Mortal(journal, fate)
     driver = a_driver(
-        Mortal(cloud, fate),  # type: ignore[arg-type]
-        Mortal(memory, fate),  # type: ignore[arg-type]
+        Mortal(cloud, fate),  # type: ignore[arg-type]  # wraps any port by name
+        Mortal(memory, fate),  # type: ignore[arg-type]  # wraps any port by name
         prober=prober,
         limits=DriverLimits(chunk_size=2),
     )
-    loop = AgentLoop(region=EAST, journal=mortal, driver=driver, meter=SilentMeter())  # type: ignore[arg-type]
+    loop = AgentLoop(region=EAST, journal=mortal, driver=driver, meter=SilentMeter())  # type: ignore[arg-type]  # wraps any port by name
     now = start
     for _ in range(ticks):
         at(now)

@@ -59,7 +59,7 @@ class JournalFile:
             lock = _locked(path)
             try:
                 connection, loss = _whole(path, now)
-            except BaseException:
+            except BaseException:  # whatever it was goes on; nobody else could let go of the lock
                 os.close(lock)
                 raise
         return cls(path, connection, lock, loss, power_safe=power_safe)
@@ -106,7 +106,7 @@ class JournalFile:
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # whatever it was goes on; nothing of the transaction may stay
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise

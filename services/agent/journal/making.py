@@ -69,7 +69,7 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
         (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-    except BaseException:
+    except BaseException:  # whatever it was goes on; nobody else could close the connection
         connection.close()
         raise
     return connection

@@ -82,6 +82,7 @@ class Link:
                 for name, keeper in self._keepers.items():
                     tasks.create_task(keeper.forever(self._attempt(name, keeper)))
         except ExceptionGroup as group:
+            # Tasks end only when the journal is lost; whoever runs the agent wants that by its name.
             raise group.exceptions[0] from group
         finally:
             await self._home.close()

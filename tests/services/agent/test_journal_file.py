@@ -150,7 +150,7 @@ def test_a_fresh_journal_takes_the_table_from_the_routing_file(tmp_path: Path) -
 def test_a_corrupt_routing_file_is_not_used_and_said_aloud(tmp_path: Path, spoil: object) -> None:
     path = tmp_path / "routes.json"
     write_routing_file(path, a_table())
-    path.write_text(spoil(path.read_text()))  # type: ignore[operator]
+    path.write_text(spoil(path.read_text()))  # type: ignore[operator]  # a parameter of the test
     with pytest.raises(CorruptRoutingFile):
         read_routing_file(path)
     disk = AgentDisk(tmp_path)

@@ -1,0 +1,171 @@
+"""One bounded step of an intent: buy a chunk, change or give back what has drained, mend what died.
+
+Every step is written down before the cloud is asked (see `driver`), so that it can be cut short anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from heliostat.errors import CapacityUnavailable, NotFound, QuotaExceeded, Throttled
+from heliostat.model.fleet import StartKind
+from services.agent.drivers.vm.cloud import Purchase, VmCloud
+from services.agent.drivers.vm.endings import refusal_of
+from services.agent.drivers.vm.eyes import record_of
+from services.agent.drivers.vm.intents import purchases, sent, under_way, with_chunk, without
+from services.agent.drivers.vm.lookout import Lookout
+from services.agent.drivers.vm.memory import Chunk, ChunkState, DriverMemory, Intent, Refusal
+from services.agent.drivers.vm.survey import Patience, Sighting, Stage, Survey, is_drained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverLimits:
+    """How much the driver does at once, and how often it repairs."""
+
+    chunk_size: int = 10
+    repairs: int = 3
+    """How many times VMs that died under an order are replaced."""
+    weights_on_disk: bool = True
+    """True when every VM's disk holds all models' weights, so that a redeploy loads locally."""
+
+
+class Steps:
+    """Acts on the cloud for one intent at a time."""
+
+    def __init__(
+        self,
+        *,
+        cloud: VmCloud,
+        memory: DriverMemory,
+        lookout: Lookout,
+        new_token: Callable[[], str],
+        patience: Patience,
+        limits: DriverLimits,
+    ) -> None:
+        self._cloud = cloud
+        self._memory = memory
+        self._lookout = lookout
+        self._new_token = new_token
+        self._patience = patience
+        self._limits = limits
+
+    def advance(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
+        """The intent and the region after one step. Raises what the cloud answers; a refusal closes the
+        intent first."""
+        if intent.waiting:
+            return self._buy(intent, intent.waiting[0], survey, now)
+        drained = [s for s in survey.ours if is_drained(s, now, self._patience)]
+        moving = [s for s in drained if s.record.vm_id in intent.moves and s.record.moving_to]
+        if moving:
+            return self._redeploy(intent, moving[0], survey, now)
+        leaving = [s for s in drained if s.record.vm_id in intent.releases]
+        if leaving:
+            return self._release(intent, leaving, survey, now)
+        return self._mend(intent, survey, now)
+
+    def close(
+        self, intent: Intent, survey: Survey, now: datetime, refusal: Refusal | None = None
+    ) -> tuple[Intent, Survey]:
+        """Let go: nothing more is bought, what drains serves again, what stands is what is desired."""
+        kept = {*intent.releases, *intent.moves}
+        undrained = [
+            replace(s.record, draining_since=None, moving_to=None)
+            for s in survey.ours
+            if s.record.vm_id in kept and s.stage is Stage.DRAINING and not s.record.released_at
+        ]
+        intent = without(intent, ChunkState.PLANNED, ChunkState.SENT)
+        intent = replace(intent, closed_at=now, refusal=refusal)
+        standing = survey.with_records(undrained, self._patience).standing
+        desired = {pool: len(standing(pool)) for pool, _ in intent.targets}
+        return intent, self._lookout.keep(survey, intent, undrained, desired)
+
+    def _buy(
+        self, intent: Intent, chunk: Chunk, survey: Survey, now: datetime
+    ) -> tuple[Intent, Survey]:
+        was_in_doubt = chunk.state is ChunkState.SENT
+        intent, chunk = sent(intent, chunk, now)
+        self._memory.save(intent=intent)
+        purchase = Purchase(
+            token=chunk.token, pool=chunk.pool, count=chunk.count, command_id=intent.command_id
+        )
+        try:
+            vms = self._cloud.buy(purchase)
+        except Throttled:
+            if not was_in_doubt:
+                planned = replace(chunk, state=ChunkState.PLANNED, sent_at=None)
+                self._memory.save(intent=with_chunk(intent, planned))
+            raise
+        except (CapacityUnavailable, QuotaExceeded, NotFound) as error:
+            self.close(intent, survey, now, refusal_of(error))
+            raise
+        landed = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))
+        known = {s.record.vm_id for s in survey.ours}
+        records = [
+            record_of(vm, chunk.pool, intent.intent_id, chunk.sent_at)
+            for vm in vms
+            if vm.vm_id not in known
+        ]
+        intent, survey = landed, self._lookout.keep(survey, landed, records)
+        if len(vms) < chunk.count:
+            short = CapacityUnavailable(f"{chunk.pool}: got {len(vms)} of {chunk.count} VMs")
+            self.close(intent, survey, now, refusal_of(short))
+            raise short
+        return intent, survey
+
+    def _redeploy(
+        self, intent: Intent, sighting: Sighting, survey: Survey, now: datetime
+    ) -> tuple[Intent, Survey]:
+        record = sighting.record
+        assert record.moving_to is not None  # chosen by the caller
+        operation = self._cloud.redeploy(record.vm_id, record.moving_to, intent.command_id)
+        local = self._limits.weights_on_disk
+        moved = replace(
+            record,
+            pool=record.moving_to,
+            moving_to=None,
+            operation_id=operation,
+            ordered_at=record.draining_since or now,
+            draining_since=None,
+            ready_at=None,
+            start_kind=StartKind.REDEPLOY_LOCAL_WEIGHTS
+            if local
+            else StartKind.REDEPLOY_REMOTE_WEIGHTS,
+        )
+        return intent, self._lookout.keep(survey, intent, [moved])
+
+    def _release(
+        self, intent: Intent, leaving: Collection[Sighting], survey: Survey, now: datetime
+    ) -> tuple[Intent, Survey]:
+        self._cloud.release([s.record.vm_id for s in leaving])
+        given_back = [replace(s.record, released_at=now) for s in leaving]
+        return intent, self._lookout.keep(survey, intent, given_back)
+
+    def _mend(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
+        """Replace what died under this order, a bounded number of times; give back what failed."""
+        failed = [
+            s
+            for s in survey.ours
+            if s.stage is Stage.FAILED and s.record.intent_id == intent.intent_id
+        ]
+        chunks: list[Chunk] = []
+        coming = under_way(self._memory.intents())
+        if intent.repairs < self._limits.repairs:
+            for pool, target in intent.targets:
+                chunks += purchases(
+                    pool,
+                    target - len(survey.standing(pool)) - coming.get(pool, 0),
+                    chunk_size=self._limits.chunk_size,
+                    new_token=self._new_token,
+                )
+        if not chunks and not failed:
+            return intent, survey
+        mended = replace(
+            intent,
+            chunks=intent.chunks + tuple(chunks),
+            releases=intent.releases + tuple(s.record.vm_id for s in failed),
+            repairs=intent.repairs + bool(chunks),
+        )
+        draining = [replace(s.record, draining_since=now) for s in failed]
+        return mended, self._lookout.keep(survey, mended, draining)

@@ -107,13 +107,10 @@ class _Call:
     rule: Rule
 
     def unary(self, serve: Callable[[Any, Context], Awaitable[Any]]) -> Any:
-        async def served(request: Any, context: Context) -> Any:
-            self._admit(context)
-            return await serve(_one(request), context)
-
         async def guarded(request: Any, context: Context) -> Any:
             try:
-                response = await served(request, context)
+                self._admit(context)
+                response = await serve(_one(request), context)
             except Exception as error:  # noqa: BLE001 - every error becomes a status here
                 await self._refuse(error, context)
             self.gate.metrics.call_ended(self.method, "OK")

@@ -8,7 +8,6 @@ from heliostat.errors import Forbidden
 from services.identity import Identity, Role
 
 _EVERYBODY = frozenset(Role)
-_REPORTERS = _EVERYBODY
 _TOOLS = frozenset({Role.AUTOMATION, Role.OPERATOR, Role.ADMIN})
 _PEOPLE = frozenset({Role.OPERATOR, Role.ADMIN})
 _AGENTS = frozenset({Role.AGENT, Role.ADMIN})
@@ -35,7 +34,7 @@ def _write(roles: frozenset[Role]) -> Rule:
 
 
 RULES: dict[str, Rule] = {
-    "/heliostat.v1.UsageService/ReportUsage": _write(_REPORTERS),
+    "/heliostat.v1.UsageService/ReportUsage": _write(_EVERYBODY),
     "/heliostat.v1.UsageService/QueryUsage": _read(),
     "/heliostat.v1.UsageService/StreamUsage": _read(),
     "/heliostat.v1.RoutingService/WatchRoutes": _read(),

@@ -21,18 +21,18 @@ UsagePlace = tuple[datetime, UsageSeries]
 
 
 def usage_page(
-    history: UsageHistory, query: UsageQuery, *, after: UsagePlace | None, size: int
-) -> tuple[list[UsageBucket], bool]:
-    """The first `size` buckets behind that place (None = from the beginning), and whether more follow.
+    history: UsageHistory, query: UsageQuery, *, after: UsagePlace | None, most: int
+) -> list[UsageBucket]:
+    """The first `most` buckets behind that place (None = from the beginning).
 
     Raises what `UsageHistory.query` raises.
     """
     found: list[UsageBucket] = []
-    for buckets in _slices(history, query, _start(history, query, after), size + 1):
+    for buckets in _slices(history, query, _start(history, query, after), most):
         found += [b for b in buckets if after is None or (b.start, b.series) > after]
-        if len(found) > size:
+        if len(found) >= most:
             break
-    return found[:size], len(found) > size
+    return found[:most]
 
 
 def _slices(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput
 from heliostat.model.command import (
     STAGES,
     Acknowledgement,
@@ -24,6 +23,7 @@ from services.translation.fields import (
     instant_to_wire,
     required,
     required_text,
+    revision_from_wire,
 )
 from services.translation.names import known_pool, pool_from_wire, pool_to_wire
 
@@ -73,7 +73,7 @@ def command_from_wire(path: str, command: fleet_pb2.Command) -> Command:
         ended_at=instant_from_wire(f"{path}.ended_at", command.ended_at)
         if command.HasField("ended_at")
         else None,
-        revision=_revision(f"{path}.etag", command.etag),
+        revision=revision_from_wire(f"{path}.etag", command.etag),
     )
 
 
@@ -200,9 +200,3 @@ def _refusal_to_wire(refusal: RefusalKind | None) -> fleet_pb2.RefusalKind.Value
 
 def _refusal_from_wire(path: str, number: int) -> RefusalKind | None:
     return None if number == REFUSAL_KIND.unspecified else REFUSAL_KIND.from_wire(path, number)
-
-
-def _revision(path: str, etag: str) -> int:
-    if not (etag.isascii() and etag.isdigit()):
-        raise InvalidInput(path, f"{etag!r} is not an etag of ours")
-    return int(etag)

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from heliostat.errors import InvalidInput
-from heliostat.model.instants import Span, from_epoch
+from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.v1 import common_pb2
 from services.translation.texts import LONGEST_NAME, check_text
 
@@ -21,7 +21,7 @@ _LONGEST = timedelta(days=36525)
 
 def instant_to_wire(instant: datetime) -> Timestamp:
     """Whole seconds of UTC."""
-    return Timestamp(seconds=int(instant.timestamp()))
+    return Timestamp(seconds=to_epoch(instant))
 
 
 def instant_from_wire(path: str, stamp: Timestamp) -> datetime:
@@ -77,6 +77,13 @@ def count(path: str, number: int) -> int:
     if number < 0:
         raise InvalidInput(path, f"{number} is negative")
     return number
+
+
+def revision_from_wire(path: str, etag: str) -> int:
+    """The revision behind an etag. Raises InvalidInput when it is none of ours."""
+    if not (etag.isascii() and etag.isdigit()):
+        raise InvalidInput(path, f"{etag!r} is not an etag of ours")
+    return int(etag)
 
 
 def span_to_wire(span: Span) -> common_pb2.TimeSpan:

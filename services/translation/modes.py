@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput
 from heliostat.model.governance import Modes, ModeSetting
 from heliostat.model.names import EVERYWHERE, RegionName
 from heliostat.v1 import plan_pb2
@@ -15,6 +14,7 @@ from services.translation.fields import (
     instant_to_wire,
     required,
     required_text,
+    revision_from_wire,
 )
 from services.translation.names import known_region
 
@@ -33,15 +33,13 @@ def setting_to_wire(setting: ModeSetting) -> plan_pb2.ModeSetting:
 
 def setting_from_wire(path: str, setting: plan_pb2.ModeSetting) -> ModeSetting:
     """The setting. Raises InvalidInput."""
-    if not (setting.etag.isascii() and setting.etag.isdigit()):
-        raise InvalidInput(f"{path}.etag", f"{setting.etag!r} is not an etag of ours")
     return ModeSetting(
         region=RegionName(required_text(f"{path}.region", setting.region)),
         mode=MODE.from_wire(f"{path}.mode", setting.mode),
         author=setting.author,
         reason=setting.reason,
         at=instant_from_wire(required(path, setting, "at"), setting.at),
-        revision=int(setting.etag),
+        revision=revision_from_wire(f"{path}.etag", setting.etag),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -35,6 +35,12 @@ class Page:
             return read(self.after) if self.after else None
         except (ValueError, OverflowError, HeliostatError):
             raise InvalidInput("page_token", _NOT_OURS) from None
+
+    def cut(self, found: Sequence[T], place: Callable[[T], str]) -> tuple[Sequence[T], str]:
+        """What the page shows of `found`, which holds one item more where there is another page, and
+        the token of that page ("" = this is the last); `place` is where an item stands."""
+        shown = found[: self.size]
+        return shown, self.token(place(shown[-1])) if len(found) > len(shown) else ""
 
     def token(self, last: str) -> str:
         """The token of the page that follows after the item at this place."""

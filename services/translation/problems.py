@@ -57,7 +57,7 @@ def family_of(error: HeliostatError) -> Family:
 
 def reason_of(error: HeliostatError) -> str:
     """The error's stable name: `UnknownVmType` is UNKNOWN_VM_TYPE."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).upper()
+    return _name_of(type(error))
 
 
 def status_of(error: HeliostatError) -> status_pb2.Status:
@@ -202,7 +202,8 @@ def _all_errors(root: type[HeliostatError]) -> list[type[HeliostatError]]:
     return [root, *(found for child in root.__subclasses__() for found in _all_errors(child))]
 
 
-_BY_REASON = {
-    re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper(): kind
-    for kind in _all_errors(HeliostatError)
-}
+def _name_of(kind: type[HeliostatError]) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper()
+
+
+_BY_REASON = {_name_of(kind): kind for kind in _all_errors(HeliostatError)}

@@ -97,13 +97,6 @@ def replica_from_wire(path: str, replica: routing_pb2.ReplicaEndpoint) -> Replic
     )
 
 
-def acknowledgement_to_wire(ack: RoutingAck, nonce: str) -> routing_pb2.RouteAcknowledgement:
-    """What the gateway says on its stream."""
-    return routing_pb2.RouteAcknowledgement(
-        version=ack.version, nonce=nonce, accepted=ack.accepted, detail=ack.detail
-    )
-
-
 def acknowledgement_from_wire(
     path: str,
     word: routing_pb2.RouteAcknowledgement,

@@ -168,16 +168,6 @@ def receipt_to_wire(receipt: UsageReceipt, sequence: int) -> usage_pb2.ReportUsa
     )
 
 
-def receipt_from_wire(response: usage_pb2.ReportUsageResponse) -> UsageReceipt:
-    """How far the source is durable."""
-    return UsageReceipt(
-        source_id=response.source_id,
-        incarnation=response.incarnation,
-        durable_sequence=response.durable_sequence,
-        replayed=response.replayed,
-    )
-
-
 def _known_series(
     path: str, series: usage_pb2.UsageSeries, catalogue: FleetCatalogue
 ) -> UsageSeries:

@@ -31,7 +31,8 @@ from services.translation.fields import instant_to_wire, span_to_wire
 from services.translation.forecasts import champion_from_wire, forecast_from_wire, score_from_wire
 from services.translation.modes import modes_from_wire
 from services.translation.names import pool_to_wire, series_to_wire
-from services.translation.plans import explanation_from_wire, plan_from_wire
+from services.translation.plans import plan_from_wire
+from services.translation.questions import explanation_from_wire
 from tests.builders import NOON, a_demand, a_forecast, a_pool
 from tests.support.planes import World, a_world, error_in
 

@@ -22,7 +22,7 @@ from heliostat.v1 import (
     routing_pb2,
     usage_pb2,
 )
-from services.translation import audit, commands, fields, fleet, forecasts, pages, plans, routing
+from services.translation import audit, commands, fields, fleet, forecasts, pages, routing
 from services.translation.sketches import check_sketches
 from services.translation.usage import (
     UsageLimits,
@@ -53,7 +53,7 @@ def a_message(**changes: Any) -> usage_pb2.UsageBatch:
     message = batch_to_wire(a_batch(windows))
     for name, value in changes.items():
         if isinstance(value, list):
-            message.ClearField(name)  # type: ignore[arg-type]
+            message.ClearField(name)  # type: ignore[arg-type]  # a field's name as data
             getattr(message, name).extend(value)
         else:
             setattr(message, name, value)
@@ -226,7 +226,7 @@ def test_a_forgotten_target_does_not_mean_zero() -> None:
         commands.redeploy_from_wire("order", order, CATALOGUE)
     supposed = plan_pb2.WhatIf(targets=[plan_pb2.SupposedTarget(pool=pool)])
     with pytest.raises(InvalidInput, match=r"targets\[0\].target_replicas: is missing"):
-        plans.what_if_from_wire("what_if", supposed, CATALOGUE)
+        questions.what_if_from_wire("what_if", supposed, CATALOGUE)
 
 
 def test_an_observation_is_about_one_region_of_the_catalogue() -> None:

@@ -58,7 +58,7 @@ def explain(
     from heliostat.model.names import PoolKey
     from heliostat.v1 import plan_pb2
     from services.translation.names import pool_to_wire
-    from services.translation.plans import explanation_from_wire
+    from services.translation.questions import explanation_from_wire
 
     request = plan_pb2.ExplainPlanRequest(pool=pool_to_wire(PoolKey.parse(pool)))
     found = explanation_from_wire(client.call(client.plans.ExplainPlan, request))
@@ -111,7 +111,8 @@ def propose(
 ) -> None:
     """The plan that would be made in a supposed world; changes nothing."""
     from heliostat.v1 import plan_pb2
-    from services.translation.plans import plan_from_wire, what_if_to_wire
+    from services.translation.plans import plan_from_wire
+    from services.translation.questions import what_if_to_wire
 
     supposed = _what_if(demand, lost, quota or [], target or [])
     request = plan_pb2.ProposePlanRequest(what_if=what_if_to_wire(supposed))

@@ -30,9 +30,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         found = await self._desk.threads.read(
             lambda: self._desk.stores.audit.entries(query, after=after, limit=page.size + 1)
         )
-        shown = found[: page.size]
-        more = len(found) > len(shown)
+        shown, token = page.cut(found, lambda entry: place_to_text(entry.place))
         return audit_pb2.ListAuditResponse(
-            records=[entry_to_wire(entry) for entry in shown],
-            next_page_token=page.token(place_to_text(shown[-1].place)) if more else "",
+            records=[entry_to_wire(entry) for entry in shown], next_page_token=token
         )

@@ -12,7 +12,6 @@ from heliostat.model.command import Command, Order, ScaleOrder
 from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Override
 from heliostat.v1 import fleet_pb2, fleet_pb2_grpc
-from services.control_plane.desk import Desk
 from services.control_plane.servicers.orders import AgentConversation
 from services.identity import caller
 from services.translation.commands import command_to_wire, override_to_wire, redeploy_from_wire
@@ -34,9 +33,6 @@ _NEWS_OF_A_COMMAND = (Topic.COMMANDS, Topic.WORDS)
 
 class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
     """Serves the conversation; the agents' part is inherited."""
-
-    def __init__(self, desk: Desk) -> None:
-        super().__init__(desk)
 
     async def GetFleet(
         self, request: fleet_pb2.GetFleetRequest, context: Any
@@ -95,11 +91,9 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
             (o for o in overrides if region in ("", o.pool.region)), key=lambda o: str(o.pool)
         )
         rest = [override for override in found if str(override.pool) > page.after]
-        shown = rest[: page.size]
-        more = len(rest) > len(shown)
+        shown, token = page.cut(rest, lambda override: str(override.pool))
         return fleet_pb2.ListOverridesResponse(
-            overrides=[override_to_wire(override) for override in shown],
-            next_page_token=page.token(str(shown[-1].pool)) if more else "",
+            overrides=[override_to_wire(override) for override in shown], next_page_token=token
         )
 
     async def CancelOverride(
@@ -136,11 +130,9 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
                 limit=page.size + 1,
             )
         )
-        shown = commands[: page.size]
-        more = len(commands) > len(shown)
+        shown, token = page.cut(commands, lambda command: command.command_id)
         return fleet_pb2.ListCommandsResponse(
-            commands=[command_to_wire(command) for command in shown],
-            next_page_token=page.token(shown[-1].command_id) if more else "",
+            commands=[command_to_wire(command) for command in shown], next_page_token=token
         )
 
     async def GetCommand(

@@ -35,11 +35,9 @@ class ForecastServicer(forecast_pb2_grpc.ForecastServiceServicer):
         forecasts = await self._desk.threads.read(lambda: self._desk.stores.forecasts.latest(at))
         found = sorted((f for f in forecasts if f.key in chosen), key=lambda f: str(f.key))
         rest = [forecast for forecast in found if str(forecast.key) > page.after]
-        shown = rest[: page.size]
-        more = len(rest) > len(shown)
+        shown, token = page.cut(rest, lambda forecast: str(forecast.key))
         return forecast_pb2.ListForecastsResponse(
-            forecasts=[forecast_to_wire(forecast) for forecast in shown],
-            next_page_token=page.token(str(shown[-1].key)) if more else "",
+            forecasts=[forecast_to_wire(forecast) for forecast in shown], next_page_token=token
         )
 
     async def GetForecast(

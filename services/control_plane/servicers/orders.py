@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -98,9 +98,8 @@ class AgentConversation:
             raise InvalidInput(path, f"{at.isoformat()} lies in the future", remedy="set the clock")
 
 
-def _found(look: Any, command_id: str) -> Command | None:
+def _found(look: Callable[[str], Command], command_id: str) -> Command | None:
     try:
-        found: Command = look(command_id)
+        return look(command_id)
     except UnknownCommand:
         return None
-    return found

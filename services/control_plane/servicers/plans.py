@@ -17,12 +17,8 @@ from services.translation.fields import required, span_from_wire
 from services.translation.modes import modes_to_wire, setting_to_wire, wanted_setting
 from services.translation.names import known_pool
 from services.translation.pages import page_of
-from services.translation.plans import (
-    explanation_to_wire,
-    plan_to_wire,
-    summary_to_wire,
-    what_if_from_wire,
-)
+from services.translation.plans import plan_to_wire, summary_to_wire
+from services.translation.questions import explanation_to_wire, what_if_from_wire
 
 
 class PlanServicer(plan_pb2_grpc.PlanServiceServicer):
@@ -50,11 +46,9 @@ class PlanServicer(plan_pb2_grpc.PlanServiceServicer):
                 span, after_version=after_version, limit=page.size + 1
             )
         )
-        shown = plans[: page.size]
-        more = len(plans) > len(shown)
+        shown, token = page.cut(plans, lambda plan: str(plan.version))
         return plan_pb2.ListPlansResponse(
-            plans=[summary_to_wire(plan) for plan in shown],
-            next_page_token=page.token(str(shown[-1].version)) if more else "",
+            plans=[summary_to_wire(plan) for plan in shown], next_page_token=token
         )
 
     async def ProposePlan(

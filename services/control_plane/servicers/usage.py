@@ -131,12 +131,12 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
         query = query_from_wire(request, self._desk.catalogue)
         page = page_of(request, default=1000, limit=10_000)
         after = page.place(_place_of)
-        shown, more = await self._desk.threads.read(
-            lambda: usage_page(self._desk.stores.usage, query, after=after, size=page.size)
+        found = await self._desk.threads.read(
+            lambda: usage_page(self._desk.stores.usage, query, after=after, most=page.size + 1)
         )
+        shown, token = page.cut(found, _place)
         return usage_pb2.QueryUsageResponse(
-            buckets=[bucket_to_wire(bucket) for bucket in shown],
-            next_page_token=page.token(_place(shown[-1])) if more else "",
+            buckets=[bucket_to_wire(bucket) for bucket in shown], next_page_token=token
         )
 
     async def StreamUsage(

@@ -57,9 +57,10 @@ class MemoryUsage:
             return self._durable.get((source_id, incarnation), 0)
 
     def _store(self, batch: UsageBatch) -> None:
+        late = 0
         for series, start, window in windows_of(batch):
             if start < self._pruned_before:
-                _log.warning("usage_window_came_after_retention: %s %s", batch.source_id, start)
+                late += 1
                 continue
             minute = self._windows.setdefault(start, {})
             before = minute.get((series, batch.source_id))
@@ -67,6 +68,8 @@ class MemoryUsage:
                 continue
             minute[series, batch.source_id] = window
             self._note(series, start, batch.source_id, window)
+        if late:
+            _log.warning("usage_windows_came_after_retention: %d of %s", late, batch.source_id)
 
     def _note(self, series: UsageSeries, start: int, source_id: str, window: Window) -> None:
         bucket = start // BUCKET_SECONDS * BUCKET_SECONDS

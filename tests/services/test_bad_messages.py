@@ -22,7 +22,16 @@ from heliostat.v1 import (
     routing_pb2,
     usage_pb2,
 )
-from services.translation import audit, commands, fields, fleet, forecasts, pages, routing
+from services.translation import (
+    audit,
+    commands,
+    fields,
+    fleet,
+    forecasts,
+    pages,
+    questions,
+    routing,
+)
 from services.translation.sketches import check_sketches
 from services.translation.usage import (
     UsageLimits,

@@ -10,14 +10,14 @@ from heliostat.errors import InvalidInput, InvalidPolicyOutput
 from services.cli.findings import show_findings
 from services.cli.output import Output
 from services.cli.run_bars import run_bars
+from simulation.experiments.conducting import conduct
 from simulation.experiments.executors import make_executor
-from simulation.experiments.experiment import Experiment, Findings, conduct
+from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.policy_file import policies_asked
 from simulation.experiments.spec import SceneRef
 from simulation.experiments.sweep import Sweep
-from simulation.reports.bound import Bound
 from simulation.reports.document import document
 
 SWEEP = "sweep"
@@ -34,6 +34,7 @@ class Asked:
     seeds: int
     cheapest: str
     engine: str
+    bounds: bool
     executor: str
     workers: int
     resume: Path | None
@@ -55,6 +56,7 @@ def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
         attainment=asked.attainment,
         cheapest_in=asked.cheapest,
         engine=asked.engine,
+        bounds=asked.bounds,
     )
     for path in (asked.json_file, asked.html):
         _check_place(path)
@@ -104,14 +106,13 @@ def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findi
 
 
 def _write(out: Output, findings: Findings, asked: Asked) -> None:
-    bound = Bound(reason="bounds are not computed yet")
     if asked.json_file is not None:
-        out.json_to(asked.json_file, document(findings, bound))
+        out.json_to(asked.json_file, document(findings))
     if asked.html is not None:
         from simulation.reports.page import page
 
         try:
-            asked.html.write_text(page(findings, bound), "utf-8")
+            asked.html.write_text(page(findings), "utf-8")
         except OSError as error:
             raise InvalidInput(
                 "--html", f"{asked.html} cannot be written: {error.strerror}"

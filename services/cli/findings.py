@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from services.cli.figures import NOTHING, at, count, rate
 from services.cli.output import Output
 from simulation.experiments.comparison import Contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED
-from simulation.reports.words import billed_sentences, miss_sentences
+from simulation.reports.words import billed_sentences, bound_sentences, miss_sentences
 
 
 def show_findings(out: Output, findings: Findings, *, found: int) -> None:
@@ -23,17 +21,14 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
         [_row(one) for one in findings.contests],
         empty="No policy was asked for.",
     )
-    for sentence in (*miss_sentences(findings), *billed_sentences(findings)):
+    told = (miss_sentences, billed_sentences, bound_sentences)
+    for sentence in (sentence for sentences in told for sentence in sentences(findings)):
         out.say(sentence)
-    outcomes = findings.outcomes
-    spent = math.fsum(outcome.cpu_seconds for outcome in outcomes)
-    served = sum(
-        r.requests for c in findings.contests for p in c.points for r in p.results.values()
-    )
+    spent, served = findings.cpu_seconds, findings.requests
     earlier = f", {found} of them found finished" if found else ""
     out.say(
-        f"{len(outcomes)} runs{earlier}; {count(served)} requests in {count(spent)} CPU seconds"
-        + (f", {rate(served / spent)} a second." if spent else ".")
+        f"{len(findings.outcomes)} runs{earlier}; {count(served)} requests in {count(spent)} CPU "
+        "seconds" + (f", {rate(served / spent)} a second." if spent else ".")
     )
 
 

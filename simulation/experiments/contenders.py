@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.governance import Guardrails
-from simulation.experiments.spec import PolicySpec
-from simulation.local_policy import Order
+from heliostat.ports.forecasts import Forecaster
+from simulation.bounds.oracle import BEYOND_THE_END, OracleForecaster, future_demand
+from simulation.experiments.ceilings import ORACLE as CAUSAL_ORACLE
+from simulation.experiments.ceilings import ORACLE_GRID, oracle_policy
+from simulation.experiments.spec import PolicySpec, RunSpec
+from simulation.local_policy import LocalPolicy, Order
 from simulation.policies.forecasters import ORACLE, forecaster_named
 from simulation.policies.policy import Policy, PolicyOptions
 from simulation.policies.registry import plugin_named
@@ -26,16 +30,40 @@ GUARDRAILS = (
 )
 
 
-def policy_of(spec: PolicySpec, headroom: float, catalogue: FleetCatalogue) -> Policy:
+def policy_of(spec: RunSpec, scene: Scenario) -> Policy:
     """Who decides, new each time. Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput."""
+    if spec.policy == CAUSAL_ORACLE:
+        return oracle_policy(scene.catalogue, scene.arrivals(spec.seed), spec.headroom)
+    oracle = None
+    if spec.policy.forecaster == ORACLE:
+        truth = future_demand(scene.arrivals(spec.seed))
+        oracle = OracleForecaster(truth, forecaster_named(BEYOND_THE_END, scene.catalogue))
+    return _made(spec.policy, scene, spec.headroom, oracle)
+
+
+def locals_of(specs: Iterable[PolicySpec], scene: Scenario) -> list[LocalPolicy]:
+    """How the replicas of each policy work."""
+    none = OracleForecaster((), forecaster_named(BEYOND_THE_END, scene.catalogue))
+    return [_made(spec, scene, None, none).local for spec in specs]
+
+
+def _made(
+    spec: PolicySpec, scene: Scenario, headroom: float | None, oracle: Forecaster | None
+) -> Policy:
     options = PolicyOptions(
         headroom=headroom,
         forecaster=spec.forecaster,
         router=spec.router,
+        oracle=oracle,
         order=Order(spec.order) if spec.order else None,
         lends=spec.lends,
     )
-    return plugin_named(spec.policy).make(catalogue, options)
+    return plugin_named(spec.policy).make(scene.catalogue, options)
+
+
+def grid_of(spec: PolicySpec) -> tuple[float, ...]:
+    """The headrooms that are worth trying."""
+    return ORACLE_GRID if spec == CAUSAL_ORACLE else plugin_named(spec.policy).sweep
 
 
 def check_policy(spec: PolicySpec, scene: Scenario) -> None:

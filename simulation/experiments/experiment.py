@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from heliostat.errors import InvalidInput
-from simulation.experiments.comparison import Contest, Point, contest
-from simulation.experiments.contenders import check_policy
-from simulation.experiments.laboratory import Laboratory
-from simulation.experiments.result import BILLED, DOLLARS, Outcome, RunFailure, RunResult
-from simulation.experiments.scenes import load_scene
+from simulation.experiments.comparison import Contest
+from simulation.experiments.result import BILLED, DOLLARS, Outcome, RunResult
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef, check_headroom
-from simulation.experiments.sweep import Sweep, next_headroom
-from simulation.policies.registry import plugin_named
-from simulation.scenarios.scenario import Scenario
+from simulation.experiments.sweep import Sweep
 
 COSTS = {"gpu-hours": BILLED, "dollars": DOLLARS}
 """What the cheapest setting is cheapest in."""
@@ -25,7 +21,8 @@ COSTS = {"gpu-hours": BILLED, "dollars": DOLLARS}
 class Experiment:
     """What is asked. `headroom` is one value or a sweep; a policy's own headroom goes before it.
 
-    `attainment` is the share of reachable requests that must keep their promise.
+    `attainment` is the share of reachable requests that must keep their promise. With `bounds` the least
+    that any policy could have spent is found too.
     """
 
     scene: SceneRef
@@ -35,6 +32,7 @@ class Experiment:
     attainment: float = 0.99
     cheapest_in: str = "gpu-hours"
     engine: str = "fluid"
+    bounds: bool = True
 
     def __post_init__(self) -> None:
         names = [policy.name for policy in self.policies]
@@ -78,72 +76,25 @@ class Findings:
     ends: datetime
     said: tuple[str, ...]
     contests: tuple[Contest, ...]
+    oracle: Contest | None = None
+    """The best causal policy with an oracle forecast."""
+    linear: Mapping[int, RunResult] = field(default_factory=dict)
+    """The linear bound by seed."""
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Every run that was looked at."""
-        points = [point for one in self.contests for point in one.points]
+        """Every run that was lived, the oracle's among them."""
+        oracle = () if self.oracle is None else (self.oracle,)
+        points = [point for one in (*self.contests, *oracle) for point in one.points]
         ended: list[Outcome] = [run for point in points for run in point.results.values()]
         return ended + [failure for point in points for failure in point.failures.values()]
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all of them together."""
+        return math.fsum(outcome.cpu_seconds for outcome in self.outcomes)
 
-def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
-    """Run everything that the experiment needs. Raises InvalidInput, WorkersUnavailable.
-
-    All policies are swept side by side, so that many runs can be under way at once.
-    """
-    scene = load_scene(experiment.scene)
-    for policy in experiment.policies:
-        check_policy(policy, scene)
-    points: dict[str, list[Point]] = {policy.name: [] for policy in experiment.policies}
-    while wanted := _wanted(experiment, points):
-        specs = [spec for policy, headroom in wanted for spec in experiment.specs(policy, headroom)]
-        outcomes = laboratory.outcomes(specs)
-        for number, (policy, headroom) in enumerate(wanted):
-            first = number * len(experiment.seeds)
-            part = outcomes[first : first + len(experiment.seeds)]
-            points[policy.name].append(_point(headroom, experiment.seeds, part))
-    return _findings(experiment, scene, points)
-
-
-def _wanted(
-    experiment: Experiment, points: dict[str, list[Point]]
-) -> list[tuple[PolicySpec, float]]:
-    """The settings to run next: whole grids at once, then one refinement of each policy."""
-    wanted: list[tuple[PolicySpec, float]] = []
-    for policy in experiment.policies:
-        had = points[policy.name]
-        fixed = experiment.headroom if policy.headroom is None else policy.headroom
-        if not isinstance(fixed, Sweep):
-            wanted += [] if had else [(policy, fixed)]
-            continue
-        sweep = fixed if fixed.grid else replace(fixed, grid=plugin_named(policy.policy).sweep)
-        if not had:
-            wanted += [(policy, headroom) for headroom in sweep.grid]
-        else:
-            seen = [point.seen(experiment.cost) for point in had]
-            further = next_headroom(seen, experiment.attainment, sweep)
-            wanted += [] if further is None else [(policy, further)]
-    return wanted
-
-
-def _point(headroom: float, seeds: Sequence[int], outcomes: Sequence[Outcome]) -> Point:
-    paired = list(zip(seeds, outcomes, strict=True))
-    return Point(
-        headroom=headroom,
-        results={seed: one for seed, one in paired if isinstance(one, RunResult)},
-        failures={seed: one for seed, one in paired if isinstance(one, RunFailure)},
-    )
-
-
-def _findings(experiment: Experiment, scene: Scenario, points: dict[str, list[Point]]) -> Findings:
-    return Findings(
-        experiment=experiment,
-        begins=scene.begins,
-        ends=scene.ends,
-        said=scene.said,
-        contests=tuple(
-            contest(policy, points[policy.name], experiment.attainment, experiment.cost)
-            for policy in experiment.policies
-        ),
-    )
+    @property
+    def requests(self) -> int:
+        """Offered in all of them together."""
+        return sum(run.requests for run in self.outcomes if isinstance(run, RunResult))

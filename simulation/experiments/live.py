@@ -11,6 +11,7 @@ from heliostat.clock import cpu_seconds
 from heliostat.model.instants import Span, to_epoch
 from simulation.arrivals import ArrivalRates
 from simulation.bootstrap import EngineMaker, fluid_engine, simulated_world
+from simulation.experiments.ceilings import linear_run
 from simulation.experiments.contenders import guarded, policy_of
 from simulation.experiments.decision_log import decisions_of
 from simulation.experiments.figures import figures_of, latencies_of
@@ -46,7 +47,9 @@ def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
     `tell` hears of every instant at which something happened.
     """
     scene = load_scene(spec.scene)
-    return live_under(policy_of(spec.policy, spec.headroom, scene.catalogue), spec, scene, tell)
+    if spec.bound is not None:
+        return linear_run(spec, scene)
+    return live_under(policy_of(spec, scene), spec, scene, tell)
 
 
 def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unheard) -> Outcome:

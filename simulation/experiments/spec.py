@@ -58,10 +58,20 @@ class PolicySpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoundTerms:
+    """What a bound may assume: the attainment asked for, and how engines may prefill."""
+
+    attainment: float
+    most_prefill_tokens: int = 0
+    chunks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
     """One run. Equal specs under equal code give equal results, but for their timing.
 
-    `recorded` = the capacity over time and every decision are kept for the page.
+    `recorded` = the capacity over time and every decision are kept for the page. With `bound` no world
+    is lived: the least that any policy could have spent is computed.
     """
 
     scene: SceneRef
@@ -70,6 +80,7 @@ class RunSpec:
     seed: int
     engine: str = "fluid"
     recorded: bool = False
+    bound: BoundTerms | None = None
 
     def __post_init__(self) -> None:
         check_headroom(self.headroom)

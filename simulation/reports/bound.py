@@ -1,31 +1,70 @@
-"""The least that any policy could have spent, beside what policies spent."""
+"""The least that any policy could have spent, and how far above it a policy stands."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from simulation.experiments.intervals import Estimate
+from simulation.experiments.ceilings import LP_GPU_HOURS
+from simulation.experiments.comparison import Contest
+from simulation.experiments.experiment import Findings
+from simulation.experiments.intervals import Difference, Estimate, difference, estimate
+from simulation.experiments.result import BILLED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """GPU-hours of the linear bound with perfect knowledge, and of the best causal policy with an
-    oracle forecast. None = not computed; `reason` then says why."""
+def lp_gpu_hours(findings: Findings) -> Estimate | None:
+    """Of the linear bound with perfect knowledge; None where it was not asked for, or is infeasible."""
+    return estimate(list(_linear(findings).values()))
 
-    lp_gpu_hours: Estimate | None = None
-    causal_oracle_gpu_hours: Estimate | None = None
-    reason: str = ""
 
-    def as_mapping(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return {
-            "lp_gpu_hours": mapping_of(self.lp_gpu_hours),
-            "causal_oracle_gpu_hours": mapping_of(self.causal_oracle_gpu_hours),
-            "reason": self.reason or None,
-        }
+def oracle_gpu_hours(findings: Findings) -> Estimate | None:
+    """Of the best causal policy with an oracle forecast; None where it does not reach either."""
+    oracle = findings.oracle
+    if oracle is None or oracle.point is None or not oracle.reached:
+        return None
+    return oracle.point.mean(BILLED)
+
+
+def bound_as_mapping(findings: Findings) -> dict[str, Any]:
+    """Plain values, ready for JSON."""
+    return {
+        "lp_gpu_hours": mapping_of(lp_gpu_hours(findings)),
+        "causal_oracle_gpu_hours": mapping_of(oracle_gpu_hours(findings)),
+        "causal_oracle_headroom": None if findings.oracle is None else findings.oracle.chosen,
+        "reason": _reason(findings),
+    }
+
+
+def above_lp(one: Contest, findings: Findings) -> Difference | None:
+    """What a policy bills more than the linear bound, seed by seed."""
+    return None if one.point is None else difference(one.point.by_seed(BILLED), _linear(findings))
+
+
+def above_oracle(one: Contest, findings: Findings) -> Difference | None:
+    """What a policy bills more than the causal oracle, seed by seed."""
+    oracle = findings.oracle
+    if one.point is None or oracle is None or oracle.point is None or not oracle.reached:
+        return None
+    return difference(one.point.by_seed(BILLED), oracle.point.by_seed(BILLED))
 
 
 def mapping_of(found: Estimate | None) -> dict[str, float | None] | None:
     """`{mean, low, high}`; None where nothing was measured."""
     return None if found is None else found.as_mapping()
+
+
+def _linear(findings: Findings) -> Mapping[int, float | None]:
+    return {seed: run.figures[LP_GPU_HOURS] for seed, run in sorted(findings.linear.items())}
+
+
+def _reason(findings: Findings) -> str | None:
+    """Why a bound is missing."""
+    if not findings.experiment.bounds:
+        return "bounds were not asked for"
+    said = []
+    asked = f"{100 * findings.experiment.attainment:g}%"
+    if lp_gpu_hours(findings) is None:
+        said.append(f"no fleet within the quotas serves {asked} of the requests")
+    if oracle_gpu_hours(findings) is None:
+        said.append(f"the causal oracle does not reach {asked} either")
+    return "; ".join(said) or None

@@ -6,7 +6,6 @@ is run by the same code.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
@@ -18,7 +17,7 @@ from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES, QUANTILES
 from simulation.experiments.intervals import Difference
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED
-from simulation.reports.bound import Bound, mapping_of
+from simulation.reports.bound import above_lp, above_oracle, bound_as_mapping, mapping_of
 
 SCHEMA = 1
 TIMING = ("cpu_seconds", "requests_per_cpu_second")
@@ -44,14 +43,10 @@ ALWAYS = (
 FRONTIER = (JUDGED, BILLED, DOLLARS, "scaling_overhead_gpu_hours")
 
 
-def document(findings: Findings, bound: Bound) -> dict[str, Any]:
+def document(findings: Findings) -> dict[str, Any]:
     """The whole document, of plain values."""
     experiment = findings.experiment
-    outcomes = findings.outcomes
-    spent = math.fsum(outcome.cpu_seconds for outcome in outcomes)
-    requests = sum(
-        run.requests for c in findings.contests for p in c.points for run in p.results.values()
-    )
+    spent, requests = findings.cpu_seconds, findings.requests
     return {
         "schema": SCHEMA,
         "scenario": experiment.scene.name,
@@ -59,20 +54,20 @@ def document(findings: Findings, bound: Bound) -> dict[str, Any]:
         "ends": _iso(findings.ends),
         "engine": experiment.engine,
         "seeds": list(experiment.seeds),
-        "runs": len(outcomes),
+        "runs": len(findings.outcomes),
         "attainment_asked": experiment.attainment,
         "cheapest_in": experiment.cheapest_in,
         "cpu_seconds": round(spent, 3),
         "requests": requests,
         "requests_per_cpu_second": round(requests / spent, 1) if spent else None,
-        "policies": {one.policy.name: _policy(one) for one in findings.contests},
+        "policies": {one.policy.name: _policy(one, findings) for one in findings.contests},
         "differences": _differences(findings.contests),
-        "bound": bound.as_mapping(),
+        "bound": bound_as_mapping(findings),
         "assumes": list(findings.said),
     }
 
 
-def _policy(one: Contest) -> dict[str, Any]:
+def _policy(one: Contest, findings: Findings) -> dict[str, Any]:
     told: dict[str, Any] = {
         "policy": one.policy.policy,
         "forecaster": one.policy.forecaster or None,
@@ -82,6 +77,8 @@ def _policy(one: Contest) -> dict[str, Any]:
     }
     if one.point is not None:
         told |= _figures(one.point)
+        told["above_lp_bound"] = _difference(above_lp(one, findings))
+        told["above_causal_oracle"] = _difference(above_oracle(one, findings))
     told["frontier"] = [_frontier_point(point) for point in one.points]
     told["failures"] = [
         {

@@ -15,9 +15,9 @@ from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED
-from simulation.reports.bound import Bound
+from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
-from simulation.reports.words import billed_sentences, miss_sentences
+from simulation.reports.words import billed_sentences, bound_sentences, miss_sentences
 
 _HERE = Path(__file__).parent / "web"
 NOTHING = "–"
@@ -25,13 +25,13 @@ MOST_HEADLINES = 3
 _OVERHEAD = "scaling_overhead_gpu_hours"
 
 
-def page(findings: Findings, bound: Bound) -> str:
+def page(findings: Findings) -> str:
     """The page's HTML, the same for the same findings."""
     experiment = findings.experiment
     return _template().render(
         style=Markup(_file("page.css")),  # noqa: S704 - our own file
         script=Markup(_file("chart.js") + _file("page.js")),  # noqa: S704 - our own files
-        data=_as_script(payload(findings, bound)),
+        data=_as_script(payload(findings)),
         scenario=experiment.scene.name,
         begins=f"{findings.begins:%Y-%m-%d %H:%M}",
         ends=f"{findings.ends:%Y-%m-%d %H:%M}",
@@ -40,12 +40,12 @@ def page(findings: Findings, bound: Bound) -> str:
         first_seed=experiment.seeds[0],
         asked=f"{100 * experiment.attainment:g}",
         cheapest=experiment.cheapest_in,
-        headlines=billed_sentences(findings)[:MOST_HEADLINES],
+        headlines=[*billed_sentences(findings)[:MOST_HEADLINES], *bound_sentences(findings)],
         misses=miss_sentences(findings),
         first=findings.contests[0].policy.name,
         tiers=list(Tier),
         rows=[_row(one, findings.contests[0]) for one in findings.contests],
-        bounds=_bounds(bound),
+        bounds=_bounds(findings),
         said=findings.said,
     )
 
@@ -79,10 +79,10 @@ def _less(one: Contest, first: Contest) -> dict[str, Any] | None:
     return {"share": f"{100 * found.relative:+.1f}%", "sure": bool(found.excludes_zero)}
 
 
-def _bounds(bound: Bound) -> list[tuple[str, str]]:
+def _bounds(findings: Findings) -> list[tuple[str, str]]:
     told = [
-        ("LP bound, perfect knowledge", bound.lp_gpu_hours),
-        ("best causal policy, oracle forecast", bound.causal_oracle_gpu_hours),
+        ("LP bound, perfect knowledge", lp_gpu_hours(findings)),
+        ("best causal policy, oracle forecast", oracle_gpu_hours(findings)),
     ]
     return [(name, _number(found)) for name, found in told if found is not None]
 

@@ -12,17 +12,17 @@ from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED, PoolRecord, Record
-from simulation.reports.bound import Bound
+from simulation.reports.bound import bound_as_mapping
 
 _SHOWN = (BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours", DOLLARS, JUDGED)
 
 
-def payload(findings: Findings, bound: Bound) -> dict[str, Any]:
+def payload(findings: Findings) -> dict[str, Any]:
     """Plain values for the page's script."""
     return {
         "begins": to_epoch(findings.begins),
         "asked": findings.experiment.attainment,
-        "bound": bound.as_mapping(),
+        "bound": bound_as_mapping(findings),
         "policies": [_policy(one) for one in findings.contests],
     }
 

@@ -6,6 +6,7 @@ from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference
 from simulation.experiments.result import BILLED
+from simulation.reports.bound import above_lp, above_oracle
 
 
 def billed_sentences(findings: Findings) -> list[str]:
@@ -28,6 +29,20 @@ def difference_words(found: Difference, other: str) -> str:
         return f"{words}one seed, so no interval)"
     zero = "excludes" if found.excludes_zero else "holds"
     return f"{words}95% interval {estimate.low:+,.0f} to {estimate.high:+,.0f}, {zero} zero)"
+
+
+def bound_sentences(findings: Findings) -> list[str]:
+    """How far the first policy is from what nobody can go below."""
+    first = findings.contests[0]
+    told = (
+        (above_lp(first, findings), "the LP bound with perfect knowledge"),
+        (above_oracle(first, findings), "the causal oracle"),
+    )
+    return [
+        f"{first.policy.name} bills {difference_words(found, other)}."
+        for found, other in told
+        if found is not None
+    ]
 
 
 def miss_sentences(findings: Findings) -> list[str]:

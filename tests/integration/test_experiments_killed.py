@@ -21,7 +21,15 @@ LONGEST_SECONDS = 120.0
 
 
 def command(scenario: Path, *more: object) -> list[str]:
-    words = ("--scenario", scenario, "--policy", "reactive,keda", "--headroom", "0.4")
+    words = (
+        "--scenario",
+        scenario,
+        "--policy",
+        "reactive,keda",
+        "--headroom",
+        "0.4",
+        "--no-bounds",
+    )
     more = ("simulate", *words, "--seeds", 3, "--workers", 2, *more)
     return [sys.executable, "-m", "heliostat", *map(str, more)]
 

@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from simulation.experiments.intervals import estimate
-from simulation.reports.bound import Bound
 from simulation.reports.page import page as page_of
 from tests.integration.test_dashboard_page import CHROMIUM, SWITCHES, WIDTHS
 from tests.simulation.reports.found import findings
-
-BOUND = Bound(lp_gpu_hours=estimate([80.0, 81.0]), causal_oracle_gpu_hours=estimate([85.0]))
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM,
@@ -33,7 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "h.html"
-    path.write_text(page_of(findings(), BOUND), "utf-8")
+    path.write_text(page_of(findings()), "utf-8")
     return path
 
 
@@ -144,7 +140,7 @@ def test_findings_without_any_finished_run_are_still_a_page(
     whole = findings()
     broken = whole.contests[3]
     path = tmp_path / "broken.html"
-    path.write_text(page_of(findings(contests=(broken,)), Bound(reason="none")), "utf-8")
+    path.write_text(page_of(findings(contests=(broken,))), "utf-8")
     window = Opened(browser, path, "desktop", "light")
     assert window.said == []
     assert "no setting was lived to its end" in window.page.locator("#frontier").inner_text()

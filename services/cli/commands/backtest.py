@@ -13,6 +13,7 @@ from services.cli.commands.db import DEFAULT as DEFAULT_DATABASE
 from services.cli.commands.db import Database
 from services.cli.commands.simulate import (
     Attainment,
+    Bounds,
     Cheapest,
     Engine,
     Executor,
@@ -46,6 +47,7 @@ def backtest(
     seeds: Seeds = 3,
     cheapest: Cheapest = "gpu-hours",
     engine: Engine = "fluid",
+    bounds: Bounds = True,
     executor: Executor = "processes",
     workers: Workers = 0,
     resume: Resume = None,
@@ -71,6 +73,7 @@ def backtest(
         seeds=seeds,
         cheapest=cheapest,
         engine=engine,
+        bounds=bounds,
         executor=executor,
         workers=workers or os.cpu_count() or 1,
         resume=resume,

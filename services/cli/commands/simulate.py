@@ -22,6 +22,9 @@ Attainment = Annotated[
 Seeds = Annotated[int, typer.Option(min=1, max=1000, help="So many, the same for every policy.")]
 Cheapest = Annotated[str, typer.Option(help="Cheapest setting in: gpu-hours or dollars.")]
 Engine = Annotated[str, typer.Option(help="How requests are served: fluid.")]
+Bounds = Annotated[
+    bool, typer.Option("--bounds/--no-bounds", help="Find what no policy can go below, too.")
+]
 Executor = Annotated[str, typer.Option(help="serial, processes, or ray (an optional extra).")]
 Workers = Annotated[int, typer.Option(min=0, help="Runs at once; 0 = one per core.")]
 Resume = Annotated[
@@ -43,6 +46,7 @@ def simulate(
     seeds: Seeds = 3,
     cheapest: Cheapest = "gpu-hours",
     engine: Engine = "fluid",
+    bounds: Bounds = True,
     executor: Executor = "processes",
     workers: Workers = 0,
     resume: Resume = None,
@@ -64,6 +68,7 @@ def simulate(
         seeds=seeds,
         cheapest=cheapest,
         engine=engine,
+        bounds=bounds,
         executor=executor,
         workers=workers or os.cpu_count() or 1,
         resume=resume,

@@ -65,6 +65,7 @@ def an_experiment(scene: SceneRef, **changes: Any) -> Experiment:
         "policies": (HELIOSTAT, REACTIVE),
         "seeds": (1, 2),
         "headroom": 0.5,
+        "bounds": False,
     }
     return Experiment(**(values | changes))
 

@@ -9,11 +9,12 @@ import pytest
 
 from heliostat.errors import HeliostatError, InvalidInput
 from simulation.experiments.comparison import against
-from simulation.experiments.experiment import Experiment, Findings, conduct
+from simulation.experiments.conducting import conduct
+from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.live import Mark
-from simulation.experiments.result import Outcome
+from simulation.experiments.result import Outcome, RunResult
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
 from simulation.experiments.sweep import Sweep
 from simulation.policies.registry import plugin_named
@@ -253,3 +254,32 @@ def test_policies_that_differ_in_name_alone_share_their_runs(scene: SceneRef) ->
     )
     assert len(pretender.ran) == 2
     assert findings.contests[0].points == findings.contests[1].points
+
+
+def test_bounds_are_found_beside_the_policies_where_they_are_asked_for(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        if spec.bound is not None:
+            assert spec.bound.attainment == 0.99
+            return RunResult(figures={"lp_gpu_hours": 70.0}, requests=0, cpu_seconds=0.1)
+        return needs(0.3)(spec)
+
+    findings = found(an_experiment(scene, bounds=True), outcome)
+    assert [one.policy for one in findings.contests] == [HELIOSTAT, REACTIVE]
+    assert findings.oracle is not None
+    assert findings.oracle.reached
+    assert findings.oracle.chosen is not None
+    assert 0.3 <= findings.oracle.chosen <= 0.4
+    assert {seed: run.figures["lp_gpu_hours"] for seed, run in findings.linear.items()} == {
+        1: 70.0,
+        2: 70.0,
+    }
+
+
+def test_without_bounds_nothing_more_is_run(scene: SceneRef) -> None:
+    pretender = Pretender(needs(0.2))
+    findings = conduct(
+        an_experiment(scene), Laboratory(pretender, RunFolder(path=None, code="code"))
+    )
+    assert findings.oracle is None
+    assert findings.linear == {}
+    assert {spec.policy for spec in pretender.ran} == {HELIOSTAT, REACTIVE}

@@ -12,6 +12,7 @@ from heliostat.errors import InvalidInput, UnknownScenario
 from heliostat.model.instants import Span
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import CapacityPlanner, PlanningProblem
+from simulation.experiments.ceilings import LINEAR, ORACLE
 from simulation.experiments.live import Mark, live, live_under
 from simulation.experiments.recorded import write_recorded
 from simulation.experiments.result import (
@@ -21,7 +22,7 @@ from simulation.experiments.result import (
     outcome_of,
 )
 from simulation.experiments.scenes import load_scene, scene_ref
-from simulation.experiments.spec import SceneRef
+from simulation.experiments.spec import BoundTerms, SceneRef
 from simulation.policies.registry import policy_named
 from tests.builders import MINUTE, NOON, a_catalogue, catalogue_mapping
 from tests.simulation.experiments.little import (
@@ -207,3 +208,33 @@ def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_text("no archive")
     with pytest.raises(InvalidInput, match=r"x\.npz.*no recorded history"):
         load_scene(scene_ref(str(tmp_path / "x.npz")))
+
+
+# --- bounds ---------------------------------------------------------------------------------
+
+
+def test_the_linear_bound_is_a_run_below_every_policy_at_its_attainment(
+    scene: SceneRef, lived: RunResult
+) -> None:
+    kept = lived.figures["slo_attainment_judged"]
+    assert kept is not None
+    bound = live(a_spec(scene, policy=LINEAR, bound=BoundTerms(attainment=kept)))
+    assert isinstance(bound, RunResult)
+    least = bound.figures["lp_gpu_hours"]
+    assert least is not None
+    assert 0 < least < (lived.figures["gpu_hours_billed"] or 0)
+
+
+def test_the_causal_oracle_is_told_the_truth_and_forecasts_it(scene: SceneRef) -> None:
+    outcome = live(a_spec(scene, policy=ORACLE, headroom=0.4))
+    assert isinstance(outcome, RunResult)
+    assert outcome.figures["forecast_wape"] == pytest.approx(0, abs=0.02)
+    doubled = live(a_spec(scene, policy=ORACLE, headroom=1.4))
+    assert isinstance(doubled, RunResult)
+    assert (doubled.figures["gpu_hours_billed"] or 0) > (outcome.figures["gpu_hours_billed"] or 0)
+
+
+def test_a_policy_may_be_given_the_oracles_forecast(scene: SceneRef) -> None:
+    told = live(a_spec(scene, policy=replace(HELIOSTAT, forecaster="oracle")))
+    assert isinstance(told, RunResult)
+    assert told.figures["forecast_wape"] == pytest.approx(0, abs=0.02)

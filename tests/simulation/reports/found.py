@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from heliostat.model.instants import to_epoch
+from simulation.experiments.ceilings import ORACLE
 from simulation.experiments.comparison import Point, contest
 from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.result import (
@@ -85,6 +86,14 @@ def findings(**changes: Any) -> Findings:
         seeds=SEEDS,
         headroom=0.0,
     )
+    oracle = [
+        Point(headroom=h, results={seed: a_run(HELIOSTAT, h, seed) for seed in SEEDS})
+        for h in (0.0, 0.6)
+    ]
+    linear = {
+        seed: RunResult(figures={"lp_gpu_hours": 80.0 + seed}, requests=0, cpu_seconds=0.1)
+        for seed in SEEDS
+    }
     headrooms = {HELIOSTAT: (0.0, 0.5, 1.0), REACTIVE: (0.0, 0.5, 1.0), weak: (0.0, 0.1)}
     contests = [
         contest(
@@ -105,5 +114,7 @@ def findings(**changes: Any) -> Findings:
         "ends": NOON + timedelta(hours=1),
         "said": ("Made up <for> a test.",),
         "contests": tuple(contests),
+        "oracle": contest(ORACLE, oracle, experiment.attainment, experiment.cost),
+        "linear": linear,
     }
     return Findings(**(values | changes))

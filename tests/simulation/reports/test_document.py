@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heliostat.model.names import Tier
+from simulation.experiments.ceilings import ORACLE
+from simulation.experiments.conducting import conduct
 from simulation.experiments.executors import make_executor
-from simulation.experiments.experiment import conduct
 from simulation.experiments.folder import RunFolder
-from simulation.experiments.intervals import estimate
 from simulation.experiments.laboratory import Laboratory
-from simulation.reports.bound import Bound
+from simulation.experiments.result import RunResult
 from simulation.reports.document import ALWAYS, TIMING, document
 from tests.simulation.experiments.little import HELIOSTAT, REACTIVE, a_history, an_experiment
 from tests.simulation.reports.found import findings
 
 DOCS = Path(__file__).parents[3] / "docs" / "experiments.md"
-NO_BOUND = Bound(reason="not asked for")
-BOUND = Bound(lp_gpu_hours=estimate([80.0, 81.0]), causal_oracle_gpu_hours=estimate([85.0]))
 
 
 def written(told: Any) -> Any:
@@ -59,14 +58,14 @@ def documented() -> set[str]:
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     scene = a_history(tmp_path_factory.mktemp("scene"), minutes=30)
     laboratory = Laboratory(make_executor("serial", 1), RunFolder(path=None))
-    told: dict[str, Any] = written(document(conduct(an_experiment(scene), laboratory), NO_BOUND))
+    told: dict[str, Any] = written(document(conduct(an_experiment(scene), laboratory)))
     return told
 
 
 def test_every_field_is_documented_and_every_documented_field_is_there(
     real: dict[str, Any],
 ) -> None:
-    there = set(leaves(real)) | set(leaves(written(document(findings(), BOUND))))
+    there = set(leaves(real)) | set(leaves(written(document(findings()))))
     assert there - documented() == set()
     assert documented() - there == set()
 
@@ -85,7 +84,7 @@ def test_the_same_experiment_gives_the_same_document_but_for_timing(
 ) -> None:
     laboratory = Laboratory(make_executor("serial", 1), RunFolder(path=None))
     scene = a_history(tmp_path, minutes=30)
-    again = document(conduct(an_experiment(scene), laboratory), NO_BOUND)
+    again = document(conduct(an_experiment(scene), laboratory))
 
     def untimed(told: dict[str, Any]) -> str:
         return json.dumps({key: value for key, value in told.items() if key not in TIMING})
@@ -95,7 +94,7 @@ def test_the_same_experiment_gives_the_same_document_but_for_timing(
 
 
 def test_a_policy_is_shown_at_its_equal_slo_setting_with_its_frontier_beside_it() -> None:
-    told = document(findings(), NO_BOUND)["policies"]["reactive"]
+    told = document(findings())["policies"]["reactive"]
     assert told["reached"]
     assert told["headroom"] == 0.5
     assert [point["headroom"] for point in told["frontier"]] == [0.0, 0.5, 1.0]
@@ -104,7 +103,7 @@ def test_a_policy_is_shown_at_its_equal_slo_setting_with_its_frontier_beside_it(
 
 
 def test_a_policy_that_fails_leaves_its_failures_and_the_others_figures() -> None:
-    told = document(findings(), NO_BOUND)["policies"]
+    told = document(findings())["policies"]
     assert told["broken"]["headroom"] is None
     assert "gpu_hours_billed" not in told["broken"]
     assert told["broken"]["failures"][0] == {
@@ -118,33 +117,47 @@ def test_a_policy_that_fails_leaves_its_failures_and_the_others_figures() -> Non
 
 
 def test_a_policy_that_does_not_reach_says_so_and_shows_its_best() -> None:
-    told = document(findings(), NO_BOUND)["policies"]["weak"]
+    told = document(findings())["policies"]["weak"]
     assert not told["reached"]
     assert told["headroom"] == 0.1
 
 
 def test_differences_are_paired_and_say_whether_they_exclude_zero() -> None:
-    told = document(findings(), NO_BOUND)["differences"]["heliostat"]["reactive"]
+    told = document(findings())["differences"]["heliostat"]["reactive"]
     billed = told["gpu_hours_billed"]
     assert billed["mean"] == pytest.approx(-30.0 * 1.0)
     assert billed["excludes_zero"] is True
     assert billed["relative"] == pytest.approx(-30 / 167, rel=1e-3)
 
 
-def test_a_bound_is_given_or_the_reason_why_not() -> None:
-    assert document(findings(), NO_BOUND)["bound"] == {
-        "lp_gpu_hours": None,
-        "causal_oracle_gpu_hours": None,
-        "reason": "not asked for",
-    }
-    assert document(findings(), BOUND)["bound"]["lp_gpu_hours"]["mean"] == 80.5
+def test_a_bound_is_given_with_how_far_above_it_a_policy_stands() -> None:
+    told = document(findings())
+    assert told["bound"]["lp_gpu_hours"]["mean"] == 82.0
+    assert told["bound"]["causal_oracle_gpu_hours"]["mean"] == pytest.approx(90 * 1.6 + 2)
+    assert told["bound"]["reason"] is None
+    above = told["policies"]["heliostat"]
+    assert above["above_lp_bound"]["mean"] == pytest.approx(90 * 1.5 - 80)
+    assert above["above_causal_oracle"]["mean"] == pytest.approx(90 * (1.5 - 1.6))
+
+
+def test_a_bound_that_is_missing_says_why() -> None:
+    whole = findings()
+    not_asked = replace(whole.experiment, bounds=False)
+    told = document(replace(whole, experiment=not_asked, oracle=None, linear={}))["bound"]
+    assert told["lp_gpu_hours"] is told["causal_oracle_gpu_hours"] is None
+    assert told["reason"] == "bounds were not asked for"
+    weak = replace(whole.contests[2], policy=ORACLE)
+    infeasible = {1: RunResult(figures={"lp_gpu_hours": None}, requests=0, cpu_seconds=0.1)}
+    reason = document(replace(whole, oracle=weak, linear=infeasible))["bound"]["reason"]
+    assert "no fleet within the quotas serves 99%" in reason
+    assert "the causal oracle does not reach 99% either" in reason
 
 
 def test_the_document_names_what_was_asked() -> None:
-    told = document(findings(), NO_BOUND)
+    told = document(findings())
     assert told["scenario"] == "made-up"
     assert told["seeds"] == [1, 2, 3]
     assert told["attainment_asked"] == 0.99
-    assert told["requests"] == 1000 * 8 * 3
+    assert told["requests"] == 1000 * (8 + 2) * 3
     assert told["requests_per_cpu_second"] == pytest.approx(told["requests"] / told["cpu_seconds"])
     assert list(told["policies"]) == [HELIOSTAT.name, REACTIVE.name, "weak", "broken"]

@@ -8,17 +8,13 @@ from dataclasses import replace
 
 from simulation.experiments.comparison import Contest
 from simulation.experiments.experiment import Findings
-from simulation.experiments.intervals import estimate
-from simulation.reports.bound import Bound
 from simulation.reports.page import page
-from simulation.reports.words import billed_sentences, miss_sentences
+from simulation.reports.words import billed_sentences, bound_sentences, miss_sentences
 from tests.simulation.reports.found import a_record, findings
-
-NO_BOUND = Bound(reason="not asked for")
 
 
 def test_the_page_asks_nobody_for_anything() -> None:
-    text = page(findings(), NO_BOUND)
+    text = page(findings())
     asked = re.findall(r"""(?:src|href|action|url)\s*[=(]\s*["']?([^"'\s>)]+)""", text)
     assert set(asked) <= {"data:,"}
     assert "@import" not in text
@@ -26,11 +22,11 @@ def test_the_page_asks_nobody_for_anything() -> None:
 
 
 def test_the_same_findings_give_the_same_page() -> None:
-    assert page(findings(), NO_BOUND) == page(findings(), NO_BOUND)
+    assert page(findings()) == page(findings())
 
 
 def test_what_findings_say_cannot_become_markup() -> None:
-    text = page(with_reason(findings(), "</script><script>alert(1)</script>"), NO_BOUND)
+    text = page(with_reason(findings(), "</script><script>alert(1)</script>"))
     assert "<script>alert" not in text
     assert "Made up &lt;for&gt; a test." in text
 
@@ -53,14 +49,14 @@ def with_reason(found: Findings, reason: str) -> Findings:
 
 
 def test_the_data_of_the_charts_is_json() -> None:
-    text = page(findings(), Bound(lp_gpu_hours=estimate([80.0, 81.0])))
+    text = page(findings())
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
     told = json.loads(data)
     assert [one["name"] for one in told["policies"]] == ["heliostat", "reactive", "weak", "broken"]
     record = told["policies"][0]["record"]
     assert record["pools"]["east/alpha/small"]["busy"][0] == 16.0  # two replicas of eight GPUs
     assert len(record["decisions"]) == 160
-    assert told["bound"]["lp_gpu_hours"]["mean"] == 80.5
+    assert told["bound"]["lp_gpu_hours"]["mean"] == 82.0
 
 
 def test_words_say_how_policies_differ_and_which_missed() -> None:
@@ -68,6 +64,9 @@ def test_words_say_how_policies_differ_and_which_missed() -> None:
     assert first.startswith("heliostat bills 18.0% fewer GPU-hours than reactive (-30; 95% interv")
     assert "excludes zero" in first
     assert "than weak" in second
+    above, oracle = bound_sentences(findings())
+    assert "more GPU-hours than the LP bound" in above
+    assert "fewer GPU-hours than the causal oracle" in oracle
     missed = miss_sentences(findings())
     assert "weak did not reach 99%" in missed[0]
     assert "broken has no setting" in missed[1]

@@ -1,0 +1,97 @@
+"""Carries an experiment out: whole grids at once, then a refinement of each policy, then the bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from simulation.experiments.ceilings import LINEAR, ORACLE, laxest
+from simulation.experiments.comparison import Contest, Point, contest
+from simulation.experiments.contenders import check_policy, grid_of, locals_of
+from simulation.experiments.experiment import Experiment, Findings
+from simulation.experiments.laboratory import Laboratory
+from simulation.experiments.result import Outcome, RunFailure, RunResult
+from simulation.experiments.scenes import load_scene
+from simulation.experiments.spec import PolicySpec, RunSpec
+from simulation.experiments.sweep import Sweep, next_headroom
+from simulation.scenarios.scenario import Scenario
+
+
+def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
+    """Run everything that the experiment needs. Raises InvalidInput, WorkersUnavailable.
+
+    All policies are swept side by side, so that many runs can be under way at once.
+    """
+    scene = load_scene(experiment.scene)
+    for policy in experiment.policies:
+        check_policy(policy, scene)
+    contests = _swept(experiment, laboratory)
+    linear = laboratory.outcomes(_bound_specs(experiment, scene))
+    return Findings(
+        experiment=experiment,
+        begins=scene.begins,
+        ends=scene.ends,
+        said=scene.said,
+        contests=tuple(contests[: len(experiment.policies)]),
+        oracle=contests[-1] if experiment.bounds else None,
+        linear={
+            seed: run
+            for seed, run in zip(experiment.seeds, linear, strict=False)
+            if isinstance(run, RunResult)
+        },
+    )
+
+
+def _swept(experiment: Experiment, laboratory: Laboratory) -> list[Contest]:
+    policies = (*experiment.policies, *((ORACLE,) if experiment.bounds else ()))
+    points: dict[PolicySpec, list[Point]] = {policy: [] for policy in policies}
+    while wanted := _wanted(experiment, points):
+        specs = [spec for policy, headroom in wanted for spec in experiment.specs(policy, headroom)]
+        outcomes = laboratory.outcomes(specs)
+        for number, (policy, headroom) in enumerate(wanted):
+            first = number * len(experiment.seeds)
+            part = outcomes[first : first + len(experiment.seeds)]
+            points[policy].append(_point(headroom, experiment.seeds, part))
+    return [
+        contest(policy, points[policy], experiment.attainment, experiment.cost)
+        for policy in policies
+    ]
+
+
+def _wanted(
+    experiment: Experiment, points: dict[PolicySpec, list[Point]]
+) -> list[tuple[PolicySpec, float]]:
+    """The settings to run next: whole grids at once, then one refinement of each policy."""
+    wanted: list[tuple[PolicySpec, float]] = []
+    for policy, had in points.items():
+        asked = Sweep() if policy == ORACLE else experiment.headroom
+        fixed = asked if policy.headroom is None else policy.headroom
+        if not isinstance(fixed, Sweep):
+            wanted += [] if had else [(policy, fixed)]
+            continue
+        sweep = fixed if fixed.grid else replace(fixed, grid=grid_of(policy))
+        if not had:
+            wanted += [(policy, headroom) for headroom in sweep.grid]
+        else:
+            seen = [point.seen(experiment.cost) for point in had]
+            further = next_headroom(seen, experiment.attainment, sweep)
+            wanted += [] if further is None else [(policy, further)]
+    return wanted
+
+
+def _point(headroom: float, seeds: Sequence[int], outcomes: Sequence[Outcome]) -> Point:
+    paired = list(zip(seeds, outcomes, strict=True))
+    return Point(
+        headroom=headroom,
+        results={seed: one for seed, one in paired if isinstance(one, RunResult)},
+        failures={seed: one for seed, one in paired if isinstance(one, RunFailure)},
+    )
+
+
+def _bound_specs(experiment: Experiment, scene: Scenario) -> list[RunSpec]:
+    """One per seed; none where bounds were not asked for."""
+    if not experiment.bounds:
+        return []
+    locals_ = locals_of(experiment.policies, scene)
+    terms = laxest(locals_, experiment.engine, experiment.attainment)
+    return [replace(spec, bound=terms, recorded=False) for spec in experiment.specs(LINEAR, 0.0)]

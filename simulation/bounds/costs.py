@@ -10,7 +10,7 @@ import numpy.typing as npt
 from heliostat.catalogue import FleetCatalogue, PoolSpec, TierSpec
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import DemandKey
-from simulation.bounds.goodput import Floats
+from simulation.bounds.goodput import NO_GAP, Floats
 from simulation.bounds.work import Work
 
 Ints = npt.NDArray[np.int64]
@@ -99,12 +99,12 @@ def _per_request(
     )
     growth = law.decode_per_sequence * iterations + _per_context(law) * contexts
     gap = np.inf if whole else tier.slo.itl_seconds - law.decode_base
-    able = (iterations <= 0) | (gap > 0)
+    able = (iterations <= 0) | (gap >= 0)
     return (
         prefill + growth,
         iterations / law.max_batch,
         np.minimum(iterations, contexts / law.kv_tokens),
-        np.minimum(iterations, growth / gap) if gap > 0 else np.zeros_like(growth),
+        np.minimum(iterations, growth / max(gap, NO_GAP)),
         able.astype(np.float64),
     )
 

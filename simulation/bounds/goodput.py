@@ -32,6 +32,8 @@ from heliostat.model.engine import KNEE_TOKENS, EngineLaw
 from simulation.local_policy import LocalPolicy, Prefill
 
 Floats = npt.NDArray[np.float64]
+NO_GAP = 1e-12
+"""Seconds: what is left of a promised gap where an iteration of nothing fills it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def best_steady_goodput(
     least_batches = (
         1 / law.max_batch,
         min(1.0, context / law.kv_tokens),
-        growth / (itl_seconds - law.decode_base) if iterations else 0.0,
+        min(1.0, growth / max(itl_seconds - law.decode_base, NO_GAP)) if iterations else 0.0,
     )
     seconds = float(prefill[0]) + iterations * (growth + law.decode_base * max(least_batches))
     return 1 / seconds

@@ -35,7 +35,8 @@ class Terms:
 
     `attainment` is the share of the requests within reach that keep their promise. `finish_batch`:
     they serve all batch work before the end, also what could wait beyond it. `floors_lifted`: where
-    and when pools may stand below their minimum, since a region was lost.
+    and when pools may stand below their minimum since a region was lost, and a step longer, in which
+    what was lost is ordered anew.
     """
 
     attainment: float = 0.99
@@ -191,7 +192,9 @@ def _limits(
     begins = [work.span.start + work.step * number for number in range(work.steps)]
     for region, span in terms.floors_lifted:
         there = np.array([pool.key.region == region for pool in pools])
-        then = np.array([at < span.end and at + work.step > span.start for at in begins])
+        then = np.array(
+            [at < span.end + work.step and at + work.step > span.start for at in begins]
+        )
         lower[blocks["n"].index[np.outer(there, then)]] = 0.0
     upper[blocks["x"].index[~arcs.able]] = 0.0
     upper[blocks["d"].index] = requests

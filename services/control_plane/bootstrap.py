@@ -17,6 +17,7 @@ from heliostat.clock import SystemClock
 from heliostat.loops.control import Deciders
 from heliostat.ports.clock import Clock
 from heliostat.ports.forecasts import Forecaster
+from heliostat.ports.stores import Stores
 from migrations.running import is_new, upgrade
 from planning.explain import PerturbingExplainer
 from planning.guard import CatalogueGuard
@@ -25,6 +26,7 @@ from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
 from services.control_plane.plane import ControlPlane, Parts
 from services.control_plane.settings import ControlPlaneSettings
+from services.dashboard.live import LivePage
 from services.leaving import leave
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
@@ -53,6 +55,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         _make_file(settings.database)
         opened = open_stores(settings.database)
         stores, feed = opened.stores, opened.feed
+    clock = clock or SystemClock()
     forecaster = _forecaster(settings, catalogue)
 
     def close() -> None:
@@ -65,7 +68,8 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         feed=feed,
         catalogue=catalogue,
         deciders=deciders_with(forecaster),
-        clock=clock or SystemClock(),
+        clock=clock,
+        page=_page(settings, stores, catalogue, clock),
         warm_up=forecaster.warm_up,
         close=close,
         give_up=forecaster.give_up,
@@ -122,6 +126,14 @@ def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> Fa
     zones = {region.name: region.time_zone for region in catalogue.regions}
     lanes = settings.workers or os.cpu_count() or 1
     return FanOutForecaster(ForecasterSettings(family=family, zones=zones), lanes=lanes)
+
+
+def _page(
+    settings: ControlPlaneSettings, stores: Stores, catalogue: FleetCatalogue, clock: Clock
+) -> LivePage | None:
+    if not settings.page_listen:
+        return None
+    return LivePage(stores=stores, catalogue=catalogue, clock=clock, listen=settings.page_listen)
 
 
 def _make_file(url: str) -> None:

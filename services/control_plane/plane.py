@@ -9,9 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidSettings
+from heliostat.errors import InvalidSettings, Unavailable
 from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
 from heliostat.loops.forecasts import ForecastLoop
 from heliostat.loops.manual import ManualDesk
@@ -38,6 +39,23 @@ from storage.notify import ChangeFeed
 _log = logging.getLogger(__name__)
 
 
+class Page(Protocol):
+    """Shows this control plane's stores to people."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, once started."""
+        ...
+
+    def start(self) -> None:
+        """Raises Unavailable when its port is taken."""
+        ...
+
+    def stop(self) -> None:
+        """Let go of the stores; repeatable, also before `start`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The concrete objects that a control plane is made of; `bootstrap` chooses them.
@@ -51,6 +69,7 @@ class Parts:
     deciders: Deciders
     clock: Clock
     loop_settings: ControlSettings = ControlSettings()
+    page: Page | None = None
     warm_up: Callable[[], None] = lambda: None
     """Starts worker processes now, for those who will not wait for them at the first forecast."""
     close: Callable[[], None] = lambda: None
@@ -105,7 +124,9 @@ class ControlPlane:
             if self._settings.metrics_listen:
                 host, port = split_address(self._settings.metrics_listen)
                 self._page = _metrics_page(self.metrics, host, port)
-        except BaseException:
+            if self._parts.page is not None:
+                await asyncio.to_thread(_open, self._parts.page)
+        except BaseException:  # whatever it was goes on; what has started must not stay
             await self.stop()
             raise
         if self._schedule is not None:
@@ -137,6 +158,8 @@ class ControlPlane:
         page, self._page = self._page, None
         if page is not None:
             await asyncio.to_thread(page.close)
+        if self._parts.page is not None:
+            await asyncio.to_thread(self._parts.page.stop)
         await asyncio.to_thread(self._parts.close)
         say(_log, "control_plane_stopped")
 
@@ -240,3 +263,15 @@ def _metrics_page(metrics: Metrics, host: str, port: int) -> MetricsPage:
             f"cannot listen on {host}:{port}: {error.strerror}",
             remedy="choose another port, or set it empty for none",
         ) from None
+
+
+def _open(page: Page) -> None:
+    try:
+        page.start()
+    except Unavailable as error:
+        raise InvalidSettings(
+            "page_listen (HELIOSTAT_PAGE_LISTEN)",
+            str(error),
+            remedy="choose another port, or set it empty for none",
+        ) from None
+    say(_log, "page_opened", url=page.url)

@@ -65,6 +65,10 @@ class ControlPlaneSettings(BaseSettings):
     """True = plain text also beyond loopback: everybody who reaches the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
     """host:port for Prometheus; empty = none."""
+    page_listen: OptionalAddress = "127.0.0.1:8321"
+    """host:port for the web page, which shows everything and changes nothing; empty = none."""
+    page_allow_insecure: bool = False
+    """True = the page also beyond loopback: everybody who reaches the port can read it, in plain text."""
     lease: Positive = timedelta(seconds=15)
     """How long leadership lasts without renewal."""
     command_lease: Positive = timedelta(seconds=30)
@@ -95,6 +99,11 @@ class ControlPlaneSettings(BaseSettings):
             raise ValueError(
                 f"listen: {self.listen} is reachable from outside and tls is not set; "
                 "set tls, or allow_insecure where the network itself is trusted"
+            )
+        if self.page_listen and not self.page_allow_insecure and not is_loopback(self.page_listen):
+            raise ValueError(
+                f"page_listen: {self.page_listen} is reachable from outside, and the page asks nobody who "
+                "they are; put a proxy that does before loopback, or set page_allow_insecure"
             )
         return self
 

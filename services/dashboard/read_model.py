@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from zoneinfo import ZoneInfo
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.clock import monotonic_seconds
 from heliostat.errors import UnknownTier
 from heliostat.model.demand import BUCKET
 from heliostat.model.fleet import Fleet
@@ -15,17 +16,8 @@ from heliostat.model.governance import Modes
 from heliostat.model.instants import Span, floor_to
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, RegionName, SeriesKey, TokenKind
 from heliostat.model.plan import CapacityPlan
-from heliostat.ports.clock import Clock
 from heliostat.ports.stores import Stores
-from services.dashboard.memory import (
-    LEAD,
-    Buckets,
-    CommandMemory,
-    DemandMemory,
-    ExpectationMemory,
-    PoolMemory,
-    on_grid,
-)
+from services.dashboard.memory import LEAD, Buckets, DemandMemory, ExpectationMemory, on_grid
 from services.dashboard.picture import (
     Expectation,
     Focus,
@@ -36,25 +28,14 @@ from services.dashboard.picture import (
     RivalrySource,
 )
 from services.dashboard.rows import command_line, plan_now, pools_now, routes_now
-
-LOOK_BACK = timedelta(hours=18)
-LOOK_AHEAD = timedelta(hours=6)
-
-
-def live_pulse(clock: Clock) -> Callable[[], Pulse]:
-    """The pulse of a process that runs on real time: a window that moves with the clock."""
-
-    def pulse() -> Pulse:
-        now = clock.now()
-        bucket = floor_to(now, BUCKET)
-        frame = Span(bucket - LOOK_BACK, bucket + LOOK_AHEAD)
-        return Pulse(now=now, frame=frame, speed=1.0, stage="live")
-
-    return pulse
+from services.dashboard.standing import CommandMemory, PoolMemory
 
 
 class ReadModel:
-    """The fleet as the page shows it. `look` and `picture` may be called from any thread."""
+    """The fleet as the page shows it. `look` and `picture` may be called from any thread.
+
+    However many readers ask, the stores are read at most once in `fresh_seconds` for each focus.
+    """
 
     def __init__(
         self,
@@ -63,6 +44,8 @@ class ReadModel:
         catalogue: FleetCatalogue,
         pulse: Callable[[], Pulse],
         rivalry: RivalrySource | None = None,
+        fresh_seconds: float = 0.0,
+        stopwatch: Callable[[], float] = monotonic_seconds,
     ) -> None:
         self._stores = stores
         self._catalogue = catalogue
@@ -70,8 +53,11 @@ class ReadModel:
         self._rivalry = rivalry
         self._demand = DemandMemory(stores.usage)
         self._expected: dict[SeriesKey, ExpectationMemory] = {}
-        self._pools = PoolMemory()
+        self._pools = PoolMemory(stores.plans)
         self._commands = CommandMemory(stores.outbox)
+        self._fresh_seconds = fresh_seconds
+        self._stopwatch = stopwatch
+        self._drawn: dict[Focus, tuple[float, Picture]] = {}
         self._lock = Lock()
 
     def focus(self, *, region: str = "", model: str = "", tier: str = "") -> Focus:
@@ -97,47 +83,55 @@ class ReadModel:
             self._look(pulse)
 
     def picture(self, focus: Focus) -> Picture:
-        """The picture of this instant."""
-        pulse = self._pulse()
+        """The picture of this instant, or the last one where that is fresh enough."""
         with self._lock:
-            fleet, plan = self._look(pulse)
-            modes = self._stores.modes.modes()
-            return Picture(
-                pulse=pulse,
-                step=BUCKET,
-                mode=modes.of(EVERYWHERE),
-                plan=plan_now(plan),
-                focus=focus,
-                regions=tuple(
-                    self._region(region.name, fleet, plan, modes, pulse)
-                    for region in self._catalogue.regions
-                ),
-                load={
-                    region.name: {
-                        model.name: self._load(region.name, model.name, pulse.frame)
-                        for model in self._catalogue.models
-                    }
-                    for region in self._catalogue.regions
-                },
-                expectation=self._expectation(focus, pulse),
-                pools=pools_now(self._catalogue, fleet, plan, self._pools, pulse.frame),
-                routes=routes_now(
-                    self._stores.routing.latest_tables(),
-                    self._stores.routing.routing_acks(),
-                    focus,
-                ),
-                commands=tuple(command_line(command) for command in self._commands.newest()),
-                command_counts=self._commands.counts(),
-                rivalry=self._rivalry(pulse.frame) if self._rivalry else None,
-            )
+            since = self._stopwatch() - self._fresh_seconds
+            self._drawn = {f: known for f, known in self._drawn.items() if known[0] > since}
+            if focus not in self._drawn:
+                self._drawn[focus] = (self._stopwatch(), self._draw(focus))
+            return self._drawn[focus][1]
+
+    def _draw(self, focus: Focus) -> Picture:
+        pulse = self._pulse()
+        fleet, plan = self._look(pulse)
+        modes = self._stores.modes.modes()
+        return Picture(
+            pulse=pulse,
+            step=BUCKET,
+            mode=modes.of(EVERYWHERE),
+            plan=plan_now(plan),
+            focus=focus,
+            regions=tuple(
+                self._region(region.name, fleet, plan, modes, pulse)
+                for region in self._catalogue.regions
+            ),
+            load={
+                region.name: {
+                    model.name: self._load(region.name, model.name, pulse.frame)
+                    for model in self._catalogue.models
+                }
+                for region in self._catalogue.regions
+            },
+            expectation=self._expectation(focus, pulse),
+            pools=pools_now(self._catalogue, fleet, plan, self._pools, pulse.frame),
+            routes=routes_now(
+                self._stores.routing.latest_tables(),
+                self._stores.routing.routing_acks(),
+                focus,
+            ),
+            commands=tuple(command_line(command) for command in self._commands.newest()),
+            command_counts=self._commands.counts(),
+            rivalry=self._rivalry(pulse.frame) if self._rivalry else None,
+        )
 
     def _look(self, pulse: Pulse) -> tuple[Fleet, CapacityPlan | None]:
         fleet = self._stores.fleet.fleet(pulse.now)
         fleet = fleet.aged(pulse.now, self._catalogue.guardrails.stale_after)
         plan = self._stores.plans.latest_plan()
         self._demand.read(pulse.frame, pulse.now)
-        self._pools.see(fleet, plan, pulse.now)
-        self._commands.read()
+        self._pools.read(pulse.frame, pulse.now)
+        self._pools.see(fleet, plan.targets if plan is not None else (), pulse.now)
+        self._commands.read(pulse.frame, pulse.now)
         return fleet, plan
 
     def _load(self, region: RegionName, model: ModelName, frame: Span) -> Line:

@@ -10,8 +10,9 @@ from heliostat.model.fleet import Fleet
 from heliostat.model.instants import Span
 from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import MILLION, RoutingAck, RoutingTable
-from services.dashboard.memory import PoolMemory, on_grid
+from services.dashboard.memory import on_grid
 from services.dashboard.picture import CommandLine, Focus, PlanNow, PoolNow, RouteNow
+from services.dashboard.standing import PoolMemory
 
 
 def plan_now(plan: CapacityPlan | None) -> PlanNow | None:

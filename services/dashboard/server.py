@@ -17,7 +17,14 @@ class PageServer:
     def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._host, self._port = host, port
         self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                log_config=None,  # the process says how it logs
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
         )
         self._thread = Thread(target=self._run, name="page", daemon=True)
         self._socket: socket.socket | None = None
@@ -25,7 +32,8 @@ class PageServer:
     @property
     def url(self) -> str:
         """Where the page is."""
-        return f"http://{self._host}:{self._port}/"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/"
 
     def start(self) -> None:
         """Listen and serve. Raises Unavailable when the port is taken."""
@@ -38,7 +46,7 @@ class PageServer:
             listener.close()
             raise Unavailable(
                 f"port {self._port} on {self._host} cannot be used: {error.strerror}",
-                remedy="choose another with --port, or 0 for any free one",
+                remedy="choose another, or 0 for any free one",
             ) from None
         self._port = int(listener.getsockname()[1])
         self._socket = listener

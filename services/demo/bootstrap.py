@@ -59,6 +59,7 @@ def cast_of(
         tls=None,
         allow_insecure=False,
         metrics_listen="",
+        page_listen="",
         scheduled=False,
         forecast_family="fast",
         workers=2,

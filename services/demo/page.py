@@ -17,6 +17,7 @@ from services.demo.settings import DEFAULT_PORT
 from services.demo.witness import Tempo
 
 TITLE = "a day on simulated clouds"
+_FRESH_SECONDS = 0.5
 
 
 def read_model(cast: Cast, tempo: Tempo, ours: Sequence[Mark], rival: Rival) -> ReadModel:
@@ -26,7 +27,11 @@ def read_model(cast: Cast, tempo: Tempo, ours: Sequence[Mark], rival: Rival) -> 
         return rivalry(tuple(ours), rival.marks(), frame)
 
     return ReadModel(
-        stores=cast.plane.stores, catalogue=cast.catalogue, pulse=tempo.pulse, rivalry=rivals
+        stores=cast.plane.stores,
+        catalogue=cast.catalogue,
+        pulse=tempo.pulse,
+        rivalry=rivals,
+        fresh_seconds=_FRESH_SECONDS,
     )
 
 

@@ -35,8 +35,9 @@ PROGRAM = """
 import sys
 from services.control_plane.bootstrap import serve
 from services.control_plane.settings import load_settings
-serve(load_settings(None, listen=sys.argv[1], metrics_listen="", database=sys.argv[2], lease=1,
-                    catalogue=sys.argv[3], forecast_family="fast", workers=1, usage_ahead=86400))
+serve(load_settings(None, listen=sys.argv[1], metrics_listen="", page_listen="", lease=1,
+                    database=sys.argv[2], catalogue=sys.argv[3], forecast_family="fast", workers=1,
+                    usage_ahead=86400))
 """
 
 

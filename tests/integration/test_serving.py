@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -28,9 +30,16 @@ PROGRAM = """
 import sys
 from services.control_plane.bootstrap import serve
 from services.control_plane.settings import load_settings
-serve(load_settings(None, listen="127.0.0.1:0", metrics_listen="", database=sys.argv[1],
-                    catalogue=sys.argv[2], forecast_family="fast", workers=1))
+serve(load_settings(None, listen="127.0.0.1:0", metrics_listen="", page_listen=sys.argv[3],
+                    database=sys.argv[1], catalogue=sys.argv[2], forecast_family="fast", workers=1))
 """
+
+
+def _picture(url: str) -> dict[str, Any]:
+    """What the web page shows."""
+    with urlopen(f"{url}api/picture", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def settings_for(folder: Path, **changes: Any) -> ControlPlaneSettings:
@@ -97,14 +106,21 @@ async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_pat
         PROGRAM,
         f"sqlite:///{tmp_path}/heliostat.db",
         str(EXAMPLE),
+        "127.0.0.1:0",
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     lines: list[dict[str, Any]] = []
+    page: dict[str, Any] = {}
     told = False
     async for line in process.stderr:
         lines.append(json.loads(line))
+        if lines[-1]["event"] == "page_opened":
+            page = lines[-1]
         if not told and lines[-1]["event"] == "reroute_done":
+            picture = await asyncio.to_thread(_picture, page["url"])
+            assert picture["pulse"]["stage"] == "live"
+            assert picture["plan"]["status"] == "floor"
             process.send_signal(signal.SIGTERM)
             told = True
     assert await process.wait() == 0
@@ -114,6 +130,8 @@ async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_pat
     (plan,) = (line for line in lines if line["event"] == "replan_done")
     assert plan["outcome"] == "floor"
     assert plan["plan_version"] == 1
+    with pytest.raises(URLError):
+        _picture(page["url"])
 
 
 def test_an_empty_file_is_made_a_database_like_a_missing_one(tmp_path: Path) -> None:

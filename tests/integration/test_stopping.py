@@ -142,8 +142,9 @@ class Stuck:
         print("forecasting", flush=True)
         threading.Event().wait()
 
-settings = load_settings(None, listen="127.0.0.1:0", metrics_listen="", database=sys.argv[1],
-                         catalogue="deploy/catalogue.yaml", workers=1, shutdown_grace=0.5)
+settings = load_settings(None, listen="127.0.0.1:0", metrics_listen="", page_listen="",
+                         database=sys.argv[1], catalogue="deploy/catalogue.yaml", workers=1,
+                         shutdown_grace=0.5)
 log_json("info")
 parts = parts_of(settings)
 stuck = replace(parts, deciders=replace(parts.deciders, forecaster=Stuck()))

@@ -51,6 +51,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("listen: here", "listen", "HELIOSTAT_LISTEN"),
         ("advertise: plane.example:0", "advertise", "HELIOSTAT_ADVERTISE"),
         ("metrics_listen: 127.0.0.1:99999", "metrics_listen", "HELIOSTAT_METRICS_LISTEN"),
+        ("page_listen: somewhere", "page_listen", "HELIOSTAT_PAGE_LISTEN"),
         ("readers: 0", "readers", "HELIOSTAT_READERS"),
         ("lisen: 127.0.0.1:1", "lisen", "HELIOSTAT_LISEN"),
         ("tls: {certificate: /none, key: /none, client_ca: /none}", "tls.certificate", "/none"),
@@ -78,6 +79,15 @@ def test_plain_text_beyond_loopback_must_be_asked_for() -> None:
     with pytest.raises(InvalidSettings, match="allow_insecure"):
         load_settings(listen="0.0.0.0:7443")
     assert load_settings(listen="0.0.0.0:7443", allow_insecure=True).allow_insecure
+
+
+def test_a_page_beyond_loopback_must_be_asked_for_whatever_the_calls_are_secured_with() -> None:
+    with pytest.raises(InvalidSettings, match="page_allow_insecure"):
+        load_settings(page_listen="0.0.0.0:8321", allow_insecure=True)
+    opened = load_settings(page_listen="0.0.0.0:8321", page_allow_insecure=True)
+    assert opened.page_listen == "0.0.0.0:8321"
+    assert load_settings().page_listen == "127.0.0.1:8321"
+    assert load_settings(page_listen="").page_listen == ""
 
 
 def test_a_remedy_names_a_file_only_where_there_is_one(

@@ -89,6 +89,7 @@ def plane_settings(**changes: Any) -> ControlPlaneSettings:
     values: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "metrics_listen": "",
+        "page_listen": "",
         "scheduled": False,
         "shutdown_grace": timedelta(seconds=2),
     }

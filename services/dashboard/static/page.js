@@ -1,11 +1,11 @@
-// Asks for the picture every second and hands its parts to those who draw them.
+// Asks for the picture again and again and hands its parts to those who draw them.
 
 import { forgetCharts, showExpectation, showLoad, showRivals } from "/static/charts.js";
 import { showSky } from "/static/sky.js";
 import { showLog, showPools, showRoutes } from "/static/tables.js";
 import { change, clock, day, element, percent, put, speed, tokens, whole } from "/static/words.js";
 
-const EVERY_MS = 1000;
+const EVERY_MS = Number(document.body.dataset.every);
 const at = (id) => document.getElementById(id);
 const form = at("focus");
 let latest = null;
@@ -98,7 +98,7 @@ async function look() {
   } catch (problem) {
     document.body.dataset.link = latest ? "lost" : "waiting";
     put(at("notice"), latest
-      ? `Disconnected: the page shows ${clock(latest.pulse.now)} and asks again every second.`
+      ? `Disconnected: the page shows ${clock(latest.pulse.now)} and asks again.`
       : "No data yet: the control plane does not answer.");
   }
 }

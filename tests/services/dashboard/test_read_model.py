@@ -11,14 +11,16 @@ from heliostat.clock import SteppedClock
 from heliostat.errors import UnknownModel, UnknownRegion, UnknownTier
 from heliostat.model.demand import BUCKET
 from heliostat.model.governance import Mode
-from heliostat.model.instants import Span
+from heliostat.model.instants import Span, floor_to
 from heliostat.model.names import EVERYWHERE, SeriesKey, Tier, TokenKind
-from services.dashboard.memory import LEAD, ExpectationMemory
-from services.dashboard.picture import Picture, to_json
-from services.dashboard.read_model import live_pulse
+from services.dashboard.live import live_pulse
+from services.dashboard.memory import LEAD, DemandMemory, ExpectationMemory
+from services.dashboard.picture import Picture, Pulse, to_json
+from services.dashboard.read_model import ReadModel
+from services.dashboard.standing import CommandMemory, PoolMemory
 from storage.memory import memory_stores
 from tests.builders import NOON, a_demand, a_forecast
-from tests.services.dashboard.a_day import NOW, Day, a_filled_day, an_empty_day
+from tests.services.dashboard.a_day import FRAME, NOW, Day, a_filled_day, an_empty_day
 
 BUCKETS_UNTIL_NOW = 15 * 4 + 1
 
@@ -130,6 +132,64 @@ def test_unknown_names_in_the_focus_are_refused(filled: Day) -> None:
 
 def test_a_picture_is_plain_json(picture: Picture) -> None:
     assert json.loads(json.dumps(to_json(picture), allow_nan=False))["pulse"]["now"]
+
+
+def test_what_leaves_the_frame_is_forgotten() -> None:
+    day = a_filled_day()
+    later = NOW + timedelta(hours=12)
+    frames = iter(
+        (Span(NOW - timedelta(hours=2), NOW + timedelta(hours=1)), Span(later, later + BUCKET))
+    )
+    memory, pools = DemandMemory(day.stores.usage), PoolMemory(day.stores.plans)
+    commands = CommandMemory(day.stores.outbox)
+    plan = day.stores.plans.latest_plan()
+    assert plan is not None
+    for frame, now in zip(frames, (NOW, later), strict=True):
+        memory.read(frame, now)
+        pools.see(day.stores.fleet.fleet(now), plan.targets, now)
+        pools.read(frame, now)
+        commands.read(frame, now)
+        kept = [*memory.series.values(), *pools.wanted.values(), *pools.ready.values()]
+        assert kept
+        assert all(start >= frame.start for buckets in kept for start in buckets)
+        made = [command.created_at for command in commands.newest()]
+        assert all(at >= frame.start for at in made)
+        assert sum(commands.counts().values()) == len(made) == (8 if now == NOW else 0)
+
+
+def test_what_was_wanted_is_read_from_the_plans_of_earlier_lives() -> None:
+    day = a_filled_day()
+    plan = day.stores.plans.latest_plan()
+    assert plan is not None
+    fresh = PoolMemory(day.stores.plans)
+    fresh.read(FRAME, NOW)
+    bucket = floor_to(plan.created_at, BUCKET)
+    target = next(target for target in plan.targets if target.replicas)
+    assert fresh.wanted[target.pool] == {bucket: target.replicas}
+
+
+def test_however_many_ask_the_stores_are_read_once_while_the_picture_is_fresh() -> None:
+    day = a_filled_day()
+    looks: list[int] = []
+
+    def pulse() -> Pulse:
+        looks.append(1)
+        return Pulse(now=NOW, frame=FRAME, speed=1.0, stage="live")
+
+    stopped = [0.0]
+    model = ReadModel(
+        stores=day.stores,
+        catalogue=day.catalogue,
+        pulse=pulse,
+        fresh_seconds=2.0,
+        stopwatch=lambda: stopped[0],
+    )
+    first = model.picture(model.focus())
+    assert model.picture(model.focus()) is first
+    assert model.picture(model.focus(tier="batch")) is not first
+    assert len(looks) == 2
+    stopped[0] = 2.0
+    assert model.picture(model.focus()) is not first
 
 
 def test_the_live_frame_moves_with_the_clock() -> None:

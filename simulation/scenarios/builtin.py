@@ -65,7 +65,7 @@ def _small(_: Path | None) -> Scenario:
         fleets.us_fleet(least=1),
         begins=MONDAY,
         days=7,
-        busy=2.5,
+        busy=2.4,
         description="The week of a fleet an eighth as large: floors decide, policies hardly differ.",
         sized_for="2 to 3 busy replicas per model in the busiest hour by the planner's θ",
     )
@@ -77,9 +77,9 @@ def _day(_: Path | None) -> Scenario:
         fleets.globe_fleet(),
         begins=TUESDAY,
         days=1,
-        busy=21,
+        busy=22.5,
         description="A working day round the globe: three regions, four models on A100s and H100s.",
-        sized_for=f"{_LARGE}; about 7 million requests",
+        sized_for=f"{_LARGE}; about 7.5 million requests",
     )
 
 
@@ -107,7 +107,7 @@ def _outage(_: Path | None) -> Scenario:
         fleets.us_fleet(least=2),
         begins=begins,
         days=1,
-        busy=20.3,
+        busy=22,
         description="The largest region is lost for two hours at its peak, with every replica in it.",
         sized_for=f"{_LARGE}; quotas let the other two regions carry all",
     )

@@ -48,10 +48,11 @@ def beside(figures: TraceFigures, target: TargetSpec) -> tuple[Beside, ...]:
     models = {one.model: one for one in figures.models}
     for name, wanted in target.models.items():
         one = models.get(name)
-        if one is None:
-            found += _compared(name, wanted, None, None, None)
-        else:
-            found += _compared(name, wanted, one.total, one.prompt, one.output)
+        told = (one.total, one.prompt, one.output) if one else (None, None, None)
+        found += _compared(name, wanted, *told)
+        for kind in ("interactive_burstiness", "batch_burstiness"):
+            burst = getattr(one, kind) if one else None
+            found += _quantiles(name, kind.replace("_", " "), getattr(wanted, kind), burst)
     return tuple(found)
 
 

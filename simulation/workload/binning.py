@@ -28,10 +28,13 @@ class MinuteBins:
         """Take in checked rows (see `RequestRules.check`)."""
         minute = (pl.col("arrival_s") / 60).floor().cast(pl.Int64).alias("minute")
         self._parts.append(
-            rows.group_by("series", minute).agg(
+            rows.group_by("series", minute)
+            .agg(
                 pl.len().cast(pl.Float64).alias("requests"),
                 *(_sum_or_null(name) for name in ("input_tokens", "output_tokens")),
             )
+            # As text, the few names would keep all the block's text in memory.
+            .with_columns(pl.col("series").cast(pl.Categorical))
         )
         if len(self._parts) >= _COMPACT_EVERY:
             self._parts = [self._compacted()]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from heliostat.model.names import Tier
 from simulation.workload.figures import SeriesFigures, series_figures
 from simulation.workload.lengths import LengthHistogram
 from simulation.workload.load import LoadedTrace
 from simulation.workload.published import TOKEN_LEVELS
-from simulation.workload.series import LoadSeries, mean_lengths, model_in, total_of
+from simulation.workload.series import LoadSeries, mean_lengths, model_in, tier_in, total_of
 
+_INTERACTIVE = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL)
 ROLL_UPS = ("_total", "_observed")
 """Last part of the names under which our series files keep sums of other series."""
 
@@ -25,10 +27,15 @@ class LengthFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFigures:
-    """One model of a trace: all its series together, and the lengths of its requests."""
+    """One model of a trace: all its series together, and the lengths of its requests.
+
+    The burstiness of the interactive tiers and of batch work is None where series do not name them.
+    """
 
     model: str
     total: SeriesFigures
+    interactive_burstiness: tuple[tuple[float, float], ...] | None
+    batch_burstiness: tuple[tuple[float, float], ...] | None
     prompt: LengthFigures | None
     output: LengthFigures | None
 
@@ -93,11 +100,20 @@ def _models(
             ModelFigures(
                 model=name,
                 total=replace(_total(own, cut_off=cut_off), series_id=name),
+                interactive_burstiness=_burstiness(own, _INTERACTIVE, cut_off=cut_off),
+                batch_burstiness=_burstiness(own, (Tier.BATCH,), cut_off=cut_off),
                 prompt=_length_figures(lengths.prompt) if lengths else None,
                 output=_length_figures(lengths.output) if lengths else None,
             )
         )
     return tuple(sorted(found, key=lambda one: (-_order(one.total), one.model)))
+
+
+def _burstiness(
+    series: Sequence[LoadSeries], tiers: Sequence[str], *, cut_off: bool
+) -> tuple[tuple[float, float], ...] | None:
+    own = [one for one in series if tier_in(one.series_id) in tiers]
+    return series_figures(total_of("tiers", own), cut_off=cut_off).burstiness if own else None
 
 
 def _total(singles: Sequence[LoadSeries], *, cut_off: bool) -> SeriesFigures:

@@ -63,6 +63,12 @@ def model_in(series_id: str) -> str:
     return parts[1] if len(parts) == len(DEMAND_PARTS) else series_id
 
 
+def tier_in(series_id: str) -> str:
+    """The tier of a series named `origin/model/tier`; "" of any other."""
+    parts = series_id.split("/")
+    return parts[2] if len(parts) == len(DEMAND_PARTS) else ""
+
+
 def origin_in(series_id: str) -> RegionName:
     """The origin of a series named `origin/model/tier`; "" of any other."""
     parts = series_id.split("/")

@@ -81,22 +81,27 @@ class TargetFigures(BaseModel):
     output_tokens: AnyQuantiles | None = None
 
 
+class ModelTarget(TargetFigures):
+    """Figures of one model; burstiness also of its interactive tiers and its batch work apart."""
+
+    interactive_burstiness: AnyQuantiles | None = None
+    batch_burstiness: AnyQuantiles | None = None
+
+
 class TargetSpec(TargetFigures):
     """The target of the whole trace, and of single models."""
 
-    models: dict[str, TargetFigures] = {}
+    models: dict[str, ModelTarget] = {}
 
 
 def published_target(catalogue: FleetCatalogue) -> TargetSpec:
-    """What SageServe publishes of the models that the catalogue's stand for, by their order.
-
-    Burstiness is published for a model's interactive requests; it is set beside that of all tiers.
-    """
+    """What SageServe publishes of the models that the catalogue's stand for, by their order."""
     models = {}
     for index, model in enumerate(catalogue.models):
         shape = model_shape(index)
-        models[str(model.name)] = TargetFigures(
-            burstiness=dict(zip(BURST_LEVELS, shape.burst, strict=True)),
+        models[str(model.name)] = ModelTarget(
+            interactive_burstiness=dict(zip(BURST_LEVELS, shape.burst, strict=True)),
+            batch_burstiness=dict(zip(BURST_LEVELS, shape.batch_burst, strict=True)),
             prompt_tokens=dict(zip(TOKEN_LEVELS, shape.tokens.prompt, strict=True)),
             output_tokens=dict(zip(TOKEN_LEVELS, shape.tokens.output, strict=True)),
         )

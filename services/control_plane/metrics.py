@@ -18,6 +18,8 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import MILLION, RoutingTable
 from heliostat.ports.deciding import LeadTimeEstimate
 
+_PREFIX = "heliostat_"
+_POOL = ("region", "model", "vm_type")
 _SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 _HORIZON_STEPS = (1, 4, 16, 96)
 """Which steps of a forecast are shown: with 15-minute steps 15 min, 1 h, 4 h and 24 h ahead."""
@@ -28,64 +30,49 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        pool = ("region", "model", "vm_type")
-        self.calls = Counter(
-            "heliostat_calls", "Calls ended", ("method", "reason"), registry=self.registry
+        self.calls = self._counter("calls", "Calls ended", "method", "reason")
+        self.ticks = self._histogram(
+            "tick_duration_seconds", "Ticks of the control loop", "tick", "outcome"
         )
-        self.ticks = Histogram(
-            "heliostat_tick_duration_seconds",
-            "Ticks of the control loop",
-            ("tick", "outcome"),
-            buckets=_SECONDS,
-            registry=self.registry,
+        self.decisions = self._counter("decision", "Decisions made", "action", "reason")
+        self.desired = self._gauge("desired_replicas", "Replicas wanted", *_POOL)
+        self.ready = self._gauge("ready_replicas", "Replicas ready", *_POOL)
+        self.error = self._gauge(
+            "forecast_error_ratio",
+            "Weighted absolute percentage error of late (1 = 100 %)",
+            *("region", "model", "tier", "kind", "horizon_seconds", "method"),
         )
-        self.decisions = Counter(
-            "heliostat_decision", "Decisions made", ("action", "reason"), registry=self.registry
+        self.weight = self._gauge(
+            "route_weight",
+            "Share of requests routed (1 = all)",
+            *("from_region", "to_region", "model", "tier"),
         )
-        self.desired = Gauge(
-            "heliostat_desired_replicas", "Replicas wanted", pool, registry=self.registry
+        self.solver = self._histogram("solver_duration_seconds", "CPU time of a plan's solve")
+        self.gap = self._gauge("solver_gap_ratio", "Cost above the LP bound")
+        self.lag = self._gauge(
+            "agent_applied_version_lag",
+            "Plan versions between the newest routing table and the one a gateway uses",
+            *("region", "gateway"),
         )
-        self.ready = Gauge(
-            "heliostat_ready_replicas", "Replicas ready", pool, registry=self.registry
+        self.lead_time = self._gauge(
+            "lead_time_seconds",
+            "Order to ready, measured or assumed",
+            *_POOL,
+            "start_kind",
+            "quantile",
         )
+        self.leading = self._gauge("leading", "1 while this control plane leads")
         self._forecasts: tuple[Forecast, ...] = ()
         self.watch(self._forecast_figures)
-        self.error = Gauge(
-            "heliostat_forecast_error_ratio",
-            "Weighted absolute percentage error of late (1 = 100 %)",
-            ("region", "model", "tier", "kind", "horizon_seconds", "method"),
-            registry=self.registry,
-        )
-        self.weight = Gauge(
-            "heliostat_route_weight",
-            "Share of requests routed (1 = all)",
-            ("from_region", "to_region", "model", "tier"),
-            registry=self.registry,
-        )
-        self.solver = Histogram(
-            "heliostat_solver_duration_seconds",
-            "CPU time of a plan's solve",
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.gap = Gauge(
-            "heliostat_solver_gap_ratio", "Cost above the LP bound", registry=self.registry
-        )
-        self.lag = Gauge(
-            "heliostat_agent_applied_version_lag",
-            "Plan versions between the newest routing table and the one a gateway uses",
-            ("region", "gateway"),
-            registry=self.registry,
-        )
-        self.lead_time = Gauge(
-            "heliostat_lead_time_seconds",
-            "Order to ready, measured or assumed",
-            (*pool, "start_kind", "quantile"),
-            registry=self.registry,
-        )
-        self.leading = Gauge(
-            "heliostat_leading", "1 while this control plane leads", registry=self.registry
-        )
+
+    def _counter(self, name: str, said: str, *labels: str) -> Counter:
+        return Counter(_PREFIX + name, said, labels, registry=self.registry)
+
+    def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
+        return Gauge(_PREFIX + name, said, labels, registry=self.registry)
+
+    def _histogram(self, name: str, said: str, *labels: str) -> Histogram:
+        return Histogram(_PREFIX + name, said, labels, buckets=_SECONDS, registry=self.registry)
 
     def call_ended(self, method: str, reason: str) -> None:
         """Count one call."""
@@ -97,7 +84,7 @@ class Metrics:
 
     def _forecast_figures(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
-            "heliostat_forecast_tokens_per_second",
+            f"{_PREFIX}forecast_tokens_per_second",
             "Forecast mean rate",
             labels=("region", "model", "tier", "kind", "horizon_seconds", "quantile"),
         )
@@ -163,13 +150,13 @@ class Metrics:
                         share.weight_ppm / MILLION
                     )
 
-    def watch(self, ages: Callable[[], Iterable[Metric]]) -> None:
+    def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Add figures that are computed when somebody asks."""
-        self.registry.register(_Asked(ages))
+        self.registry.register(_Asked(collect))
 
 
 class _Asked(Collector):
-    """Figures that age by themselves."""
+    """Figures that are computed when somebody asks."""
 
     def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
         self._collect = collect
@@ -185,7 +172,7 @@ class _Asked(Collector):
 
 def plan_age(made_at: datetime | None, now: datetime) -> Iterable[Metric]:
     """The newest plan's age; nothing before the first."""
-    family = GaugeMetricFamily("heliostat_plan_age_seconds", "Age of the newest plan")
+    family = GaugeMetricFamily(f"{_PREFIX}plan_age_seconds", "Age of the newest plan")
     if made_at is not None:
         family.add_metric([], (now - made_at).total_seconds())
     return [family]

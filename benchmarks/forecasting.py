@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,6 +12,7 @@ import psutil
 
 from benchmarks.figure import Benchmark, Figure
 from benchmarks.shared_series import data_folder, read_all
+from benchmarks.watch import Watch, cpu_of, watched
 from forecasting.backtest import CHAMPION, BacktestPlan, backtest, known_at
 from forecasting.families import FAST_FAMILY, FULL_FAMILY, Family
 from forecasting.fanout import FanOutForecaster
@@ -21,7 +20,7 @@ from forecasting.forecaster import SeasonalForecaster
 from forecasting.grid import Floats
 from forecasting.methods.naive import NAIVE
 from forecasting.settings import ForecasterSettings
-from heliostat.clock import cpu_seconds, monotonic_seconds
+from heliostat.clock import cpu_seconds
 from heliostat.model.demand import BUCKET, DemandSeries
 from heliostat.model.forecast import Champion, ForecastScore
 from heliostat.model.instants import Span, ceil_to, from_epoch
@@ -42,14 +41,14 @@ def refresh() -> Iterable[Figure]:
     here = SeasonalForecaster(ForecasterSettings(family=FAST_FAMILY))
     walls = []
     for at, series in zip(now, known, strict=True):
-        with _watch() as watch:
+        with watched() as watch:
             here.forecast(series, issued_at=at, horizon=_HORIZON)
         walls.append(watch)
     yield _figure("forecast_refresh_cold_seconds", walls[0], "refresh", note="one process")
     yield _figure("forecast_refresh_warm_seconds", walls[-1], "refresh", 30, note="one process")
     with FanOutForecaster(ForecasterSettings(family=FAST_FAMILY), lanes=_cores()) as lanes:
         for at, series in zip(now, known, strict=True):
-            with _watch(lanes) as watch:
+            with watched(_cpu_with(lanes)) as watch:
                 lanes.forecast(series, issued_at=at, horizon=_HORIZON)
     yield _figure("forecast_refresh_warm_lanes_seconds", watch, "refresh", 30, note=_lanes())
 
@@ -61,7 +60,7 @@ def demo_refresh() -> Iterable[Figure]:
     for tick in range(3):
         at = _END - timedelta(hours=1) + BUCKET * tick
         series = _known(long, at)
-        with _watch() as watch:
+        with watched() as watch:
             here.forecast(series, issued_at=at, horizon=_HORIZON)
     yield _figure("forecast_refresh_100_series_seconds", watch, "demo_refresh", 0.3)
 
@@ -71,13 +70,13 @@ def selection() -> Iterable[Figure]:
     known = _known(synthetic(_SERIES * _KINDS, days=28), _END)
     settings = ForecasterSettings(family=FULL_FAMILY)
     with FanOutForecaster(settings, lanes=_cores()) as lanes:
-        with _watch(lanes) as select:
+        with watched(_cpu_with(lanes)) as select:
             champions = lanes.select(known, issued_at=_END, horizon=_SELECTION)
         yield _figure("forecast_selection_seconds", select, "selection", 900, note=_lanes())
-        with _watch(lanes) as first:
+        with watched(_cpu_with(lanes)) as first:
             lanes.forecast(known, issued_at=_END, horizon=_HORIZON, champions=champions)
         yield _figure("forecast_after_selection_seconds", first, "selection", note=_mix(champions))
-        with _watch(lanes) as warm:
+        with watched(_cpu_with(lanes)) as warm:
             lanes.forecast(known, issued_at=_END, horizon=_HORIZON, champions=champions)
         yield _figure("forecast_refresh_warm_full_seconds", warm, "selection", 30, note=_lanes())
 
@@ -89,7 +88,7 @@ def accuracy() -> Iterable[Figure]:
         print("  HELIOSTAT_DATA is not set: champions are not compared on measured series")
         return
     for name, series in read_all(folder):
-        with _watch() as watch:
+        with watched() as watch:
             scores = _backtest(series, FULL_FAMILY)
         for hours in (1, 4):
             yield from _against_naive(name, hours, scores, watch)
@@ -162,33 +161,15 @@ def _against_naive(
         value=wapes[CHAMPION],
         unit="share",
         command=_COMMAND + "accuracy",
-        cpu_seconds=watch.cpu,
+        cpu_seconds=watch.cpu_seconds,
         target=best,
         note=f"best naive {rival}; {at[CHAMPION].scored} origins; 0.95 covered {covered:.2f}",
     )
 
 
-@dataclass(slots=True)
-class Watch:
-    """Seconds by the clock and of processors, workers included."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-
-@contextmanager
-def _watch(lanes: FanOutForecaster | None = None) -> Iterator[Watch]:
-    watch = Watch()
-    wall, cpu = monotonic_seconds(), cpu_seconds() + _cpu_of(lanes)
-    yield watch
-    watch.wall = monotonic_seconds() - wall
-    watch.cpu = cpu_seconds() + _cpu_of(lanes) - cpu
-
-
-def _cpu_of(lanes: FanOutForecaster | None) -> float:
-    ids = lanes.worker_ids() if lanes else ()
-    times = [psutil.Process(process).cpu_times() for process in ids]
-    return sum(time.user + time.system for time in times)
+def _cpu_with(lanes: FanOutForecaster) -> Callable[[], float]:
+    """This process's CPU seconds and its workers'."""
+    return lambda: cpu_seconds() + cpu_of(psutil.Process(number) for number in lanes.worker_ids())
 
 
 def _figure(
@@ -196,10 +177,10 @@ def _figure(
 ) -> Figure:
     return Figure(
         name=name,
-        value=watch.wall,
+        value=watch.wall_seconds,
         unit="s",
         command=_COMMAND + of,
-        cpu_seconds=watch.cpu,
+        cpu_seconds=watch.cpu_seconds,
         target=target,
         note=note,
     )

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 from sqlalchemy import func, select, text
 
 from benchmarks.figure import Benchmark, Figure
-from heliostat.clock import cpu_seconds, monotonic_seconds
+from benchmarks.watch import cpu_of, watched
+from heliostat.clock import cpu_seconds
 from heliostat.model.instants import from_epoch
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import ModelName, RegionName, Tier
@@ -39,7 +39,7 @@ def sqlite() -> Iterable[Figure]:
     """A file on disk, WAL, synchronous = NORMAL."""
     with tempfile.TemporaryDirectory(prefix="heliostat-bench-") as directory:
         url = f"sqlite:///{Path(directory) / 'bench.db'}"
-        yield from _measure("sqlite", url, _PREFILL_SQLITE, _own_cpu)
+        yield from _measure("sqlite", url, _PREFILL_SQLITE, cpu_seconds)
 
 
 def postgresql() -> Iterable[Figure]:
@@ -59,14 +59,14 @@ def _measure(name: str, url: str, prefill: str, cpu: Callable[[], float]) -> Ite
     upgrade(url)
     opened = open_stores(url)
     try:
-        with _watched(cpu) as filling:
+        with watched(cpu) as filling:
             _fill(opened, prefill)
         calls = list(_calls())
-        with _watched(cpu) as watch:
+        with watched(cpu) as watch:
             for batches in calls:
                 opened.stores.usage.record(batches)
         windows = sum(len(b) for n, batches in enumerate(calls) if not _replay(n) for b in batches)
-        with _watched(cpu) as rolling:
+        with watched(cpu) as rolling:
             rolled = opened.stores.usage.roll_up(from_epoch(_START + 86_400))
     finally:
         opened.close()
@@ -187,25 +187,6 @@ def _fill(opened: OpenStores, statement: str) -> None:
 # --- measuring -------------------------------------------------------------------------------------
 
 
-class _Watch:
-    wall_seconds = 0.0
-    cpu_seconds = 0.0
-
-
-@contextmanager
-def _watched(cpu: Callable[[], float]) -> Iterator[_Watch]:
-    watch = _Watch()
-    wall, used = monotonic_seconds(), cpu()
-    yield watch
-    watch.wall_seconds, watch.cpu_seconds = monotonic_seconds() - wall, cpu() - used
-
-
-def _own_cpu() -> float:
-    return cpu_seconds()
-
-
 def _cpu_with_children() -> float:
     """This process and the server's; the server's sessions live as long as ours."""
-    family = psutil.Process().children(recursive=True)
-    times = [process.cpu_times() for process in family]
-    return cpu_seconds() + sum(spent.user + spent.system for spent in times)
+    return cpu_seconds() + cpu_of(psutil.Process().children(recursive=True))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import yaml
-
+from benchmarks.example import example_fleet
 from benchmarks.figure import Benchmark, Figure
-from heliostat.catalogue import FleetCatalogue, parse_catalogue
+from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import cpu_seconds
 from heliostat.model.fleet import Fleet, PoolObservation, PoolState, Signal
 from heliostat.model.forecast import QUANTILE_LEVELS, Forecast
 from heliostat.model.governance import Mode, Modes, ModeSetting
 from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
+from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import DemandRate, PlanningProblem, RoutingProblem
 from planning.highs import Limits
 from planning.planner import HeliostatPlanner
@@ -26,6 +25,7 @@ from planning.throughput import throughputs
 SEEDS = (1, 2, 3, 4, 5)
 _NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _DIVES = SolveSettings(limits=Limits(nodes=0))
+_LIVE = "python -m benchmarks planning.live"
 _BRANCH = SolveSettings(limits=Limits(nodes=300, most_whole=100_000, fuse_seconds=120))
 
 
@@ -89,9 +89,8 @@ def busy_1() -> Iterable[Figure]:
 
 def live() -> Iterable[Figure]:
     """One tick of the example fleet: 3 regions, 4 models, 2 VM types, 6 steps; then one routing pass."""
-    catalogue = parse_catalogue(yaml.safe_load(Path("deploy/catalogue.yaml").read_text()))
-    problem = _live_problem(catalogue)
-    planner, command = HeliostatPlanner(), "python -m benchmarks planning.live"
+    problem = _live_problem(example_fleet())
+    planner = HeliostatPlanner()
     plan = planner.plan(problem)
     began = cpu_seconds()
     for _ in range(5):
@@ -102,10 +101,15 @@ def live() -> Iterable[Figure]:
         value=spent / 5,
         unit="s",
         target=0.1,
-        command=command,
+        command=_LIVE,
         cpu_seconds=spent,
         note=f"gap {100 * (plan.solve.gap or 0.0):.2f} %" if plan.solve else "",
     )
+    yield _routing_pass(problem, plan)
+
+
+def _routing_pass(problem: PlanningProblem, plan: CapacityPlan) -> Figure:
+    catalogue = problem.catalogue
     routing = RoutingProblem(
         catalogue=catalogue,
         at=_NOON,
@@ -126,12 +130,12 @@ def live() -> Iterable[Figure]:
     for _ in range(50):
         router.route(routing)
     spent = cpu_seconds() - began
-    yield Figure(
+    return Figure(
         name="routing tables of the example fleet, CPU",
         value=1000 * spent / 50,
         unit="ms",
         target=5.0,
-        command=command,
+        command=_LIVE,
         cpu_seconds=spent,
     )
 

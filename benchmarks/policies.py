@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
-import yaml
-
+from benchmarks.example import example_fleet
 from benchmarks.figure import Benchmark, Figure
-from heliostat.catalogue import FleetCatalogue, parse_catalogue
+from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import cpu_seconds
 from heliostat.loops.control import ControlSettings
 from heliostat.loops.forecasts import ForecastSettings
@@ -69,7 +67,7 @@ def reactive() -> Iterable[Figure]:
 
 
 def _frontier(policy: str, settings: Mapping[str, Wiring]) -> Iterable[Figure]:
-    catalogue = parse_catalogue(yaml.safe_load(Path("deploy/catalogue.yaml").read_text()))
+    catalogue = example_fleet()
     for setting, wiring in settings.items():
         began = cpu_seconds()
         runs = [live_through(catalogue, wiring(catalogue), seed) for seed in SEEDS]

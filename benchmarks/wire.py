@@ -93,8 +93,8 @@ def _ingest(name: str, url: str, folder: Path) -> Iterator[Figure]:
     served = after["cpu_seconds"] - before["cpu_seconds"]
     spent = served + cpu_seconds() - cpu
     note = (
-        f"{STREAMS} streams, three sketches a window, {present:,} windows present; {1e6 * served / sent:.1f} µs "
-        "of the control plane's CPU a window"
+        f"{STREAMS} streams, three sketches a window, {present:,} windows present; "
+        f"{1e6 * served / sent:.1f} µs of the control plane's CPU a window"
     )
     yield Figure(
         name=f"usage ingest over gRPC into {name}",

@@ -11,13 +11,14 @@ import asyncio
 import gc
 import json
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psutil
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import cpu_seconds, monotonic_seconds
+from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.decisions import Decision
 from services.control_plane.bootstrap import parts_of
@@ -49,10 +50,12 @@ async def main() -> None:
             gc.collect()
             process = psutil.Process()
             _say(rss_bytes=process.memory_info().rss, cpu_seconds=cpu_seconds())
+        else:
+            raise ValueError(f"nobody knows the order {order!r}")
     await plane.stop()
 
 
-def tables_like(catalogue: FleetCatalogue, at: Any, number: int) -> tuple[RoutingTable, ...]:
+def tables_like(catalogue: FleetCatalogue, at: datetime, number: int) -> tuple[RoutingTable, ...]:
     """One whole table per region: every model and tier goes to up to four regions."""
     return tuple(
         RoutingTable(
@@ -70,7 +73,7 @@ def tables_like(catalogue: FleetCatalogue, at: Any, number: int) -> tuple[Routin
 
 
 def _entry(
-    catalogue: FleetCatalogue, origin: Any, model: Any, tier: Any, number: int
+    catalogue: FleetCatalogue, origin: RegionName, model: ModelName, tier: Tier, number: int
 ) -> RouteEntry:
     near = catalogue.nearest_first(origin)[:4]
     moved = number % 1000

@@ -77,7 +77,7 @@ def test_ports_are_published_on_loopback_and_never_twice() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
     outside = [port.rsplit(":", 1)[0] for port in published]
     assert len(set(outside)) == len(outside)
-    assert {port.rsplit(":", 1)[1] for port in published} == {"7443", "9464"}
+    assert {port.rsplit(":", 1)[1] for port in published} == {"7443", "9464", "8321"}
 
 
 def test_volumes_are_declared() -> None:

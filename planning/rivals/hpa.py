@@ -2,9 +2,11 @@
 
 Facts of the public Kubernetes documentation (autoscaling/v2): an AverageValue metric is the total over the
 pods; no change while its mean is within the tolerance of the target (10 %); scale-in takes the highest
-recommendation of the stabilisation window (300 s), scale-out none; scale-out at most doubles or adds 4
-pods, whichever is more, per 15 s. The autoscaler remembers its recommendations, so this rule does: by
-instant, so that asking twice changes nothing.
+recommendation of the stabilisation window (300 s), scale-out none; policies bound how many pods come in
+a period. Ours are tuned as an operator would tune them: what is counted is averaged over minutes, as
+such metrics are queried (`avg_over_time`), and a period brings few pods. With the defaults (no average, twice
+as many every 15 s) each burst of a minute buys a fleet that is there when the burst is long over. The
+autoscaler remembers its recommendations, so this rule does: by instant, so that asking twice changes nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +25,6 @@ from heliostat.ports.deciding import PlanningProblem
 from planning.pool_rules import Wish, kept
 from planning.rivals.replica_load import replica_load
 
-_SYNC = timedelta(seconds=15)
-
 
 class HpaMetric(StrEnum):
     """What is counted."""
@@ -39,21 +39,23 @@ class HpaMetric(StrEnum):
 class HpaSettings:
     """`headroom` sets the target: what a replica has in flight at 1 ÷ (1 + headroom) of its throughput.
 
-    For QUEUE the target is that share of it: requests that wait, beside those that run. `sync` is how
-    often it looks, which bounds how far it grows at once.
+    For QUEUE that many wait. `averaged` is the time over which requests are averaged. A look, every
+    minute, adds at most `up_pods` or `up_share` of what stands, whichever is more.
     """
 
     headroom: float = 0.5
     metric: HpaMetric = HpaMetric.IN_FLIGHT
     tolerance: float = 0.1
     stabilisation: timedelta = timedelta(minutes=5)
-    up_pods: int = 4
-    up_factor: float = 2.0
-    sync: timedelta = timedelta(minutes=1)
+    averaged: timedelta = timedelta(minutes=5)
+    up_pods: int = 1
+    up_share: float = 0.05
 
     def __post_init__(self) -> None:
         if self.headroom < 0 or not 0 <= self.tolerance < 1:
             raise InvalidInput("hpa", "needs a headroom of at least 0, a tolerance within [0, 1)")
+        if self.up_pods < 1 or self.up_share < 0:
+            raise InvalidInput("hpa", "must be allowed to add at least one pod")
 
 
 class HpaRule:
@@ -64,6 +66,7 @@ class HpaRule:
     def __init__(self, settings: HpaSettings | None = None) -> None:
         self._settings = settings or HpaSettings()
         self._recommended: dict[PoolKey, dict[datetime, int]] = defaultdict(dict)
+        self._seen: dict[PoolKey, dict[datetime, int]] = defaultdict(dict)
 
     def wish(self, problem: PlanningProblem, spec: PoolSpec, seen: PoolObservation) -> Wish:
         target = self._target(problem, spec.key)
@@ -73,13 +76,16 @@ class HpaRule:
         if counted is None:
             return kept(seen, "its requests are not measured")
         current = max(1, seen.standing)
-        mean = counted / current
-        raw = math.ceil(counted / target - 1e-9)
-        if abs(mean / target - 1) <= self._settings.tolerance:
+        latest = self._seen[spec.key]
+        latest[problem.at] = counted
+        _forget(latest, problem.at - self._settings.averaged)
+        total = sum(latest.values()) / len(latest)
+        raw = math.ceil(total / target - 1e-9)
+        if abs(total / current / target - 1) <= self._settings.tolerance:
             raw = current
         wanted = self._stabilised(problem.at, spec.key, current, raw)
         most = self._most(current)
-        why = f"{counted} requests {self._settings.metric}, {target:.3g} a replica wanted"
+        why = f"{total:.1f} requests {self._settings.metric}, {target:.3g} a replica wanted"
         return Wish(replicas=min(wanted, most), binding="requests", why=why)
 
     def _counted(self, seen: PoolObservation) -> int | None:
@@ -101,11 +107,14 @@ class HpaRule:
         if not window:
             window[at - timedelta(microseconds=1)] = current
         window[at] = raw
-        for old in [then for then in window if then <= at - self._settings.stabilisation]:
-            del window[old]
+        _forget(window, at - self._settings.stabilisation)
         return raw if raw >= current else min(current, max(window.values()))
 
     def _most(self, current: int) -> int:
-        syncs = max(1, self._settings.sync // _SYNC)
-        doubled = current * self._settings.up_factor**syncs
-        return max(current + self._settings.up_pods * syncs, int(doubled))
+        share = int(current * self._settings.up_share)
+        return current + max(self._settings.up_pods, share)
+
+
+def _forget(remembered: dict[datetime, int], until: datetime) -> None:
+    for old in [then for then in remembered if then <= until]:
+        del remembered[old]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from heliostat.catalogue import FleetCatalogue
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
@@ -35,13 +37,21 @@ def heliostat_policy(
     )
 
 
-DEFAULT_HEADROOM = 0.4
-_HIGHEST_LEVEL = 0.99
+DEFAULT_HEADROOM = 0.8
+_PATIENT_BEGINS = 0.8
+_HIGHEST_LEVEL = 0.999
 
 
 def settings_at(headroom: float) -> PlannerSettings:
-    """Interactive-fast is planned for the 0.5 + headroom quantile of the peak minute."""
-    return PlannerSettings(level=min(_HIGHEST_LEVEL, 0.5 + headroom))
+    """Interactive-fast is planned for the 1 - e^(-2h)/2 quantile of the peak minute: the median at 0,
+    0.9 at 0.8, 0.99 at 2. Interactive-normal, which may wait for a minute, follows from 0.8 on."""
+    return PlannerSettings(
+        level=_quantile(headroom), patient_level=_quantile(max(0.0, headroom - _PATIENT_BEGINS))
+    )
+
+
+def _quantile(headroom: float) -> float:
+    return min(_HIGHEST_LEVEL, 1 - math.exp(-2 * headroom) / 2)
 
 
 def _make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
@@ -53,7 +63,7 @@ HELIOSTAT = PolicyPlugin(
     name="heliostat",
     summary="forecasts, a receding-horizon plan of the whole fleet, its flows routed",
     make=_make,
-    headroom="interactive-fast is planned for the 0.5 + h quantile of the peak minute",
+    headroom="interactive-fast is planned for the 1 - e^(-2h)/2 quantile of the peak minute",
     default_headroom=DEFAULT_HEADROOM,
-    sweep=(0.0, 0.2, 0.4, 0.45, 0.49),
+    sweep=(0.0, 0.25, 0.5, 0.8, 1.2, 1.8),
 )

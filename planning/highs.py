@@ -8,14 +8,60 @@ every later solve asks for as many threads, hence one thread everywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import highspy
 import numpy as np
+from scipy import sparse
 
 from planning.milp.build import Programme
 from planning.milp.instance import Floats, Ints
 
-_SEED = 20_260_302
+_ALWAYS: tuple[tuple[str, float | str], ...] = (
+    ("output_flag", False),
+    ("threads", 1),
+    ("parallel", "off"),
+    ("random_seed", 20_260_302),
+)
+
+
+class SparseProgramme(Protocol):
+    """min cost·z + constant subject to row_lower ≤ A z ≤ row_upper, lower ≤ z ≤ upper."""
+
+    @property
+    def matrix(self) -> sparse.csc_matrix:
+        """A."""
+        ...
+
+    @property
+    def row_lower(self) -> Floats:
+        """By row."""
+        ...
+
+    @property
+    def row_upper(self) -> Floats:
+        """By row."""
+        ...
+
+    @property
+    def lower(self) -> Floats:
+        """By column."""
+        ...
+
+    @property
+    def upper(self) -> Floats:
+        """By column."""
+        ...
+
+    @property
+    def cost(self) -> Floats:
+        """By column."""
+        ...
+
+    @property
+    def constant(self) -> float:
+        """What no decision changes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,20 +97,13 @@ class Solver:
     def __init__(self, programme: Programme, limits: Limits) -> None:
         self._programme = programme
         self._limits = limits
-        # The class is compiled and names no types.
-        self._highs: highspy.Highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("parallel", "off"),
-            ("random_seed", _SEED),
-            ("simplex_iteration_limit", limits.iterations),
-            ("time_limit", limits.fuse_seconds),
-            ("mip_max_nodes", max(1, limits.nodes)),
-            ("mip_rel_gap", limits.good_gap),
-        ):
-            self._highs.setOptionValue(option, value)
-        self._highs.passModel(_as_highs(programme))
+        self._highs = loaded(
+            programme,
+            simplex_iteration_limit=limits.iterations,
+            time_limit=limits.fuse_seconds,
+            mip_max_nodes=max(1, limits.nodes),
+            mip_rel_gap=limits.good_gap,
+        )
 
     def linear(self) -> Answer:
         """The linear relaxation at the present bounds, from the last basis when there is one."""
@@ -115,9 +154,19 @@ class Solver:
         self._highs.changeCoeff(row, column, value)
 
 
-def _as_highs(programme: Programme) -> highspy.HighsLp:
+def loaded(programme: SparseProgramme, **options: float | str) -> highspy.Highs:
+    """HiGHS holding a programme: silent, one thread, a fixed seed, and these options of its own."""
+    # The class is compiled and names no types.
+    highs: highspy.Highs = highspy.Highs()  # type: ignore[no-untyped-call]
+    for option, value in (*_ALWAYS, *options.items()):
+        highs.setOptionValue(option, value)
+    highs.passModel(_as_highs(programme))
+    return highs
+
+
+def _as_highs(programme: SparseProgramme) -> highspy.HighsLp:
     lp = highspy.HighsLp()
-    lp.num_col_ = programme.columns.count
+    lp.num_col_ = len(programme.cost)
     lp.num_row_ = len(programme.row_lower)
     lp.col_cost_ = programme.cost
     lp.col_lower_ = programme.lower

@@ -18,12 +18,18 @@ import highspy
 import numpy as np
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import Exhausted
 from heliostat.model.names import PoolKey
+from planning.highs import loaded
 from simulation.bounds.goodput import Floats
-from simulation.bounds.programme import BoundProgramme, Terms, build
+from simulation.bounds.programme import Terms, build
 from simulation.bounds.work import Work
 
-_SEED = 20_260_302
+_NO_POINT = (
+    highspy.HighsModelStatus.kInfeasible,
+    # No column has a negative cost, so nothing is unbounded.
+    highspy.HighsModelStatus.kUnboundedOrInfeasible,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +71,13 @@ class WholeBound:
 
 
 def linear_bound(catalogue: FleetCatalogue, work: Work, terms: Terms | None = None) -> Bound:
-    """The linear relaxation over the whole run, twice: for GPU-hours and for dollars."""
+    """The linear relaxation over the whole run, twice: for GPU-hours and for dollars. Raises Exhausted
+    where the solver gives up."""
     terms = terms or Terms()
     programme = build(catalogue, work, terms)
-    highs = _solver(programme)
-    hours = _least(highs, programme.gpu_hours)
+    # Ten times faster than the simplex on a week of quarters of hours; its crossover ends in a vertex.
+    highs = loaded(programme, solver="ipm", run_crossover="on")
+    hours = _least(highs, programme.cost)
     if hours is None:
         return Bound(
             terms=terms,
@@ -89,7 +97,7 @@ def linear_bound(catalogue: FleetCatalogue, work: Work, terms: Terms | None = No
         terms=terms,
         gpu_hours=objective,
         cost_dollars=dollars[0] + programme.reserved_dollars,
-        gpu_hours_at_least_cost=float(programme.gpu_hours @ dollars[1]),
+        gpu_hours_at_least_cost=float(programme.cost @ dollars[1]),
         replicas={
             spec.key: tuple(float(count) for count in counts)
             for spec, counts in zip(catalogue.pools, programme.n.of(values), strict=True)
@@ -113,12 +121,9 @@ def whole_bound(
     """
     limits = limits or WholeLimits()
     programme = build(catalogue, work, terms or Terms())
-    highs = _solver(programme)
-    highs.setOptionValue("mip_max_nodes", limits.nodes)
-    highs.setOptionValue("mip_rel_gap", limits.good_gap)
+    highs = loaded(programme, mip_max_nodes=limits.nodes, mip_rel_gap=limits.good_gap)
     counts = programme.n.index.ravel().astype(np.int32)
     highs.changeColsIntegrality(len(counts), counts, np.ones(len(counts), dtype=np.uint8))
-    _minimise(highs, programme.gpu_hours)
     highs.run()
     info = highs.getInfo()
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
@@ -135,43 +140,14 @@ def whole_bound(
 
 
 def _least(highs: highspy.Highs, cost: Floats) -> tuple[float, Floats] | None:
-    _minimise(highs, cost)
-    highs.run()
-    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    values = np.array(highs.getSolution().col_value)
-    return float(highs.getInfo().objective_function_value), values
-
-
-def _minimise(highs: highspy.Highs, cost: Floats) -> None:
+    """The least cost and a point that has it; None where no point exists. Raises Exhausted."""
     everything = np.arange(len(cost), dtype=np.int32)
     highs.changeColsCost(len(cost), everything, cost)
-
-
-def _solver(programme: BoundProgramme) -> highspy.Highs:
-    """One thread and a fixed seed, so that the same run has the same bound."""
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("parallel", "off"),
-        ("random_seed", _SEED),
-        # Ten times faster than the simplex on a week of quarters of hours; its crossover ends in a vertex.
-        ("solver", "ipm"),
-        ("run_crossover", "on"),
-    ):
-        highs.setOptionValue(option, value)
-    lp = highspy.HighsLp()
-    lp.num_col_ = programme.count
-    lp.num_row_ = len(programme.row_lower)
-    lp.col_cost_ = programme.gpu_hours
-    lp.col_lower_ = programme.lower
-    lp.col_upper_ = programme.upper
-    lp.row_lower_ = programme.row_lower
-    lp.row_upper_ = programme.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = programme.matrix.indptr.astype(np.int32)
-    lp.a_matrix_.index_ = programme.matrix.indices.astype(np.int32)
-    lp.a_matrix_.value_ = programme.matrix.data
-    highs.passModel(lp)
-    return highs
+    highs.run()
+    status = highs.getModelStatus()
+    if status in _NO_POINT:
+        return None
+    if status != highspy.HighsModelStatus.kOptimal:
+        raise Exhausted(f"the linear bound was not found: {highs.modelStatusToString(status)}")
+    values = np.array(highs.getSolution().col_value)
+    return float(highs.getInfo().objective_function_value), values

@@ -50,19 +50,19 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BoundProgramme:
-    """min cost·z, row_lower ≤ A z ≤ row_upper, lower ≤ z ≤ upper; `gpu_hours` and `dollars` are two costs."""
+    """A `planning.highs.SparseProgramme` of two costs: `gpu_hours`, which is `cost`, and `dollars`."""
 
     n: Block
     d: Block
     q: Block
-    count: int
     matrix: sparse.csc_matrix
     row_lower: Floats
     row_upper: Floats
     lower: Floats
     upper: Floats
-    gpu_hours: Floats
+    cost: Floats
     dollars: Floats
+    constant: float
     reserved_dollars: float
     """Of the reserved VMs, whatever is decided."""
     requests: float
@@ -102,13 +102,13 @@ def build(catalogue: FleetCatalogue, work: Work, terms: Terms) -> BoundProgramme
         n=blocks["n"],
         d=blocks["d"],
         q=blocks["q"],
-        count=start,
         matrix=matrix,
         row_lower=np.concatenate(rows.lower),
         row_upper=np.concatenate(rows.upper),
         lower=lower,
         upper=upper,
-        gpu_hours=gpu_hours,
+        cost=gpu_hours,
+        constant=0.0,
         dollars=dollars,
         reserved_dollars=reserved,
         requests=float(requests.sum()),

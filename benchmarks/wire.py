@@ -19,7 +19,7 @@ from grpc import aio
 
 from benchmarks.figure import Benchmark, Figure
 from benchmarks.wire_load import BATCH_WINDOWS, Load, a_fleet_file, fill
-from benchmarks.wire_process import a_plane
+from benchmarks.wire_process import a_plane, memory
 from benchmarks.wire_routes import routing_fan_out
 from heliostat.clock import SystemClock, cpu_seconds, monotonic_seconds
 from heliostat.model.instants import floor_to
@@ -106,15 +106,7 @@ def _ingest(name: str, url: str, folder: Path) -> Iterator[Figure]:
         cpu_seconds=spent,
         note=note,
     )
-    yield Figure(
-        name=f"control plane RSS under ingest into {name}",
-        value=after["rss_bytes"] / 1e6,
-        unit="MB",
-        target=400,
-        command=command,
-        cpu_seconds=spent,
-        note="without fit workers",
-    )
+    yield memory(f"under ingest into {name}", after, command=command, cpu_seconds=spent)
 
 
 def ingest_into_sqlite() -> Iterator[Figure]:

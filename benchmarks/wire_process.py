@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figure import Figure
+
 _PATIENCE_SECONDS = 60
 
 
@@ -33,6 +35,19 @@ class Plane:
             raise RuntimeError("the control plane ended; standard error says why")
         found: dict[str, Any] = json.loads(answer)
         return found
+
+
+def memory(where: str, asked: dict[str, Any], *, command: str, cpu_seconds: float) -> Figure:
+    """The figure behind its answer to `rss`; `where` says in the middle of what."""
+    return Figure(
+        name=f"control plane RSS {where}",
+        value=asked["rss_bytes"] / 1e6,
+        unit="MB",
+        target=400,
+        command=command,
+        cpu_seconds=cpu_seconds,
+        note="without fit workers",
+    )
 
 
 @contextmanager

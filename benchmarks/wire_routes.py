@@ -13,7 +13,7 @@ from grpc import aio
 
 from benchmarks.figure import Figure
 from benchmarks.wire_load import REGIONS, a_fleet_file
-from benchmarks.wire_process import Plane, a_plane
+from benchmarks.wire_process import Plane, a_plane, memory
 from heliostat.clock import cpu_seconds, monotonic_seconds
 from heliostat.v1 import routing_pb2
 
@@ -121,12 +121,4 @@ def routing_fan_out() -> Iterator[Figure]:
             cpu_seconds=spent,
             note=note,
         )
-    yield Figure(
-        name=f"control plane RSS with {WATCHERS} watchers",
-        value=after["rss_bytes"] / 1e6,
-        unit="MB",
-        target=400,
-        command=command,
-        cpu_seconds=spent,
-        note="without fit workers",
-    )
+    yield memory(f"with {WATCHERS} watchers", after, command=command, cpu_seconds=spent)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from heliostat.errors import InvalidSettings
 from heliostat.v1 import (
     audit_pb2,
     audit_pb2_grpc,
@@ -24,6 +24,7 @@ from heliostat.v1 import (
     usage_pb2,
     usage_pb2_grpc,
 )
+from services.binding import bind
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate, Gatekeeper
 from services.control_plane.servicers.audit import AuditServicer
@@ -65,7 +66,13 @@ class Serving:
 
     def bind(self) -> None:
         """Take the port, so that it is known. Raises InvalidSettings when it cannot be had."""
-        self.port = _bind(self._server, self._settings)
+        settings = self._settings
+        self.port = bind(
+            self._server,
+            settings.listen,
+            _credentials(settings),
+            setting=f"listen ({ENV_PREFIX}LISTEN)",
+        )
 
     async def start(self) -> None:
         """Answer from now on, and say so to health checks; `bind` comes first."""
@@ -115,15 +122,7 @@ def _options(settings: ControlPlaneSettings) -> list[tuple[str, int]]:
     ]
 
 
-def _bind(server: aio.Server, settings: ControlPlaneSettings) -> int:
-    try:
-        if settings.tls is None:
-            return server.add_insecure_port(settings.listen)
-        credentials = server_credentials(settings.tls, section="tls", prefix=ENV_PREFIX)
-        return server.add_secure_port(settings.listen, credentials)
-    except RuntimeError:
-        raise InvalidSettings(
-            "listen (HELIOSTAT_LISTEN)",
-            f"cannot listen on {settings.listen}",
-            remedy="is another process listening there?",
-        ) from None
+def _credentials(settings: ControlPlaneSettings) -> grpc.ServerCredentials | None:
+    if settings.tls is None:
+        return None
+    return server_credentials(settings.tls, section="tls", prefix=ENV_PREFIX)

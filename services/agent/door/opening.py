@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import grpc
 from grpc import aio
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidSettings
 from heliostat.model.names import RegionName
 from heliostat.v1 import routing_pb2_grpc, usage_pb2_grpc
 from services.agent.board import RouteBoard
@@ -17,6 +17,7 @@ from services.agent.door.routing import LocalRouting
 from services.agent.door.usage import LocalUsage
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.settings import ENV_PREFIX
+from services.binding import bind
 from services.configuration import ServerTlsSettings
 from services.server_tls import server_credentials
 
@@ -63,7 +64,12 @@ class Door:
         usage_pb2_grpc.add_UsageServiceServicer_to_server(usage, self._server)
         routing = LocalRouting(self._board, self._region, guard)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(routing, self._server)
-        self.port = self._bind(self._server)
+        self.port = bind(
+            self._server,
+            self._listen,
+            self._credentials(),
+            setting=f"local_listen ({ENV_PREFIX}LOCAL_LISTEN)",
+        )
         await self._server.start()
 
     async def close(self, grace_seconds: float) -> None:
@@ -72,15 +78,7 @@ class Door:
             server, self._server = self._server, None
             await server.stop(grace_seconds)
 
-    def _bind(self, server: aio.Server) -> int:
-        try:
-            if self._tls is None:
-                return server.add_insecure_port(self._listen)
-            credentials = server_credentials(self._tls, section="local_tls", prefix=ENV_PREFIX)
-            return server.add_secure_port(self._listen, credentials)
-        except RuntimeError:
-            raise InvalidSettings(
-                "local_listen (HELIOSTAT_AGENT_LOCAL_LISTEN)",
-                f"cannot listen on {self._listen}",
-                remedy="is another process listening there?",
-            ) from None
+    def _credentials(self) -> grpc.ServerCredentials | None:
+        if self._tls is None:
+            return None
+        return server_credentials(self._tls, section="local_tls", prefix=ENV_PREFIX)

@@ -14,6 +14,7 @@ What the flags of the public profiles mean, and what is done about each:
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,10 @@ _STOPPED_EARLY = "e2e_shorter_than_token_count"
 _EAGER = "suspected_eager_fallback"
 _FIRST_ONLY = "prefill_of_first_sequence_only"
 _DERIVED = "pcap"
+_MENDED = {
+    _FIRST_ONLY: "iterations of batches without the other prompts' prefills",
+    _STOPPED_EARLY: "contexts of runs that stopped early, from their end-to-end time",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,33 +101,19 @@ def _of_one(key: ProfileKey, rows: list[IterationRow]) -> Lessons:
     out: Counter[str] = Counter()
     mended: Counter[str] = Counter()
     for row in rows:
-        why_no_prefill, why_no_decode = _complaints(row)
-        iteration = row.decode_seconds
-        if row.flag.startswith(_FIRST_ONLY):
-            others = _other_prefills(row, alone)
-            if others is None or others >= iteration:
-                why_no_decode = "iterations hold the other prompts' prefills"
-            else:
-                iteration -= others
-                mended["iterations of batches without the other prompts' prefills"] += row.runs
-        if why_no_prefill:
-            out[f"prefill: {why_no_prefill}"] += row.runs
+        no_prefill, no_decode = _complaints(row, alone)
+        if no_prefill:
+            out[f"prefill: {no_prefill}"] += row.runs
         else:
             tokens = row.prompt_tokens * row.batch
             prefill.append(PrefillPoint(tokens=tokens, seconds=row.prefill_seconds, rows=row.runs))
-        if why_no_decode:
-            out[f"decode: {why_no_decode}"] += row.runs
-        else:
-            context = row.prompt_tokens + _generated(row) / 2
-            decode.append(
-                DecodePoint(
-                    batch=row.batch, context_tokens=context, seconds=iteration, rows=row.runs
-                )
-            )
-            if row.flag.startswith(_STOPPED_EARLY):
-                mended["contexts of runs that stopped early, from their end-to-end time"] += (
-                    row.runs
-                )
+        if no_decode:
+            out[f"decode: {no_decode}"] += row.runs
+            continue
+        decode.append(_decode_point(row, alone))
+        for flag, what in _MENDED.items():
+            if row.flag.startswith(flag):
+                mended[what] += row.runs
     return Lessons(
         key=key,
         sources=tuple(sorted({row.source for row in rows})),
@@ -133,7 +124,17 @@ def _of_one(key: ProfileKey, rows: list[IterationRow]) -> Lessons:
     )
 
 
-def _complaints(row: IterationRow) -> tuple[str, str]:
+def _decode_point(row: IterationRow, alone: Mapping[int, float]) -> DecodePoint:
+    others = _other_prefills(row, alone) if row.flag.startswith(_FIRST_ONLY) else 0.0
+    return DecodePoint(
+        batch=row.batch,
+        context_tokens=row.prompt_tokens + _generated(row) / 2,
+        seconds=row.decode_seconds - others,
+        rows=row.runs,
+    )
+
+
+def _complaints(row: IterationRow, alone: Mapping[int, float]) -> tuple[str, str]:
     """Why the row says nothing about prefills and about iterations; "" = it does."""
     flag = row.flag
     if flag.startswith(_DERIVED):
@@ -141,7 +142,9 @@ def _complaints(row: IterationRow) -> tuple[str, str]:
     if flag.startswith(_EAGER):
         return "", "suspected fallback to eager kernels beyond 8,192 tokens of context"
     if flag.startswith(_FIRST_ONLY):
-        return "covers the first sequence of the batch only", ""
+        mendable = _other_prefills(row, alone) < row.decode_seconds
+        no_decode = "" if mendable else "iterations hold the other prompts' prefills"
+        return "covers the first sequence of the batch only", no_decode
     if flag and not flag.startswith(_STOPPED_EARLY):
         return (f"flagged {flag}",) * 2
     if row.e2e_seconds is not None and row.e2e_seconds > TOO_LONG * _expected_seconds(row):
@@ -155,10 +158,10 @@ def _expected_seconds(row: IterationRow) -> float:
     return row.prefill_seconds + (row.token_count - 1) * row.decode_seconds
 
 
-def _other_prefills(row: IterationRow, alone: Mapping[int, float]) -> float | None:
-    """Seconds of the other prompts' prefills in each iteration."""
-    one = alone.get(row.prompt_tokens)
-    return None if one is None else (row.batch - 1) * one / (row.token_count - 1)
+def _other_prefills(row: IterationRow, alone: Mapping[int, float]) -> float:
+    """Seconds of the other prompts' prefills in each iteration; inf where none was measured alone."""
+    one = alone.get(row.prompt_tokens, math.inf)
+    return (row.batch - 1) * one / (row.token_count - 1)
 
 
 def _generated(row: IterationRow) -> float:

@@ -24,7 +24,8 @@ from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
-from services.control_plane.plane import ControlPlane, Parts
+from services.control_plane.parts import Parts
+from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
 from services.dashboard.live import LivePage
 from services.leaving import leave

@@ -1,81 +1,27 @@
-"""A running control plane: starts its parts in order, and stops them in the opposite one."""
+"""A running control plane: starts its parts in order, and stops them in an order that loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidSettings, Unavailable
-from heliostat.loops.control import ControlLoop, ControlSettings, Deciders
-from heliostat.loops.forecasts import ForecastLoop
-from heliostat.loops.manual import ManualDesk
-from heliostat.ports.clock import Clock
+from heliostat.loops.control import ControlLoop
 from heliostat.ports.stores import Stores
 from services.addresses import split_address, with_port
-from services.control_plane.bells import Bells
-from services.control_plane.desk import Desk
-from services.control_plane.gatekeeper import Gate
-from services.control_plane.intake import UsageIntake
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, MetricsPage
-from services.control_plane.routes import RouteHub
+from services.control_plane.parts import Page, Parts, desk_of, forecasts_of, gate_of
 from services.control_plane.schedule import Schedule
 from services.control_plane.serving import Serving
 from services.control_plane.settings import ControlPlaneSettings
-from services.control_plane.threads import StoreThreads
 from services.control_plane.ticks import Tick, Ticks
-from services.identity import LOCAL
-from services.translation.usage import UsageLimits
 from services.wording import say
-from storage.notify import ChangeFeed
 
 _log = logging.getLogger(__name__)
-
-
-class Page(Protocol):
-    """Shows this control plane's stores to people."""
-
-    @property
-    def url(self) -> str:
-        """Where it is, once started."""
-        ...
-
-    def start(self) -> None:
-        """Raises Unavailable when its port is taken."""
-        ...
-
-    def stop(self) -> None:
-        """Let go of the stores; repeatable, also before `start`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The concrete objects that a control plane is made of; `bootstrap` chooses them.
-
-    `feed` tells of every commit, also (on PostgreSQL) of those of other control planes.
-    """
-
-    stores: Stores
-    feed: ChangeFeed
-    catalogue: FleetCatalogue
-    deciders: Deciders
-    clock: Clock
-    loop_settings: ControlSettings = ControlSettings()
-    page: Page | None = None
-    warm_up: Callable[[], None] = lambda: None
-    """Starts worker processes now, for those who will not wait for them at the first forecast."""
-    close: Callable[[], None] = lambda: None
-    """Ends what the parts keep open: connections, worker processes."""
-    give_up: Callable[[], None] = lambda: None
-    """Makes a tick that waits for worker processes end now, with an error; called before `close`."""
 
 
 class ControlPlane:
@@ -100,7 +46,7 @@ class ControlPlane:
         )
         self._ticks = Ticks(
             self.loop,
-            forecasts=_forecasts(parts),
+            forecasts=forecasts_of(parts),
             stores=parts.stores,
             leader=self.leader,
             metrics=self.metrics,
@@ -135,9 +81,15 @@ class ControlPlane:
 
     def _opened(self) -> Serving:
         """The port first: a leader says where it is to be found. Nobody is answered before `start`."""
-        desk = _desk(self._parts, self._settings, self)
+        desk = desk_of(
+            self._parts,
+            self._settings,
+            loop=self.loop,
+            leader=self.leader,
+            metrics=self.metrics,
+        )
         mute = self._parts.feed.subscribe(desk.bells.ring)
-        self._serving = Serving(desk, _gate(desk, self._settings), self._settings, mute)
+        self._serving = Serving(desk, gate_of(desk, self._settings), self._settings, mute)
         self._serving.bind()
         return self._serving
 
@@ -207,51 +159,6 @@ class ControlPlane:
         self.metrics.leading.set(leading)
         if leading and self._schedule is not None:
             self._schedule.hurry()
-
-
-def _forecasts(parts: Parts) -> ForecastLoop:
-    return ForecastLoop(
-        stores=parts.stores,
-        forecaster=parts.deciders.forecaster,
-        scorer=parts.deciders.scorer,
-        settings=parts.loop_settings.forecasts,
-    )
-
-
-def _desk(parts: Parts, settings: ControlPlaneSettings, plane: ControlPlane) -> Desk:
-    bells = Bells()
-    threads = StoreThreads(settings.readers)
-    return Desk(
-        stores=parts.stores,
-        catalogue=parts.catalogue,
-        clock=parts.clock,
-        loop=plane.loop,
-        manual=ManualDesk(
-            stores=parts.stores,
-            catalogue=parts.catalogue,
-            command_lifetime=parts.loop_settings.command_lifetime,
-        ),
-        leader=plane.leader,
-        threads=threads,
-        bells=bells,
-        intake=UsageIntake(parts.stores.usage, threads),
-        routes=RouteHub(parts.stores.routing, parts.catalogue, threads, bells),
-        metrics=plane.metrics,
-        usage_limits=UsageLimits(ahead=settings.usage_ahead, behind=settings.usage_behind),
-        command_lease=settings.command_lease,
-    )
-
-
-def _gate(desk: Desk, settings: ControlPlaneSettings) -> Gate:
-    return Gate(
-        leader=desk.leader,
-        audit=desk.stores.audit,
-        threads=desk.threads,
-        clock=desk.clock,
-        metrics=desk.metrics,
-        insecure=LOCAL if settings.tls is None else None,
-        max_message_bytes=settings.max_message_bytes,
-    )
 
 
 def _metrics_page(metrics: Metrics, host: str, port: int) -> MetricsPage:

@@ -18,7 +18,8 @@ import pytest
 
 from heliostat.clock import SteppedClock, SystemClock
 from heliostat.errors import Fenced, Unavailable, WorkersUnavailable
-from services.control_plane.plane import ControlPlane, Parts
+from services.control_plane.parts import Parts
+from services.control_plane.plane import ControlPlane
 from services.control_plane.ticks import Tick
 from storage.memory import memory_stores
 from storage.notify import ChangeFeed

@@ -23,7 +23,8 @@ from heliostat.v1.plan_pb2 import SetModeRequest
 from heliostat.v1.plan_pb2_grpc import PlanServiceStub
 from heliostat.v1.routing_pb2_grpc import RoutingServiceStub
 from heliostat.v1.usage_pb2_grpc import UsageServiceStub
-from services.control_plane.plane import ControlPlane, Parts
+from services.control_plane.parts import Parts
+from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
 from services.control_plane.ticks import Tick
 from services.translation.enums import MODE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from services.cli.output import Output
 from services.cli.times import INSTANT_HELP, parse_span, present
 from services.cli.values import plain
 from services.cli.wiring import wired
+
+if TYPE_CHECKING:
+    from heliostat.model.governance import AuditRecord
 
 app = typer.Typer(no_args_is_help=True, help="Who did what.")
 
@@ -60,17 +63,13 @@ def list_(
     out.table(
         "",
         ["at!", "by", "action", "on / in words", "outcome"],
-        [
-            [
-                at(record.at),
-                record.author,
-                record.action,
-                "\n".join(text for text in (record.subject, record.detail) if text),
-                record.outcome,
-            ]
-            for record in (entry.record for entry in shown)
-        ],
+        [_row(entry.record) for entry in shown],
         empty=f"Nobody changed anything between {at(asked.span.start)} and {at(asked.span.end)}.",
     )
     if len(found) > limit:
         out.note(f"Only the first {limit:,} records are shown; raise --limit for more.")
+
+
+def _row(record: AuditRecord) -> list[str]:
+    words = "\n".join(text for text in (record.subject, record.detail) if text)
+    return [at(record.at), record.author, record.action, words, record.outcome]

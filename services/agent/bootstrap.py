@@ -77,6 +77,15 @@ def build_agent(
     )
     _say_losses(file.loss, journal, metrics)
     board = RouteBoard(journal.table())
+    door = Door(
+        settings.local_listen,
+        journal=journal,
+        board=board,
+        catalogue=catalogue,
+        region=region,
+        control_planes=settings.control_planes,
+        tls=settings.local_tls,
+    )
     link = Link(
         journal=journal,
         board=board,
@@ -86,10 +95,7 @@ def build_agent(
         agent_id=settings.name,
         chance=Random(settings.seed) if settings.seed else SystemRandom(),
     )
-    metrics.watch("link_up", "1 while all exchange with the control plane works", lambda: link.up)
-    metrics.watch("unsent_batches", "Usage batches not confirmed yet", journal.usage.waiting)
-    metrics.watch("open_commands", "Commands not ended", lambda: len(journal.open_commands()))
-    metrics.watch("paused", "1 while the agent's own brake is on", journal.paused)
+    _watch(metrics, link, journal)
     return Agent(
         region=region,
         file=file,
@@ -98,17 +104,16 @@ def build_agent(
         link=link,
         board=board,
         metrics=metrics,
-        door=Door(
-            settings.local_listen,
-            journal=journal,
-            board=board,
-            catalogue=catalogue,
-            region=region,
-            control_planes=settings.control_planes,
-            tls=settings.local_tls,
-        ),
+        door=door,
         close_hands=hands.close,
     )
+
+
+def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal) -> None:
+    metrics.watch("link_up", "1 while all exchange with the control plane works", lambda: link.up)
+    metrics.watch("unsent_batches", "Usage batches not confirmed yet", journal.usage.waiting)
+    metrics.watch("open_commands", "Commands not ended", lambda: len(journal.open_commands()))
+    metrics.watch("paused", "1 while the agent's own brake is on", journal.paused)
 
 
 def hands_for(

@@ -9,7 +9,7 @@ import pytest
 
 from forecasting.fanout import FanOutForecaster
 from forecasting.forecaster import SeasonalForecaster
-from heliostat.model.forecast import QUANTILE_LEVELS, Champion
+from heliostat.model.forecast import QUANTILE_LEVELS, Champion, Forecast
 from heliostat.ports.forecasts import Forecaster
 from simulation.bounds.oracle import OracleForecaster
 from tests.builders import NOON
@@ -34,7 +34,7 @@ def forecaster(request: pytest.FixtureRequest) -> Forecaster:
     return here if request.param == "in process" else OracleForecaster(FUTURE, here)
 
 
-def test_one_forecast_per_series_in_their_order(forecaster):
+def test_one_forecast_per_series_in_their_order(forecaster: Forecaster) -> None:
     found = forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
     assert [one.key for one in found] == [one.key for one in MANY]
     for one in found:
@@ -43,12 +43,12 @@ def test_one_forecast_per_series_in_their_order(forecaster):
         assert one.method
 
 
-def test_nothing_asked_is_nothing_answered(forecaster):
+def test_nothing_asked_is_nothing_answered(forecaster: Forecaster) -> None:
     assert forecaster.forecast([], issued_at=NOON, horizon=DAY) == ()
     assert forecaster.select([], issued_at=NOON, horizon=HOUR) == ()
 
 
-def test_short_holed_and_silent_series_raise_nothing(forecaster):
+def test_short_holed_and_silent_series_raise_nothing(forecaster: Forecaster) -> None:
     holed = rates(16)
     holed[np.random.default_rng(0).random(len(holed)) < 0.7] = np.nan
     odd = [
@@ -62,12 +62,12 @@ def test_short_holed_and_silent_series_raise_nothing(forecaster):
     forecaster.select(odd, issued_at=NOON, horizon=HOUR)
 
 
-def test_a_lesser_method_is_said(forecaster):
+def test_a_lesser_method_is_said(forecaster: Forecaster) -> None:
     (found,) = forecaster.forecast([demand(rates(3), model="new")], issued_at=NOON, horizon=DAY)
     assert "3 d are there" in found.degraded
 
 
-def test_quantiles_rise_are_not_negative_and_peaks_hold_means(forecaster):
+def test_quantiles_rise_are_not_negative_and_peaks_hold_means(forecaster: Forecaster) -> None:
     for one in forecaster.forecast(MANY, issued_at=NOON, horizon=DAY):
         mean, peak = np.array(one.mean), np.array(one.peak)
         assert (mean >= 0).all()
@@ -76,13 +76,13 @@ def test_quantiles_rise_are_not_negative_and_peaks_hold_means(forecaster):
         assert (peak >= mean).all()
 
 
-def test_asking_again_changes_nothing(forecaster):
+def test_asking_again_changes_nothing(forecaster: Forecaster) -> None:
     first = forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
     forecaster.forecast(MANY[1:3], issued_at=NOON, horizon=HOUR)
     assert forecaster.forecast(MANY, issued_at=NOON, horizon=DAY) == first
 
 
-def test_champions_are_found_and_those_without_one_get_the_default(forecaster):
+def test_champions_are_found_and_those_without_one_get_the_default(forecaster: Forecaster) -> None:
     champions = forecaster.select(MANY, issued_at=NOON, horizon=HOUR)
     assert [one.key for one in champions] == [one.key for one in MANY]
     for one in champions:
@@ -91,7 +91,7 @@ def test_champions_are_found_and_those_without_one_get_the_default(forecaster):
         assert one.method in dict(one.losses)
 
 
-def test_a_champion_serves_its_own_series_only(forecaster):
+def test_a_champion_serves_its_own_series_only(forecaster: Forecaster) -> None:
     if isinstance(forecaster, OracleForecaster):
         pytest.skip("the oracle needs no champions")
     champion = Champion(
@@ -102,9 +102,12 @@ def test_a_champion_serves_its_own_series_only(forecaster):
     assert found[2].method == "same-time-yesterday"
 
 
-def test_fan_out_answers_like_one_process(fan_out):
+def test_fan_out_answers_like_one_process(fan_out: FanOutForecaster) -> None:
     here = SeasonalForecaster()
     champions = here.select(MANY, issued_at=NOON, horizon=HOUR)
     assert fan_out.select(MANY, issued_at=NOON, horizon=HOUR) == champions
-    asked = {"issued_at": NOON, "horizon": 2 * DAY, "champions": champions}
-    assert fan_out.forecast(MANY, **asked) == here.forecast(MANY, **asked)
+
+    def two_days(forecaster: Forecaster) -> tuple[Forecast, ...]:
+        return forecaster.forecast(MANY, issued_at=NOON, horizon=2 * DAY, champions=champions)
+
+    assert two_days(fan_out) == two_days(here)

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import ArrayLike
 
 from forecasting.conformal import (
     Calibration,
@@ -20,7 +21,7 @@ LEVELS = QUANTILE_LEVELS
 
 
 @given(st.integers(1, 5000))
-def test_scores_are_collected_from_the_first_lead_to_the_last(longest):
+def test_scores_are_collected_from_the_first_lead_to_the_last(longest: int) -> None:
     ladder = lead_ladder(longest)
     assert ladder[0] == 1
     assert ladder[-1] == longest
@@ -28,25 +29,25 @@ def test_scores_are_collected_from_the_first_lead_to_the_last(longest):
     assert len(ladder) <= 40
 
 
-def test_a_quantile_is_the_smallest_score_that_covers_a_new_one():
+def test_a_quantile_is_the_smallest_score_that_covers_a_new_one() -> None:
     # 99 scores: 90 of the 100 places for a new one lie at or below the 90th smallest.
     errors = np.arange(1.0, 100.0)[:, None]
     assert_array_equal(score_table(errors, (0.5, 0.9, 0.99)), [[50, 90, 99]])
 
 
-def test_too_few_scores_leave_the_assumed_ones():
+def test_too_few_scores_leave_the_assumed_ones() -> None:
     errors = np.full((5, 2), 0.1)
     assert_array_equal(score_table(errors[:, :1], (0.5, 0.9)), [[0.0, 0.5]])
 
 
-def test_a_lead_that_was_never_scored_takes_the_lead_before_it():
+def test_a_lead_that_was_never_scored_takes_the_lead_before_it() -> None:
     errors = np.full((40, 4), np.nan)
     errors[:, 0] = 0.25
     table = score_table(errors, (0.5, 0.9))
     assert_array_equal(table, np.full((4, 2), 0.25))
 
 
-def calibration(mean, peak):
+def calibration(mean: ArrayLike, peak: ArrayLike) -> Calibration:
     return Calibration(
         leads=np.array([1, 4]),
         mean=np.array(mean),
@@ -58,7 +59,7 @@ def calibration(mean, peak):
     )
 
 
-def test_paths_widen_past_the_last_scored_lead_at_most_twofold():
+def test_paths_widen_past_the_last_scored_lead_at_most_twofold() -> None:
     one = calibration([[0.0, 0.1], [0.0, 0.1]], [[0.0, 0.1], [0.0, 0.1]])
     mean, _ = quantile_paths(np.full((1, 4), 100.0), [one], np.array([1, 4, 9, 1000]))
     assert_allclose(mean[0, 1], [110, 110, 115, 120])
@@ -68,7 +69,9 @@ def test_paths_widen_past_the_last_scored_lead_at_most_twofold():
     scores=st.lists(st.floats(-5, 5), min_size=8, max_size=8),
     centre=st.lists(st.floats(0, 1e6), min_size=5, max_size=5),
 )
-def test_quantiles_never_fall_never_are_negative_and_peaks_hold_their_means(scores, centre):
+def test_quantiles_never_fall_never_are_negative_and_peaks_hold_their_means(
+    scores: list[float], centre: list[float]
+) -> None:
     tables = np.array(scores).reshape(2, 2, 2)
     one = calibration(tables[0], tables[1])
     mean, peak = quantile_paths(np.array([centre]), [one], np.array([1, 2, 3, 4, 5]))
@@ -79,7 +82,7 @@ def test_quantiles_never_fall_never_are_negative_and_peaks_hold_their_means(scor
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.2])
-def test_intervals_cover_what_they_promise(noise):
+def test_intervals_cover_what_they_promise(noise: float) -> None:
     """Forty series with the same law, each scored on a day that nothing has seen."""
     every = np.array([rates(23, seed=seed, noise=noise) for seed in range(40)])
     tops = np.array([peaks_over(row, seed=seed) for seed, row in enumerate(every)])
@@ -98,7 +101,7 @@ def test_intervals_cover_what_they_promise(noise):
         assert covered[-1] >= 0.95
 
 
-def test_the_peak_is_learnt_from_minutes_and_not_from_the_largest_mean():
+def test_the_peak_is_learnt_from_minutes_and_not_from_the_largest_mean() -> None:
     known = panel(rates(21, noise=0.02))
     known.peaks[:] = known.values * 3.0
     (one,) = fit(LastValue(), known, steps=4, levels=LEVELS, rule=CalibrationRule())

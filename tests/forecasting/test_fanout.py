@@ -1,20 +1,25 @@
 import os
 import signal
 import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, NoReturn
 
 import pytest
 
 from forecasting.fanout import FanOutForecaster
 from forecasting.forecaster import SeasonalForecaster
 from forecasting.settings import ForecasterSettings
+from forecasting.worker import Worker
 from heliostat.errors import InvalidInput, WorkersUnavailable
+from heliostat.model.demand import DemandSeries
 from tests.builders import NOON
 from tests.forecasting.series import DAY, HOUR, demand, rates
 
 MANY = [demand(rates(15, seed=seed), model=str(seed)) for seed in range(4)]
 
 
-def test_dead_workers_are_replaced_and_their_work_repeated():
+def test_dead_workers_are_replaced_and_their_work_repeated() -> None:
     settings = ForecasterSettings(levels=(0.5, 0.8))
     expected = SeasonalForecaster(settings).forecast(MANY, issued_at=NOON, horizon=DAY)
     with FanOutForecaster(settings, lanes=2) as forecaster:
@@ -31,7 +36,7 @@ def test_dead_workers_are_replaced_and_their_work_repeated():
             os.kill(process, 0)
 
 
-def test_workers_that_were_warmed_up_do_the_work_that_comes_later():
+def test_workers_that_were_warmed_up_do_the_work_that_comes_later() -> None:
     with FanOutForecaster(lanes=2) as forecaster:
         assert forecaster.worker_ids() == ()
         forecaster.warm_up()
@@ -42,7 +47,7 @@ def test_workers_that_were_warmed_up_do_the_work_that_comes_later():
         assert forecaster.worker_ids() == warm
 
 
-def test_work_that_kills_every_worker_is_given_up_with_a_typed_error():
+def test_work_that_kills_every_worker_is_given_up_with_a_typed_error() -> None:
     with (
         FanOutForecaster(DeadlySettings(), lanes=1) as forecaster,
         pytest.raises(WorkersUnavailable, match="died 3 times"),
@@ -53,22 +58,26 @@ def test_work_that_kills_every_worker_is_given_up_with_a_typed_error():
 class DeadlySettings(ForecasterSettings):
     """Settings that end the process that unpickles them, as running out of memory would."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[[int], NoReturn], tuple[int]]:
         return os._exit, (9,)
 
 
-def test_work_that_is_given_up_ends_at_once_and_unfinished():
+def test_work_that_is_given_up_ends_at_once_and_unfinished() -> None:
     """The work would last for ever: it waits for a signal that nobody sends."""
     forecaster = FanOutForecaster(lanes=2)
-    given_up = threading.Event()
+    runs = threading.Event()
 
-    def endless(worker, part):
+    def endless(worker: Worker, _part: Sequence[DemandSeries]) -> Future[Any]:
         future = worker.submit(signal.pause)
-        threading.Thread(target=lambda: (worker.process_id, given_up.set())).start()
+        threading.Thread(target=say_it_runs, args=(worker,)).start()
         return future
 
-    def give_up():
-        given_up.wait()
+    def say_it_runs(worker: Worker) -> None:
+        assert worker.process_id
+        runs.set()
+
+    def give_up() -> None:
+        runs.wait()
         forecaster.give_up()
 
     other = threading.Thread(target=give_up)
@@ -80,7 +89,7 @@ def test_work_that_is_given_up_ends_at_once_and_unfinished():
     assert forecaster.worker_ids() == ()
 
 
-def test_giving_up_before_anything_runs_is_closing():
+def test_giving_up_before_anything_runs_is_closing() -> None:
     forecaster = FanOutForecaster(lanes=1)
     forecaster.give_up()
     with pytest.raises(WorkersUnavailable, match="closed"):
@@ -88,7 +97,7 @@ def test_giving_up_before_anything_runs_is_closing():
     forecaster.close()
 
 
-def test_a_closed_forecaster_says_so_and_may_be_closed_again():
+def test_a_closed_forecaster_says_so_and_may_be_closed_again() -> None:
     forecaster = FanOutForecaster(lanes=1)
     forecaster.close()
     forecaster.close()
@@ -96,6 +105,6 @@ def test_a_closed_forecaster_says_so_and_may_be_closed_again():
         forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
 
 
-def test_at_least_one_lane_is_needed():
+def test_at_least_one_lane_is_needed() -> None:
     with pytest.raises(InvalidInput, match="must be at least 1"):
         FanOutForecaster(lanes=0)

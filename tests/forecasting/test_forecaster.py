@@ -1,5 +1,6 @@
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from forecasting.forecaster import SeasonalForecaster
 from forecasting.methods.naive import LastValue
 from forecasting.settings import ForecasterSettings
 from heliostat.errors import InvalidInput
-from heliostat.model.forecast import Champion
+from heliostat.model.demand import DemandSeries
+from heliostat.model.forecast import Champion, Forecast
 from heliostat.model.names import RegionName
 from tests.builders import NOON, QUARTER
 from tests.forecasting.series import DAY, HOUR, demand, key, rates
@@ -20,27 +22,34 @@ from tests.forecasting.series import DAY, HOUR, demand, key, rates
 TWO_DAYS = timedelta(hours=48)
 
 
-def one_forecast(series, *, now=NOON, forecaster=None, champions=()):
+def one_forecast(
+    series: DemandSeries,
+    *,
+    now: datetime = NOON,
+    forecaster: SeasonalForecaster | None = None,
+    champions: Sequence[Champion] = (),
+) -> Forecast:
     (found,) = (forecaster or SeasonalForecaster()).forecast(
         [series], issued_at=now, horizon=TWO_DAYS, champions=champions
     )
     return found
 
 
-def champion(method):
+def champion(method: str) -> Champion:
     return Champion(key=key(), method=method, since=NOON, reason="test", losses=())
 
 
-def test_a_warm_forecaster_answers_like_a_cold_one_at_every_step():
+def test_a_warm_forecaster_answers_like_a_cold_one_at_every_step() -> None:
     full = demand(rates(30))
     warm = SeasonalForecaster()
     for ago in range(30, 0, -5):  # across midnight, where parameters are fitted anew
         now = NOON - DAY / 2 - ago * QUARTER + 15 * QUARTER
         known = known_at(full, now, timedelta(days=28))
+        assert known is not None
         assert one_forecast(known, now=now, forecaster=warm) == one_forecast(known, now=now)
 
 
-def test_a_late_revision_of_old_history_changes_a_warm_forecast_like_a_cold_one():
+def test_a_late_revision_of_old_history_changes_a_warm_forecast_like_a_cold_one() -> None:
     values = rates(20)
     warm = SeasonalForecaster()
     before = one_forecast(demand(values), forecaster=warm)
@@ -52,7 +61,7 @@ def test_a_late_revision_of_old_history_changes_a_warm_forecast_like_a_cold_one(
 
 @settings(max_examples=10)
 @given(later=st.integers(0, 200), factor=st.floats(0, 100))
-def test_nothing_after_the_issue_instant_is_used(later, factor):
+def test_nothing_after_the_issue_instant_is_used(later: int, factor: float) -> None:
     values = rates(17)
     now = NOON - DAY
     end = len(values) - 96
@@ -64,7 +73,7 @@ def test_nothing_after_the_issue_instant_is_used(later, factor):
     assert made.trained_until == now
 
 
-def test_a_forecast_starts_at_the_bucket_of_issue_when_history_lags():
+def test_a_forecast_starts_at_the_bucket_of_issue_when_history_lags() -> None:
     late = demand(rates(20), end=NOON - HOUR)
     found = one_forecast(late, now=NOON + timedelta(minutes=7))
     assert found.start == NOON
@@ -73,7 +82,7 @@ def test_a_forecast_starts_at_the_bucket_of_issue_when_history_lags():
     assert "newest measurement is 1 h old" in found.degraded
 
 
-def test_series_of_every_length_and_step_come_back_in_order():
+def test_series_of_every_length_and_step_come_back_in_order() -> None:
     hourly = demand(rates(15)[::4], model="hourly", step=HOUR)
     asked = [
         demand(rates(15), model="long"),
@@ -87,7 +96,7 @@ def test_series_of_every_length_and_step_come_back_in_order():
     assert [one.steps for one in found] == [192, 48, 192, 192]
 
 
-def test_company_does_not_change_a_forecast():
+def test_company_does_not_change_a_forecast() -> None:
     many = [demand(rates(15, seed=seed), model=str(seed)) for seed in range(7)]
     together = SeasonalForecaster(ForecasterSettings(batch=3)).forecast(
         many, issued_at=NOON, horizon=TWO_DAYS
@@ -95,7 +104,7 @@ def test_company_does_not_change_a_forecast():
     assert together == tuple(one_forecast(one) for one in many)
 
 
-def test_empty_histories_have_no_forecast_rather_than_zeros():
+def test_empty_histories_have_no_forecast_rather_than_zeros() -> None:
     empty = replace(demand(rates(1)), tokens_per_second=(), peak_tokens_per_second=())
     silent = demand(np.full(96, np.nan))
     future = demand(rates(1), end=NOON + 2 * DAY)
@@ -105,7 +114,7 @@ def test_empty_histories_have_no_forecast_rather_than_zeros():
         assert SeasonalForecaster().select([series], issued_at=NOON, horizon=HOUR) == ()
 
 
-def test_a_single_measurement_is_forecast_with_assumed_intervals():
+def test_a_single_measurement_is_forecast_with_assumed_intervals() -> None:
     values = np.full(96, np.nan)
     values[-1] = 100.0
     found = one_forecast(demand(values))
@@ -115,12 +124,12 @@ def test_a_single_measurement_is_forecast_with_assumed_intervals():
     assert "intervals assumed" in found.degraded
 
 
-def test_zeros_are_a_measurement_and_forecast_zero():
+def test_zeros_are_a_measurement_and_forecast_zero() -> None:
     found = one_forecast(demand(np.zeros(20 * 96)))
     assert max(max(row) for row in found.peak) < 1e-3
 
 
-def test_a_tenant_that_stopped_is_forecast_from_its_silence():
+def test_a_tenant_that_stopped_is_forecast_from_its_silence() -> None:
     values = rates(28)
     values[-40:] = 0.0
     found = one_forecast(demand(values))
@@ -128,7 +137,7 @@ def test_a_tenant_that_stopped_is_forecast_from_its_silence():
     assert max(found.mean[0]) < 1.0
 
 
-def test_a_champion_is_used_and_an_impossible_one_is_explained():
+def test_a_champion_is_used_and_an_impossible_one_is_explained() -> None:
     series = demand(rates(20))
     assert one_forecast(series, champions=[champion("week-slot-ar")]).method == "week-slot-ar"
     other = one_forecast(series, champions=[champion("crystal-ball")])
@@ -136,14 +145,14 @@ def test_a_champion_is_used_and_an_impossible_one_is_explained():
     assert other.degraded == "champion crystal-ball is not in this family of methods"
 
 
-def test_a_series_without_minutes_says_that_its_peaks_are_assumed():
+def test_a_series_without_minutes_says_that_its_peaks_are_assumed() -> None:
     values = rates(20)
     found = one_forecast(demand(values, peaks=np.full(len(values), np.nan)))
     assert found.degraded == "no 1-minute peaks observed: peaks assumed"
     assert found.peak[0][0] > found.mean[0][0]
 
 
-def test_a_region_on_its_own_clock_keeps_its_own_weekend():
+def test_a_region_on_its_own_clock_keeps_its_own_weekend() -> None:
     """Two days ahead, in a zone where Saturday begins ten hours before it does in UTC."""
     zones = ForecasterSettings(zones={RegionName("east"): "Australia/Brisbane"})
     series = demand(rates(20))
@@ -152,7 +161,7 @@ def test_a_region_on_its_own_clock_keeps_its_own_weekend():
 
 @settings(max_examples=20)
 @given(data=st.data())
-def test_whatever_comes_in_a_forecast_is_sound(data):
+def test_whatever_comes_in_a_forecast_is_sound(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     length = data.draw(st.integers(1, 3 * 96))
     kinds = [np.nan, 0.0, 1e-300, 1.0, 1e12, -5.0]
@@ -173,7 +182,7 @@ def test_whatever_comes_in_a_forecast_is_sound(data):
     assert (peak >= mean).all()
 
 
-def test_settings_say_what_is_wrong_with_them():
+def test_settings_say_what_is_wrong_with_them() -> None:
     with pytest.raises(InvalidInput, match="no time zone 'Mars/Olympus'"):
         ForecasterSettings(zones={RegionName("east"): "Mars/Olympus"})
     with pytest.raises(InvalidInput, match="between 0 and 1"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecasting.families import FULL_FAMILY
+from forecasting.grid import Ints
 from forecasting.methods.arima import HarmonicArima
 from forecasting.methods.harmonic import DAILY_HARMONIC_AR, HARMONIC_AR
 from forecasting.methods.method import Method, stack, take
@@ -16,14 +17,14 @@ from forecasting.methods.sarima import HourlySarima
 from forecasting.methods.slots import WeekSlotAr
 from forecasting.panel import Panel
 from tests.builders import NOON
-from tests.forecasting.series import DAY, panel, rates
+from tests.forecasting.series import DAY, Floats, panel, rates
 
 METHODS = FULL_FAMILY.candidates
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 LEADS = np.array([1, 4, 96, 192])
 
 
-def ahead(method: Method, one: Panel, leads: np.ndarray = LEADS) -> np.ndarray:
+def ahead(method: Method, one: Panel, leads: Ints = LEADS) -> Floats:
     return method.predict(method.fit(one), one, np.array([one.length]), leads)[:, 0]
 
 
@@ -42,7 +43,7 @@ STORED = {
 }
 
 
-def test_naive_rivals_say_what_their_names_say():
+def test_naive_rivals_say_what_their_names_say() -> None:
     count = np.arange(16 * 96.0)
     one = panel(count)
     assert_array_equal(ahead(LastValue(), one)[0], [1535, 1535, 1535, 1535])
@@ -50,7 +51,7 @@ def test_naive_rivals_say_what_their_names_say():
     assert_array_equal(ahead(SAME_TIME_LAST_WEEK, one)[0], [864, 867, 959, 1055])
 
 
-def test_same_time_bridges_a_hole_and_falls_back_to_the_last_value():
+def test_same_time_bridges_a_hole_and_falls_back_to_the_last_value() -> None:
     count = np.arange(3 * 96.0)
     count[-96] = np.nan
     assert ahead(SAME_TIME_YESTERDAY, panel(count))[0, 0] == 96
@@ -62,7 +63,7 @@ def test_same_time_bridges_a_hole_and_falls_back_to_the_last_value():
     [(HARMONIC_AR, 0.04), (WeekSlotAr(), 0.06), (HarmonicArima(), 0.04), (HourlySarima(), 0.15)],
     ids=lambda x: getattr(x, "name", ""),
 )
-def test_models_find_a_season_without_noise(method, tolerance):
+def test_models_find_a_season_without_noise(method: Method, tolerance: float) -> None:
     values = rates(29, noise=0.0)
     # From Sunday noon to midnight: no method has to guess that a Monday differs.
     past, future = panel(values[:-96], end=NOON - DAY), values[-96:-48]
@@ -71,7 +72,7 @@ def test_models_find_a_season_without_noise(method, tolerance):
 
 
 @every_method
-def test_no_method_looks_beyond_its_origin(method):
+def test_no_method_looks_beyond_its_origin(method: Method) -> None:
     values = np.array([rates(20, seed=1), rates(20, seed=2)])
     values[1, 300:400] = np.nan
     one = panel(*values)
@@ -87,7 +88,7 @@ def test_no_method_looks_beyond_its_origin(method):
 
 
 @every_method
-def test_a_series_gets_the_same_bits_in_any_company(method):
+def test_a_series_gets_the_same_bits_in_any_company(method: Method) -> None:
     together = panel(*(rates(16, seed=seed) for seed in range(5)))
     parameters = method.fit(together)
     paths = method.predict(parameters, together, np.array([together.length]), LEADS)
@@ -101,7 +102,7 @@ def test_a_series_gets_the_same_bits_in_any_company(method):
 
 
 @every_method
-def test_zeros_stay_zero_and_a_constant_stays_constant(method):
+def test_zeros_stay_zero_and_a_constant_stays_constant(method: Method) -> None:
     found = ahead(method, panel(np.zeros(16 * 96), np.full(16 * 96, 70.0)))
     assert_allclose(found[0], 0.0, atol=1e-6)
     assert_allclose(found[1], 70.0, rtol=0.02)
@@ -110,7 +111,9 @@ def test_zeros_stay_zero_and_a_constant_stays_constant(method):
 @pytest.mark.parametrize("method", FULL_FAMILY.candidates[:-2], ids=lambda m: m.name)
 @settings(max_examples=15)
 @given(data=st.data())
-def test_whatever_is_observed_paths_are_finite_and_not_negative(method, data):
+def test_whatever_is_observed_paths_are_finite_and_not_negative(
+    method: Method, data: st.DataObject
+) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     length = data.draw(st.integers(1, 5)) * 96 + data.draw(st.integers(1, 95))
     values = rng.choice([np.nan, 0.0, 1e-9, 1.0, 1e9], length, p=[0.3, 0.3, 0.1, 0.2, 0.1])
@@ -120,7 +123,7 @@ def test_whatever_is_observed_paths_are_finite_and_not_negative(method, data):
     assert (found >= 0).all()
 
 
-def test_methods_give_the_numbers_that_were_stored():
+def test_methods_give_the_numbers_that_were_stored() -> None:
     """Change them on purpose, and say why in the commit: every stored forecast changes with them."""
     one = panel(rates(21, seed=7))
     assert set(STORED) == {method.name for method in METHODS}
@@ -129,7 +132,7 @@ def test_methods_give_the_numbers_that_were_stored():
         assert_allclose(ahead(method, one)[0], STORED[method.name], rtol=1e-3)
 
 
-def test_statsmodels_is_imported_by_fits_alone():
+def test_statsmodels_is_imported_by_fits_alone() -> None:
     code = (
         "import sys, forecasting.forecaster, forecasting.fanout, forecasting.backtest;"
         "sys.exit('statsmodels' in sys.modules)"
@@ -137,6 +140,6 @@ def test_statsmodels_is_imported_by_fits_alone():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_daily_harmonics_serve_a_history_without_a_week():
+def test_daily_harmonics_serve_a_history_without_a_week() -> None:
     values = rates(4.5, noise=0.0)  # Thursday to Monday
     assert np.isfinite(ahead(DAILY_HARMONIC_AR, panel(values))).all()

@@ -1,17 +1,20 @@
+from datetime import datetime
+
 import numpy as np
 import pytest
 
 from forecasting.forecaster import SeasonalForecaster
 from forecasting.settings import ForecasterSettings
+from heliostat.model.forecast import Champion
 from tests.builders import NOON
-from tests.forecasting.series import DAY, HOUR, demand, rates
+from tests.forecasting.series import DAY, HOUR, Floats, demand, rates
 
 
-def select(values, *, now=NOON, horizon=HOUR):
-    return SeasonalForecaster().select([demand(values)], issued_at=now, horizon=horizon)
+def select(values: Floats, *, now: datetime = NOON) -> tuple[Champion, ...]:
+    return SeasonalForecaster().select([demand(values)], issued_at=now, horizon=HOUR)
 
 
-def test_a_seasonal_series_gets_a_seasonal_champion_with_its_reason():
+def test_a_seasonal_series_gets_a_seasonal_champion_with_its_reason() -> None:
     (found,) = select(rates(28))
     losses = dict(found.losses)
     assert found.method in {"days-off-harmonic-ar", "harmonic-ar", "week-slot-ar"}
@@ -22,7 +25,7 @@ def test_a_seasonal_series_gets_a_seasonal_champion_with_its_reason():
     assert found.since == NOON
 
 
-def test_a_random_walk_is_best_left_at_its_last_value():
+def test_a_random_walk_is_best_left_at_its_last_value() -> None:
     rng = np.random.default_rng(5)
     walk = 1000 * np.exp(np.cumsum(rng.normal(size=28 * 96) * 0.02))
     (found,) = select(walk)
@@ -31,7 +34,7 @@ def test_a_random_walk_is_best_left_at_its_last_value():
     assert losses["last-value"] < 1.1 * losses[found.method]
 
 
-def test_a_challenger_that_is_hardly_better_does_not_replace_the_default():
+def test_a_challenger_that_is_hardly_better_does_not_replace_the_default() -> None:
     values = rates(28)
     bold = SeasonalForecaster(ForecasterSettings(challenger_margin=0.0))
     shy = SeasonalForecaster(ForecasterSettings(challenger_margin=0.99))
@@ -44,7 +47,7 @@ def test_a_challenger_that_is_hardly_better_does_not_replace_the_default():
     assert best.method in default.reason
 
 
-def test_a_repeated_week_is_best_repeated():
+def test_a_repeated_week_is_best_repeated() -> None:
     rng = np.random.default_rng(6)
     week = np.exp(rng.normal(size=7 * 96))
     (found,) = select(np.tile(week, 4))
@@ -52,7 +55,7 @@ def test_a_repeated_week_is_best_repeated():
     assert dict(found.losses)["same-time-last-week"] == pytest.approx(0, abs=1e-9)
 
 
-def test_what_comes_after_the_issue_instant_never_chooses_a_champion():
+def test_what_comes_after_the_issue_instant_never_chooses_a_champion() -> None:
     values = rates(28)
     changed = values.copy()
     changed[-96:] = 5.0
@@ -60,11 +63,11 @@ def test_what_comes_after_the_issue_instant_never_chooses_a_champion():
 
 
 @pytest.mark.parametrize("days", [0.1, 0.5])
-def test_a_history_too_short_to_compare_has_no_champion(days):
+def test_a_history_too_short_to_compare_has_no_champion(days: float) -> None:
     assert select(rates(days)) == ()
 
 
-def test_only_methods_whose_history_is_there_take_part():
+def test_only_methods_whose_history_is_there_take_part() -> None:
     (found,) = select(rates(5))
     assert {name for name, _ in found.losses} == {
         "last-value",

@@ -7,25 +7,23 @@ count with the length of those that were served. What nobody reported stays a ho
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import HeliostatError, InvalidInput
-from heliostat.model.demand import BUCKET
-from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import EVERYWHERE, DemandKey, RegionName
-from heliostat.model.usage import WINDOW, UsageBucket, UsageQuery
+from heliostat.model.instants import Span
+from heliostat.model.names import DemandKey
+from heliostat.model.usage import WINDOW
 from heliostat.ports.history import UsageHistory
 from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.experiments.past_reading import Chunk, chunks_of
 
 Column = NDArray[np.float64]
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ def past_arrivals(usage: UsageHistory, catalogue: FleetCatalogue, whole: Span) -
 
     Raises InvalidInput when nothing that the catalogue offers was asked for in it.
     """
-    chunks = list(_chunks(usage, whole))
+    chunks = list(chunks_of(usage, whole))
     keys = sorted({key for chunk in chunks for key in chunk.sums})
     offered_here = [key for key in keys if _offers(catalogue, key)]
     if not offered_here:
@@ -68,72 +66,6 @@ def past_arrivals(usage: UsageHistory, catalogue: FleetCatalogue, whole: Span) -
     )
 
 
-@dataclass(slots=True)
-class _Total:
-    """One demand's sums in one step, over serving regions."""
-
-    net: int = 0
-    offered: int = 0
-    completed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    measured: bool = True
-
-    def add(self, bucket: UsageBucket) -> None:
-        self.net += max(0, bucket.offered - bucket.retried)
-        self.offered += bucket.offered
-        self.completed += bucket.completed
-        self.input_tokens += bucket.input_tokens or 0
-        self.output_tokens += bucket.output_tokens or 0
-        unmeasured = bucket.windows_without_input + bucket.windows_without_output
-        self.measured &= not unmeasured
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Chunk:
-    """A stretch of the history at one resolution."""
-
-    span: Span
-    step: timedelta
-    sums: dict[DemandKey, dict[int, _Total]]
-    known: dict[RegionName, NDArray[np.bool_]] = field(default_factory=dict)
-
-
-def _chunks(usage: UsageHistory, whole: Span) -> Iterator[_Chunk]:
-    """A day at a time, newest first, by minute as far back as minutes are kept."""
-    end, step = whole.end, WINDOW
-    while end > whole.start:
-        span = Span(max(whole.start, floor_to(end - timedelta(seconds=1), _DAY)), end)
-        try:
-            chunk = _chunk(usage, span, step)
-        except InvalidInput:
-            if step == BUCKET:
-                raise
-            step = BUCKET
-            chunk = _chunk(usage, span, step)
-        yield chunk
-        end = span.start
-
-
-def _chunk(usage: UsageHistory, span: Span, step: timedelta) -> _Chunk:
-    steps = span.length // step
-    sums: dict[DemandKey, dict[int, _Total]] = {}
-    known: dict[RegionName, NDArray[np.bool_]] = defaultdict(lambda: np.zeros(steps, np.bool_))
-    for series in usage.demand(span, step):
-        demand = series.key.demand
-        if demand.origin != EVERYWHERE:
-            sums.setdefault(demand, {})
-            known[demand.origin] |= [rate is not None for rate in series.tokens_per_second]
-    for bucket in usage.query(UsageQuery(span=span, bucket=step, with_latency=False)):
-        demand = DemandKey(
-            origin=bucket.series.origin, model=bucket.series.model, tier=bucket.series.tier
-        )
-        place = (bucket.start - span.start) // step
-        sums.setdefault(demand, {}).setdefault(place, _Total()).add(bucket)
-        known[demand.origin][place] = True
-    return _Chunk(span=span, step=step, sums=sums, known=dict(known))
-
-
 def _offers(catalogue: FleetCatalogue, key: DemandKey) -> bool:
     try:
         catalogue.region(key.origin)
@@ -143,7 +75,7 @@ def _offers(catalogue: FleetCatalogue, key: DemandKey) -> bool:
 
 
 def _typical(
-    catalogue: FleetCatalogue, chunks: Sequence[_Chunk], key: DemandKey
+    catalogue: FleetCatalogue, chunks: Sequence[Chunk], key: DemandKey
 ) -> tuple[float, float]:
     """Mean prompt and output tokens where they were measured; else what the catalogue assumes."""
     spec = catalogue.model(key.model).tier(key.tier)
@@ -158,7 +90,7 @@ def _typical(
 
 
 def _joined(
-    chunks: Sequence[_Chunk], key: DemandKey, typical: tuple[float, float]
+    chunks: Sequence[Chunk], key: DemandKey, typical: tuple[float, float]
 ) -> MinuteArrivals:
     """The chunks in order of time, steps spread evenly over their minutes."""
     parts = [_columns(chunk, key, typical) for chunk in reversed(chunks)]
@@ -167,7 +99,7 @@ def _joined(
 
 
 def _columns(
-    chunk: _Chunk, key: DemandKey, typical: tuple[float, float]
+    chunk: Chunk, key: DemandKey, typical: tuple[float, float]
 ) -> tuple[Column, Column, Column]:
     steps, minutes = chunk.span.length // chunk.step, chunk.step // WINDOW
     sums = np.zeros((3, steps))

@@ -8,11 +8,12 @@ from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 
-from heliostat.errors import InvalidInput, UnknownScenario
+from heliostat.errors import InvalidInput
 from simulation.arrivals import MinuteArrivals
-from simulation.experiments.recorded import read_recorded
+from simulation.experiments.recorded import SUFFIX, read_recorded
 from simulation.experiments.spec import SceneRef
-from simulation.scenarios.builtin import built_in, built_in_names
+from simulation.scenarios.builtin import built_in_names
+from simulation.scenarios.finding import find_scenario
 from simulation.scenarios.scenario import Scenario
 
 _FIRST_SEED = 1
@@ -21,11 +22,10 @@ _FIRST_SEED = 1
 def scene_ref(named: str) -> SceneRef:
     """The reference behind a name or a path, looked at once.
 
-    Raises UnknownScenario, InvalidScenario, InvalidInput, DataMissing.
+    Raises UnknownScenario, InvalidScenario, InvalidCatalogue, InvalidTrace, InvalidInput, DataMissing.
     """
-    path = "" if named in built_in_names() else str(Path(named).resolve())
-    if path and not Path(path).is_file():
-        raise UnknownScenario(named, remedy=f"built in are {', '.join(built_in_names())}")
+    built = named in built_in_names() or not Path(named).is_file()
+    path = "" if built else str(Path(named).resolve())
     scenario = _find(named, path)
     return SceneRef(
         name=scenario.name, path=path, digest=f"{_file_digest(path)}-{_content_digest(scenario)}"
@@ -41,13 +41,16 @@ def load_scene(ref: SceneRef) -> Scenario:
 
 
 def _find(named: str, path: str) -> Scenario:
-    if not path:
-        return built_in(named)
-    return read_recorded(Path(path))
+    if path.endswith(SUFFIX):
+        return read_recorded(Path(path))
+    return find_scenario(path or named)
 
 
 def _file_digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else "built in"
+    if not path:
+        return "built in"
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _content_digest(scenario: Scenario) -> str:

@@ -44,10 +44,11 @@ def mark_of(estate: Estate, accountant: Accountant, at: datetime) -> Mark:
 
 
 def rivalry(ours: Sequence[Mark], theirs: Sequence[Mark], frame: Span) -> Rivalry:
-    """Both policies side by side, totals up to the last instant that both have reached."""
-    until = min((marks[-1].at for marks in (ours, theirs) if marks), default=None)
-    if not ours or not theirs:
-        until = None
+    """Both policies side by side up to the last instant that both have reached: the rival's process may
+    be hours ahead."""
+    until = min(ours[-1].at, theirs[-1].at) if ours and theirs else None
+    if until is not None:
+        theirs = [mark for mark in theirs if mark.at <= until]
     return Rivalry(
         heliostat=policy_day(ours, frame, until),
         reactive=policy_day(theirs, frame, until),

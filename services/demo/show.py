@@ -59,7 +59,7 @@ class Show:
             )
             await cast.plane.start()
             at_end.push_async_callback(cast.plane.stop)
-            tempo = Tempo(cast.clock, self._settings.day)
+            tempo = Tempo(self._settings.day)
             look = self._page(cast, tempo, rival, at_end)
             coordinator = await self._prelude(cast, tempo, demand, at_end)
             await self._day(cast, coordinator, tempo, look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 
-from heliostat.clock import SteppedClock, monotonic_seconds
+from heliostat.clock import monotonic_seconds
 from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
 from heliostat.ports.stores import Stores
@@ -42,26 +42,30 @@ class Witness:
 
 
 class Tempo:
-    """How fast domain time goes, from the steps of late."""
+    """How far domain time has come and how fast it goes, from the steps of late."""
 
-    def __init__(self, clock: SteppedClock, frame: Span) -> None:
-        self._clock = clock
+    def __init__(self, frame: Span) -> None:
         self._frame = frame
         self._steps: deque[tuple[float, datetime]] = deque(maxlen=_REMEMBERED_STEPS)
         self.stage = "starting"
 
     def stepped(self, now: datetime) -> None:
-        """A step was done."""
+        """The step to that instant was done: everybody has answered."""
         self._steps.append((monotonic_seconds(), now))
+
+    @property
+    def now(self) -> datetime:
+        """The last instant at which everybody had answered."""
+        return self._steps[-1][1] if self._steps else self._frame.start
 
     @property
     def speed(self) -> float:
         """Domain seconds per real second; 0 while time stands still."""
-        if len(self._steps) < 2 or not self._frame.start <= self._clock.now() < self._frame.end:
+        if len(self._steps) < 2 or self.now >= self._frame.end:
             return 0.0
         (began, first), (ended, last) = self._steps[0], self._steps[-1]
         return (last - first).total_seconds() / max(1e-9, ended - began)
 
     def pulse(self) -> Pulse:
         """What the page's head shows."""
-        return Pulse(now=self._clock.now(), frame=self._frame, speed=self.speed, stage=self.stage)
+        return Pulse(now=self.now, frame=self._frame, speed=self.speed, stage=self.stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -60,10 +61,12 @@ def _served(day: Day) -> Iterator[PageServer]:
 class Watched:
     """A page, all hosts that it asked for, and everything that it complained about."""
 
-    def __init__(self, browser: Browser, width: int, height: int, scheme: str = "light") -> None:
+    def __init__(
+        self, browser: Browser, width: int, height: int, scheme: Literal["light", "dark"] = "light"
+    ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": height},
-            color_scheme=scheme,  # type: ignore[arg-type]
+            color_scheme=scheme,
         )
         self.page: Page = self.context.new_page()
         self.hosts: set[str] = set()
@@ -85,7 +88,7 @@ class Watched:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", sorted(WIDTHS))
 def test_everything_appears_without_sideways_scrolling(
-    browser: Browser, filled: PageServer, width: str, scheme: str
+    browser: Browser, filled: PageServer, width: str, scheme: Literal["light", "dark"]
 ) -> None:
     watched = Watched(browser, *WIDTHS[width], scheme)
     page = watched.open(filled)
@@ -138,6 +141,7 @@ def test_an_empty_store_says_that_there_is_no_data_yet(browser: Browser, empty: 
         assert page.get_by_text(words).is_visible()
     assert page.locator("#expectation").get_attribute("data-empty") == "no data yet"
     assert not page.locator("#rivalry").is_visible()
+    assert not page.locator("#hours").is_visible()
     assert watched.complaints == []
     watched.close()
 

@@ -32,11 +32,11 @@ function options(node, series, kind) {
       x: { time: true },
       y: { range: (_, low, high) => (kind === "share"
         ? [Math.max(0, Math.min(0.9, Math.floor((low ?? 1) * 20) / 20)), 1.004]
-        : [0, (high || 1) * 1.08]) },
+        : [0, Math.max(high || 1, node.most ?? 0) * 1.08]) },
     },
     axes: [
       axis({ size: 30, space: 56, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toISOString().slice(11, 16)) }),
-      axis({ size: 52, space: 34, values: (_, ticks) => ticks.map(label) }),
+      axis({ size: 52, space: 34, values: (_, ticks) => ticks.map((at) => ("empty" in node.dataset ? "" : label(at))) }),
     ],
     hooks: { draw: [series.over ?? (() => {})] },
   };
@@ -72,7 +72,14 @@ function stack(lines) {
   return sums;
 }
 
-export function showLoad(node, grid, byModel) {
+// The largest sum over all models: regions are drawn to one scale, so that they can be compared.
+export function highest(loads) {
+  const sums = Object.values(loads).flatMap((byModel) => stack(Object.values(byModel)).at(-1) ?? []);
+  return sums.reduce((most, value) => Math.max(most, value ?? 0), 0);
+}
+
+export function showLoad(node, grid, byModel, most) {
+  node.most = most;
   const names = Object.keys(byModel);
   const sums = stack(names.map((name) => byModel[name]));
   const build = () => ({

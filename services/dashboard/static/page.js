@@ -1,6 +1,6 @@
 // Asks for the picture again and again and hands its parts to those who draw them.
 
-import { forgetCharts, showExpectation, showLoad, showRivals } from "/static/charts.js";
+import { forgetCharts, highest, showExpectation, showLoad, showRivals } from "/static/charts.js";
 import { showSky } from "/static/sky.js";
 import { showLog, showPools, showRoutes } from "/static/tables.js";
 import { change, clock, day, element, percent, put, speed, tokens, whole } from "/static/words.js";
@@ -37,18 +37,19 @@ function versus(node, sub, ours, theirs, show, better, note) {
 }
 
 function showFigures({ rivalry, pools, command_counts: counts }) {
-  const none = "no rival on live clouds";
+  // Without a rival nobody counts what would have been billed: real clouds cannot be lived through twice.
+  for (const card of document.querySelectorAll("[data-rival]")) card.hidden = !rivalry;
   const ours = rivalry?.heliostat;
   const theirs = rivalry?.reactive;
   versus(at("hours"), at("hours-sub"), ours?.gpu_hours_total ?? null, theirs?.gpu_hours_total ?? null, whole, (a, b) => {
     const by = change(a, b);
     return by === null ? null : { good: by <= 0, text: `${by <= 0 ? "−" : "+"}${Math.abs(100 * by).toFixed(1)} %` };
-  }, rivalry ? "no data yet" : none);
+  }, "no data yet");
   versus(at("slo"), at("slo-sub"), ours?.attainment_total ?? null, theirs?.attainment_total ?? null, (v) => percent(v, 2), (a, b) => {
     if (a === null || b === null) return null;
     const points = 100 * (a - b);
     return { good: points >= 0, text: `${points >= 0 ? "+" : "−"}${Math.abs(points).toFixed(2)} points` };
-  }, rivalry ? "no data yet" : none);
+  }, "no data yet");
   const sum = (name) => pools.reduce((total, pool) => total + pool[name], 0);
   put(at("replicas"), whole(sum("ready")));
   put(at("replicas-sub"), `${whole(sum("wanted"))} wanted, ${whole(sum("coming"))} on their way, ${whole(sum("draining"))} draining`);
@@ -71,7 +72,8 @@ function draw(picture) {
   showHead(picture);
   showSky(picture.regions, picture.mode);
   showFigures(picture);
-  for (const node of document.querySelectorAll("[data-load]")) showLoad(node, grid, picture.load[node.dataset.load]);
+  const most = highest(picture.load);
+  for (const node of document.querySelectorAll("[data-load]")) showLoad(node, grid, picture.load[node.dataset.load], most);
   const models = Object.keys(Object.values(picture.load)[0]);
   if (at("model-legend").childElementCount !== models.length) {
     at("model-legend").replaceChildren(...models.map((name, i) => element("li", `c${i % 6}`, name)));

@@ -20,9 +20,9 @@ function skyAt(hour) {
   return hour < NIGHTFALL - 0.5 ? "day" : "dusk";
 }
 
-// The sky is the right part of a tile; words stand in the left one.
-const WEST = 0.42;
-const WIDTH = 0.55;
+// The sky is the right part of a tile; words stand in the left one, also on a phone.
+const WEST = 0.63;
+const WIDTH = 0.31;
 
 const ARC = Array.from({ length: 49 }, (_, i) => `${i ? "L" : "M"}${(240 * (WEST + WIDTH * (i / 48))).toFixed(1)} ${height(i / 48).toFixed(1)}`).join("");
 

@@ -43,7 +43,7 @@ function condition(pool) {
   if (pool.draining) words.push(`${pool.draining} draining`);
   if (pool.failed) words.push(`${pool.failed} failed`);
   if (pool.signal === "stale" || pool.signal === "missing") words.push(`signal ${pool.signal}`);
-  return words.join(", ") || (pool.utilisation === null ? "" : `${percent(pool.utilisation)} used`);
+  return words.join(", ") || (pool.utilisation === null ? "" : `load ${percent(pool.utilisation)}`);
 }
 
 function poolRow(pool) {
@@ -80,7 +80,7 @@ export function showPools(node, pools) {
 function shareCell(share) {
   const cell = element("td", share ? "" : "none", share ? percent(share, share < 0.01 ? 1 : 0) : "·");
   cell.style.setProperty("--heat", `${Math.round(12 + 88 * share) * (share > 0)}%`);
-  if (share > 0.35) cell.classList.add("hot");
+  if (share > 0.5) cell.classList.add("hot");
   return cell;
 }
 
@@ -91,7 +91,7 @@ export function showRoutes(node, routes, regions) {
   }
   const table = element("table");
   const head = table.createTHead().insertRow();
-  head.append(...["from ↓ to →", ...regions, "shed"].map((name) => element("th", "", name)));
+  head.append(...["from ↓ to →", ...regions].map((name) => element("th", "", name)), element("th", "shed", "shed"));
   const body = table.createTBody();
   const reasons = element("ul", "reasons");
   for (const origin of regions) {

@@ -5,7 +5,7 @@ export function tokens(value) {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
   if (value >= 1e4) return `${Math.round(value / 1e3)} k`;
   if (value >= 1e3) return `${(value / 1e3).toFixed(1)} k`;
-  return `${Math.round(value)}`;
+  return value < 10 && !Number.isInteger(value) ? value.toFixed(1) : `${Math.round(value)}`;
 }
 
 export function whole(value) {

@@ -58,7 +58,8 @@ def example_catalogue() -> FleetCatalogue:
 def wave(region: str, at: datetime, size: float = 1.0) -> float:
     """A calm day under the region's own sun."""
     hour = (at - MIDNIGHT) / timedelta(hours=1)
-    return size * (0.25 + max(0.0, math.cos((hour - _PHASE[region]) * math.pi / 12)) ** 1.5)
+    height: float = max(0.0, math.cos((hour - _PHASE[region]) * math.pi / 12)) ** 1.5
+    return size * (0.25 + height)
 
 
 def an_empty_day() -> Day:

@@ -12,7 +12,7 @@ from heliostat.errors import UnknownModel, UnknownRegion, UnknownTier
 from heliostat.model.demand import BUCKET
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import EVERYWHERE, SeriesKey, Tier, TokenKind
+from heliostat.model.names import EVERYWHERE, ModelName, SeriesKey, Tier, TokenKind
 from services.dashboard.live import live_pulse
 from services.dashboard.memory import LEAD, DemandMemory, ExpectationMemory
 from services.dashboard.picture import Picture, Pulse, to_json
@@ -23,6 +23,7 @@ from tests.builders import NOON, a_demand, a_forecast
 from tests.services.dashboard.a_day import FRAME, NOW, Day, a_filled_day, an_empty_day
 
 BUCKETS_UNTIL_NOW = 15 * 4 + 1
+LLAMA = ModelName("llama2-70b")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_an_empty_store_gives_a_picture_without_numbers() -> None:
 
 
 def test_load_is_shown_up_to_the_last_whole_bucket(picture: Picture) -> None:
-    line = picture.load[picture.regions[0].name]["llama2-70b"]
+    line = picture.load[picture.regions[0].name][LLAMA]
     assert len(line) == 96
     assert None not in line[:BUCKETS_UNTIL_NOW]
     assert set(line[BUCKETS_UNTIL_NOW:]) == {None}
@@ -64,9 +65,9 @@ def test_load_sums_the_tiers(filled: Day, picture: Picture) -> None:
         demand.tokens_per_second[0] or 0.0
         for demand in demands
         if demand.key.kind is TokenKind.INPUT
-        and (demand.key.demand.origin, demand.key.demand.model) == (region, "llama2-70b")
+        and (demand.key.demand.origin, demand.key.demand.model) == (region, LLAMA)
     )
-    assert picture.load[region]["llama2-70b"][36] == pytest.approx(expected)
+    assert picture.load[region][LLAMA][36] == pytest.approx(expected)
 
 
 def test_regions_stand_under_their_own_sun(picture: Picture) -> None:

@@ -58,7 +58,7 @@ def _mark(quarters: int, gpu_hours: float = 10.0, met: float = 9.0, judged: floa
 )
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidSettings, match=next(iter(wrong))):
-        DemoSettings(**wrong)  # type: ignore[arg-type]
+        DemoSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_watched_day_is_stepped_finer_than_a_headless_one() -> None:
@@ -82,6 +82,7 @@ def test_totals_are_compared_at_the_instant_that_both_have_reached() -> None:
     both = rivalry([_mark(n) for n in range(3)], [_mark(n, 11.0) for n in range(8)], FRAME)
     assert both.until == NOON + 2 * BUCKET
     assert (both.heliostat.gpu_hours_total, both.reactive.gpu_hours_total) == (20.0, 22.0)
+    assert both.reactive.gpu_hours[:3] == (11.0, 11.0, None)
     ours, theirs = latest_shared([_mark(n) for n in range(3)], [_mark(n) for n in range(8)])
     assert ours.at == theirs.at == both.until
 
@@ -132,14 +133,13 @@ def test_every_state_of_a_command_is_named_even_when_none_stands_in_it() -> None
 
 
 def test_time_stands_still_outside_the_day() -> None:
-    clock = SteppedClock(FRAME.start)
-    tempo = Tempo(clock, FRAME)
-    assert tempo.pulse().speed == 0.0
+    tempo = Tempo(FRAME)
+    assert (tempo.pulse().now, tempo.pulse().speed) == (FRAME.start, 0.0)
     for minutes in (0, 5):
-        clock.advance_to(FRAME.start + timedelta(minutes=minutes))
-        tempo.stepped(clock.now())
+        tempo.stepped(FRAME.start + timedelta(minutes=minutes))
     assert tempo.speed > 0
-    clock.advance_to(FRAME.end)
+    assert tempo.pulse().now == FRAME.start + timedelta(minutes=5)
+    tempo.stepped(FRAME.end)
     assert tempo.speed == 0.0
 
 

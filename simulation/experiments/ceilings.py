@@ -29,6 +29,8 @@ ORACLE_GRID = (0.1, 0.25, 0.4, 0.55)
 _TOLD = 0.6
 _STEP = timedelta(minutes=15)
 LP_GPU_HOURS, LP_DOLLARS = "lp_gpu_hours", "lp_cost_dollars"
+LP_GPU_HOURS_AT_LEAST_COST = "lp_gpu_hours_at_least_cost"
+"""More than the least where a faster GPU costs more per request."""
 
 
 def oracle_policy(catalogue: FleetCatalogue, arrivals: ArrivalRates, headroom: float) -> Policy:
@@ -58,7 +60,11 @@ def linear_run(spec: RunSpec, scene: Scenario) -> RunResult:
     terms = Terms(attainment=spec.bound.attainment, floors_lifted=lifted)
     bound = linear_bound(scene.catalogue, _work(spec, spec.bound, scene), terms)
     return RunResult(
-        figures={LP_GPU_HOURS: bound.gpu_hours, LP_DOLLARS: bound.cost_dollars},
+        figures={
+            LP_GPU_HOURS: bound.gpu_hours,
+            LP_DOLLARS: bound.cost_dollars,
+            LP_GPU_HOURS_AT_LEAST_COST: bound.gpu_hours_at_least_cost,
+        },
         requests=0,
         cpu_seconds=cpu_seconds() - began,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from heliostat.model.instants import Span
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import Tier
 from simulation.accounts import Accounts
-from simulation.engine import EngineModel, TierTally
+from simulation.engine import EngineModel
 from simulation.experiments.foresight import forecast_wape
 from simulation.experiments.result import JUDGED
 from simulation.world import SimulatedWorld
@@ -25,7 +25,6 @@ def figures_of(
 ) -> dict[str, float | None]:
     """Every figure of the run; None where it was not measured."""
     figures = _of_accounts(world.accounts())
-    figures[JUDGED] = judged_attainment(world.estate.engine.tallies().values())
     for name, sketch in latencies.items():
         what, tier = name.split("/")
         for level in QUANTILES:
@@ -46,19 +45,13 @@ def latencies_of(engine: EngineModel) -> dict[str, LatencySketch]:
     return found
 
 
-def judged_attainment(tallies: Iterable[TierTally]) -> float | None:
-    """Requests that kept their SLO ÷ those that could; ÷ all where an engine cannot tell which could."""
-    each = tuple(tallies)
-    could = sum(t.started + t.shed if t.reachable is None else t.reachable for t in each)
-    return min(1.0, sum(t.met for t in each) / could) if could else None
-
-
 def _of_accounts(accounts: Accounts) -> dict[str, float | None]:
     told = accounts.as_mapping()
+    reachable = accounts.slo_attainment_reachable_overall
+    told[JUDGED] = accounts.slo_attainment_overall if reachable is None else reachable
     events = told.pop("scale_events")
     told["scale_events"] = sum(events[kind] for kind in _ORDERED)
     told["scale_events_by_kind"] = events
-    told.setdefault("evictions", None)
     return dict(_flat("", told))
 
 

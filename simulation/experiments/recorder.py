@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from heliostat.model.names import PoolKey, Tier
+from simulation.engine import TierTally
 from simulation.experiments.result import PoolRecord, TierRecord
 from simulation.replica import OVERHEAD, Stage
 from simulation.world import SimulatedWorld
@@ -14,8 +15,8 @@ from simulation.world import SimulatedWorld
 MOST_STEPS = 700
 """A week in quarter hours; longer runs get longer steps."""
 _SHORTEST = timedelta(minutes=5)
-_PoolSeconds = tuple[float, float, float]
-"""Busy, ready and overhead replica-seconds so far."""
+_PoolSeconds = tuple[float, float, float, float]
+"""Busy, ready, overhead and lent replica-seconds so far."""
 _TierCounts = tuple[int, int, float, float]
 """Offered, shed, judged and met so far."""
 
@@ -48,11 +49,17 @@ class Recorder:
         for pool in self._pools:
             rows = [row[pool] for row in self._pool_rows]
             if rows[-1] != rows[0]:
-                busy, ready, overhead = (
-                    self._means([row[column] for row in rows]) for column in range(3)
+                busy, ready, overhead, lent = (
+                    self._means([row[column] for row in rows]) for column in range(4)
                 )
                 gpus = self._world.estate.catalogue.vm_type(pool.vm_type).gpus
-                found[str(pool)] = PoolRecord(gpus=gpus, busy=busy, ready=ready, overhead=overhead)
+                found[str(pool)] = PoolRecord(
+                    gpus=gpus,
+                    busy=busy,
+                    ready=ready,
+                    overhead=overhead,
+                    lent=lent if any(lent) else (),
+                )
         return found
 
     def tiers(self) -> dict[str, TierRecord]:
@@ -82,6 +89,7 @@ class Recorder:
                 engine.busy_seconds(pool),
                 float(stages[pool, Stage.READY]),
                 float(sum(stages[pool, stage] for stage in OVERHEAD)),
+                float(stages[pool, Stage.LENT]),
             )
             for pool in self._pools
         }
@@ -93,7 +101,11 @@ class Recorder:
             counts[key.tier] = (
                 offered + tally.offered,
                 shed + tally.shed,
-                judged + tally.started + tally.shed,
+                judged + _judged(tally),
                 met + tally.met,
             )
         return counts
+
+
+def _judged(tally: TierTally) -> float:
+    return tally.started + tally.shed if tally.reachable is None else tally.reachable

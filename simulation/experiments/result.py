@@ -16,7 +16,7 @@ DOLLARS = "cost_dollars"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolRecord:
-    """A pool's mean replicas per step: doing work, ready, and paid for without being ready."""
+    """A pool's mean replicas per step: doing work, ready, coming or going, and lent."""
 
     gpus: int
     """GPUs of one replica."""
@@ -24,11 +24,14 @@ class PoolRecord:
     """Replicas' worth of work done: the need that was met."""
     ready: tuple[float, ...]
     overhead: tuple[float, ...]
+    lent: tuple[float, ...] = ()
+    """() = none ever was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierRecord:
-    """A tier's requests per step."""
+    """A tier's requests per step. `judged` could have kept their promise, of which `met` did; all that
+    started or were shed are judged where an engine cannot tell which could."""
 
     offered: tuple[int, ...]
     shed: tuple[int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simulation.experiments.ceilings import LP_GPU_HOURS
+from simulation.experiments.ceilings import LP_DOLLARS, LP_GPU_HOURS, LP_GPU_HOURS_AT_LEAST_COST
 from simulation.experiments.comparison import Contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference, Estimate, difference, estimate
@@ -14,7 +14,7 @@ from simulation.experiments.result import BILLED
 
 def lp_gpu_hours(findings: Findings) -> Estimate | None:
     """Of the linear bound with perfect knowledge; None where it was not asked for, or is infeasible."""
-    return estimate(list(_linear(findings).values()))
+    return estimate(list(_linear(findings, LP_GPU_HOURS).values()))
 
 
 def oracle_gpu_hours(findings: Findings) -> Estimate | None:
@@ -29,6 +29,10 @@ def bound_as_mapping(findings: Findings) -> dict[str, Any]:
     """Plain values, ready for JSON."""
     return {
         "lp_gpu_hours": mapping_of(lp_gpu_hours(findings)),
+        "lp_cost_dollars": mapping_of(estimate(list(_linear(findings, LP_DOLLARS).values()))),
+        "lp_gpu_hours_at_least_cost": mapping_of(
+            estimate(list(_linear(findings, LP_GPU_HOURS_AT_LEAST_COST).values()))
+        ),
         "causal_oracle_gpu_hours": mapping_of(oracle_gpu_hours(findings)),
         "causal_oracle_headroom": None if findings.oracle is None else findings.oracle.chosen,
         "reason": _reason(findings),
@@ -37,7 +41,11 @@ def bound_as_mapping(findings: Findings) -> dict[str, Any]:
 
 def above_lp(one: Contest, findings: Findings) -> Difference | None:
     """What a policy bills more than the linear bound, seed by seed."""
-    return None if one.point is None else difference(one.point.by_seed(BILLED), _linear(findings))
+    return (
+        None
+        if one.point is None
+        else difference(one.point.by_seed(BILLED), _linear(findings, LP_GPU_HOURS))
+    )
 
 
 def above_oracle(one: Contest, findings: Findings) -> Difference | None:
@@ -53,8 +61,8 @@ def mapping_of(found: Estimate | None) -> dict[str, float | None] | None:
     return None if found is None else found.as_mapping()
 
 
-def _linear(findings: Findings) -> Mapping[int, float | None]:
-    return {seed: run.figures[LP_GPU_HOURS] for seed, run in sorted(findings.linear.items())}
+def _linear(findings: Findings, figure: str) -> Mapping[int, float | None]:
+    return {seed: run.figures.get(figure) for seed, run in sorted(findings.linear.items())}
 
 
 def _reason(findings: Findings) -> str | None:

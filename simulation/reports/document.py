@@ -32,11 +32,13 @@ ALWAYS = (
     "offered",
     "completed",
     "shed",
-    *(f"slo_attainment.{tier}" for tier in Tier),
+    *(f"{kept}.{tier}" for kept in ("slo_attainment", "slo_attainment_reachable") for tier in Tier),
     JUDGED,
+    "strict_ttft_attainment",
     *(f"{w}_seconds.{t}.p{q * 100:g}" for w in LATENCIES for t in Tier for q in QUANTILES),
     "scale_events",
     "evictions",
+    "preemptions",
     "forecast_wape",
 )
 """Figures that every policy has, null where they were not measured."""

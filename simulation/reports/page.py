@@ -44,6 +44,7 @@ def page(findings: Findings) -> str:
         misses=miss_sentences(findings),
         first=findings.contests[0].policy.name,
         tiers=list(Tier),
+        lends=any(_lends(one) for one in findings.contests),
         rows=[_row(one, findings.contests[0]) for one in findings.contests],
         bounds=_bounds(findings),
         said=findings.said,
@@ -69,6 +70,11 @@ def _row(one: Contest, first: Contest) -> dict[str, Any]:
         "wape": _percent(point.mean("forecast_wape"), 1),
         "events": _number(point.mean("scale_events")),
     }
+
+
+def _lends(one: Contest) -> bool:
+    lent = None if one.point is None else one.point.mean("gpu_hours_lent")
+    return lent is not None and lent.mean > 0
 
 
 def _less(one: Contest, first: Contest) -> dict[str, Any] | None:

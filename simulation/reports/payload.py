@@ -14,7 +14,10 @@ from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED, PoolRecord, Record
 from simulation.reports.bound import bound_as_mapping
 
-_SHOWN = (BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours", DOLLARS, JUDGED)
+_SHOWN = (
+    *(BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours", "gpu_hours_lent"),
+    *(DOLLARS, JUDGED),
+)
 
 
 def payload(findings: Findings) -> dict[str, Any]:
@@ -110,7 +113,8 @@ def _record(record: Record) -> dict[str, Any]:
 
 def _pool(pool: PoolRecord) -> dict[str, Any]:
     """In GPUs, so that pools can be added up."""
+    columns = ("busy", "ready", "overhead", *(("lent",) if pool.lent else ()))
     return {
         column: [round(pool.gpus * value, 2) for value in getattr(pool, column)]
-        for column in ("busy", "ready", "overhead")
+        for column in columns
     }

@@ -61,6 +61,8 @@ function drawFrontier() {
 
 // --- where the hours went --------------------------------------------------------------------
 
+const KINDS = { busy: "work", idle: "idle", over: "scaling overhead", lent: "lent" };
+
 function drawHours() {
   const node = byId("hours");
   const shown = data.policies.filter((one) => one.figures?.gpu_hours_billed);
@@ -74,12 +76,12 @@ function drawHours() {
   for (const at of ticks(0, most, (f.x1 - f.x0) / 80)) acrossAt(f, x(at), number(at));
   shown.forEach((one, i) => {
     const [billed, low, high] = one.figures.gpu_hours_billed;
-    const idle = one.figures.idle_gpu_hours?.[0] ?? 0, over = one.figures.scaling_overhead_gpu_hours?.[0] ?? 0;
+    const [idle, over, lent] = ["idle_gpu_hours", "scaling_overhead_gpu_hours", "gpu_hours_lent"].map((name) => one.figures[name]?.[0] ?? 0);
     const top = f.y1 + i * thick + 5;
     let from = 0;
-    for (const [css, hours] of [["busy", billed - idle - over], ["idle", idle], ["over", over]]) {
+    for (const [css, hours] of [["busy", billed - idle - over - lent], ["idle", idle], ["over", over], ["lent", lent]]) {
       f.plot.append(svg("rect", { class: css, x: x(from), y: top, width: Math.max(0, x(from + hours) - x(from)), height: thick - 12 },
-        svg("title", {}, `${one.name}, ${{ busy: "work", idle: "idle", over: "scaling overhead" }[css]}: ${number(hours)} GPU-hours (${percent(+(hours / billed).toFixed(3))})`)));
+        svg("title", {}, `${one.name}, ${KINDS[css]}: ${number(hours)} GPU-hours (${percent(+(hours / billed).toFixed(3))})`)));
       from += hours;
     }
     if (low !== null) f.plot.append(svg("line", { class: "whisker", style: "--c: var(--ink)", x1: x(low), x2: x(high), y1: top + thick / 2 - 6, y2: top + thick / 2 - 6 }));
@@ -94,10 +96,10 @@ const pools = [...new Set(recorded.flatMap((one) => Object.keys(one.record.pools
 function sumOf(record, pool) {
   const names = pool ? [pool] : Object.keys(record.pools);
   const length = Math.max(0, ...Object.values(record.pools).map((one) => one.busy.length));
-  const total = { busy: Array(length).fill(0), ready: Array(length).fill(0), overhead: Array(length).fill(0) };
+  const total = { busy: Array(length).fill(0), ready: Array(length).fill(0), overhead: Array(length).fill(0), lent: Array(length).fill(0) };
   for (const name of names) {
     for (const column of Object.keys(total)) {
-      record.pools[name]?.[column].forEach((value, i) => { total[column][i] += value; });
+      record.pools[name]?.[column]?.forEach((value, i) => { total[column][i] += value; });
     }
   }
   return total;
@@ -107,7 +109,7 @@ function drawCapacity() {
   const node = byId("capacity"), pool = byId("pool").value;
   if (!recorded.length) return empty(node, "no run was recorded");
   const sums = recorded.map((one) => sumOf(one.record, pool));
-  const most = Math.max(1, ...sums.flatMap((s) => s.ready.map((ready, i) => Math.max(ready, s.busy[i]) + s.overhead[i])));
+  const most = Math.max(1, ...sums.flatMap((s) => s.ready.map((ready, i) => Math.max(ready, s.busy[i]) + s.overhead[i] + s.lent[i])));
   const captions = recorded.map(() => html("span", {}));
   const boxes = recorded.map(() => html("div", { class: "chart" }));
   node.replaceChildren(...recorded.map((one, i) => html("figure", {}, html("figcaption", {}, one.name, captions[i]), boxes[i])));
@@ -137,14 +139,16 @@ function drawOnePool(box, one, sums, most) {
   const times = sums.busy.map((_, i) => start + (i + 0.5) * step);
   const x = scale(start, start + length * step, f.x0, f.x1), y = scale(0, most * 1.05, f.y0, f.y1);
   const ready = sums.ready.map((value, i) => Math.max(value, sums.busy[i]));
-  const billed = ready.map((value, i) => value + sums.overhead[i]);
+  const ours = ready.map((value, i) => value + sums.overhead[i]);
+  const billed = ours.map((value, i) => value + sums.lent[i]);
   const zero = times.map(() => 0);
   for (const at of ticks(0, most * 1.05, 4)) upAt(f, y(at), number(at));
   timeTicks(f, x, start, start + length * step);
   f.plot.append(
     svg("path", { class: "busy", d: area(x, y, times, zero, sums.busy) }),
     svg("path", { class: "idle", d: area(x, y, times, sums.busy, ready) }),
-    svg("path", { class: "over", d: area(x, y, times, ready, billed) }),
+    svg("path", { class: "over", d: area(x, y, times, ready, ours) }),
+    svg("path", { class: "lent", d: area(x, y, times, ours, billed) }),
     svg("rect", { class: "catch", x: f.x0, y: f.y1, width: f.x1 - f.x0, height: f.y0 - f.y1 }),
   );
   const cursor = svg("line", { class: "cursor", y1: f.y0, y2: f.y1, visibility: "hidden" });

@@ -47,8 +47,8 @@ def tally_of(requests_per_second: float, prompt: int, output: int, local: LocalP
     for begin in source.span.steps(engine.step):
         engine.serve(Span(begin, begin + engine.step), changes=changes, tables={})
         changes = []
-    (tally,) = engine.tallies().values()
-    return tally
+    tallies: list[TierTally] = list(engine.tallies().values())
+    return tallies[0]
 
 
 @pytest.mark.parametrize("prefill", Prefill)

@@ -5,8 +5,11 @@ It imports numpy only after the number of its threads is set, so that lanes do n
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
+import signal
+import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -23,13 +26,26 @@ _LANE: list[SeasonalForecaster] = []
 
 
 def prepare(pickled_settings: bytes) -> None:
-    """Make this process's forecaster. The settings come pickled, for unpickling imports numpy."""
+    """Make this process's forecaster. The settings come pickled, for unpickling imports numpy.
+
+    A terminal sends Ctrl-C to everybody: who started us ends us, when it needs us no more. Where it was
+    killed and cannot, we end with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     for name in _THREADS:
         os.environ.setdefault(name, "1")
     from forecasting.forecaster import SeasonalForecaster
 
     settings = pickle.loads(pickled_settings)  # noqa: S301 - our own parent made the bytes
     _LANE[:] = [SeasonalForecaster(settings)]
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def forecast(

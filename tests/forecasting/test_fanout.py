@@ -1,10 +1,14 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 import pytest
 
 from forecasting.fanout import FanOutForecaster
@@ -45,6 +49,51 @@ def test_workers_that_were_warmed_up_do_the_work_that_comes_later() -> None:
         forecaster.warm_up()
         assert forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)
         assert forecaster.worker_ids() == warm
+
+
+OWNER = """
+import signal
+from forecasting.fanout import FanOutForecaster
+if __name__ == "__main__":
+    forecaster = FanOutForecaster(lanes=2)
+    forecaster.warm_up()
+    print(*forecaster.worker_ids(), flush=True)
+    signal.pause()
+"""
+
+
+def _an_owner(folder: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A process, in a group of its own, with two workers that are warm."""
+    program = folder / "owner.py"
+    program.write_text(OWNER)
+    owner = subprocess.Popen(
+        [sys.executable, str(program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert owner.stdout is not None
+    return owner, [psutil.Process(int(word)) for word in owner.stdout.readline().split()]
+
+
+def test_workers_end_with_an_owner_that_was_killed(tmp_path: Path) -> None:
+    owner, workers = _an_owner(tmp_path)
+    owner.kill()
+    owner.communicate()
+    assert len(workers) == 2
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+
+
+def test_workers_leave_ctrl_c_in_a_terminal_to_their_owner(tmp_path: Path) -> None:
+    owner, workers = _an_owner(tmp_path)
+    os.killpg(owner.pid, signal.SIGINT)
+    _, said = owner.communicate()
+    assert "KeyboardInterrupt" in said  # the owner's own: it does not handle it
+    assert "ForkServerProcess" not in said
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
 
 
 def test_work_that_kills_every_worker_is_given_up_with_a_typed_error() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -123,7 +124,8 @@ def test_kept_databases_stay_and_hold_the_audit(
 @pytest.mark.parametrize(
     ("number", "switches", "sign"),
     [
-        (signal.SIGINT, ("--port", "0"), "Mode: active"),
+        (signal.SIGINT, ("--port", "0"), "plan 1: "),
+        (signal.SIGINT, ("--port", "0"), "Page: "),
         (signal.SIGTERM, ("--headless",), "Demand"),
     ],
 )
@@ -139,6 +141,8 @@ def test_a_stopped_demo_leaves_nothing_behind(
         assert line, heard
         heard += line
     family = psutil.Process(process.pid).children(recursive=True)
+    ports = _listening(process.pid)
+    assert bool(ports) == (sign != "Demand")
     os.killpg(process.pid, number)  # as a terminal does: everybody in the group hears it
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130, heard + rest
@@ -146,8 +150,24 @@ def test_a_stopped_demo_leaves_nothing_behind(
     assert "Stopped. Nothing is left behind." in rest
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
+    for port in ports:
+        _check_free(port)
     assert list(tmp_path.iterdir()) == []
     assert _demo_places() <= before
+
+
+def _listening(process_id: int) -> set[int]:
+    """The ports that the process answers on."""
+    sockets = psutil.Process(process_id).net_connections(kind="tcp")
+    return {one.laddr.port for one in sockets if one.status == psutil.CONN_LISTEN}
+
+
+def _check_free(port: int) -> None:
+    """Another server can take the port: as every server does, whatever old connections linger."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", port))
+        one.listen()
 
 
 def _demo_places() -> set[Path]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from heliostat.errors import InvalidInput, InvalidPolicyOutput
+from services.cli.asked import Asked
 from services.cli.findings import show_findings
 from services.cli.output import Output
 from services.cli.run_bars import run_bars
@@ -21,25 +20,8 @@ from simulation.experiments.sweep import Sweep
 from simulation.reports.document import document
 
 SWEEP = "sweep"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was typed, the scenario apart."""
-
-    policies: Sequence[str]
-    forecaster: str
-    headroom: str
-    attainment: float
-    seeds: int
-    cheapest: str
-    engine: str
-    bounds: bool
-    executor: str
-    workers: int
-    resume: Path | None
-    json_file: Path | None
-    html: Path | None
+RIVALS = ("heliostat", "reactive")
+"""Compared where nobody is named."""
 
 
 def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
@@ -50,7 +32,7 @@ def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
     """
     experiment = Experiment(
         scene=scene,
-        policies=policies_asked(asked.policies, forecaster=asked.forecaster),
+        policies=policies_asked(asked.policies or RIVALS, forecaster=asked.forecaster),
         seeds=tuple(range(1, asked.seeds + 1)),
         headroom=_headroom(asked.headroom),
         attainment=asked.attainment,
@@ -87,7 +69,7 @@ def _check_place(path: Path | None) -> None:
 def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findings, int]:
     folder = RunFolder(path=asked.resume)
     before = folder.count()
-    executor = make_executor(asked.executor, asked.workers)
+    executor = make_executor(asked.executor, asked.runs_at_once)
     try:
         with run_bars() as bars:
             laboratory = Laboratory(executor, folder, bars)

@@ -13,7 +13,7 @@ from tests.simulation.experiments.little import a_history
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:
-    a_history(tmp_path, minutes=30)
+    a_history(tmp_path, minutes=15)
     return tmp_path / "little.npz"
 
 

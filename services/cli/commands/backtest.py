@@ -2,87 +2,45 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from services.cli.asked import Asked, comparing
 from services.cli.commands.db import DEFAULT as DEFAULT_DATABASE
 from services.cli.commands.db import Database
-from services.cli.commands.simulate import (
-    Attainment,
-    Bounds,
-    Cheapest,
-    Engine,
-    Executor,
-    Forecaster,
-    Headroom,
-    HtmlFile,
-    JsonFile,
-    Resume,
-    Seeds,
-    Workers,
-)
 from services.cli.commands.trace import DEFAULT_CATALOGUE, Catalogue
 from services.cli.output import Output, progress
 from services.cli.times import INSTANT_HELP, LENGTH_HELP, parse_instant, parse_length, present
 
 
+@comparing
 def backtest(
+    asked: Asked,
     start: Annotated[str, typer.Option("--from", help=f"First instant: {INSTANT_HELP}.")],
     end: Annotated[str, typer.Option("--to", help="Last instant.")],
-    policy: Annotated[
-        list[str], typer.Option("--policy", help="YAML files or policies; may repeat.")
-    ],
     database: Database = DEFAULT_DATABASE,
     catalogue: Catalogue = DEFAULT_CATALOGUE,
     memory: Annotated[
         str, typer.Option(help=f"What policies may know from before: {LENGTH_HELP}.")
     ] = "14d",
-    forecaster: Forecaster = "",
-    headroom: Headroom = "sweep",
-    attainment: Attainment = 0.99,
-    seeds: Seeds = 3,
-    cheapest: Cheapest = "gpu-hours",
-    engine: Engine = "fluid",
-    bounds: Bounds = True,
-    executor: Executor = "processes",
-    workers: Workers = 0,
-    resume: Resume = None,
-    json_file: JsonFile = None,
-    html: HtmlFile = None,
 ) -> None:
     """What policies would have cost and kept on your own history, compared at equal SLO.
 
     The database is read and not changed. Seeds differ in the luck of the clouds alone.
     """
     from heliostat.model.instants import Span
-    from services.cli.comparing import Asked, compare
+    from services.cli.comparing import compare
     from services.cli.recording import record
     from simulation.experiments.scenes import scene_ref
 
     now = present()
     span = Span(parse_instant("--from", start, now), parse_instant("--to", end, now))
-    asked = Asked(
-        policies=policy,
-        forecaster=forecaster,
-        headroom=headroom,
-        attainment=attainment,
-        seeds=seeds,
-        cheapest=cheapest,
-        engine=engine,
-        bounds=bounds,
-        executor=executor,
-        workers=workers or os.cpu_count() or 1,
-        resume=resume,
-        json_file=json_file,
-        html=html,
-    )
     out = Output()
     with TemporaryDirectory(prefix="heliostat-backtest-") as aside:
-        folder = resume or Path(aside)
+        folder = asked.resume or Path(aside)
         folder.mkdir(parents=True, exist_ok=True)
         with progress("reading the history"):
             kept = record(database, catalogue, span, parse_length("--memory", memory), folder)

@@ -70,7 +70,7 @@ def test_a_run_that_cannot_begin_is_the_experiments_fault(
 
 
 def test_marks_reach_the_caller_while_runs_go_on(tmp_path: Path) -> None:
-    scene = a_history(tmp_path, minutes=240)
+    scene = a_history(tmp_path, minutes=120)
     told: list[tuple[int, Mark]] = []
     workers = Processes(1)
     try:

@@ -21,7 +21,7 @@ endif
 
 # Everything mypy reads strictly. The stubs in heliostat/v1 are generated and left out.
 ROOMS := heliostat forecasting planning scheduling storage migrations simulation services \
-         benchmarks tools
+         benchmarks tools tests
 
 # pytest-xdist processes; `make test JOBS=0` runs in one process, which a debugger needs.
 JOBS := auto

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_demand_of_a_trace_starts_at_a_whole_quarter_and_keeps_holes() -> None:
     requests = [60.0] * 40
     requests[20] = float("nan")
     series = a_series(requests)
-    demand = demand_of(type(series)(**{**_fields(series), "start": NOON + timedelta(minutes=5)}))
+    demand = demand_of(replace(series, start=NOON + timedelta(minutes=5)))
     assert demand.start == NOON + timedelta(minutes=15)
     assert demand.tokens_per_second == (None, 100.0)
     assert demand.peak_tokens_per_second == (None, 100.0)
@@ -147,10 +148,6 @@ def test_demand_of_a_trace_starts_at_a_whole_quarter_and_keeps_holes() -> None:
 def test_series_that_we_wrote_keep_their_key() -> None:
     assert str(key_of("east/alpha/batch")) == "east/alpha/batch/input"
     assert str(key_of("anything")) == "trace/anything/interactive-normal/input"
-
-
-def _fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}  # type: ignore[attr-defined]  # any dataclass
 
 
 # --- plan solve -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -73,7 +73,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JournalHome
     home.close()
 
 
-def a_command(number: int = 1, target: int = 3, **changes: object) -> Command:
+def a_command(number: int = 1, target: int = 3, **changes: Any) -> Command:
     command = Command(
         command_id=f"{number:012d}",
         region=EAST,
@@ -84,19 +84,19 @@ def a_command(number: int = 1, target: int = 3, **changes: object) -> Command:
         not_after=NOON + timedelta(hours=4),
         state=CommandState.LEASED,
     )
-    return replace(command, **changes)  # type: ignore[arg-type]  # any field may change
+    return replace(command, **changes)
 
 
 def a_word(
-    number: int = 1, state: CommandState = CommandState.LEASED, minute: int = 5, **changes: object
+    number: int = 1, state: CommandState = CommandState.LEASED, minute: int = 5, **changes: Any
 ) -> Acknowledgement:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "command_id": f"{number:012d}",
         "region": EAST,
         "state": state,
         "at": NOON + MINUTE * minute,
     }
-    return Acknowledgement(**(values | changes))  # type: ignore[arg-type]  # any field may change
+    return Acknowledgement(**(values | changes))
 
 
 def a_table(version: str = "7") -> RoutingTable:

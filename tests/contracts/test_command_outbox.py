@@ -19,6 +19,7 @@ from heliostat.model.command import (
     RefusalKind,
 )
 from heliostat.model.instants import Span
+from heliostat.model.names import ModelName
 from heliostat.ports.decisions import Decision
 from storage.notify import Topic
 from tests.contracts.builders import EU, HOUR, QWEN, T0, US, ack, at, command, pool, span
@@ -95,7 +96,7 @@ def test_a_lease_is_repeatable_for_its_holder_and_closed_to_others_until_it_runs
 
 
 def test_two_agents_that_lease_at_once_get_no_command_twice(world: World) -> None:
-    order(world, *(command(of=pool(model=f"m{n}")) for n in range(6)))  # type: ignore[arg-type]  # plain strings as names
+    order(world, *(command(of=pool(model=ModelName(f"m{n}"))) for n in range(6)))
     stores = [world.stores, world.open_again()]
     with ThreadPoolExecutor(2) as threads:
         holders = ["agent-1", "agent-2"]

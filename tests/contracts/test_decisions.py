@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from heliostat.model.governance import (
     ModeSetting,
 )
 from heliostat.model.instants import Span
-from heliostat.model.names import EVERYWHERE, ModelName
+from heliostat.model.names import EVERYWHERE, ModelName, RegionName
 from heliostat.model.plan import PlanOrigin, SolveReport
 from heliostat.model.routing import RoutingAck
 from heliostat.ports.decisions import Committed, Decision
@@ -44,9 +45,9 @@ from tests.contracts.builders import (
 from tests.contracts.worlds import World
 
 
-def commit(world: World, **parts: object) -> Committed:
+def commit(world: World, **parts: Any) -> Committed:
     epoch = world.lead()
-    return world.stores.decisions.commit(Decision(**parts), epoch=epoch)  # type: ignore[arg-type]  # any part of one
+    return world.stores.decisions.commit(Decision(**parts), epoch=epoch)
 
 
 def test_nothing_is_there_at_first(world: World) -> None:
@@ -263,8 +264,8 @@ def test_an_expired_override_cannot_be_cancelled(world: World) -> None:
 
 
 def test_modes_keep_the_last_setting_of_each_region(world: World) -> None:
-    def setting(region: str, mode: Mode) -> ModeSetting:
-        return ModeSetting(region=region, mode=mode, author="ada", reason="go", at=T0)  # type: ignore[arg-type]  # plain strings as names
+    def setting(region: RegionName, mode: Mode) -> ModeSetting:
+        return ModeSetting(region=region, mode=mode, author="ada", reason="go", at=T0)
 
     commit(world, mode=setting(EVERYWHERE, Mode.ACTIVE))
     commit(world, mode=setting(EU, Mode.ADVISORY))

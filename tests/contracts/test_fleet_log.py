@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from heliostat.model.fleet import (
     BacklogGroup,
@@ -21,7 +22,7 @@ from tests.contracts.worlds import World
 
 
 def observation(
-    minute: int = 0, region: RegionName = EU, *, ready: int = 2, **fields: object
+    minute: int = 0, region: RegionName = EU, *, ready: int = 2, **fields: Any
 ) -> RegionObservation:
     key = pool(region)
     return RegionObservation(
@@ -32,7 +33,7 @@ def observation(
             PoolObservation(pool=pool(region, QWEN), draining=1),
         ),
         replicas=(ReplicaEndpoint(replica_id="r-1", pool=key, address="10.0.0.1:8000"),),
-        **fields,  # type: ignore[arg-type]  # any field may change
+        **fields,
     )
 
 

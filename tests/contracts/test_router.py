@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from heliostat.loops.sound import check_tables
 from heliostat.model.fleet import Fleet, PoolObservation, PoolState, ReplicaEndpoint, Signal
 from heliostat.model.governance import Mode
-from heliostat.model.names import Tier
+from heliostat.model.names import DemandKey, Tier
 from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import MILLION
 from heliostat.ports.deciding import Router
@@ -76,7 +76,7 @@ def test_tables_are_whole_consistent_and_send_nothing_to_the_unready(
     name: str,
     first: Fleet,
     second: Fleet,
-    demand: dict,  # type: ignore[type-arg]  # of what the router takes
+    demand: dict[DemandKey, float],
     mode: Mode,
     measured: bool,
     with_plan: bool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput, SequenceGap
 from heliostat.model.latency import LatencySketch
-from heliostat.model.names import EVERYWHERE, Tier, TokenKind
+from heliostat.model.names import EVERYWHERE, RegionName, Tier, TokenKind
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageWindow
 from tests.contracts.builders import (
     EU,
@@ -214,7 +215,7 @@ def test_any_order_and_any_replay_gives_the_same_sums(
     source = f"source-{next(_FRESH)}"
     mine = series(EU, model=LLAMA)
 
-    def told_by(name: str, order: list[UsageWindow]) -> tuple[UsageBucket, ...]:
+    def told_by(name: RegionName, order: list[UsageWindow]) -> tuple[UsageBucket, ...]:
         """What the history sums up once a source that serves in a region of its own has spoken."""
         apart = [replace(w, series=replace(w.series, serving=name)) for w in order]
         for sequence, one in enumerate(apart, 1):
@@ -224,7 +225,10 @@ def test_any_order_and_any_replay_gives_the_same_sums(
         return tuple(replace(bucket, series=mine) for bucket in usage.query(asked))
 
     shuffled = data.draw(st.permutations(told)) + data.draw(st.lists(st.sampled_from(told)))
-    straight, mixed = told_by(f"{source}-a", told), told_by(f"{source}-b", shuffled)
+    straight, mixed = (
+        told_by(RegionName(f"{source}-a"), told),
+        told_by(RegionName(f"{source}-b"), shuffled),
+    )
     key = lambda bucket: (bucket.start, bucket.offered, str(bucket.input_tokens))  # noqa: E731  # read once, two lines below
     assert sorted(straight, key=key) == sorted(mixed, key=key)
 
@@ -232,8 +236,8 @@ def test_any_order_and_any_replay_gives_the_same_sums(
 # --- demand --------------------------------------------------------------------------------------
 
 
-def rates(world: World, minutes: int = 15, **key: object) -> tuple[float | None, ...]:
-    wanted = demand_key(**key)  # type: ignore[arg-type]  # any field may change
+def rates(world: World, minutes: int = 15, **key: Any) -> tuple[float | None, ...]:
+    wanted = demand_key(**key)
     demand = world.stores.usage.demand(span(minutes), QUARTER)
     (found,) = [one for one in demand if one.key == wanted]
     return found.tokens_per_second
@@ -245,8 +249,8 @@ def report(world: World, *windows: UsageWindow, source: str = "gateway-1") -> No
     world.stores.usage.record([batch(*windows, source=source, sequence=sequence)])
 
 
-def quarter(*, origin: str = "eu", start: int = 0, **columns: object) -> list[UsageWindow]:
-    return [window(start + m, of=series(origin), **columns) for m in range(15)]  # type: ignore[arg-type]  # any field may change
+def quarter(*, origin: RegionName = EU, start: int = 0, **columns: Any) -> list[UsageWindow]:
+    return [window(start + m, of=series(origin), **columns) for m in range(15)]
 
 
 def test_demand_is_offered_tokens_per_second_with_the_peak_minute(world: World) -> None:
@@ -263,7 +267,7 @@ def test_shed_requests_want_output_too(world: World) -> None:
 
 
 def test_a_bucket_in_which_all_was_shed_takes_the_mean_output_of_the_span(world: World) -> None:
-    shed = {"admitted": 0, "rejected": 10, "completed": 0, "output_tokens": 0}
+    shed: dict[str, Any] = {"admitted": 0, "rejected": 10, "completed": 0, "output_tokens": 0}
     report(world, *quarter(), *quarter(start=15, **shed))
     assert rates(world, 30, kind=TokenKind.OUTPUT) == pytest.approx((500 / 60, 500 / 60))
 
@@ -282,20 +286,20 @@ def test_a_series_absent_from_a_reported_minute_is_a_true_zero(world: World) -> 
 
 def test_a_bucket_with_fewer_than_half_its_minutes_is_missing(world: World) -> None:
     report(world, *quarter()[:7], *quarter(start=15)[:8])
-    assert rates(world, 30) == (None, pytest.approx(1000 / 60))
+    assert rates(world, 30) == pytest.approx((None, 1000 / 60))
 
 
 def test_output_that_was_not_measured_is_missing_while_input_stands(world: World) -> None:
     unmeasured = quarter(output_tokens=None)
     report(world, *unmeasured, *quarter(start=15))
-    assert rates(world, 30, kind=TokenKind.OUTPUT) == (None, pytest.approx(500 / 60))
+    assert rates(world, 30, kind=TokenKind.OUTPUT) == pytest.approx((None, 500 / 60))
     assert rates(world, 30) == pytest.approx((1000 / 60, 1000 / 60))
 
 
 def test_an_aggregate_sums_origins_and_is_missing_when_one_is(world: World) -> None:
-    report(world, *quarter(), *quarter(start=15), *quarter(origin="us"))
-    assert rates(world, 30, origin=EVERYWHERE) == (pytest.approx(2000 / 60), None)
-    assert rates(world, 30, origin=US) == (pytest.approx(1000 / 60), None)
+    report(world, *quarter(), *quarter(start=15), *quarter(origin=US))
+    assert rates(world, 30, origin=EVERYWHERE) == pytest.approx((2000 / 60, None))
+    assert rates(world, 30, origin=US) == pytest.approx((1000 / 60, None))
 
 
 def test_the_peak_of_an_aggregate_is_the_peak_of_the_sum(world: World) -> None:
@@ -307,7 +311,13 @@ def test_the_peak_of_an_aggregate_is_the_peak_of_the_sum(world: World) -> None:
 
 
 def test_a_series_that_never_had_traffic_is_no_demand(world: World) -> None:
-    nothing = {"offered": 0, "admitted": 0, "completed": 0, "input_tokens": 0, "output_tokens": 0}
+    nothing: dict[str, Any] = {
+        "offered": 0,
+        "admitted": 0,
+        "completed": 0,
+        "input_tokens": 0,
+        "output_tokens": 0,
+    }
     report(world, *quarter(**nothing))
     assert world.stores.usage.demand(span(15), QUARTER) == ()
 
@@ -458,7 +468,7 @@ def test_old_roll_ups_go_when_told(world: World) -> None:
     usage.roll_up(at(30))
     assert usage.prune(at(30), at(15)) == 31
     assert usage.first_window() == at(15)
-    assert rates(world, 30) == (None, pytest.approx(1000 / 60))
+    assert rates(world, 30) == pytest.approx((None, 1000 / 60))
 
 
 def test_the_first_window_is_known_in_any_form(world: World) -> None:

@@ -15,7 +15,7 @@ from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import Fleet
 from heliostat.model.forecast import Champion, Forecast, ForecastExcerpt, ForecastScore
 from heliostat.model.governance import Mode, ModeSetting
-from heliostat.model.names import EVERYWHERE, PoolKey
+from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
 from heliostat.model.plan import CapacityPlan, Explanation, PlanStatus, PoolTarget, Reason
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.deciding import PlanningProblem, RoutingProblem
@@ -132,9 +132,9 @@ class House:
     desk: ManualDesk
     epoch: int
 
-    def set_mode(self, mode: Mode, region: str = EVERYWHERE) -> None:
+    def set_mode(self, mode: Mode, region: RegionName = EVERYWHERE) -> None:
         setting = ModeSetting(
-            region=region,  # type: ignore[arg-type]  # a plain string as a name
+            region=region,
             mode=mode,
             author="ada",
             reason="test",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ class Agent:
         return self.journal.unsent_acks()[-1]
 
 
-def a_command(command_id: str = "1", at: datetime = NOON, **changes: object) -> Command:
+def a_command(command_id: str = "1", at: datetime = NOON, **changes: Any) -> Command:
     command = Command(
         command_id=command_id,
         region=POOL.region,
@@ -98,7 +99,7 @@ def a_command(command_id: str = "1", at: datetime = NOON, **changes: object) -> 
         not_after=at + timedelta(hours=1),
         state=CommandState.LEASED,
     )
-    return replace(command, **changes)  # type: ignore[arg-type]
+    return replace(command, **changes)
 
 
 def failing(error: HeliostatError) -> Callable[[Command], DriverAnswer]:

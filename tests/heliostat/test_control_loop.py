@@ -19,7 +19,8 @@ from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, Start
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName, Tier
-from heliostat.model.plan import PlanOrigin, WhatIf
+from heliostat.model.plan import CapacityPlan, PlanOrigin, WhatIf
+from heliostat.ports.deciding import PlanningProblem
 from tests.builders import (
     MINUTE,
     NOON,
@@ -29,9 +30,17 @@ from tests.builders import (
     a_window,
     an_observation,
 )
-from tests.heliostat.fakes import a_house
+from tests.heliostat.fakes import FakeDeciders, a_house
 
 POOL = a_pool()
+
+
+class ForgetfulPlanner(FakeDeciders):
+    """Its plans leave a pool out."""
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        whole = super().plan(problem)
+        return replace(whole, targets=whole.targets[1:])
 
 
 def test_on_first_start_it_decides_and_records_and_orders_nothing() -> None:
@@ -68,13 +77,7 @@ def test_an_epoch_that_is_over_stores_nothing() -> None:
 
 
 def test_a_plan_that_forgets_pools_is_refused_with_the_policys_name() -> None:
-    house = a_house()
-    original = house.deciders.plan
-    house.deciders.plan = (
-        lambda problem: replace(  # type: ignore[method-assign]
-            original(problem), targets=original(problem).targets[1:]
-        )
-    )
+    house = a_house(planner=ForgetfulPlanner())
     with pytest.raises(InvalidPolicyOutput, match="fake at 2026-03-02T12:00:00Z"):
         house.loop.replan(NOON, epoch=house.epoch)
     assert house.stores.plans.latest_plan() is None

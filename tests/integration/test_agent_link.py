@@ -1,8 +1,7 @@
 """An agent and its control plane over gRPC on loopback: together, apart for an hour, and level again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,86 +10,28 @@ from random import Random
 import grpc
 import pytest
 from grpc import aio
-from numpy.random import SeedSequence
 
 from heliostat.errors import Forbidden, InvalidSettings, NotLeader, Unavailable, Unsupported
 from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
-from heliostat.model.names import Tier
-from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
+from heliostat.model.names import ModelName, RegionName
 from heliostat.model.usage import UsageQuery
 from heliostat.v1 import routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
-from services.agent.bootstrap import Hands, build_agent
-from services.agent.drivers.simulated import simulated_driver
 from services.agent.journal.routing_file import read_routing_file
 from services.agent.link import Link
 from services.agent.link.home import Home
 from services.agent.link.keeper import STANDS_SECONDS
-from services.agent.settings import AgentSettings
 from services.translation.problems import error_of
 from services.translation.usage import batch_to_wire
-from tests.builders import MINUTE, NOON, a_batch, a_catalogue, a_series, a_window
+from tests.builders import MINUTE, NOON, a_batch, a_series, a_window
 from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
+from tests.support.linked_agents import a_control_plane, a_table, an_agent, started
+from tests.support.streams import heard
 
 ALL_DAY = UsageQuery(span=Span(NOON - timedelta(days=1), NOON + timedelta(days=1)))
-
-
-@pytest.fixture
-async def plane() -> AsyncIterator[ControlPlane]:
-    plane = ControlPlane(a_catalogue())
-    await plane.start()
-    yield plane
-    await plane.stop()
-
-
-def an_agent(folder: Path, *addresses: str, local_listen: str = "127.0.0.1:0") -> Agent:
-    settings = AgentSettings(
-        region="east",
-        control_planes=addresses,
-        data_dir=folder,
-        local_listen=local_listen,
-        metrics_listen="",
-        seed=1,
-        power_safe=False,
-    )
-    catalogue = a_catalogue()
-    return build_agent(
-        settings,
-        catalogue,
-        now=NOON,
-        hands_of=lambda _: Hands(driver=simulated_driver(EAST, catalogue, SeedSequence(1))),
-    )
-
-
-@asynccontextmanager
-async def started(folder: Path, *addresses: str) -> AsyncIterator[Agent]:
-    agent = an_agent(folder, *addresses)
-    await agent.start()
-    try:
-        yield agent
-    finally:
-        await agent.stop(0)
-
-
-@pytest.fixture
-async def agent(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Agent]:
-    async with started(tmp_path, plane.address) as agent:
-        yield agent
-
-
-def a_table(version: str, weight_to: str = "west") -> RoutingTable:
-    share = RouteShare(
-        serving=weight_to,  # type: ignore[arg-type]  # a plain string on purpose
-        weight_ppm=MILLION,
-        ingress_endpoint="127.0.0.1:18002",
-    )
-    entry = RouteEntry(model=a_series().model, tier=Tier.BATCH, shares=(share,))
-    return RoutingTable(
-        origin=EAST, valid_from=NOON, stale_after=5 * MINUTE, entries=(entry,), version=version
-    )
 
 
 async def report(agent: Agent, source: str, first: int, last: int, incarnation: int = 1) -> None:
@@ -105,7 +46,7 @@ async def report(agent: Agent, source: str, first: int, last: int, incarnation: 
                 sequence=number,
             )
             await call.write(usage_pb2.ReportUsageRequest(batch=batch_to_wire(batch)))
-            answer = await call.read()
+            answer = await heard(call)
             assert not answer.HasField("refusal"), answer
             assert answer.durable_sequence >= number
         await call.done_writing()
@@ -178,7 +119,7 @@ async def test_a_table_that_nobody_could_follow_is_refused_and_the_last_good_one
 ) -> None:
     await plane.publish(a_table("7"))
     await agent.catch_up()
-    await plane.publish(a_table("8", weight_to="atlantis"))
+    await plane.publish(a_table("8", weight_to=RegionName("atlantis")))
     await agent.catch_up()
     await plane.publish(a_table("9"))
     await agent.catch_up()
@@ -192,7 +133,7 @@ async def test_a_table_that_nobody_could_follow_is_refused_and_the_last_good_one
 
 
 async def test_a_follower_sends_us_to_the_leader(plane: ControlPlane, tmp_path: Path) -> None:
-    follower = ControlPlane(a_catalogue())
+    follower = a_control_plane()
     follower.raising = NotLeader("I follow", leader=plane.address)
     await follower.start()
     async with started(tmp_path, follower.address) as agent:
@@ -207,7 +148,7 @@ async def test_when_one_task_moves_to_the_new_leader_all_the_others_follow(
     plane: ControlPlane, tmp_path: Path
 ) -> None:
     """A leader that was paused keeps its open streams and refuses what is new."""
-    paused = ControlPlane(a_catalogue())
+    paused = a_control_plane()
     await paused.start()
     async with started(tmp_path, paused.address) as agent:
         await paused.publish(a_table("7"))
@@ -300,7 +241,8 @@ async def test_gateways_of_other_regions_and_unknown_models_are_refused_by_name(
     wrong = {
         "FORBIDDEN": a_batch([a_window()], source_id="west/gateway-1"),
         "UNKNOWN_MODEL": a_batch(
-            [a_window(series=replace(a_series(), model="gamma"))], source_id="east/gateway-1"
+            [a_window(series=replace(a_series(), model=ModelName("gamma")))],
+            source_id="east/gateway-1",
         ),
         "SEQUENCE_GAP": a_batch([a_window()], source_id="east/gateway-9", sequence=7),
     }
@@ -310,7 +252,7 @@ async def test_gateways_of_other_regions_and_unknown_models_are_refused_by_name(
         reasons = []
         for batch in wrong.values():
             await call.write(usage_pb2.ReportUsageRequest(batch=batch_to_wire(batch)))
-            reasons.append((await call.read()).refusal.reason)
+            reasons.append((await heard(call)).refusal.reason)
         await call.done_writing()
     assert reasons == list(wrong)
 
@@ -339,9 +281,9 @@ async def test_a_watching_gateway_gets_every_change(plane: ControlPlane, agent: 
         call = routing_pb2_grpc.RoutingServiceStub(channel).WatchRoutes()
         subscribe = routing_pb2.RouteSubscription(origin_region="east", gateway_id="gateway-1")
         await call.write(routing_pb2.WatchRoutesRequest(subscribe=subscribe))
-        versions = [(await call.read()).table.version]
+        versions = [(await heard(call)).table.version]
         await plane.publish(a_table("8"))
-        versions.append((await call.read()).table.version)
+        versions.append((await heard(call)).table.version)
         call.cancel()
     assert versions == ["7", "8"]
 

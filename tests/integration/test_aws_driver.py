@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heliostat.errors import CapacityUnavailable, DriverUnavailable, Throttled, UnknownPool
-from heliostat.model.command import Command
+from heliostat.model.command import Command, ScaleOrder
 from heliostat.model.names import RegionName
 from heliostat.ports.cloud import CloudDriver
 from services.agent.drivers.vm.steps import DriverLimits
@@ -146,7 +146,7 @@ def test_regions_of_one_account_do_not_see_each_other(
     others[1].driver().apply(
         a_command(
             region=RegionName("far"),
-            order=contract.ScaleOrder(pool=a_pool("far"), target_replicas=1),
+            order=ScaleOrder(pool=a_pool("far"), target_replicas=1),
         ),
         NOON,
     )

@@ -11,10 +11,11 @@ import grpc
 import pytest
 
 from heliostat.v1 import common_pb2
+from services.agent.agent import Agent
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_window
-from tests.integration.test_agent_link import a_table, agent, plane  # noqa: F401  # fixtures
 from tests.support.control_plane import ControlPlane
+from tests.support.linked_agents import a_table
 
 BATCH = common_pb2.Tier.TIER_BATCH
 
@@ -31,8 +32,8 @@ def example() -> ModuleType:
 
 
 async def test_the_example_follows_routes_and_reports_usage(
-    plane: ControlPlane,  # noqa: F811  # pytest's way to ask for a fixture
-    agent,  # type: ignore[no-untyped-def]  # noqa: F811
+    plane: ControlPlane,
+    agent: Agent,
     example: ModuleType,
     tmp_path: Path,
 ) -> None:

@@ -25,6 +25,7 @@ from storage.memory import memory_stores
 from storage.notify import ChangeFeed
 from tests.builders import NOON, a_batch, a_window
 from tests.support.planes import World, a_world, error_in
+from tests.support.streams import heard
 
 TERM = timedelta(seconds=1)
 
@@ -92,7 +93,7 @@ async def test_a_follower_serves_reads_and_watches() -> None:
         subscription = routing_pb2.RouteSubscription(origin_region="east", gateway_id="g")
         await stream.write(routing_pb2.WatchRoutesRequest(subscribe=subscription))
         await leader.tick(Tick.REPLAN, Tick.REROUTE)
-        assert (await stream.read()).table.origin_region == "east"
+        assert (await heard(stream)).table.origin_region == "east"
         plan = await follower.client.plans.GetPlan(plan_pb2.GetPlanRequest())
         assert plan.plan.version == 1
         stream.cancel()

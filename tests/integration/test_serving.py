@@ -51,7 +51,7 @@ def settings_for(folder: Path, **changes: Any) -> ControlPlaneSettings:
 
 def background_work() -> list[str]:
     """What control planes in this process do unasked, without the waits that come and go."""
-    names = (task.get_coro().__qualname__ for task in asyncio.all_tasks())
+    names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
     return sorted(name for name in names if name.startswith(("RouteHub.", "UsageIntake.")))
 
 

@@ -34,6 +34,7 @@ from services.translation.fleet import etags_from_wire, fleet_from_wire, observa
 from services.translation.names import pool_to_wire
 from tests.builders import NOON, a_pool, an_observation
 from tests.support.planes import World, a_world, error_in
+from tests.support.streams import heard
 
 POOL = a_pool()
 OTHER = a_pool(model="beta")
@@ -253,11 +254,11 @@ async def test_progress_and_end_are_seen_by_those_who_watch() -> None:
         watch = world.client.fleet.WatchCommand(
             fleet_pb2.WatchCommandRequest(command_id=command.command_id)
         )
-        states = [COMMAND_STATE.from_wire("s", (await watch.read()).command.state)]
+        states = [COMMAND_STATE.from_wire("s", (await heard(watch)).command.state)]
         await ack(world, command.command_id, CommandState.LEASED)
-        states.append(COMMAND_STATE.from_wire("s", (await watch.read()).command.state))
+        states.append(COMMAND_STATE.from_wire("s", (await heard(watch)).command.state))
         await ack(world, command.command_id, CommandState.APPLIED, detail="4 ready")
-        states.append(COMMAND_STATE.from_wire("s", (await watch.read()).command.state))
+        states.append(COMMAND_STATE.from_wire("s", (await heard(watch)).command.state))
         assert states == [CommandState.PENDING, CommandState.LEASED, CommandState.APPLIED]
         assert not await watch.read()
         again = await ack(world, command.command_id, CommandState.APPLIED)
@@ -374,10 +375,10 @@ async def test_an_overdue_command_ends_and_its_watchers_hear_of_it() -> None:
         watch = world.client.fleet.WatchCommand(
             fleet_pb2.WatchCommandRequest(command_id=command.command_id)
         )
-        await watch.read()
+        await heard(watch)
         world.clock.advance_to(NOON + timedelta(hours=3))
         await world.tick(Tick.SETTLE)
-        assert (await watch.read()).command.state == fleet_pb2.COMMAND_STATE_EXPIRED
+        assert (await heard(watch)).command.state == fleet_pb2.COMMAND_STATE_EXPIRED
 
 
 async def test_many_orders_at_once_are_all_kept() -> None:

@@ -161,7 +161,11 @@ async def test_a_bad_change_of_mode_changes_nothing(
     changes: dict[str, Any], error: type[HeliostatError]
 ) -> None:
     async with a_world() as world:
-        values = {"region": "east", "mode": common_pb2.MODE_ACTIVE, "reason": "go"}
+        values: dict[str, Any] = {
+            "region": "east",
+            "mode": common_pb2.MODE_ACTIVE,
+            "reason": "go",
+        }
         request = plan_pb2.SetModeRequest(**(values | changes))
         assert type(await error_in(world.client.plans.SetMode(request))) is error
         assert not world.stores.modes.modes().settings
@@ -258,7 +262,7 @@ async def test_accuracy_shows_scores_and_champions() -> None:
 
 async def test_health_says_that_every_conversation_is_served() -> None:
     async with a_world() as world:
-        health = health_pb2_grpc.HealthStub(world.client.channel)
+        health: Any = health_pb2_grpc.HealthStub(world.client.channel)
         for service in ("", "heliostat.v1.FleetService", "heliostat.v1.UsageService"):
             answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
@@ -266,7 +270,8 @@ async def test_health_says_that_every_conversation_is_served() -> None:
 
 async def test_reflection_lists_the_conversations() -> None:
     async with a_world() as world:
-        stub = reflection_pb2_grpc.ServerReflectionStub(world.client.channel)
+        channel: Any = world.client.channel  # the stubs know the blocking kind only
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         (answer,) = [a async for a in stub.ServerReflectionInfo(iter([request]))]
         names = {service.name for service in answer.list_services_response.service}

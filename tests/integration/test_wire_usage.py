@@ -27,6 +27,7 @@ from services.translation.usage import batch_to_wire
 from services.translation.usage_views import bucket_from_wire, query_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_series, a_window
 from tests.support.planes import Client, a_channel, a_world, error_in
+from tests.support.streams import heard
 
 HOUR = Span(NOON - timedelta(hours=1), NOON)
 Response = usage_pb2.ReportUsageResponse
@@ -224,10 +225,10 @@ async def test_a_stream_of_usage_shows_new_and_changed_buckets() -> None:
         start.start.FromDatetime((NOON - 10 * MINUTE).replace(tzinfo=None))
         stream = world.client.usage.StreamUsage(start)
         await report(world.client, numbered(NOON - 2 * MINUTE))
-        first = await stream.read()
+        first = await heard(stream)
         assert [bucket.offered_requests for bucket in first.buckets] == [10]
         await report(world.client, numbered(NOON - 2 * MINUTE, source="east/gateway-2"))
-        second = await stream.read()
+        second = await heard(stream)
         assert [bucket.offered_requests for bucket in second.buckets] == [20]
         stream.cancel()
 
@@ -237,7 +238,7 @@ async def test_a_control_plane_that_goes_away_ends_its_streams_at_once() -> None
         stream = world.client.usage.StreamUsage(usage_pb2.StreamUsageRequest())
         reporting = world.client.usage.ReportUsage()
         await reporting.write(requests(numbered(NOON - MINUTE))[0])
-        assert (await reporting.read()).durable_sequence == 1
+        assert (await heard(reporting)).durable_sequence == 1
         ends = [asyncio.create_task(error_in(call)) for call in (stream, reporting)]
         await asyncio.sleep(0.05)
         await world.plane.stop()

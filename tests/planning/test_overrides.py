@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,9 +46,7 @@ def an_override(target: int, author: str = "ada", *, since: datetime = NOON) -> 
     )
 
 
-def blind(
-    previous: CapacityPlan | None = None, ready: int = 2, **changes: object
-) -> PlanningProblem:
+def blind(previous: CapacityPlan | None = None, ready: int = 2, **changes: Any) -> PlanningProblem:
     """Nothing was ever forecast; POOL stands at `ready`, all others at two."""
     counts = {pool.key: 2 for pool in a_catalogue().pools} | {POOL: ready}
     return a_problem(forecasts=(), ready=counts, previous=previous, **changes)

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.errors import InvalidInput, UnknownModel, UnknownRegion, UnknownTier
+from heliostat.errors import HeliostatError, InvalidInput, UnknownModel, UnknownRegion, UnknownTier
 from heliostat.model.latency import LatencySketch
 from heliostat.v1 import (
     audit_pb2,
@@ -112,13 +112,13 @@ def test_a_bad_column_is_named(changes: dict[str, Any], field: str) -> None:
     ],
 )
 def test_an_unknown_series_is_named_with_its_place(
-    part: str, name: object, error: type[InvalidInput | UnknownRegion]
+    part: str, name: object, error: type[HeliostatError]
 ) -> None:
     message = a_message()
     setattr(message.series[0], part, name)
     with pytest.raises(error) as caught:
         batch_from_wire("batch", message, CATALOGUE)
-    assert caught.value.field == f"batch.series[0].{part}"
+    assert getattr(caught.value, "field", "") == f"batch.series[0].{part}"
 
 
 def test_a_tier_that_the_model_does_not_offer_is_unknown() -> None:

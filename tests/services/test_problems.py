@@ -40,7 +40,9 @@ class Failed(grpc.RpcError):
     def __init__(self, status: status_pb2.Status) -> None:
         self._status = status
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(  # type: ignore[override]  # pairs, whatever the library's stubs say
+        self,
+    ) -> tuple[tuple[str, bytes], ...]:
         return (("grpc-status-details-bin", self._status.SerializeToString()),)
 
 

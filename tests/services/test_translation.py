@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliostat.model.governance import Modes
 from services.translation import (
     audit,
     commands,
@@ -28,7 +29,7 @@ from tests import wire_values as values
 from tests.builders import a_catalogue
 
 CATALOGUE = a_catalogue()
-Read = Callable[[Message], Any]
+Read = Callable[[Any], Any]
 
 
 def at(read: Callable[[str, Any], Any]) -> Read:
@@ -92,7 +93,7 @@ def test_every_value_survives_the_wire(
 
 @given(setting=st.lists(values.mode_settings, max_size=3))
 def test_modes_travel_with_what_follows_from_them(setting: list[Any]) -> None:
-    before = modes.Modes(tuple(setting))
+    before = Modes(tuple(setting))
     response = modes.modes_to_wire(before, CATALOGUE)
     assert modes.modes_from_wire(response) == before
     assert [one.region for one in response.effective] == ["east", "west"]

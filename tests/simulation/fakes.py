@@ -11,8 +11,14 @@ from typing import Any
 from heliostat.loops.control import Deciders
 from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import Fleet
-from heliostat.model.forecast import QUANTILE_LEVELS, Champion, Forecast, ForecastScore
-from heliostat.model.names import EVERYWHERE, PoolKey, TokenKind
+from heliostat.model.forecast import (
+    QUANTILE_LEVELS,
+    Champion,
+    Forecast,
+    ForecastExcerpt,
+    ForecastScore,
+)
+from heliostat.model.names import EVERYWHERE, ModelName, PoolKey, RegionName, Tier, TokenKind
 from heliostat.model.plan import CapacityPlan, Explanation, PlanStatus, PoolTarget, Reason
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.deciding import PlanningProblem, RoutingProblem
@@ -59,7 +65,7 @@ class NoScorer:
     reach = timedelta(0)
 
     def score(
-        self, issued: Sequence[Forecast], truth: Sequence[DemandSeries]
+        self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:
         return ()
 
@@ -151,7 +157,9 @@ class HomeRouter:
             for region in problem.catalogue.regions
         )
 
-    def _entry(self, problem: RoutingProblem, origin: Any, model: Any, tier: Any) -> RouteEntry:
+    def _entry(
+        self, problem: RoutingProblem, origin: RegionName, model: ModelName, tier: Tier
+    ) -> RouteEntry:
         catalogue = problem.catalogue
         for serving in catalogue.nearest_first(origin):
             ready = sum(

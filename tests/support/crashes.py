@@ -80,12 +80,12 @@ def live(
     """Ticks a minute apart until nothing is open, or `ticks` are over; returns when it stopped."""
     mortal = Mortal(journal, fate)
     driver = a_driver(
-        Mortal(cloud, fate),  # type: ignore[arg-type]  # wraps any port by name
+        Mortal(cloud, fate),
         Mortal(memory, fate),  # type: ignore[arg-type]  # wraps any port by name
         prober=prober,
         limits=DriverLimits(chunk_size=2),
     )
-    loop = AgentLoop(region=EAST, journal=mortal, driver=driver, meter=SilentMeter())  # type: ignore[arg-type]  # wraps any port by name
+    loop = AgentLoop(region=EAST, journal=mortal, driver=driver, meter=SilentMeter())
     now = start
     for _ in range(ticks):
         at(now)

@@ -1,5 +1,6 @@
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_the_environment_is_stronger_than_the_file(
         ({"region": "east", "driving": {"chunk": 1}}, "driving.chunk"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_key(given: dict[str, object], named: str) -> None:
+def test_what_is_wrong_is_named_by_its_key(given: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidSettings, match=named):
         load_agent_settings(**given)
 

@@ -51,9 +51,11 @@ def minutes(
 
 def rates(**offered: Sequence[float]) -> ArrivalRates:
     """Minutes from NOON by `origin_model`, all of one tier."""
-    return ArrivalRates(
-        start=NOON, by_demand={key(*name.split("_")): minutes(row) for name, row in offered.items()}
-    )
+    by_demand = {}
+    for name, row in offered.items():
+        origin, model = name.split("_")
+        by_demand[key(origin, model)] = minutes(row)
+    return ArrivalRates(start=NOON, by_demand=by_demand)
 
 
 def drawn(

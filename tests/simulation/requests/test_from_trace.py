@@ -163,9 +163,12 @@ def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:
 
 
 def test_an_empty_trace_is_refused(tmp_path: Path) -> None:
-    empty = {name: pl.Series([], dtype=pl.Float64) for name in ("arrival_s",)}
-    tokens = {name: pl.Series([], dtype=pl.Int64) for name in ("input_tokens", "output_tokens")}
-    path = file_of(tmp_path, **empty, **tokens, origin=None, tier=None, model=None)
+    nothing = {
+        "arrival_s": pl.Series([], dtype=pl.Float64),
+        "input_tokens": pl.Series([], dtype=pl.Int64),
+        "output_tokens": pl.Series([], dtype=pl.Int64),
+    }
+    path = file_of(tmp_path, None, **nothing, origin=None, tier=None, model=None)
     with pytest.raises(InvalidTrace, match="holds no rows"):
         traced(path)
 

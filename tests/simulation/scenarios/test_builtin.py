@@ -12,7 +12,7 @@ import pytest
 
 from heliostat.catalogue import parse_catalogue
 from heliostat.errors import DataMissing, UnknownScenario
-from heliostat.model.names import RegionName
+from heliostat.model.names import RegionName, VmTypeName
 from simulation.requests.binning import binned
 from simulation.scenarios import fleets
 from simulation.scenarios.builtin import built_in, built_in_names
@@ -60,7 +60,7 @@ def test_twenty_replicas_per_model_are_busy_at_the_peak_and_two_or_three_in_the_
 def test_promises_can_be_kept_and_the_first_fleet_is_within_the_quotas(name: str) -> None:
     assert figures(name).reachable_share == pytest.approx(1.0, abs=0.001)
     chosen = scenario(name)
-    taken: dict[object, int] = {}
+    taken: dict[tuple[RegionName, VmTypeName], int] = {}
     for pool, replicas in chosen.first_fleet(1).items():
         assert replicas >= chosen.catalogue.pool(pool).min_replicas
         place = (pool.region, pool.vm_type)

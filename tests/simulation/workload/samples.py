@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def requests_file(folder: Path, arrivals: Sequence[float | None], tokens: int = 
 
 def series_file(
     folder: Path,
-    values: dict[str, Sequence[float | None]],
+    values: Mapping[str, Sequence[float | None]],
     *,
     step: timedelta = timedelta(minutes=10),
     zone: str = "",

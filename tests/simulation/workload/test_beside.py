@@ -48,14 +48,14 @@ def test_found_and_wanted_stand_side_by_side(tmp_path: Path) -> None:
         }
     )
     compared = beside(describe(load_trace(built(tmp_path))), target)
-    told = {(one.model, one.figure, one.level): (one.found, one.wanted) for one in compared}
-    assert told["", "mean per second", ""] == (pytest.approx(7260 / 7200), 2)
-    assert told["", "autocorrelation week", ""] == (None, 0.5)
-    assert told["", "prompt tokens", "p50"] == (pytest.approx(100, rel=0.01), 200)
-    assert told["", "prompt tokens", "p99.9"] == (None, 900)
-    assert told["alpha", "peak per second", ""] == (1, 1)
-    assert told["alpha", "batch burstiness", "p99"] == (1, 1)
-    assert told["gamma", "output tokens", "p50"] == (None, 5)
+    told = {(one.model, one.figure, one.level): [one.found, one.wanted] for one in compared}
+    assert told["", "mean per second", ""] == [pytest.approx(7260 / 7200), 2]
+    assert told["", "autocorrelation week", ""] == [None, 0.5]
+    assert told["", "prompt tokens", "p50"] == [pytest.approx(100, rel=0.01), 200]
+    assert told["", "prompt tokens", "p99.9"] == [None, 900]
+    assert told["alpha", "peak per second", ""] == [1, 1]
+    assert told["alpha", "batch burstiness", "p99"] == [1, 1]
+    assert told["gamma", "output tokens", "p50"] == [None, 5]
     first = next(one for one in compared if one.figure == "prompt tokens")
     assert first.ratio == pytest.approx(0.5, rel=0.01)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput, InvalidTrace
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
@@ -46,9 +47,10 @@ def key(origin: str, model: str = "alpha", tier: Tier = Tier.INTERACTIVE_FAST) -
     return DemandKey(origin=RegionName(origin), model=ModelName(model), tier=tier)
 
 
-def hourly(demand: FittedDemand, of: DemandKey) -> np.ndarray:
+def hourly(demand: FittedDemand, of: DemandKey) -> NDArray[np.float64]:
     both = [part.by_demand[of].offered for part in (demand.history, demand.day)]
-    return np.concatenate(both).reshape(-1, 60).mean(axis=1)
+    means: NDArray[np.float64] = np.concatenate(both).reshape(-1, 60).mean(axis=1)
+    return means
 
 
 def a_week(tmp_path: Path, zone: str = "", days: int = 7) -> LoadedTrace:
@@ -157,7 +159,7 @@ def test_requests_that_the_trace_lacks_follow_from_input_tokens_aloud(tmp_path: 
 
 def test_tenants_move_in_whole_and_every_cell_gets_one(tmp_path: Path) -> None:
     values = {f"p/client-{i}": [float(100 - i)] * 24 * 7 for i in range(9)}
-    values["p/_total"] = [sum(100 - i for i in range(9))] * 24 * 7
+    values["p/_total"] = [float(sum(100 - i for i in range(9)))] * 24 * 7
     trace = load_trace(series_file(tmp_path, values, step=HOUR))
     homes = assign_homes([one for one in trace.series if "client" in one.series_id], a_catalogue())
     names = [one.series_id for tenants in homes.series.values() for one in tenants]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
@@ -30,8 +31,9 @@ def key(origin: str, tier: Tier = Tier.INTERACTIVE_FAST, model: str = "alpha") -
     return DemandKey(origin=RegionName(origin), model=ModelName(model), tier=tier)
 
 
-def hourly(rates: ArrivalRates, demand: DemandKey) -> np.ndarray:
-    return rates.by_demand[demand].offered.reshape(-1, 60).sum(axis=1)
+def hourly(rates: ArrivalRates, demand: DemandKey) -> NDArray[np.float64]:
+    sums: NDArray[np.float64] = rates.by_demand[demand].offered.reshape(-1, 60).sum(axis=1)
+    return sums
 
 
 def test_same_seed_gives_the_same_minutes_and_another_seed_others() -> None:

@@ -143,7 +143,7 @@ def _wanted(
         mix=shares_of(demand.mix),
         seconds_of=planned_seconds(catalogue),
         level_of_run=isinstance(demand, SeriesDemand),
-        shared_bursts=True,
+        shared_bursts=isinstance(demand, PublishedDemand) and demand.bursts == "shared",
         lengths=demand.laws(),
     )
 

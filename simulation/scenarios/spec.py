@@ -103,9 +103,15 @@ class _Drawn(_Part):
 
 
 class PublishedDemand(_Drawn):
-    """SageServe's published shapes."""
+    """SageServe's published shapes.
+
+    Its burstiness is that of a model in all regions together. `shared` bursts strike every region in
+    the same minute, which keeps it; with `own` ones each region and tier has its own, and the sum is
+    calmer than published.
+    """
 
     kind: Literal["published"]
+    bursts: Literal["shared", "own"] = "shared"
 
 
 class PoolPart(_Part):

@@ -151,3 +151,11 @@ def test_history_days_default_to_two_weeks_and_to_none_for_recorded_requests() -
     recorded = {**mapping, "demand": {"kind": "requests", "path": "x"}}
     del recorded["begins"]
     assert ScenarioSpec.model_validate(recorded).past_days == 0
+
+
+def test_the_example_in_the_documentation_is_a_scenario_file(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text("utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    spec = read_spec(text_spec(tmp_path, example))
+    assert spec.name == "friday"
+    assert spec.target is not None

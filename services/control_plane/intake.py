@@ -43,7 +43,6 @@ class UsageIntake:
         self._rows = 0
         self._room = asyncio.Condition()
         self._task = asyncio.create_task(self._commit_forever())
-        self.stored_windows = 0
 
     async def submit(self, batch: UsageBatch) -> asyncio.Future[UsageReceipt]:
         """Queue the batch (waiting for room) and return the future of its receipt.
@@ -102,9 +101,6 @@ class UsageIntake:
         except Exception as error:  # noqa: BLE001 - handed to the streams that wait for it
             await self._apart(group, error)
             return
-        self.stored_windows += sum(
-            len(b) for b, r in zip(batches, receipts, strict=True) if not r.replayed
-        )
         for waiting, receipt in zip(group, receipts, strict=True):
             _answer(waiting, receipt)
 

@@ -181,7 +181,7 @@ def test_an_agent_killed_between_two_purchases_buys_only_the_rest(bought: int, a
         def __getattr__(self, name: str) -> Any:
             return fused_buy if name == "buy" else getattr(fused, name)
 
-    driver = SimulatedDriver(FusedRegion())  # type: ignore[arg-type]
+    driver = SimulatedDriver(FusedRegion())  # type: ignore[arg-type]  # a region but for its fuse
     meter = RegionMeter(quiet_series=a_series(), troubles=CloudTroubles())
     with pytest.raises(Crash):
         AgentLoop(region=EAST, journal=journal, driver=driver, meter=meter).tick(NOON)

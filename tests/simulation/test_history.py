@@ -6,6 +6,7 @@ from heliostat.clock import SteppedClock
 from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, SeriesKey, Tier, TokenKind
+from heliostat.model.usage import UsageBatch
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.history import past_batches
 from storage.memory import memory_stores
@@ -27,7 +28,9 @@ def some_arrivals(*, hole: slice = slice(0, 0), silence: slice = slice(0, 0)) ->
     return ArrivalRates(start=NOON, by_demand={a_demand(): columns(5), west: columns(2)})
 
 
-def recorded(arrivals: ArrivalRates):  # type: ignore[no-untyped-def]
+def recorded(
+    arrivals: ArrivalRates,
+) -> tuple[list[UsageBatch], dict[SeriesKey, tuple[float | None, ...]]]:
     stores = memory_stores(SteppedClock(NOON))
     batches = list(past_batches(arrivals, length=timedelta(minutes=50)))
     for batch in batches:

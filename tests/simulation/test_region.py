@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,12 +25,14 @@ HOUR = timedelta(hours=1)
 SMALL = VmTypeName("small")
 
 
-def life(replica: Replica, advance: object, until: datetime) -> list[tuple[datetime, Stage]]:
+def life(
+    replica: Replica, advance: Callable[[datetime], object], until: datetime
+) -> list[tuple[datetime, Stage]]:
     """The stages that a replica passes, sampled every second, with the second of each entry."""
     seen: list[tuple[datetime, Stage]] = []
     now = NOON
     while now <= until:
-        advance(now)  # type: ignore[operator]
+        advance(now)
         if not seen or seen[-1][1] is not replica.stage:
             seen.append((now, replica.stage))
         now += timedelta(seconds=1)

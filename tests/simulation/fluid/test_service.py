@@ -13,7 +13,7 @@ GRID = Grid(CATALOGUE)
 SAME_PROMPTS = np.array([1.0])
 FAST, NORMAL, BATCH = range(3)
 LAW = CATALOGUE.law(a_pool().model, a_pool().vm_type)
-I, O = 1000.0, 100.0  # noqa: E741
+I, O = 1000.0, 100.0  # noqa: E741  # the letters of the engine laws
 LARGEST = min(LAW.max_batch, LAW.kv_tokens // (I + O))
 WORK = LAW.prefill_seconds(I) + O * LAW.decode_seconds(LARGEST, I + O / 2) / LARGEST
 

@@ -65,13 +65,10 @@ class UsageBox:
             for (body,) in rows
         )
 
-    def outgoing(self, limit: int, after: int = 0) -> list[tuple[int, usage_pb2.UsageBatch]]:
-        """Unsent batches of all sources behind the entry numbered `after`, as they go over the wire."""
-        rows = self._file.read(
-            "SELECT number, body FROM usage WHERE number > ? ORDER BY number LIMIT ?",
-            (after, limit),
-        )
-        return [(number, usage_pb2.UsageBatch.FromString(body)) for number, body in rows]
+    def outgoing(self, limit: int) -> list[usage_pb2.UsageBatch]:
+        """The oldest unsent batches of all sources, as they go over the wire."""
+        rows = self._file.read("SELECT body FROM usage ORDER BY number LIMIT ?", (limit,))
+        return [usage_pb2.UsageBatch.FromString(body) for (body,) in rows]
 
     def waiting(self) -> int:
         """How many batches have not been confirmed."""

@@ -39,8 +39,8 @@ async def send_usage(home: Home, journal: SqliteJournal, confirmed: Callable[[],
         return
     call = home.usage().ReportUsage(timeout=CALL_SECONDS * 10)
     try:
-        while entries := await asyncio.to_thread(journal.usage.outgoing, _BATCHES_IN_FLIGHT):
-            await _exchange(call, journal, [batch for _, batch in entries], confirmed)
+        while batches := await asyncio.to_thread(journal.usage.outgoing, _BATCHES_IN_FLIGHT):
+            await _exchange(call, journal, batches, confirmed)
         await call.done_writing()
         await check_end(call)
     finally:

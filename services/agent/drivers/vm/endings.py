@@ -11,6 +11,7 @@ from heliostat.errors import (
     QuotaExceeded,
     UnknownPool,
 )
+from heliostat.loops import agent
 from heliostat.model.command import RefusalKind
 from services.agent.drivers.vm.memory import Intent, Refusal
 from services.agent.drivers.vm.survey import Patience, Stage, Survey
@@ -45,13 +46,7 @@ def is_settled(intent: Intent, survey: Survey) -> bool:
 
 def refusal_of(error: Refused) -> Refusal:
     """The error as the intent keeps it."""
-    match error:
-        case CapacityUnavailable():
-            return Refusal(kind=RefusalKind.NO_CAPACITY, message=str(error))
-        case QuotaExceeded():
-            return Refusal(kind=RefusalKind.QUOTA, message=str(error))
-        case _:
-            return Refusal(kind=RefusalKind.UNKNOWN_POOL, message=str(error))
+    return Refusal(kind=agent.refusal_of(error), message=str(error))
 
 
 def error_of(refusal: Refusal) -> Refused:

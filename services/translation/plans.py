@@ -135,7 +135,7 @@ def target_from_wire(path: str, target: plan_pb2.PoolTarget) -> PoolTarget:
     reason = target.reason
     return PoolTarget(
         pool=pool_from_wire(required(path, target, "pool"), target.pool),
-        replicas=target.replicas,
+        replicas=count(f"{path}.replicas", target.replicas),
         current=count(f"{path}.current_replicas", target.current_replicas),
         reason=Reason(
             summary=reason.summary,
@@ -173,7 +173,7 @@ def _move_from_wire(path: str, move: plan_pb2.Redeployment) -> Redeployment:
     return Redeployment(
         source=pool_from_wire(required(path, move, "source"), move.source),
         destination=pool_from_wire(required(path, move, "destination"), move.destination),
-        replicas=move.replicas,
+        replicas=count(f"{path}.replicas", move.replicas),
     )
 
 
@@ -198,11 +198,15 @@ def _solve_to_wire(solve: SolveReport | None) -> plan_pb2.SolveReport | None:
 
 
 def _solve_from_wire(path: str, solve: plan_pb2.SolveReport) -> SolveReport:
-    has = solve.HasField
+    objective = lp_bound = None
+    if solve.HasField("objective_dollars"):
+        objective = finite(f"{path}.objective_dollars", solve.objective_dollars)
+    if solve.HasField("lp_bound_dollars"):
+        lp_bound = finite(f"{path}.lp_bound_dollars", solve.lp_bound_dollars)
     return SolveReport(
-        objective=solve.objective_dollars if has("objective_dollars") else None,
-        lp_bound=solve.lp_bound_dollars if has("lp_bound_dollars") else None,
+        objective=objective,
+        lp_bound=lp_bound,
         cpu_seconds=finite(f"{path}.cpu_seconds", solve.cpu_seconds),
-        nodes=solve.nodes,
+        nodes=count(f"{path}.nodes", solve.nodes),
         time_limited=solve.time_limited,
     )

@@ -30,6 +30,7 @@ from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
 from tests.support.linked_agents import a_control_plane, a_table, an_agent, started
 from tests.support.streams import heard
+from tests.support.waiting import until
 
 ALL_DAY = UsageQuery(span=Span(NOON - timedelta(days=1), NOON + timedelta(days=1)))
 
@@ -130,6 +131,20 @@ async def test_a_table_that_nobody_could_follow_is_refused_and_the_last_good_one
     kept = read_routing_file(tmp_path / "routes.json")
     assert kept is not None
     assert kept.version == "9"
+
+
+async def test_a_table_that_could_not_be_kept_is_not_refused_and_comes_again(
+    plane: ControlPlane, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    await agent.catch_up()
+    file = agent.journal._file
+    file.read("PRAGMA query_only=1")
+    await plane.publish(a_table("7"))
+    await until(lambda: "link_broken" in caplog.messages)
+    file.read("PRAGMA query_only=0")
+    await agent.catch_up()
+    assert [(word.version, word.accepted) for word in plane.judgements] == [("7", True)]
+    assert (await local_routes(agent)).version == "7"
 
 
 async def test_a_follower_sends_us_to_the_leader(plane: ControlPlane, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +26,7 @@ from storage.notify import ChangeFeed
 from tests.builders import NOON, a_batch, a_window
 from tests.support.planes import World, a_world, error_in
 from tests.support.streams import heard
+from tests.support.waiting import until
 
 TERM = timedelta(seconds=1)
 
@@ -41,14 +42,6 @@ async def two_worlds(term: timedelta = timedelta(seconds=30)) -> AsyncIterator[t
         a_world(name="two", advertise="two:7443", **changes) as follower,
     ):
         yield leader, follower
-
-
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came about")
 
 
 async def test_a_follower_refuses_writes_and_names_the_leader() -> None:

@@ -29,6 +29,7 @@ from services.translation import (
     fleet,
     forecasts,
     pages,
+    plans,
     questions,
     routing,
 )
@@ -330,3 +331,27 @@ def test_an_audit_request_needs_its_span_and_names_an_empty_filter() -> None:
     request.span.start.seconds, request.span.end.seconds = 0, 60
     with pytest.raises(InvalidInput, match=r"authors\[1\]: is empty"):
         audit.audit_query_from_wire(request)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"solve": {"objective_dollars": float("nan")}}, "plan.solve.objective_dollars"),
+        ({"solve": {"lp_bound_dollars": float("inf")}}, "plan.solve.lp_bound_dollars"),
+        ({"solve": {"nodes": -1}}, "plan.solve.nodes"),
+    ],
+)
+def test_a_plan_with_numbers_that_are_none_is_named(change: dict[str, Any], field: str) -> None:
+    message = plan_pb2.CapacityPlan(
+        version=1,
+        created_at=Timestamp(seconds=60),
+        policy="heliostat",
+        status=plan_pb2.PLAN_STATUS_SOLVED,
+        origin=plan_pb2.PLAN_ORIGIN_SCHEDULED,
+        first_step=Timestamp(seconds=60),
+        step=Duration(seconds=900),
+    )
+    message.MergeFrom(plan_pb2.CapacityPlan(**change))
+    with pytest.raises(InvalidInput) as caught:
+        plans.plan_from_wire("plan", message)
+    assert caught.value.field == field

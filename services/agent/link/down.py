@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from grpc import aio
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import DataLoss, HeliostatError, InvalidInput
+from heliostat.errors import DataLoss, HeliostatError, InvalidInput, StorageUnavailable
 from heliostat.model.command import Command
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
@@ -102,7 +102,8 @@ async def watch_routes(
                 check_table(table, region, catalogue)
                 await asyncio.to_thread(journal.put_table, table)
                 await board.publish(table)
-            except DataLoss:
+            except (DataLoss, StorageUnavailable):
+                # The table is good and could not be kept: the stream starts over, and brings it again.
                 raise
             except HeliostatError as error:
                 await board.refuse(response.table.version)

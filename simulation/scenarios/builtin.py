@@ -3,135 +3,156 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from heliostat.catalogue import parse_catalogue
 from heliostat.errors import UnknownScenario
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
-from simulation.requests.from_rates import RequestsFromRates
-from simulation.requests.rows import longest_requests
-from simulation.requests.source import RequestSource
 from simulation.scenarios import fleets, tenants
-from simulation.scenarios.published import published_source
+from simulation.scenarios.drawn import published_source, tenants_source
 from simulation.scenarios.scenario import Scenario
 from simulation.scenarios.sizing import planned_seconds
 from simulation.troubles import CloudTroubles
 from simulation.workload.bursts import BurstTest
+from simulation.workload.fit import fit_to_fleet
 from simulation.workload.synthesis import synthesis_sentences
 from simulation.workload.wanted import HISTORY_DAYS, WantedDemand
 
 MONDAY = datetime(2026, 2, 2, 6, tzinfo=UTC)
 """Midnight in the middle of the US; no clock changes in the weeks before and after."""
-TUESDAY = datetime(2026, 2, 3, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _LARGE = "20 or more busy replicas per model in the busiest hour by the planner's θ"
 _NO_RETRIES = "Who is turned away does not come back."
+TENANTS_BUSY = 20.5
 
 
 def built_in(name: str, *, data: Path | None = None) -> Scenario:
     """The built-in scenario of that name.
 
-    `data` is the folder of public data, which `tenants` needs. Raises UnknownScenario, DataMissing.
+    `data` is the folder of public data, which `tenants` needs. Raises UnknownScenario, DataMissing,
+    InvalidTrace.
     """
-    maker = _BUILT_IN.get(name)
-    if maker is None:
+    if name == "tenants":
+        return _tenants(data)
+    shaped = _SHAPED.get(name)
+    if shaped is None:
         raise UnknownScenario(name, remedy=f"built in are {', '.join(built_in_names())}")
-    return maker(data)
+    return _published(name, shaped)
 
 
 def built_in_names() -> tuple[str, ...]:
     """What `built_in` knows."""
-    return tuple(_BUILT_IN)
+    return (*_SHAPED, "tenants")
 
 
-def _week(_: Path | None) -> Scenario:
-    return _published(
-        "week",
-        fleets.us_fleet(least=2),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shaped:
+    """A scenario in published shapes; `busy` replicas per model in the busiest hour of a mean week."""
+
+    description: str
+    sized_for: str
+    fleet: Callable[[], fleets.Fleet]
+    begins: datetime
+    days: int
+    busy: float
+    burst: BurstTest | None = None
+    lost: tuple[RegionName, float, float] | None = None
+    """A region that is lost, so many hours after the begin, for so many hours."""
+
+
+_SHAPED: Mapping[str, _Shaped] = {
+    "week": _Shaped(
+        description="SageServe's week: three US regions, four models, the published shapes.",
+        sized_for=f"{_LARGE}, within 10 million requests",
+        fleet=partial(fleets.us_fleet, least=2),
         begins=MONDAY,
         days=7,
         busy=20.3,
-        description="SageServe's week: three US regions, four models, the published shapes.",
-        sized_for=f"{_LARGE}, within 10 million requests",
-    )
-
-
-def _small(_: Path | None) -> Scenario:
-    return _published(
-        "small",
-        fleets.us_fleet(least=1),
-        begins=MONDAY,
-        days=7,
-        busy=2.4,
-        description="The week of a fleet an eighth as large: floors decide, policies hardly differ.",
-        sized_for="2 to 3 busy replicas per model in the busiest hour by the planner's θ",
-    )
-
-
-def _day(_: Path | None) -> Scenario:
-    return _published(
-        "day",
-        fleets.globe_fleet(),
-        begins=TUESDAY,
-        days=1,
-        busy=22.5,
+    ),
+    "day": _Shaped(
         description="A working day round the globe: three regions, four models on A100s and H100s.",
         sized_for=f"{_LARGE}; about 7.5 million requests",
-    )
-
-
-def _burst(_: Path | None) -> Scenario:
-    return _published(
-        "burst",
-        fleets.us_fleet(least=2),
+        fleet=fleets.globe_fleet,
+        begins=datetime(2026, 2, 3, tzinfo=UTC),
+        days=1,
+        busy=22.5,
+    ),
+    "burst": _Shaped(
+        description="SageServe's burst test: from hour 25 on each hour's first minute holds 8 times "
+        "its requests.",
+        sized_for=f"{_LARGE}, bursts on top",
+        fleet=partial(fleets.us_fleet, least=2),
         begins=MONDAY + _DAY,
         days=2,
         busy=20.3,
         burst=BurstTest(),
-        description="SageServe's burst test: from hour 25 on each hour's first minute holds 8 times "
-        "its requests.",
-        sized_for=f"{_LARGE}, bursts on top",
-    )
-
-
-def _outage(_: Path | None) -> Scenario:
-    lost = RegionName("eastus")
-    begins = MONDAY + _DAY
-    # The published day peaks at half past one local time, which is hour 18:30 of UTC in February.
-    outage = Span(begins + timedelta(hours=11.5), begins + timedelta(hours=13.5))
-    scenario = _published(
-        "outage",
-        fleets.us_fleet(least=2),
-        begins=begins,
-        days=1,
-        busy=22,
+    ),
+    "outage": _Shaped(
         description="The largest region is lost for two hours at its peak, with every replica in it.",
         sized_for=f"{_LARGE}; quotas let the other two regions carry all",
+        fleet=partial(fleets.us_fleet, least=2),
+        begins=MONDAY + _DAY,
+        days=1,
+        busy=22,
+        # The published day peaks at half past one local time: 18:30 UTC in February.
+        lost=(RegionName("eastus"), 11.5, 2.0),
+    ),
+    "small": _Shaped(
+        description="The week of a fleet an eighth as large: floors decide, policies hardly differ.",
+        sized_for="2 to 3 busy replicas per model in the busiest hour by the planner's θ",
+        fleet=partial(fleets.us_fleet, least=1),
+        begins=MONDAY,
+        days=7,
+        busy=2.4,
+    ),
+}
+
+
+def _published(name: str, shaped: _Shaped) -> Scenario:
+    fleet = shaped.fleet()
+    catalogue = parse_catalogue(fleet)
+    wanted = WantedDemand(
+        begins=shaped.begins,
+        days=shaped.days,
+        history_days=HISTORY_DAYS,
+        busy_replicas=shaped.busy,
+        seed=0,
+        seconds_of=planned_seconds(catalogue),
+        shared_bursts=True,
     )
-    troubles = {lost: CloudTroubles(outages=(outage,))}
-    said = f"{lost} is lost from {outage.start:%H:%M} to {outage.end:%H:%M} UTC."
-    return replace(scenario, troubles=troubles, said=(*scenario.said, said))
+    said = [*synthesis_sentences(catalogue, shaped.busy), _NO_RETRIES]
+    troubles: dict[RegionName, CloudTroubles] = {}
+    if shaped.lost:
+        region, after, hours = shaped.lost
+        start = shaped.begins + timedelta(hours=after)
+        outage = Span(start, start + timedelta(hours=hours))
+        troubles[region] = CloudTroubles(outages=(outage,))
+        said.append(f"{region} is lost from {outage.start:%H:%M} to {outage.end:%H:%M} UTC.")
+    return Scenario(
+        name=name,
+        description=shaped.description,
+        sized_for=shaped.sized_for,
+        catalogue=catalogue,
+        fleet=fleet,
+        begins=wanted.begins,
+        ends=wanted.begins + _DAY * wanted.days,
+        history=_DAY * wanted.history_days,
+        source=published_source(catalogue, wanted, shaped.burst),
+        troubles=troubles,
+        said=tuple(said),
+    )
 
 
 def _tenants(data: Path | None) -> Scenario:
     trace = tenants.tenants_trace(data)
     fleet = fleets.tenants_fleet()
     catalogue = parse_catalogue(fleet)
-    wanted = tenants.tenants_wanted(catalogue, 20.5, seed=0)
-
-    def source(seed: int) -> RequestSource:
-        return RequestsFromRates(
-            tenants.tenants_demand(trace, catalogue, wanted.busy_replicas, seed).arrivals,
-            begins=wanted.begins,
-            lengths=wanted.laws(catalogue),
-            seed=seed,
-            longest=longest_requests(catalogue),
-        )
-
-    said = tenants.tenants_demand(trace, catalogue, wanted.busy_replicas, 0).said
+    wanted = tenants.tenants_wanted(catalogue, TENANTS_BUSY)
+    said = fit_to_fleet(trace, catalogue, wanted).said
     return Scenario(
         name="tenants",
         description="ServeGen's 205 tenants, whole, in three regions round the globe, with their holes.",
@@ -139,53 +160,8 @@ def _tenants(data: Path | None) -> Scenario:
         catalogue=catalogue,
         fleet=fleet,
         begins=wanted.begins,
-        ends=wanted.begins + timedelta(days=wanted.days),
-        history=timedelta(days=wanted.history_days),
-        source=source,
+        ends=wanted.begins + _DAY * wanted.days,
+        history=_DAY * wanted.history_days,
+        source=tenants_source(trace, catalogue, wanted),
         said=(*said, _NO_RETRIES, "Seeds draw the requests; tenants, homes and holes stay."),
     )
-
-
-def _published(
-    name: str,
-    fleet: fleets.Fleet,
-    *,
-    begins: datetime,
-    days: int,
-    busy: float,
-    description: str,
-    sized_for: str,
-    burst: BurstTest | None = None,
-) -> Scenario:
-    catalogue = parse_catalogue(fleet)
-    wanted = WantedDemand(
-        begins=begins,
-        days=days,
-        history_days=HISTORY_DAYS,
-        busy_replicas=busy,
-        seed=0,
-        seconds_of=planned_seconds(catalogue),
-        shared_bursts=True,
-    )
-    return Scenario(
-        name=name,
-        description=description,
-        sized_for=sized_for,
-        catalogue=catalogue,
-        fleet=fleet,
-        begins=begins,
-        ends=begins + timedelta(days=days),
-        history=timedelta(days=HISTORY_DAYS),
-        source=published_source(catalogue, wanted, burst),
-        said=(*synthesis_sentences(catalogue, busy), _NO_RETRIES),
-    )
-
-
-_BUILT_IN: Mapping[str, Callable[[Path | None], Scenario]] = {
-    "week": _week,
-    "day": _day,
-    "burst": _burst,
-    "outage": _outage,
-    "tenants": _tenants,
-    "small": _small,
-}

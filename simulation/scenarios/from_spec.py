@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.errors import DataMissing, InvalidCatalogue, InvalidScenario
 from heliostat.model.names import ModelName, RegionName
-from simulation.requests.from_rates import RequestsFromRates
 from simulation.requests.from_trace import TraceRequests
 from simulation.requests.later import BegunLater
-from simulation.requests.rows import RowHomes, longest_requests
-from simulation.requests.source import RequestSource
+from simulation.requests.rows import RowHomes
 from simulation.scenarios import fleets
-from simulation.scenarios.published import published_source
+from simulation.scenarios.drawn import SourceOf, published_source, tenants_source
 from simulation.scenarios.scenario import Scenario
 from simulation.scenarios.sizing import planned_seconds
 from simulation.scenarios.spec import (
@@ -29,7 +27,6 @@ from simulation.scenarios.spec import (
     shares_of,
 )
 from simulation.scenarios.spec_file import Place, complaint, read_spec
-from simulation.workload.bursts import with_bursts
 from simulation.workload.fit import fit_to_fleet
 from simulation.workload.load import OnRows, load_trace
 from simulation.workload.pools import merged
@@ -49,7 +46,7 @@ _FLEETS: dict[str, Callable[[], fleets.Fleet]] = {
 class _Asked:
     """Requests by seed, when they are lived, and what was said of them."""
 
-    source: Callable[[int], RequestSource]
+    source: SourceOf
     begins: datetime
     ends: datetime
     said: tuple[str, ...]
@@ -148,9 +145,7 @@ def _wanted(
     )
 
 
-def _drawn(
-    wanted: WantedDemand, source: Callable[[int], RequestSource], said: tuple[str, ...]
-) -> _Asked:
+def _drawn(wanted: WantedDemand, source: SourceOf, said: tuple[str, ...]) -> _Asked:
     return _Asked(
         source=source, begins=wanted.begins, ends=wanted.begins + _DAY * wanted.days, said=said
     )
@@ -169,18 +164,8 @@ def _tenants(
     trace = merged(pools)
     wanted = _wanted(spec, demand, catalogue)
 
-    def source(seed: int) -> RequestSource:
-        arrivals = fit_to_fleet(trace, catalogue, replace(wanted, seed=seed)).arrivals
-        if demand.burst:
-            arrivals = with_bursts(arrivals, demand.burst.test(), wanted.begins)
-        return RequestsFromRates(
-            arrivals,
-            begins=wanted.begins,
-            lengths=wanted.laws(catalogue),
-            seed=seed,
-            longest=longest_requests(catalogue),
-        )
-
+    burst = demand.burst.test() if demand.burst else None
+    source = tenants_source(trace, catalogue, wanted, burst)
     return _drawn(wanted, source, fit_to_fleet(trace, catalogue, wanted).said)
 
 

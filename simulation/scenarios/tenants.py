@@ -13,13 +13,11 @@ from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import DataMissing
-from heliostat.model.names import ModelName
 from simulation.scenarios.sizing import planned_seconds
-from simulation.workload.fit import fit_to_fleet
 from simulation.workload.load import LoadedTrace, load_trace
 from simulation.workload.pools import merged
 from simulation.workload.quantiles import LengthLaws, law_of_lengths
-from simulation.workload.wanted import FleetDemand, WantedDemand
+from simulation.workload.wanted import WantedDemand
 
 DATA_VARIABLE = "HELIOSTAT_DATA"
 POOLS: Mapping[str, float] = {
@@ -50,23 +48,15 @@ def tenants_trace(data: Path | None) -> LoadedTrace:
     return merged([(load_trace(data / name), factor) for name, factor in POOLS.items()])
 
 
-def tenants_wanted(catalogue: FleetCatalogue, busy_replicas: float, seed: int) -> WantedDemand:
+def tenants_wanted(catalogue: FleetCatalogue, busy_replicas: float) -> WantedDemand:
     """Three days after a week, at a level per model; dates as recorded, on every region's own clock."""
-    models = [ModelName(model.name) for model in catalogue.models]
     return WantedDemand(
         begins=BEGINS,
         days=DAYS,
         history_days=HISTORY_DAYS,
         busy_replicas=busy_replicas,
-        seed=seed,
+        seed=0,
         seconds_of=planned_seconds(catalogue),
         level_of_run=True,
-        lengths=dict.fromkeys(models, LENGTHS),
+        lengths={model.name: LENGTHS for model in catalogue.models},
     )
-
-
-def tenants_demand(
-    trace: LoadedTrace, catalogue: FleetCatalogue, busy_replicas: float, seed: int
-) -> FleetDemand:
-    """The tenants at home in the catalogue's regions. Raises InvalidTrace."""
-    return fit_to_fleet(trace, catalogue, tenants_wanted(catalogue, busy_replicas, seed))

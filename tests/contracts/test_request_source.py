@@ -12,7 +12,7 @@ import pytest
 from heliostat.errors import InvalidInput
 from simulation.requests.later import BegunLater
 from simulation.requests.source import RequestSource
-from tests.builders import MINUTE
+from tests.builders import MINUTE, NOON
 from tests.simulation.requests.sources import NAN, drawn, everything, rates, same, traced, written
 
 Making = Callable[[Path], RequestSource]
@@ -21,7 +21,7 @@ Making = Callable[[Path], RequestSource]
 def from_rates(_: Path) -> RequestSource:
     return drawn(
         rates(east_alpha=[5, 30, 7, NAN, 20, 0, 3], west_beta=[1, 2, 3, 4, 5, 6, 0]),
-        begins=rates(x=[0]).start + 2 * MINUTE,
+        begins=NOON + 2 * MINUTE,
         block_requests=25,
     )
 

@@ -8,20 +8,29 @@ from simulation.experiments.comparison import Contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED
-from simulation.reports.words import billed_sentences, bound_sentences, miss_sentences
+from simulation.reports.words import (
+    billed_sentences,
+    bound_sentences,
+    floor_sentences,
+    miss_sentences,
+)
 
 
 def show_findings(out: Output, findings: Findings, *, found: int) -> None:
     """The table, the differences, and what it took. `found` runs were finished before."""
     experiment = findings.experiment
+    seeds = f"{len(experiment.seeds)} seed{'s' if len(experiment.seeds) > 1 else ''}"
+    out.say(
+        f"{experiment.scene.name}, {at(findings.begins)} to {at(findings.ends)}, {seeds}, "
+        f"{experiment.engine} engine"
+    )
     out.table(
-        f"{experiment.scene.name}, {at(findings.begins)} to {at(findings.ends)}, "
-        f"{len(experiment.seeds)} seeds, {experiment.engine} engine",
+        "",
         ["policy", "spare>", "in SLO>", "GPU-hours>", "±>", "idle>", "scaling>", "dollars>"],
         [_row(one) for one in findings.contests],
         empty="No policy was asked for.",
     )
-    told = (miss_sentences, billed_sentences, bound_sentences)
+    told = (miss_sentences, floor_sentences, billed_sentences, bound_sentences)
     for sentence in (sentence for sentences in told for sentence in sentences(findings)):
         out.say(sentence)
     spent, served = findings.cpu_seconds, findings.requests

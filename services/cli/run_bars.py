@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from heliostat.clock import monotonic_seconds
 from services.cli.figures import count, percent, rate
 from services.cli.output import stderr
+from simulation.experiments.ceilings import LP_GPU_HOURS
 from simulation.experiments.live import Mark
 from simulation.experiments.result import BILLED, JUDGED, Outcome, RunFailure
 from simulation.experiments.spec import RunSpec
@@ -92,4 +93,6 @@ def _told(outcome: Outcome) -> str:
     if isinstance(outcome, RunFailure):
         return f"failed at {outcome.at}: {outcome.error}"
     figures = outcome.figures
+    if LP_GPU_HOURS in figures:
+        return f"{count(figures[LP_GPU_HOURS])} GPU-hours at least"
     return f"{percent(figures.get(JUDGED))} within SLO, {count(figures.get(BILLED))} GPU-hours"

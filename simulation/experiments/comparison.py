@@ -70,6 +70,11 @@ class Contest:
         return next((point for point in self.points if point.headroom == self.chosen), None)
 
     @property
+    def on_the_floor(self) -> bool:
+        """It reaches with the least headroom tried, of several: less might do, and cost less."""
+        return self.reached and len(self.points) > 1 and self.points[0].headroom == self.chosen
+
+    @property
     def failures(self) -> list[tuple[float, int, RunFailure]]:
         """Headroom, seed and failure of every run that was broken off."""
         return [

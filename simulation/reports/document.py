@@ -76,6 +76,7 @@ def _policy(one: Contest, findings: Findings) -> dict[str, Any]:
         "router": one.policy.router or None,
         "headroom": one.chosen,
         "reached": one.reached,
+        "on_the_floor": one.on_the_floor,
     }
     if one.point is not None:
         told |= _figures(one.point)

@@ -17,7 +17,12 @@ from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED
 from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
-from simulation.reports.words import billed_sentences, bound_sentences, miss_sentences
+from simulation.reports.words import (
+    billed_sentences,
+    bound_sentences,
+    floor_sentences,
+    miss_sentences,
+)
 
 _HERE = Path(__file__).parent / "web"
 NOTHING = "–"
@@ -42,6 +47,7 @@ def page(findings: Findings) -> str:
         cheapest=experiment.cheapest_in,
         headlines=[*billed_sentences(findings)[:MOST_HEADLINES], *bound_sentences(findings)],
         misses=miss_sentences(findings),
+        floors=floor_sentences(findings),
         first=findings.contests[0].policy.name,
         tiers=list(Tier),
         lends=any(_lends(one) for one in findings.contests),
@@ -87,8 +93,8 @@ def _less(one: Contest, first: Contest) -> dict[str, Any] | None:
 
 def _bounds(findings: Findings) -> list[tuple[str, str]]:
     told = [
-        ("LP bound, perfect knowledge", lp_gpu_hours(findings)),
-        ("best causal policy, oracle forecast", oracle_gpu_hours(findings)),
+        ("LP bound", lp_gpu_hours(findings)),
+        ("causal oracle", oracle_gpu_hours(findings)),
     ]
     return [(name, _number(found)) for name, found in told if found is not None]
 

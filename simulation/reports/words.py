@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED
+from simulation.experiments.result import BILLED, JUDGED
 from simulation.reports.bound import above_lp, above_oracle
 
 
@@ -13,7 +13,8 @@ def billed_sentences(findings: Findings) -> list[str]:
     """How the first policy's billed GPU-hours differ from each other's, at the settings compared."""
     first, *others = findings.contests
     return [
-        f"{first.policy.name} bills {difference_words(found, other.policy.name)}."
+        f"{first.policy.name} bills {difference_words(found, other.policy.name)}"
+        f"{'' if first.reached and other.reached else ', not at equal SLO'}."
         for other in others
         if (found := against(first, other, BILLED)) is not None
     ]
@@ -49,13 +50,27 @@ def miss_sentences(findings: Findings) -> list[str]:
     """Which policies did not reach what was asked, and which failed."""
     asked = findings.experiment.attainment
     said = [_miss(one, asked) for one in findings.contests if not one.reached]
-    for one in findings.contests:
-        said += [
-            f"{one.policy.name} failed at headroom {headroom:g}, seed {seed}, {failure.at}: "
-            f"{failure.error}"
-            for headroom, seed, failure in one.failures
-        ]
-    return said
+    return said + [_failed(one) for one in findings.contests if one.failures]
+
+
+def _failed(one: Contest) -> str:
+    """The first failure, and how many more there were."""
+    (headroom, seed, failure), *others = one.failures
+    more = f" ({len(others)} more runs failed)" if others else ""
+    return (
+        f"{one.policy.name} failed at headroom {headroom:g}, seed {seed}, {failure.at}: "
+        f"{failure.error}{more}"
+    )
+
+
+def floor_sentences(findings: Findings) -> list[str]:
+    """Which policies could not be brought down to what was asked: they keep more, and bill for it."""
+    return [
+        f"{one.policy.name} keeps {100 * kept.mean:.2f}% already with the least headroom tried "
+        f"({one.chosen:g}): it is compared at more than what was asked."
+        for one in findings.contests
+        if one.on_the_floor and one.point and (kept := one.point.mean(JUDGED)) is not None
+    ]
 
 
 def _miss(one: Contest, asked: float) -> str:

@@ -31,7 +31,7 @@ function ticks(low, high, wanted) {
 }
 
 // Shares near 1 are told apart by how many miss: 90%, 99%, 99.9% stand one step apart.
-const MOST_NINES = 5;
+const MOST_NINES = 4;
 const nines = (share) => Math.min(MOST_NINES, -Math.log10(Math.max(1e-12, 1 - share)));
 const percent = (share) => `${+(100 * share).toFixed(4)}%`;
 const SHARES = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999];

@@ -26,7 +26,7 @@ function drawFrontier() {
   if (!points.length) return empty(node, "no setting was lived to its end");
   const limits = Object.entries({ "LP bound": data.bound.lp_gpu_hours, "causal oracle": data.bound.causal_oracle_gpu_hours })
     .filter(([, bound]) => bound).map(([name, bound]) => [name, bound.mean]);
-  const hours = [...points.flatMap((p) => [p.billed[0], p.billed[1] ?? p.billed[0], p.billed[2] ?? p.billed[0]]), ...limits.map(([, h]) => h)];
+  const hours = [...points.map((p) => p.billed[0]), ...limits.map(([, h]) => h)];
   const lowest = Math.min(...hours), highest = Math.max(...hours), pad = (highest - lowest || highest || 1) * 0.06;
   const kept = points.map((p) => nines(p.kept[0]));
   const low = Math.max(0, Math.min(nines(data.asked) - 0.3, ...kept) - 0.12);
@@ -38,10 +38,10 @@ function drawFrontier() {
   f.plot.append(svg("text", { x: (f.x0 + f.x1) / 2, y: f.y0 + 36, "text-anchor": "middle" }, "billed GPU-hours"));
   upAt(f, y(nines(data.asked)), null, "goal");
   f.plot.append(svg("text", { class: "goal", x: f.x1, y: y(nines(data.asked)) - 5, "text-anchor": "end" }, `${percent(data.asked)} asked`));
-  for (const [name, at] of limits) {
+  limits.forEach(([name, at], i) => {
     acrossAt(f, x(at), null, "limit");
-    f.plot.append(svg("text", { x: x(at) + 4, y: f.y1 + 10 }, name));
-  }
+    f.plot.append(svg("text", { class: "halo", x: x(at) + 5, y: f.y0 - 8 - 15 * i }, name));
+  });
   const inside = (share) => y(Math.min(high, Math.max(low, nines(share))));
   for (const one of data.policies) {
     const own = one.frontier.filter((p) => p.kept && p.billed);
@@ -49,7 +49,7 @@ function drawFrontier() {
     group.append(svg("path", { class: "line faint", "stroke-dasharray": dashes(one.name), d: path(own.map((p) => [x(p.billed[0]), inside(p.kept[0])])) }));
     for (const p of own) {
       const cx = x(p.billed[0]), cy = inside(p.kept[0]);
-      if (p.billed[1] !== null) group.append(svg("line", { class: "whisker", x1: x(Math.max(0, p.billed[1])), x2: x(p.billed[2]), y1: cy, y2: cy }));
+      if (p.billed[1] !== null) group.append(svg("line", { class: "whisker", x1: Math.max(f.x0, x(p.billed[1])), x2: Math.min(f.x1, x(p.billed[2])), y1: cy, y2: cy }));
       if (p.kept[1] !== null) group.append(svg("line", { class: "whisker", x1: cx, x2: cx, y1: inside(Math.max(0, p.kept[1])), y2: inside(Math.min(1, p.kept[2])) }));
       const says = `${one.name}, headroom ${p.headroom}: ${percent(p.kept[0])} in SLO, ${number(p.billed[0])} GPU-hours`;
       group.append(svg("circle", { class: p.failed ? "open" : "point", cx, cy, r: 4 }, svg("title", {}, says + (p.failed ? ", a seed failed" : ""))));

@@ -6,10 +6,15 @@ import json
 import re
 from dataclasses import replace
 
-from simulation.experiments.comparison import Contest
+from simulation.experiments.comparison import Contest, contest
 from simulation.experiments.experiment import Findings
 from simulation.reports.page import page
-from simulation.reports.words import billed_sentences, bound_sentences, miss_sentences
+from simulation.reports.words import (
+    billed_sentences,
+    bound_sentences,
+    floor_sentences,
+    miss_sentences,
+)
 from tests.simulation.reports.found import a_record, findings
 
 
@@ -64,10 +69,28 @@ def test_words_say_how_policies_differ_and_which_missed() -> None:
     assert first.startswith("heliostat bills 18.0% fewer GPU-hours than reactive (-30; 95% interv")
     assert "excludes zero" in first
     assert "than weak" in second
+    assert second.endswith("not at equal SLO.")
+    assert "equal" not in first
     above, oracle = bound_sentences(findings())
     assert "more GPU-hours than the LP bound" in above
     assert "fewer GPU-hours than the causal oracle" in oracle
+    assert floor_sentences(findings()) == []
     missed = miss_sentences(findings())
     assert "weak did not reach 99%" in missed[0]
     assert "broken has no setting" in missed[1]
-    assert "seed 1, 2026-03-02T12:30:00Z: ValueError: no" in missed[2]
+    assert "seed 1, 2026-03-02T12:30:00Z: ValueError: no (2 more runs failed)" in missed[2]
+    assert len(missed) == 3
+
+
+def test_a_policy_that_reaches_with_its_least_headroom_is_said_to_keep_more_than_was_asked() -> (
+    None
+):
+    whole = findings()
+    easy = replace(whole.experiment, attainment=0.9)
+    contests = tuple(
+        contest(one.policy, one.points, easy.attainment, easy.cost) for one in whole.contests
+    )
+    said = floor_sentences(replace(whole, experiment=easy, contests=contests))
+    assert said[0].startswith("heliostat keeps 97.50% already with the least headroom tried (0)")
+    assert "more than what was asked" in said[0]
+    assert len(said) == 3

@@ -37,6 +37,8 @@ class Dispatch(StrEnum):
     POWER_OF_TWO = "power-of-two"
     """The one with less work of two drawn by chance."""
     RANDOM = "random"
+    ROUND_ROBIN = "round-robin"
+    """One after the other."""
 
 
 class Prefill(StrEnum):
@@ -91,7 +93,8 @@ class ChironBatchSize:
 
     Every `period`: P = max(ITL ÷ ITL promise, throughput before ÷ throughput now); below 1
     B ← α·B/P + (1 − α)·B, else B ← max(1, B/2). The ITL is the `itl_quantile` over the period, the
-    promise that of the strictest tier that runs. Throughput counts only while at least
+    promise that of the strictest tier that runs. Throughput counts only after B grew, since a smaller
+    batch has less of it by itself and would be halved to one, and only while at least
     `binding_share` of B run, so that a lull halves nothing; one period grows B at most
     `largest_growth` times. All but `smoothing` are our reading: the paper leaves them open.
     """
@@ -140,7 +143,9 @@ class LocalPolicy:
     `batch_admission` None: batch requests are dispatched at once and queue in `order`.
     `max_prefill_tokens` bound a prefill of whole prompts (one prompt always fits), `chunk_tokens`
     an iteration with chunks. `interactive_evicts_batch`: running batch work gives way, by
-    `preemption`, to an interactive request that finds no room.
+    `preemption`, to an interactive request that finds no room. A swapped sequence is copied to and
+    from the host at `host_copy_bytes_per_second` (our assumption: what one PCIe 4.0 link of 16 lanes
+    carries in practice), and the replica stands still meanwhile.
     """
 
     order: Order = Order.FCFS
@@ -150,6 +155,7 @@ class LocalPolicy:
     max_prefill_tokens: int = 8192
     chunk_tokens: int = 512
     preemption: Preemption = Preemption.RECOMPUTE
+    host_copy_bytes_per_second: float = 25e9
     batch_size: BatchSize = StaticBatchSize()
     batch_admission: BatchAdmission | None = BatchAdmission()
     interactive_evicts_batch: bool = False
@@ -157,3 +163,5 @@ class LocalPolicy:
     def __post_init__(self) -> None:
         if min(self.max_prefill_tokens, self.chunk_tokens) < 1:
             raise InvalidInput("local_policy", "prefills need at least one token")
+        if self.host_copy_bytes_per_second <= 0:
+            raise InvalidInput("local_policy", "copies need a positive rate")

@@ -1,0 +1,1 @@
+"""The event engine: single requests, one virtual-time batch per replica, compiled."""

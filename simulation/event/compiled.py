@@ -1,0 +1,99 @@
+"""Compiled code: how this room's functions become machine code, and how they reach their memory.
+
+Arrays handed from one compiled function to another travel as seven numbers each, and every call
+counts references: with two dozen arrays a call costs half a microsecond, as much as a whole request
+may cost. So all arrays of an engine hang on one record of addresses (`layout`), functions take that
+record alone, and look the arrays up where they need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numba.core.cgutils
+import numba.np.arrayobj
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Numba types its surface only in part, and not what is below it.
+_numba: Any = numba
+_cgutils: Any = numba.core.cgutils
+_arrayobj: Any = numba.np.arrayobj
+
+KEY_SIGNATURE = "float64(float64, float64, int64, int64, float64, float64, float64, float64)"
+"""What `order_key` compiles to; the arguments are explained in `orders`."""
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function as a part of whoever calls it."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(Function, _numba.njit(error_model="numpy", **options)(function))
+
+
+def entry(build: Callable[[int], Function]) -> Function:
+    """Compile what Python calls, and keep the machine code on disk.
+
+    `build` gets a number that stands for all sources of this room and returns a function that uses
+    it: numba looks at the file of the outermost function only, and would go on with stale code when
+    one of the others changes.
+    """
+    function = build(_sources())
+    try:
+        return cast(Function, _numba.njit(function, error_model="numpy", cache=True))
+    except RuntimeError:  # nowhere to write: compile anew in each process
+        return cast(Function, _numba.njit(function, error_model="numpy"))
+
+
+def order_key(function: Function) -> Function:
+    """Compile an order's key by itself, to be handed over as a value: the engine needs no compiling."""
+    try:
+        return cast(Function, _numba.cfunc(KEY_SIGNATURE, cache=True)(function))
+    except RuntimeError:  # as above
+        return cast(Function, _numba.cfunc(KEY_SIGNATURE)(function))
+
+
+SIZE = "_size"
+"""Ends the name of the field that holds an array's length."""
+
+
+def view(name: str, dtype: np.dtype[Any]) -> Callable[[Any], Any]:
+    """A compiled function that finds the array of that name, given the record of addresses."""
+    item = _numba.from_dtype(dtype)
+    array = types.Array(item, 1, "C")
+
+    @intrinsic
+    def found(typing_context: Any, world: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def field(name: str) -> Any:
+                word = context.get_value_type(types.int64)
+                start = _cgutils.get_record_member(builder, arguments[0], world.offset(name), word)
+                return builder.load(start)
+
+            value = _arrayobj.make_array(array)(context, builder)
+            bytes_each = context.get_constant(types.intp, dtype.itemsize)
+            _arrayobj.populate_array(
+                value,
+                data=builder.inttoptr(field(name), context.get_data_type(item).as_pointer()),
+                shape=[field(name + SIZE)],
+                strides=[bytes_each],
+                itemsize=bytes_each,
+                meminfo=None,
+            )
+            return value._getvalue()
+
+        return array(world), build
+
+    return cast(Callable[[Any], Any], found)
+
+
+def _sources() -> int:
+    """A number that changes when any source of this room does."""
+    text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+    return int.from_bytes(sha256(text).digest()[:6], "big")

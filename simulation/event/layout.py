@@ -1,0 +1,179 @@
+"""What the compiled code remembers: records of requests, replicas, cells, demands, windows and laws.
+
+A *cell* is one model in one region: its replicas, its queues. Replicas of a cell stand in a block of
+consecutive slots. Seconds count from the workload's start; −1 stands for nobody or never.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from heliostat.model.latency import BUCKET_RANGE
+from simulation.event.compiled import SIZE, view
+
+NOBODY = -1
+BLOCK_TOKENS = 16
+BLOCK_SLACK_TOKENS = 0.5 * (BLOCK_TOKENS - 1)
+"""Memory comes in blocks; on the mean so many tokens of a sequence's last block are empty."""
+
+OFF, SERVING, DRAINING, LEAVING = 0, 1, 2, 3
+"""What a replica may do with requests. LEAVING: the cloud took the VM a moment too early, and what
+runs ends all the same."""
+
+IDLE, PREFILL, DECODE, CHUNKS, LAST_CHUNK = 0, 1, 2, 3, 4
+"""What a replica does now. PREFILL stalls decoding; CHUNKS are iterations that carry a part of one
+prompt, LAST_CHUNK is one that carries the rest of it and parts of others."""
+
+BECOMES_READY, DRAINS, GOES, FAILS = 0, 1, 2, 3
+"""What befalls a replica."""
+
+BATCH = 2
+"""The tier's place; those before it are interactive, the fast one first."""
+TIERS = 3
+
+LOWEST_BUCKET = BUCKET_RANGE.start
+BUCKETS = len(BUCKET_RANGE)
+KINDS = 3
+"""Latencies: TTFT, ITL, E2E."""
+
+BACKLOG_BINS = 128
+DEADLINE_BINS = 96
+"""Waiting batch work is counted by deadline, in 96ths of the time that it has."""
+
+GAP_SAMPLES = 64
+"""Gaps between tokens that a batch controller remembers of its period."""
+
+
+def _record(*groups: tuple[str, str]) -> np.dtype[Any]:
+    columns = [(name, kind) for kind, names in groups for name in names.split()]
+    return np.dtype(columns, align=True)
+
+
+REQUEST = _record(
+    # `arrival`: of its first attempt; `joined`: of this one; `key`: its place in the queue that it
+    # waits in; `first`: when its first token came.
+    ("f8", "arrival joined key first"),
+    ("i8", "number"),
+    # `done`: tokens that it had generated when it last gave way; `next` and `child` hang it into
+    # the list or queue that it is in; `turn`: who was admitted last on its replica.
+    ("i4", "input output done next child window turn"),
+    # `promise`: seconds to its first token; `estimate`: replica-seconds that its output may take.
+    ("f4", "promise estimate"),
+    ("i2", "demand"),
+    ("u1", "tier attempt lost promoted swapped"),
+)
+
+REPLICA = _record(
+    # When its present doing began; what the first iteration takes, and each further one more.
+    ("f8", "clock first_seconds growth_seconds"),
+    # Its law: seconds per iteration, sequence, token of context; per prefill, token, token beyond
+    # the knee; per expected output token; per token copied to or from the host.
+    ("f8", "decode_base decode_sequence decode_token"),
+    ("f8", "prefill_base prefill_token prefill_knee output_seconds copy_seconds"),
+    # Work done at the rate of a full replica: in all, and in the last two slots of ten seconds.
+    ("f8", "busy load_now load_before"),
+    # What the present doing, unless it is plain decoding, takes and is worth.
+    ("f8", "doing_seconds doing_work"),
+    # Work and instant of the two gauges before.
+    ("f8", "seen seen_at seen_before seen_before_at"),
+    # When its queue's keys were renewed; the batch controller's size, ticks, rate before, and how
+    # long running sequences have been stalled.
+    ("f8", "renewed batch_size tick ticked rate_before stalled"),
+    # Tokens of memory: it has, sequences hold; tokens of context that an iteration reads, and that
+    # batch work has of these.
+    ("i8", "memory held_tokens context batch_tokens"),
+    ("i8", "iteration iterations load_slot generated"),
+    ("i4", "pool standing phase most limit turn"),
+    # Sequences that hold memory, by tier; that decode; of these the batch ones.
+    ("i4", "held held_fast held_normal held_batch running running_batch"),
+    ("i4", "queue waiting"),
+    # Prompts being prefilled: a list, the tokens left in it, and those of its head that are done.
+    ("i4", "prompts_head prompts_tail prompt_tokens head_done chunk completes partial"),
+    ("i4", "gaps stalled_sequences grew"),
+)
+
+CELL = _record(
+    ("f8", "poll gap_fast gap_normal gap_batch"),
+    ("i8", "draws"),
+    ("i4", "region model base slots ready least_memory rotation change change_end"),
+    ("i4", "arrivals_head arrivals_tail held_head held_tail batch_queue batch_waiting"),
+)
+
+DEMAND = _record(
+    # Seconds to the first token: max(floor, multiple × prefill on the reference).
+    ("f8", "floor multiple reference_base reference_token reference_knee"),
+    ("f8", "gap finish patience home_trip"),
+    ("i8", "offered shed completed retried lost preempted evicted input output met reachable"),
+    ("i4", "origin model tier unused"),
+)
+
+LAW = _record(
+    ("f8", "decode_base decode_sequence decode_token prefill_base prefill_token prefill_knee"),
+    ("i4", "model unused"),
+)
+
+WINDOW = _record(
+    ("i8", "input output"),
+    ("i4", "series minute offered rejected retried completed open revision changed next"),
+)
+
+CHANGE = _record(("f8", "at"), ("i4", "what slot"))
+
+SAMPLE = _record(("i4", "window ttft itl e2e"))
+
+ARRAYS: dict[str, np.dtype[Any]] = {
+    "requests": REQUEST,
+    "replicas": REPLICA,
+    "cells": CELL,
+    "demands": DEMAND,
+    "laws": LAW,
+    "windows": WINDOW,
+    "changes": CHANGE,
+    "samples": SAMPLE,
+    "ends": np.dtype("i8"),
+    "work": np.dtype("f8"),
+    "due": np.dtype("f8"),
+    "calendar": np.dtype("i4"),
+    "shares": np.dtype("f8"),
+    "trips": np.dtype("f8"),
+    "expected_output": np.dtype("f8"),
+    "current": np.dtype("i4"),
+    "latencies": np.dtype("i8"),
+    "backlog": np.dtype("i8"),
+    "gaps": np.dtype("f8"),
+}
+"""Every array that hangs on the world's record, by name."""
+
+WORLD = _record(
+    *(("i8", f"{name} {name}{SIZE}") for name in ARRAYS),
+    # Lists of free records, and the queue of requests that come back.
+    ("i8", "free_request free_window returning arrivals in_flight sampled"),
+    ("i8", "seed regions models origins slot_sequences minute with_samples"),
+    # The local policy, as numbers.
+    ("i8", "dispatch chunked most_prefill chunk swaps admits_batch evicts_batch timed_order"),
+    ("i8", "controls first_size retries"),
+    ("f8", "step_end one_below two_below promoted_after back_off order_a order_b"),
+    ("f8", "smoothing period gap_quantile binding_share largest_growth"),
+)
+
+requests = view("requests", REQUEST)
+replicas = view("replicas", REPLICA)
+cells = view("cells", CELL)
+demands = view("demands", DEMAND)
+laws = view("laws", LAW)
+windows = view("windows", WINDOW)
+changes = view("changes", CHANGE)
+samples = view("samples", SAMPLE)
+ends = view("ends", ARRAYS["ends"])
+work = view("work", ARRAYS["work"])
+due = view("due", ARRAYS["due"])
+calendar = view("calendar", ARRAYS["calendar"])
+shares = view("shares", ARRAYS["shares"])
+trips = view("trips", ARRAYS["trips"])
+expected_output = view("expected_output", ARRAYS["expected_output"])
+current = view("current", ARRAYS["current"])
+latencies = view("latencies", ARRAYS["latencies"])
+backlog = view("backlog", ARRAYS["backlog"])
+gaps = view("gaps", ARRAYS["gaps"])

@@ -1,0 +1,161 @@
+"""What becomes of requests: finished, turned away, lost with their replica; and whether they were kept
+their promise, or could have been.
+
+A promise is kept when the first token came in time, the network included, the mean gap between
+tokens is small enough, and the last came before the deadline, where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heliostat.model.engine import KNEE_TOKENS
+from simulation.event.compiled import kernel
+from simulation.event.counting import bucket_of, count_latency
+from simulation.event.layout import (
+    NOBODY,
+    cells,
+    demands,
+    expected_output,
+    laws,
+    requests,
+    samples,
+    trips,
+    windows,
+)
+from simulation.event.queues import push
+
+_MEMORY_OF_OUTPUTS = 1000.0
+"""The expected output of a tier is its mean; later it follows slowly, as if of so many requests."""
+
+
+@kernel
+def finish(world: Any, cell: int, request: int, at: float) -> None:
+    """The last token was generated."""
+    asked = requests(world)[request]
+    demand = demands(world)[asked.demand]
+    trip = trips(world)[cells(world)[cell].region * world.origins + demand.origin]
+    ttft = asked.first - asked.arrival + trip
+    e2e = at - asked.arrival + trip
+    gap = (at - asked.first) / max(1, asked.output - 1)
+    demand.completed += 1
+    demand.output += asked.output
+    if ttft <= asked.promise and gap <= demand.gap and e2e <= demand.finish:
+        demand.met += 1
+        demand.reachable += 1
+    elif reachable(world, asked, demand):
+        demand.reachable += 1
+    _record(world, asked, demand.tier, ttft, gap, e2e)
+    _learn(world, cell, demand.tier, asked.output)
+    window = windows(world)[asked.window]
+    window.completed += 1
+    window.output += asked.output
+    window.open -= 1
+    window.changed = 1
+    forget(world, request)
+
+
+@kernel
+def turn_away(world: Any, request: int, at: float) -> None:
+    """Refuse an attempt: its client comes back, in the next step at the earliest, or it is shed."""
+    asked = requests(world)[request]
+    window = windows(world)[asked.window]
+    window.rejected += 1
+    window.open -= 1
+    window.changed = 1
+    if asked.attempt - asked.lost < world.retries:
+        asked.attempt += 1
+        restart(asked, max(at + world.back_off, world.step_end))
+        asked.key = asked.joined
+        world.returning = push(world, world.returning, request)
+        return
+    _shed(world, request)
+
+
+@kernel
+def lose(world: Any, request: int, at: float) -> bool:
+    """A replica took the request with it. True when it is tried once more, False when it is shed."""
+    asked = requests(world)[request]
+    demands(world)[asked.demand].lost += 1
+    window = windows(world)[asked.window]
+    window.open -= 1
+    window.changed = 1
+    if asked.lost:
+        _shed(world, request)
+        return False
+    asked.lost = 1
+    asked.attempt += 1
+    restart(asked, at)
+    return True
+
+
+@kernel
+def restart(asked: Any, at: float) -> None:
+    """From the beginning, at that instant."""
+    asked.joined = at
+    asked.first = -1.0
+    asked.done = 0
+    asked.swapped = 0
+
+
+@kernel
+def reachable(world: Any, asked: Any, demand: Any) -> bool:
+    """Could an idle replica at home, of the best VM type for this request, have kept the promise?"""
+    rest = max(0, asked.output - 1)
+    context = asked.input + 0.5 * asked.output
+    kinds = laws(world)
+    for place in range(len(kinds)):
+        law = kinds[place]
+        if law.model != demand.model:
+            continue
+        prefill = law.prefill_base + law.prefill_token * asked.input
+        prefill += law.prefill_knee * max(0, asked.input - KNEE_TOKENS)
+        gap = law.decode_base + law.decode_sequence + law.decode_token * context
+        ttft = prefill + demand.home_trip
+        in_time = ttft <= asked.promise and ttft + rest * gap <= demand.finish
+        if in_time and (rest == 0 or gap <= demand.gap):
+            return True
+    return False
+
+
+@kernel
+def forget(world: Any, request: int) -> None:
+    """The record is free."""
+    requests(world)[request].next = world.free_request
+    world.free_request = request
+    world.in_flight -= 1
+
+
+@kernel
+def _shed(world: Any, request: int) -> None:
+    asked = requests(world)[request]
+    demand = demands(world)[asked.demand]
+    demand.shed += 1
+    if reachable(world, asked, demand):
+        demand.reachable += 1
+    forget(world, request)
+
+
+@kernel
+def _record(world: Any, asked: Any, tier: int, ttft: float, gap: float, e2e: float) -> None:
+    first, last = bucket_of(ttft), bucket_of(e2e)
+    between = NOBODY
+    count_latency(world, tier, 0, first)
+    count_latency(world, tier, 2, last)
+    if asked.output > 1:
+        between = bucket_of(gap)
+        count_latency(world, tier, 1, between)
+    if world.with_samples:
+        sample = samples(world)[world.sampled]
+        sample.window, sample.ttft, sample.itl, sample.e2e = asked.window, first, between, last
+        world.sampled += 1
+
+
+@kernel
+def _learn(world: Any, cell: int, tier: int, output: int) -> None:
+    """Two numbers per cell and tier: the expected output, and of how many requests it is the mean."""
+    place = 2 * (cell * 3 + tier)
+    expected = expected_output(world)
+    seen = min(_MEMORY_OF_OUTPUTS, expected[place + 1] + 1.0)
+    expected[place + 1] = seen
+    expected[place] += (output - expected[place]) / seen

@@ -1,0 +1,129 @@
+"""Which replica of a cell gets a request, and how the request waits there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulation.event.admission import has_room, has_room_without_batch, key_of, tokens_to_prefill
+from simulation.event.chance import chance
+from simulation.event.compiled import kernel
+from simulation.event.counting import count_waiting
+from simulation.event.layout import (
+    BATCH,
+    BLOCK_TOKENS,
+    NOBODY,
+    SERVING,
+    TIERS,
+    cells,
+    expected_output,
+    replicas,
+    requests,
+    work,
+)
+from simulation.event.queues import push
+
+LEAST_WORK, PACK, POWER_OF_TWO, RANDOM, ROUND_ROBIN = 0, 1, 2, 3, 4
+FIRST_DISPATCH_STREAM = 2
+
+
+@kernel
+def choose(world: Any, cell: int, request: int) -> int:
+    """The slot of the replica that gets the request; −1 when none of the cell's could ever hold it."""
+    place, asked = cells(world)[cell], requests(world)[request]
+    if longest(asked) > place.least_memory:
+        return least_work_that_holds(world, place, longest(asked))
+    if world.dispatch == PACK:
+        return _fullest_with_room(world, place, asked)
+    if world.dispatch == POWER_OF_TWO:
+        one, other = _drawn(world, cell), _drawn(world, cell)
+        return one if work(world)[one] <= work(world)[other] else other
+    if world.dispatch == RANDOM:
+        return _drawn(world, cell)
+    if world.dispatch == ROUND_ROBIN:
+        return _next_in_turn(world, place)
+    return least_work(world, place)
+
+
+@kernel
+def longest(asked: Any) -> int:
+    """Memory that the request holds at its end."""
+    return int(asked.input + asked.output + BLOCK_TOKENS)
+
+
+@kernel
+def least_work(world: Any, place: Any) -> int:
+    """Who has least to do; those that take no requests have no end of it."""
+    load = work(world)
+    found, least = NOBODY, float("inf")
+    for slot in range(place.base, place.base + place.slots):
+        if load[slot] < least:
+            found, least = slot, load[slot]
+    return found
+
+
+@kernel
+def least_work_that_holds(world: Any, place: Any, tokens: int) -> int:
+    """The same, of those with so much memory."""
+    load = work(world)
+    found, least = NOBODY, float("inf")
+    for slot in range(place.base, place.base + place.slots):
+        if load[slot] < least and replicas(world)[slot].memory >= tokens:
+            found, least = slot, load[slot]
+    return found
+
+
+@kernel
+def enqueue(world: Any, key: Any, cell: int, slot: int, request: int, at: float) -> None:
+    """Let a request wait at a replica, in its order."""
+    replica, asked = replicas(world)[slot], requests(world)[request]
+    tokens = expected_output(world)[2 * (cell * TIERS + asked.tier)]
+    asked.estimate = tokens * replica.output_seconds
+    asked.key = key_of(world, key, cell, request, at)
+    replica.queue = push(world, replica.queue, request)
+    replica.waiting += 1
+    prompt = tokens_to_prefill(asked) * replica.prefill_token
+    work(world)[slot] += prompt + asked.estimate
+    count_waiting(world, cell, request, 1)
+
+
+@kernel
+def _fullest_with_room(world: Any, place: Any, asked: Any) -> int:
+    """The replica with most sequences that can begin this one at its next boundary; where batch work
+    gives way it takes no room. Without any, who has least to do."""
+    found, most = NOBODY, -1
+    for slot in range(place.base, place.base + place.slots):
+        replica = replicas(world)[slot]
+        if replica.standing != SERVING or replica.waiting > 0:
+            continue
+        held = replica.held
+        fits = has_room(replica, asked)
+        if world.evicts_batch and asked.tier != BATCH:
+            held -= replica.held_batch
+            fits = fits or has_room_without_batch(replica, asked)
+        if fits and held > most:
+            found, most = slot, held
+    return found if found >= 0 else least_work(world, place)
+
+
+@kernel
+def _drawn(world: Any, cell: int) -> int:
+    """A replica by chance."""
+    place = cells(world)[cell]
+    place.draws += 1
+    skip = int(chance(world, FIRST_DISPATCH_STREAM + cell, place.draws) * place.ready)
+    for slot in range(place.base, place.base + place.slots):
+        if replicas(world)[slot].standing == SERVING:
+            if skip == 0:
+                return slot
+            skip -= 1
+    return NOBODY
+
+
+@kernel
+def _next_in_turn(world: Any, place: Any) -> int:
+    for _ in range(place.slots):
+        place.rotation = (place.rotation + 1) % place.slots
+        slot = place.base + place.rotation
+        if replicas(world)[slot].standing == SERVING:
+            return int(slot)
+    return NOBODY

@@ -103,7 +103,7 @@ class Run:
 
     def __init__(
         self,
-        source: Any,
+        source: Listed,
         changes: Sequence[ReplicaChange],
         policy: LocalPolicy | None = None,
         *,
@@ -113,6 +113,7 @@ class Run:
         **options: Any,
     ) -> None:
         self.engine = EventEngine(catalogue or a_catalogue(), source, policy, 1, **options)
+        self.columns: RequestColumns = source.columns
         self.now = source.start
         self.windows: dict[tuple[UsageSeries, datetime], UsageWindow] = {}
         self.changes, self.tables = sorted(changes, key=lambda one: one.at), tables or {}

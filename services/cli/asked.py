@@ -38,9 +38,12 @@ class Asked:
     cheapest: Annotated[
         str, typer.Option("--cheapest", help="Cheapest setting in: gpu-hours or dollars.")
     ] = "gpu-hours"
-    engine: Annotated[str, typer.Option("--engine", help="How requests are served: fluid.")] = (
-        "fluid"
-    )
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine", help="Requests are served one by one (event) or as rates (fluid)."
+        ),
+    ] = "event"
     bounds: Annotated[
         bool,
         typer.Option("--bounds/--no-bounds", help="Find what no policy can go below, too."),

@@ -69,7 +69,7 @@ def _check_place(path: Path | None) -> None:
 def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findings, int]:
     folder = RunFolder(path=asked.resume)
     before = folder.count()
-    executor = make_executor(asked.executor, asked.runs_at_once)
+    executor = make_executor(asked.executor, asked.runs_at_once, asked.engine)
     try:
         with run_bars() as bars:
             laboratory = Laboratory(executor, folder, bars)

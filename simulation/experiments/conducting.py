@@ -8,6 +8,7 @@ from dataclasses import replace
 from simulation.experiments.ceilings import LINEAR, ORACLE, laxest
 from simulation.experiments.comparison import Contest, Point, contest
 from simulation.experiments.contenders import check_policy, grid_of, locals_of
+from simulation.experiments.engines import check_engine, engine_said
 from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.result import Outcome, RunFailure, RunResult
@@ -25,13 +26,14 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
     scene = load_scene(experiment.scene)
     for policy in experiment.policies:
         check_policy(policy, scene)
+    check_engine(experiment.engine, scene)
     contests = _swept(experiment, laboratory)
     linear = laboratory.outcomes(_bound_specs(experiment, scene))
     return Findings(
         experiment=experiment,
         begins=scene.begins,
         ends=scene.ends,
-        said=scene.said,
+        said=(*scene.said, *engine_said(experiment.engine, scene)),
         contests=tuple(contests[: len(experiment.policies)]),
         oracle=contests[-1] if experiment.bounds else None,
         linear={

@@ -10,7 +10,7 @@ from datetime import datetime
 from heliostat.errors import InvalidInput
 from simulation.experiments.comparison import Contest
 from simulation.experiments.result import BILLED, DOLLARS, Outcome, RunResult
-from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef, check_headroom
+from simulation.experiments.spec import ENGINES, PolicySpec, RunSpec, SceneRef, check_headroom
 from simulation.experiments.sweep import Sweep
 
 COSTS = {"gpu-hours": BILLED, "dollars": DOLLARS}
@@ -44,6 +44,10 @@ class Experiment:
             raise InvalidInput("attainment", f"{self.attainment} is out of (0, 1]")
         if self.cheapest_in not in COSTS:
             raise InvalidInput("cheapest", f"must be one of {', '.join(COSTS)}")
+        if self.engine not in ENGINES:
+            raise InvalidInput(
+                "engine", f"{self.engine!r} is unknown", remedy=f"engines are {', '.join(ENGINES)}"
+            )
         if not isinstance(self.headroom, Sweep):
             check_headroom(self.headroom)
 

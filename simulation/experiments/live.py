@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from heliostat.clock import cpu_seconds
 from heliostat.model.instants import Span, to_epoch
 from simulation.arrivals import ArrivalRates
-from simulation.bootstrap import EngineMaker, fluid_engine, simulated_world
+from simulation.bootstrap import simulated_world
 from simulation.experiments.ceilings import linear_run
 from simulation.experiments.contenders import guarded, policy_of
 from simulation.experiments.decision_log import decisions_of
+from simulation.experiments.engines import engine_maker
 from simulation.experiments.figures import figures_of, latencies_of
 from simulation.experiments.recorder import Recorder, record_step
 from simulation.experiments.result import Outcome, Record, RunFailure, RunResult
@@ -62,7 +63,7 @@ def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unhe
             begins=scene.begins,
             policy=policy,
             seed=spec.seed,
-            engine=_ENGINES[spec.engine],
+            engine=engine_maker(spec.engine, scene, spec.seed),
             fleet=scene.first_fleet(spec.seed),
             troubles=scene.troubles,
             warm_vms=scene.warm_vms,
@@ -133,6 +134,3 @@ def _where(failure: PolicyFailed) -> str:
         return ""
     place = "/".join(frames[-1].filename.replace("\\", "/").split("/")[-2:])
     return f"{place}:{frames[-1].lineno} in {frames[-1].name}"
-
-
-_ENGINES: dict[str, EngineMaker] = {"fluid": fluid_engine}

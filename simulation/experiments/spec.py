@@ -11,8 +11,9 @@ from typing import Any
 
 from heliostat.errors import InvalidInput
 
-ENGINES = ("fluid",)
-"""How requests are served: rates in (fast, approximate)."""
+FLUID, EVENT = "fluid", "event"
+ENGINES = (FLUID, EVENT)
+"""How requests are served: rates in (fast, approximate), or one by one (what evidence rests on)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _,.%+()-]{0,63}")
 
 

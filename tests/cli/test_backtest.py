@@ -39,7 +39,7 @@ def backtest(place: Path, *more: object, start: str = "2026-03-02T12:07Z") -> Ra
         "backtest",
         *("--database", f"sqlite:///{place / 'plane.db'}"),
         *("--catalogue", place / "catalogue.yaml", "--executor", "serial", "--seeds", 1),
-        "--no-bounds",
+        *("--no-bounds", "--engine", "fluid"),
         *("--policy", place / "ours.yaml", "--policy", place / "before.yaml"),
         *("--from", start, "--to", "2026-03-02T13:00Z"),
         *more,

@@ -20,6 +20,7 @@ def scenario(tmp_path: Path) -> Path:
 def simulate(scenario: object, *more: object) -> Ran:
     return heliostat(
         *("simulate", "--scenario", scenario, "--executor", "serial", "--seeds", 2, "--no-bounds"),
+        *("--engine", "fluid"),
         *more,
     )
 

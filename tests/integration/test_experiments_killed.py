@@ -29,6 +29,8 @@ def command(scenario: Path, *more: object) -> list[str]:
         "--headroom",
         "0.4",
         "--no-bounds",
+        "--engine",
+        "fluid",
     )
     more = ("simulate", *words, "--seeds", 3, "--workers", 2, *more)
     return [sys.executable, "-m", "heliostat", *map(str, more)]

@@ -21,7 +21,7 @@ from simulation.experiments.executors.blame import Blame, live_or_blame
 from simulation.experiments.executors.port import TellOf
 from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
-from simulation.experiments.spec import RunSpec
+from simulation.experiments.spec import FLUID, RunSpec
 from simulation.experiments.warming import warm_up
 
 _SECONDS_BETWEEN_MARKS = 0.2
@@ -39,10 +39,11 @@ class _Worker:
 class Processes:
     """Implements `Executor` on so many processes of this machine."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, engine: str = FLUID) -> None:
+        """Each worker warms up for runs on that engine; others are served too."""
         if workers < 1:
             raise InvalidInput("workers", f"{workers} must be at least 1")
-        self._wanted = workers
+        self._wanted, self._engine = workers, engine
         self._workers: list[_Worker] = []
 
     def run(self, specs: Sequence[RunSpec], tell: TellOf) -> Iterator[tuple[int, Outcome]]:
@@ -80,7 +81,9 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         while len(self._workers) < wanted:
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs,), name="run", daemon=True)
+            process = context.Process(
+                target=_work, args=(theirs, self._engine), name="run", daemon=True
+            )
             process.start()
             theirs.close()
             worker = _Worker(process, ours)
@@ -128,10 +131,10 @@ def _feed(worker: _Worker, waiting: deque[_Job]) -> None:
             worker.pipe.send((place, spec))
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, engine: str) -> None:
     """A worker's life. Ctrl-C is its starter's business; when the starter is gone, so is the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm_up()
+    warm_up(engine)
     with suppress(EOFError, OSError):
         pipe.send(None)
         while True:

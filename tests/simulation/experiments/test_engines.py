@@ -1,0 +1,98 @@
+"""Runs on single requests: the same scenario, other engine; names of a recast fleet; who comes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from heliostat.errors import InvalidScenario
+from simulation.experiments.ceilings import LINEAR
+from simulation.experiments.engines import check_engine, clients_of, engine_said
+from simulation.experiments.live import live
+from simulation.experiments.recast_source import RecastSource
+from simulation.experiments.result import RunResult
+from simulation.experiments.scenes import load_scene
+from simulation.experiments.spec import BoundTerms, PolicySpec, SceneRef
+from simulation.experiments.warming import warm_up
+from simulation.policies.recast import siloed
+from simulation.requests.retries import RetryRule
+from tests.builders import MINUTE, NOON
+from tests.simulation.experiments.little import a_history, a_spec
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneRef:
+    return a_history(tmp_path_factory.mktemp("scene"), minutes=30)
+
+
+@pytest.mark.parametrize("policy", ["reactive", "siloed", "chiron"])
+def test_a_run_on_single_requests_offers_what_the_scenario_holds(
+    scene: SceneRef, policy: str
+) -> None:
+    spec = a_spec(scene, engine="event", policy=PolicySpec(name="x", policy=policy), recorded=True)
+    outcome = live(spec)
+    assert isinstance(outcome, RunResult)
+    assert outcome.requests == 4 * 30 * 240
+    assert outcome.figures["slo_attainment_reachable.interactive-fast"] is not None
+    assert (
+        outcome.figures["slo_attainment_judged"]
+        == outcome.figures["slo_attainment_reachable_overall"]
+    )
+    assert outcome.record is not None
+    assert sum(sum(tier.offered) for tier in outcome.record.tiers.values()) == outcome.requests
+
+
+def test_the_same_run_on_single_requests_is_the_same(scene: SceneRef) -> None:
+    first, again = (live(a_spec(scene, engine="event")) for _ in range(2))
+    assert replace(first, cpu_seconds=0.0) == replace(again, cpu_seconds=0.0)
+
+
+def test_another_engine_is_another_run(scene: SceneRef) -> None:
+    assert a_spec(scene, engine="event").key("c") != a_spec(scene, engine="fluid").key("c")
+
+
+def test_the_bound_of_single_requests_lies_below_the_policy(scene: SceneRef) -> None:
+    lived = live(a_spec(scene, engine="event"))
+    terms = BoundTerms(attainment=0.9, most_prefill_tokens=8192)
+    bound = live(a_spec(scene, engine="event", policy=LINEAR, bound=terms))
+    assert isinstance(lived, RunResult)
+    assert isinstance(bound, RunResult)
+    assert 0 < (bound.figures["lp_gpu_hours"] or 0) < (lived.figures["gpu_hours_billed"] or 0)
+
+
+def test_requests_keep_everything_but_their_names_in_a_recast_fleet(scene: SceneRef) -> None:
+    scenario = load_scene(scene)
+    plain, recast = scenario.source(1), siloed(scenario.catalogue)
+    renamed = RecastSource(scenario.source(1), recast)
+    assert renamed.demands == tuple(sorted(recast.demand(key) for key in plain.demands))
+    span = (NOON, NOON + 2 * MINUTE)
+    was, now = plain.between(*span), renamed.between(*span)
+    assert np.array_equal(was.arrival_seconds, now.arrival_seconds)
+    assert np.array_equal(was.input_tokens, now.input_tokens)
+    for before, after in zip(was.demand.tolist(), now.demand.tolist(), strict=True):
+        assert recast.demand(plain.demands[before]) == renamed.demands[after]
+    assert renamed.history().demands == renamed.demands
+    assert renamed.known(renamed.demands[0].origin, NOON)
+    assert (renamed.start, renamed.span) == (plain.start, plain.span)
+
+
+def test_callers_who_always_come_back_are_known_and_others_are_refused(scene: SceneRef) -> None:
+    scenario = load_scene(scene)
+    back = RetryRule(probability=1.0, most=2, back_off=timedelta(seconds=5), growth=1.0)
+    clients = clients_of(replace(scenario, retries=back))
+    assert (clients.retries, clients.back_off) == (2, timedelta(seconds=5))
+    assert clients_of(scenario).retries == 0
+    by_chance = replace(scenario, retries=replace(back, probability=0.5))
+    with pytest.raises(InvalidScenario, match="--engine fluid"):
+        check_engine("event", by_chance)
+    check_engine("fluid", by_chance)
+    assert "knows no retries" in engine_said("fluid", by_chance)[0]
+    assert engine_said("fluid", scenario) == ()
+
+
+def test_warming_up_compiles_what_a_run_needs() -> None:
+    warm_up("event")
+    warm_up("fluid")

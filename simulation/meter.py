@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from heliostat.model.usage import UsageSeries, UsageWindow
+from heliostat.model.usage import WINDOW, UsageSeries, UsageWindow
 from simulation.troubles import CloudTroubles
 
 
@@ -14,14 +15,16 @@ class RegionMeter:
     """Implements `heliostat.ports.agent.UsageMeter` for requests that arrive in one region.
 
     A minute without traffic is reported with one window of zeros, so that it is a true zero and not
-    missing; a minute inside a telemetry hole is not reported, or without its token counts.
+    missing; a minute inside a telemetry hole is not reported, or without its token counts. What is
+    delayed is told later, in the order in which it happened.
     """
 
     def __init__(self, *, quiet_series: UsageSeries, troubles: CloudTroubles) -> None:
         """`quiet_series` carries the zeros of minutes in which nothing arrived."""
         self._quiet_series = quiet_series
         self._troubles = troubles
-        self._closed: list[UsageWindow] = []
+        self._closed: deque[tuple[datetime, UsageWindow]] = deque()
+        """What may be told from an instant on, in order of time."""
 
     def close(self, minute: datetime, windows: Iterable[UsageWindow], *, silent: bool) -> None:
         """Take in a minute's windows and the revisions of older ones; a silent minute leaves none.
@@ -31,11 +34,17 @@ class RegionMeter:
         seen = list(windows)
         if not silent and all(window.start != minute for window in seen):
             seen.append(UsageWindow(series=self._quiet_series, start=minute))
-        self._closed += [told for window in seen if (told := self._told(window)) is not None]
+        from_then_on = minute + WINDOW + self._troubles.telemetry_delay
+        for window in seen:
+            told = self._told(window)
+            if told is not None:
+                self._closed.append((from_then_on, told))
 
     def closed_windows(self, now: datetime) -> tuple[UsageWindow, ...]:
-        windows, self._closed = tuple(self._closed), []
-        return windows
+        windows = []
+        while self._closed and (self._closed[0][0] <= now or not self._troubles.telemetry_delay):
+            windows.append(self._closed.popleft()[1])
+        return tuple(windows)
 
     def _told(self, window: UsageWindow) -> UsageWindow | None:
         hole = self._troubles.hole(window.start)

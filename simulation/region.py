@@ -7,8 +7,9 @@ driver finds. Every order first lets happen what was due until then.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from numpy.random import Generator, SeedSequence
 
@@ -22,7 +23,7 @@ from simulation.events import EventQueue
 from simulation.market import Market
 from simulation.replica import Replica, Stage
 from simulation.stage_ledger import StageLedger, StageSeconds
-from simulation.troubles import CloudTroubles
+from simulation.troubles import CloudTroubles, Eviction
 
 # Shares of the drawn lead time (order to ready) that pass before provisioning and before loading.
 # Our assumption: a cold VM boots as long as it loads; a warm one has booted and mostly loads.
@@ -61,14 +62,14 @@ class SimulatedRegion:
         self.desired: Counter[PoolKey] = Counter()
         self.lead_times: deque[LeadTimeSample] = deque(maxlen=_SAMPLES_KEPT)
         self.happened: Counter[str] = Counter()
-        """Replicas bought, redeployed, released and failed so far."""
+        """Replicas bought, redeployed, released, failed and evicted so far."""
         self._seeds = seeds
         self._weights: set[ModelName] = set()
         self._standing: dict[str, Replica] = {}
         self._gone: dict[str, Counter[Stage]] = {}
         self._numbers = 0
         self._planned: EventQueue[_Planned] = EventQueue()
-        self._outages = deque(sorted(self.troubles.outages, key=lambda span: span.start))
+        self._blows = self._scripted_blows()
         self._ledger = StageLedger()
         self._changes: list[ReplicaChange] = []
 
@@ -104,7 +105,7 @@ class SimulatedRegion:
             replica = self._new(pool, StartKind.COLD, "", now)
             replica.stage = Stage.READY
             self._tell(replica, Change.READY, now)
-            self._plan_failure(replica)
+            self._plan_misfortunes(replica)
         self._weights.add(pool.model)
         self.desired[pool] += replicas
 
@@ -149,20 +150,49 @@ class SimulatedRegion:
         replica.destination = None
         self._plan(replica, Stage.RELEASED, now + self.troubles.failed_kept)
 
+    def evict(self, replica: Replica, now: datetime) -> None:
+        """The cloud gives notice: the replica takes no more, and is gone when its work is done or the
+        notice is over. As with a failure, its place in `desired` goes with it."""
+        if replica.stands:
+            pool = replica.counts_for
+            self.desired[pool] = max(0, self.desired[pool] - 1)
+        replica.taken_at, replica.destination = now + self.troubles.eviction_notice, None
+        self.happened["evicted"] += 1
+        if replica.stage is Stage.READY:
+            self._enter(replica, Stage.DRAINING, now)
+        self._plan(replica, Stage.RELEASED, self._drained_at(replica, now))
+
     # --- time ----------------------------------------------------------------------------------
 
     def advance(self, now: datetime) -> None:
         """Let everything happen that is due; repeatable."""
-        while self._outages and self._outages[0].start <= now:
-            self._lose(self._outages.popleft().start)
+        while self._blows and self._blows[0][0] <= now:
+            at, strike = self._blows.popleft()
+            self._advance(at)
+            strike(at)
         self._advance(now)
+
+    def _scripted_blows(self) -> deque[tuple[datetime, Callable[[datetime], None]]]:
+        """Outages and evictions, in order of time."""
+        blows: list[tuple[datetime, Callable[[datetime], None]]] = []
+        blows += [(outage.start, self._lose) for outage in self.troubles.outages]
+        blows += [(one.at, partial(self._give_notice, one)) for one in self.troubles.evictions]
+        return deque(sorted(blows, key=lambda blow: blow[0]))
 
     def _lose(self, at: datetime) -> None:
         """The whole region fails at once."""
-        self._advance(at)
         for replica in self.replicas():
             if replica.stage is not Stage.FAILED:
                 self.fail(replica, at)
+
+    def _give_notice(self, eviction: Eviction, at: datetime) -> None:
+        ready = [
+            replica
+            for replica in reversed(self.replicas())
+            if replica.stage is Stage.READY and replica.pool.vm_type == eviction.vm_type
+        ]
+        for replica in ready[: eviction.vms]:
+            self.evict(replica, at)
 
     def _advance(self, now: datetime) -> None:
         for at, (replica_id, life, stage) in self._planned.due(now):
@@ -176,6 +206,10 @@ class SimulatedRegion:
         if stage is Stage.FAILED:
             self.fail(replica, at)
             return
+        if stage is Stage.DRAINING:
+            if replica.stage is Stage.READY:
+                self.evict(replica, at)
+            return
         if replica.stage is Stage.DRAINING:
             drained = self._drained_at(replica, at)
             if drained > at:
@@ -186,7 +220,7 @@ class SimulatedRegion:
 
     def _enter(self, replica: Replica, stage: Stage, at: datetime) -> None:
         self._ledger.leave(replica, at)
-        change = _seen_by_engine(replica.stage, stage)
+        change = self._seen_by_engine(replica, stage, at)
         if change is not None:
             self._tell(replica, change, at)
         replica.become(stage, at)
@@ -219,7 +253,7 @@ class SimulatedRegion:
                 ready_at=replica.since,
             )
         )
-        self._plan_failure(replica)
+        self._plan_misfortunes(replica)
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -253,11 +287,16 @@ class SimulatedRegion:
         self._plan(replica, Stage.LOADING, loading)
         self._plan(replica, Stage.READY, ordered + lead)
 
-    def _plan_failure(self, replica: Replica) -> None:
-        if self.troubles.failures_per_day:
-            days = self._rng(replica, "failure").exponential(1 / self.troubles.failures_per_day)
-            lasts = timedelta(seconds=round(days * 86400))
-            self._plan(replica, Stage.FAILED, replica.since + lasts)
+    def _plan_misfortunes(self, replica: Replica) -> None:
+        """What chance has in store for a replica that has just become ready."""
+        for what, per_day, become in (
+            ("failure", self.troubles.failures_per_day, Stage.FAILED),
+            ("eviction", self.troubles.evictions_per_day, Stage.DRAINING),
+        ):
+            if per_day:
+                days = self._rng(replica, what).exponential(1 / per_day)
+                lasts = timedelta(seconds=round(days * 86400))
+                self._plan(replica, become, replica.since + lasts)
 
     def _lead_time(self, replica: Replica) -> timedelta:
         prior = self.catalogue.lead_time_priors[replica.pool.vm_type, replica.start_kind]
@@ -267,7 +306,23 @@ class SimulatedRegion:
         return generator(self._seeds, what, replica.number, replica.life)
 
     def _drained_at(self, replica: Replica, now: datetime) -> datetime:
-        return max(now, self.load.finishes_at(replica.pool, replica.replica_id, now))
+        done = self.load.finishes_at(replica.pool, replica.replica_id, now)
+        return max(now, done if replica.taken_at is None else min(done, replica.taken_at))
+
+    def _seen_by_engine(self, replica: Replica, after: Stage, at: datetime) -> Change | None:
+        """What an engine notices when a replica enters a stage; None = nothing."""
+        if after is Stage.READY:
+            return Change.READY
+        if replica.stage not in (Stage.READY, Stage.DRAINING):
+            return None
+        if after is Stage.FAILED:
+            return Change.FAILED
+        if after is Stage.DRAINING:
+            return Change.DRAINING if replica.taken_at is None else Change.EVICTING
+        if replica.taken_at is not None and replica.taken_at <= at:
+            done = self.load.finishes_at(replica.pool, replica.replica_id, at)
+            return Change.FAILED if done > at else Change.GONE
+        return Change.GONE
 
     def _tell(self, replica: Replica, what: Change, at: datetime) -> None:
         self._changes.append(
@@ -278,17 +333,6 @@ class SimulatedRegion:
         self.happened[what] += 1
         if replica.command_id:
             self._gone.setdefault(replica.command_id, Counter())[replica.stage] += 1
-
-
-def _seen_by_engine(before: Stage, after: Stage) -> Change | None:
-    """What an engine notices when a replica passes from one stage to another; None = nothing."""
-    if after is Stage.READY:
-        return Change.READY
-    if before not in (Stage.READY, Stage.DRAINING):
-        return None
-    if after is Stage.FAILED:
-        return Change.FAILED
-    return Change.DRAINING if after is Stage.DRAINING else Change.GONE
 
 
 def _part(lead: timedelta, share: float) -> timedelta:

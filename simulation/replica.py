@@ -57,6 +57,8 @@ class Replica:
     command_id: str = ""
     """The last command that acted on it."""
     destination: PoolKey | None = None
+    taken_at: datetime | None = None
+    """When the cloud takes an evicted VM, whatever runs on it."""
     life: int = 1
     """Grows with each redeploy, so that chance and planned events of the life before do not return."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heliostat.errors import InvalidInput
-from heliostat.model.instants import Span
+from heliostat.model.instants import Span, check_instant
 from heliostat.model.names import VmTypeName
 
 
@@ -28,8 +28,23 @@ class TelemetryHole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Eviction:
+    """At an instant the cloud gives notice to so many ready VMs of a type, the youngest first."""
+
+    vm_type: VmTypeName
+    at: datetime
+    vms: int
+
+    def __post_init__(self) -> None:
+        check_instant("eviction.at", self.at)
+        if self.vms < 0:
+            raise InvalidInput("eviction.vms", f"{self.vms} is negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloudTroubles:
-    """A region's troubles. Probabilities are per purchase; `failures_per_day` is per ready replica."""
+    """A region's troubles. Probabilities are per purchase; `failures_per_day` and `evictions_per_day`
+    are per ready replica."""
 
     shortages: tuple[Shortage, ...] = ()
     outages: tuple[Span, ...] = ()
@@ -43,13 +58,23 @@ class CloudTroubles:
     failures_per_day: float = 0.0
     failed_kept: timedelta = timedelta(minutes=5)
     """How long a failed VM is paid for until it is cleared away."""
+    evictions: tuple[Eviction, ...] = ()
+    evictions_per_day: float = 0.0
+    eviction_notice: timedelta = timedelta(minutes=2)
+    """An evicted VM takes no more requests; what runs at the end of the notice is lost with it."""
+    telemetry_delay: timedelta = timedelta(0)
+    """How long after a minute's end its usage can be reported."""
 
     def __post_init__(self) -> None:
         for name in ("refusal_probability", "start_failure_probability"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidInput(name, f"{getattr(self, name)} is not within [0, 1]")
-        if self.failures_per_day < 0:
-            raise InvalidInput("failures_per_day", "is negative")
+        for name in ("failures_per_day", "evictions_per_day"):
+            if getattr(self, name) < 0:
+                raise InvalidInput(name, "is negative")
+        for name in ("eviction_notice", "telemetry_delay", "failed_kept"):
+            if getattr(self, name) < timedelta(0):
+                raise InvalidInput(name, "is negative")
 
     def free_vms(self, vm_type: VmTypeName, now: datetime) -> int | None:
         """How many VMs a shortage leaves; None outside of shortages."""

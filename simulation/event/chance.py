@@ -11,6 +11,10 @@ import numpy as np
 
 from simulation.event.compiled import kernel
 
+ROUTE_STREAM, RETURN_STREAM, FIRST_DISPATCH_STREAM = 0, 1, 2
+ATTEMPT_BIT = 48
+"""Where an attempt's number goes in a request's."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)

@@ -7,7 +7,7 @@ from typing import Any
 
 from heliostat.model.engine import KNEE_TOKENS
 from simulation.event.batch import leave_batch_queue
-from simulation.event.chance import chance
+from simulation.event.chance import ATTEMPT_BIT, ROUTE_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import offer
 from simulation.event.dispatch import arrive
@@ -15,9 +15,6 @@ from simulation.event.layout import NOBODY, cells, demands, requests, shares
 from simulation.event.memory import wait_in_batch_queue
 from simulation.event.outcomes import turn_away
 from simulation.event.queues import without_first
-
-_ROUTE_STREAM = 0
-_ATTEMPT_BIT = 48
 
 
 @kernel
@@ -126,7 +123,7 @@ def _route(world: Any, request: int) -> None:
 def _region_for(world: Any, request: int) -> int:
     """The region that serves it, −1 when it is shed."""
     asked = requests(world)[request]
-    luck = chance(world, _ROUTE_STREAM, asked.number + (int(asked.attempt) << _ATTEMPT_BIT))
+    luck = chance(world, ROUTE_STREAM, asked.number + (int(asked.attempt) << ATTEMPT_BIT))
     first = asked.demand * world.regions
     for region in range(world.regions):
         if luck < shares(world)[first + region]:

@@ -154,7 +154,8 @@ WORLD = _record(
     # The local policy, as numbers.
     ("i8", "dispatch chunked most_prefill chunk swaps admits_batch evicts_batch timed_order"),
     ("i8", "controls first_size retries"),
-    ("f8", "step_end one_below two_below promoted_after back_off order_a order_b"),
+    ("f8", "step_end one_below two_below promoted_after order_a order_b"),
+    ("f8", "back_off returns growth"),
     ("f8", "smoothing period gap_quantile binding_share largest_growth"),
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from heliostat.model.engine import KNEE_TOKENS
+from simulation.event.chance import ATTEMPT_BIT, RETURN_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import bucket_of, count_latency
 from simulation.event.layout import (
@@ -63,9 +64,11 @@ def turn_away(world: Any, request: int, at: float) -> None:
     window.rejected += 1
     window.open -= 1
     window.changed = 1
-    if asked.attempt - asked.lost < world.retries:
+    refused = int(asked.attempt - asked.lost)
+    if refused < world.retries and _comes_back(world, asked):
         asked.attempt += 1
-        restart(asked, max(at + world.back_off, world.step_end))
+        back_off = world.back_off * world.growth**refused
+        restart(asked, max(at + back_off, world.step_end))
         asked.key = asked.joined
         world.returning = push(world, world.returning, request)
         return
@@ -124,6 +127,15 @@ def forget(world: Any, request: int) -> None:
     requests(world)[request].next = world.free_request
     world.free_request = request
     world.in_flight -= 1
+
+
+@kernel
+def _comes_back(world: Any, asked: Any) -> bool:
+    """A client that was refused tries again, by the chance of its request and attempt."""
+    if world.returns >= 1.0:
+        return True
+    number = asked.number + (int(asked.attempt) << ATTEMPT_BIT)
+    return bool(chance(world, RETURN_STREAM, number) < world.returns)
 
 
 @kernel

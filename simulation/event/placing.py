@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.event.admission import has_room, has_room_without_batch, key_of, tokens_to_prefill
-from simulation.event.chance import chance
+from simulation.event.chance import FIRST_DISPATCH_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import count_waiting
 from simulation.event.layout import (
@@ -23,7 +23,6 @@ from simulation.event.layout import (
 from simulation.event.queues import push
 
 LEAST_WORK, PACK, POWER_OF_TWO, RANDOM, ROUND_ROBIN = 0, 1, 2, 3, 4
-FIRST_DISPATCH_STREAM = 2
 
 
 @kernel

@@ -68,6 +68,7 @@ def lay_out(
     regions, models, tiers = len(places.regions), len(places.models), len(TIER_LIST)
     arrays.set(seed=seed & (2**63 - 1), regions=regions, models=models, origins=regions)
     arrays.set(returning=NOBODY, retries=clients.retries)
+    arrays.set(returns=clients.returns, growth=clients.growth)
     arrays.set(back_off=clients.back_off.total_seconds())
     arrays.put("demands", _demands(places, demands, clients))
     arrays.put("laws", _laws(places))

@@ -54,3 +54,13 @@ def test_of_two_holes_the_worse_one_counts() -> None:
     meter = a_meter(TelemetryHole(span=HOLE, only_tokens=True), TelemetryHole(span=HOLE))
     meter.close(NOON + MINUTE, [a_window(NOON + MINUTE)], silent=False)
     assert meter.closed_windows(NOON) == ()
+
+
+def test_delayed_usage_is_told_later_and_in_order() -> None:
+    delay = CloudTroubles(telemetry_delay=2 * MINUTE)
+    meter = RegionMeter(quiet_series=a_series(), troubles=delay)
+    for minute in range(3):
+        meter.close(NOON + MINUTE * minute, [a_window(NOON + MINUTE * minute)], silent=False)
+    assert meter.closed_windows(NOON + 2 * MINUTE) == ()
+    assert meter.closed_windows(NOON + 3 * MINUTE) == (a_window(),)
+    assert len(meter.closed_windows(NOON + 9 * MINUTE)) == 2

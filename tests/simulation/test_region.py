@@ -16,8 +16,9 @@ from heliostat.model.fleet import StartKind
 from heliostat.model.instants import Span
 from heliostat.model.names import VmTypeName
 from simulation.engine import Change
+from simulation.region import SimulatedRegion
 from simulation.replica import BILLED, Replica, Stage
-from simulation.troubles import CloudTroubles, Shortage
+from simulation.troubles import CloudTroubles, Eviction, Shortage
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool, catalogue_mapping
 from tests.simulation.regions import BusyUntil, a_region
 
@@ -287,3 +288,38 @@ def test_a_lost_region_loses_every_replica_and_sells_none_until_it_is_back() -> 
     assert region.buy(a_pool(), "c3", outage.end).stands
     failed = [change for change in region.take_changes() if change.what is Change.FAILED]
     assert [change.at for change in failed] == [outage.start] * 2
+
+
+def evicted(load: BusyUntil, *, vms: int = 1) -> tuple[SimulatedRegion, list[tuple[Change, int]]]:
+    """Two ready replicas of which the cloud takes some a minute after noon, told two minutes ahead."""
+    notice = Eviction(vm_type=SMALL, at=NOON + MINUTE, vms=vms)
+    region = a_region(load=load, troubles=CloudTroubles(evictions=(notice,)))
+    region.stand(a_pool(), 2, NOON)
+    region.advance(NOON + HOUR)
+    told = [(c.what, (c.at - NOON) // MINUTE) for c in region.take_changes()]
+    return region, [one for one in told if one[0] is not Change.READY]
+
+
+def test_an_evicted_vm_takes_no_more_and_goes_when_its_work_is_done() -> None:
+    region, told = evicted(BusyUntil(NOON + 2 * MINUTE))
+    assert told == [(Change.EVICTING, 1), (Change.GONE, 2)]
+    assert len(region.replicas()) == region.desired[a_pool()] == 1
+    assert region.happened["evicted"] == 1
+
+
+def test_what_still_runs_when_the_notice_is_over_is_lost() -> None:
+    _, told = evicted(BusyUntil(NOON + 20 * MINUTE))
+    assert told == [(Change.EVICTING, 1), (Change.FAILED, 3)]
+
+
+def test_the_youngest_are_evicted_first_and_no_more_than_stand() -> None:
+    region, _ = evicted(BusyUntil(NOON))
+    assert [replica.number for replica in region.replicas()] == [1]
+    assert evicted(BusyUntil(NOON), vms=9)[0].replicas() == ()
+
+
+def test_evictions_by_chance_come_as_often_as_asked() -> None:
+    region = a_region(troubles=CloudTroubles(evictions_per_day=24.0))
+    region.stand(a_pool(), 30, NOON)
+    region.advance(NOON + HOUR)
+    assert 10 < region.happened["evicted"] < 27

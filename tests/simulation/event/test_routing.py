@@ -129,3 +129,18 @@ def test_a_shed_request_comes_back_when_its_client_does_that_and_is_counted_once
     assert run.total("offered") == 8
     impatient = Run(source, late, LocalPolicy(), clients=Clients(retries=1, back_off=seconds(40)))
     assert impatient.engine.tallies()[NORMAL].shed == 2
+
+
+def test_some_come_back_and_each_time_later() -> None:
+    count = 2000
+    source = Listed(columns(np.linspace(0, 20, count), 100, 10), 30)
+    late = [change("vm-0", Change.READY, NOON + seconds(1700))]
+    clients = Clients(retries=2, back_off=seconds(60), returns=0.5, growth=3.0)
+    run = Run(source, late, clients=clients)
+    tally = run.engine.tallies()[NORMAL]
+    assert tally.shed == count
+    # Half come back once, of these half again: three quarters of an attempt each.
+    assert tally.retried == pytest.approx(0.75 * count, rel=0.08)
+    minutes = {(window.start - NOON) // MINUTE for window in run.windows.values()}
+    # The first attempt, 60 s after it, 180 s after that; no earlier than the next step.
+    assert minutes == {0, 1, 4}

@@ -66,7 +66,7 @@ class PoolRulePlanner:
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
         overrides = overrides_in_force(problem.overrides, problem.at)
-        room = _room(problem)
+        room = room_left(problem)
         targets = []
         for spec in problem.catalogue.pools:
             target = self._target(problem, spec, overrides.get(spec.key))
@@ -130,7 +130,7 @@ class PoolRulePlanner:
         return self._rule.wish(problem, spec, seen)
 
 
-def _room(problem: PlanningProblem) -> dict[tuple[RegionName, VmTypeName], int]:
+def room_left(problem: PlanningProblem) -> dict[tuple[RegionName, VmTypeName], int]:
     """Replicas that quotas and denials still allow beyond what stands."""
     room = dict(problem.catalogue.quotas)
     for denial in problem.fleet.denials:

@@ -25,6 +25,7 @@ from heliostat.model.fleet import BatchBacklog, PoolObservation, StartKind
 from heliostat.model.names import ModelName, PoolKey, Tier
 from heliostat.ports.deciding import PlanningProblem
 from planning.pool_rules import Wish, kept
+from planning.rivals.cheapest_first import by_cost
 from planning.rivals.replica_load import tier_mix
 from planning.rivals.waiting_time import (
     BatchServers,
@@ -95,7 +96,7 @@ class ChironRule:
             return 0, "no batch backlog is measured"
         if not backlog.requests:
             return 0, "no batch request waits"
-        if not _most_ready(problem, spec.key):
+        if by_cost(problem, spec)[0].key != spec.key:
             return 0, "its batch work is another pool's matter"
         servers = _servers(problem, spec, at_work=max(0, seen.standing - busy))
         if servers is None:
@@ -134,16 +135,6 @@ def _backlog(problem: PlanningProblem, pool: PoolKey) -> BatchBacklog | None:
         if (backlog.region, backlog.model) == (pool.region, pool.model):
             return backlog
     return None
-
-
-def _most_ready(problem: PlanningProblem, pool: PoolKey) -> bool:
-    """True for the one pool of a region's model that grows for batch work: the largest."""
-    rivals = [
-        (problem.fleet.pool(spec.key).ready, spec.key == pool)
-        for spec in problem.catalogue.pools
-        if (spec.key.region, spec.key.model) == (pool.region, pool.model)
-    ]
-    return max(rivals)[1]
 
 
 def _servers(problem: PlanningProblem, spec: PoolSpec, *, at_work: int) -> BatchServers | None:

@@ -18,6 +18,7 @@ from heliostat.model.fleet import StartKind
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.usage import WINDOW
 from planning.pool_rules import PoolRulePlanner
+from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.chiron import ChironRule, ChironSettings
 from simulation.arrivals import ArrivalRates, Column
 from simulation.local_policy import (
@@ -97,7 +98,9 @@ def _global(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
     own = replace(LOCAL, batch_size=StaticBatchSize())
     return Policy(
         name="chiron-global",
-        deciders=make_deciders(catalogue, options, PoolRulePlanner(rule), router=NEAREST),
+        deciders=make_deciders(
+            catalogue, options, PoolRulePlanner(CheapestFirst(rule=rule)), router=NEAREST
+        ),
         rhythm=EVERY_MINUTE,
         local=local_policy(options, own),
         lends=options.lends,

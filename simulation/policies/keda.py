@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
 from planning.pool_rules import PoolRulePlanner
+from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.hpa import HpaMetric, HpaRule, HpaSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import NEAREST
@@ -24,7 +25,9 @@ class _Keda:
         rule = HpaRule(HpaSettings(headroom=headroom, metric=self.metric))
         return Policy(
             name=self.name,
-            deciders=make_deciders(catalogue, options, PoolRulePlanner(rule), router=NEAREST),
+            deciders=make_deciders(
+                catalogue, options, PoolRulePlanner(CheapestFirst(rule=rule)), router=NEAREST
+            ),
             rhythm=EVERY_MINUTE,
             local=local_policy(options),
             lends=options.lends,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
 from planning.pool_rules import PoolRulePlanner
+from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.freeness import FreenessRule, FreenessSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import NEAREST
@@ -29,7 +30,9 @@ class _Llumnix:
         rule = FreenessRule(settings=FreenessSettings(headroom=headroom, tuned=self.tuned))
         return Policy(
             name=self.name,
-            deciders=make_deciders(catalogue, options, PoolRulePlanner(rule), router=NEAREST),
+            deciders=make_deciders(
+                catalogue, options, PoolRulePlanner(CheapestFirst(rule=rule)), router=NEAREST
+            ),
             rhythm=EVERY_MINUTE,
             local=local_policy(options),
             lends=options.lends,

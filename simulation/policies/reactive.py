@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
-from planning.reactive import ReactivePlanner, ReactiveSettings
+from planning.pool_rules import PoolRulePlanner
+from planning.reactive import ReactiveRule, ReactiveSettings
+from planning.rivals.cheapest_first import CheapestFirst
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import NEAREST
 from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
@@ -32,7 +34,8 @@ class _Reactive:
     of_memory: bool = False
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        planner = ReactivePlanner(thresholds(options.headroom, of_memory=self.of_memory))
+        rule = ReactiveRule(settings=thresholds(options.headroom, of_memory=self.of_memory))
+        planner = PoolRulePlanner(CheapestFirst(rule=rule))
         return Policy(
             name=self.name,
             deciders=make_deciders(catalogue, options, planner, router=NEAREST),

@@ -13,7 +13,13 @@ from heliostat.model.governance import Override
 from heliostat.model.plan import PlanStatus
 from heliostat.ports.deciding import CapacityPlanner
 from planning.planner import HeliostatPlanner
+from planning.pool_rules import PoolRulePlanner
 from planning.reactive import ReactivePlanner
+from planning.rivals.cheapest_first import CheapestFirst
+from planning.rivals.chiron import ChironRule
+from planning.rivals.freeness import FreenessRule, FreenessSettings
+from planning.rivals.hourly import HourlySageServe
+from planning.rivals.hpa import HpaRule
 from planning.sageserve import SageServePlanner
 from tests.builders import NOON, a_pool
 from tests.planning.worlds import a_problem
@@ -22,6 +28,11 @@ PLANNERS: dict[str, CapacityPlanner] = {
     "heliostat": HeliostatPlanner(stopwatch=lambda: 0.0),
     "sageserve": SageServePlanner(stopwatch=lambda: 0.0),
     "reactive": ReactivePlanner(),
+    "hourly": HourlySageServe(stopwatch=lambda: 0.0),
+    "hpa": PoolRulePlanner(HpaRule()),
+    "freeness": PoolRulePlanner(FreenessRule(settings=FreenessSettings())),
+    "chiron": PoolRulePlanner(ChironRule()),
+    "cheapest first": PoolRulePlanner(CheapestFirst(rule=ChironRule())),
 }
 
 
@@ -101,7 +112,7 @@ def test_an_empty_history_never_plans_below_what_stands_or_the_floor(
     assert all(target.replicas >= 3 for target in plan.targets)
 
 
-@pytest.mark.parametrize("name", ["heliostat", "sageserve"])
+@pytest.mark.parametrize("name", ["heliostat", "sageserve", "hourly"])
 def test_no_forecast_and_no_plan_is_the_floor_and_says_so(name: str) -> None:
     plan = PLANNERS[name].plan(a_problem(forecasts=(), ready=0))
     assert plan.status is PlanStatus.FLOOR

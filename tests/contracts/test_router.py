@@ -16,6 +16,7 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import MILLION
 from heliostat.ports.deciding import Router
 from planning.planner import HeliostatPlanner
+from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
 from tests.builders import NOON, a_catalogue, a_fleet, a_pool
 from tests.planning.worlds import a_problem, a_routing_problem, all_keys
@@ -24,6 +25,7 @@ ROUTERS: dict[str, Router] = {
     "water-filling": WaterFillingRouter(),
     "nearest": NearestRouter(),
     "seventy-percent": SeventyPercentRouter(),
+    "threshold": ThresholdRouter(),
 }
 WORLD = a_catalogue()
 PLAN: CapacityPlan = HeliostatPlanner().plan(a_problem(8.0, catalogue=WORLD))

@@ -71,10 +71,10 @@ def test_batch_replicas_stay_while_batch_requests_wait_and_leave_with_the_last()
     grown = planned(waiting(a_look(interactive_busy_replicas=5), (60, 100_000)))
     count = target_of(grown)
     assert count > 10
-    seen = {"interactive_busy_replicas": 5, "ready": count, "desired": count}
-    still = planned(waiting(a_look(**seen), (600, 10)), grown)
+    look = a_look(interactive_busy_replicas=5, ready=count, desired=count)
+    still = planned(waiting(look, (600, 10)), grown)
     assert target_of(still) == count
-    assert target_of(planned(waiting(a_look(**seen)), still)) == 10
+    assert target_of(planned(waiting(look), still)) == 10
 
 
 def test_a_queue_whose_deadlines_nobody_measured_scales_nothing() -> None:

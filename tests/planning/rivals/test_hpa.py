@@ -87,5 +87,5 @@ def test_the_queue_alone_may_be_what_counts() -> None:
 
 
 def test_a_pool_whose_requests_nobody_measured_stays() -> None:
-    for gauges in ({"running_requests": 90}, {"waiting_requests": 90}, {}):
-        assert wanted(HpaRule(PLAIN), a_look(**gauges)) == 10
+    for look in (a_look(running_requests=90), a_look(waiting_requests=90), a_look()):
+        assert wanted(HpaRule(PLAIN), look) == 10

@@ -22,6 +22,7 @@ from simulation.event.layout import (
 )
 from simulation.event.memory import evict_last_batch, free_tokens
 from simulation.event.outcomes import turn_away
+from simulation.event.promises import promise_of
 from simulation.event.queues import push, without_first
 
 _RENEWED_EVERY = 1.0
@@ -30,12 +31,12 @@ _RENEWED_EVERY = 1.0
 @kernel
 def key_of(world: Any, key: Any, cell: int, request: int, at: float) -> float:
     """The request's place in its order, at that instant."""
-    asked = requests(world)[request]
+    asked = requests(world, request)
     tier = 1 if asked.promoted and asked.tier == BATCH else int(asked.tier)
     return float(
         key(
-            asked.joined,
-            float(asked.promise),
+            asked.arrival + asked.joined_after,
+            promise_of(demands(world, asked.demand), asked.input),
             tier,
             asked.input,
             float(asked.estimate),
@@ -82,7 +83,7 @@ def has_room_without_batch(replica: Any, asked: Any) -> bool:
 @kernel
 def first_waiting(world: Any, key: Any, cell: int, slot: int, at: float) -> int:
     """Who is next in the replica's queue; turns away those whose patience is at an end."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     if world.timed_order and replica.waiting > 1 and at - replica.renewed >= _RENEWED_EVERY:
         renew(world, key, cell, slot, at)
     while replica.queue >= 0:
@@ -90,7 +91,7 @@ def first_waiting(world: Any, key: Any, cell: int, slot: int, at: float) -> int:
         if not out_of_patience(world, first, at):
             return int(first)
         leave_queue(world, cell, slot)
-        work(world)[slot] -= asked[first].estimate
+        work(world)[slot] -= requests(world, first).estimate
         turn_away(world, first, at)
     return NOBODY
 
@@ -98,20 +99,20 @@ def first_waiting(world: Any, key: Any, cell: int, slot: int, at: float) -> int:
 @kernel
 def out_of_patience(world: Any, request: int, at: float) -> bool:
     """Has it queued for too long? Who was served before never leaves."""
-    asked = requests(world)[request]
-    if asked.first >= 0.0:
+    asked = requests(world, request)
+    if asked.first_after >= 0.0:
         return False
-    return bool(at - asked.joined > demands(world)[asked.demand].patience)
+    return bool(at - asked.arrival - asked.joined_after > demands(world, asked.demand).patience)
 
 
 @kernel
 def leave_queue(world: Any, cell: int, slot: int) -> int:
     """Take the first out of the replica's queue."""
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     first = replica.queue
     replica.queue = without_first(world, first)
     replica.waiting -= 1
-    asked = requests(world)[first]
+    asked = requests(world, first)
     work(world)[slot] -= tokens_to_prefill(asked) * replica.prefill_token
     count_waiting(world, cell, first, -1)
     return int(first)
@@ -121,10 +122,10 @@ def leave_queue(world: Any, cell: int, slot: int) -> int:
 def let_in(world: Any, cell: int, slot: int) -> int:
     """Let the first in the queue in: it has a turn, a batch place and memory."""
     first = leave_queue(world, cell, slot)
-    replica, asked = replicas(world)[slot], requests(world)[first]
+    replica, asked = replicas(world, slot), requests(world, first)
     work(world)[slot] += tokens_to_prefill(asked) * replica.prefill_token
     replica.turn += 1
-    asked.turn = replica.turn
+    asked.mark = replica.turn
     tokens = tokens_to_hold(asked)
     replica.held += 1
     replica.held_tokens += tokens
@@ -140,7 +141,7 @@ def let_in(world: Any, cell: int, slot: int) -> int:
 @kernel
 def make_room(world: Any, cell: int, slot: int, request: int) -> float:
     """Find the request a place; returns the seconds that copying takes, −1 when there is none."""
-    replica, asked = replicas(world)[slot], requests(world)[request]
+    replica, asked = replicas(world, slot), requests(world, request)
     if has_room(replica, asked):
         return 0.0
     if not world.evicts_batch or not has_room_without_batch(replica, asked):
@@ -154,7 +155,7 @@ def make_room(world: Any, cell: int, slot: int, request: int) -> float:
 @kernel
 def start_decoding(world: Any, slot: int, request: int, generated: int) -> None:
     """A sequence that has generated so many tokens decodes from the next iteration on."""
-    replica, asked = replicas(world)[slot], requests(world)[request]
+    replica, asked = replicas(world, slot), requests(world, request)
     end = replica.iteration + asked.output - generated
     add_end(world, slot, replica.running, end, request)
     replica.running += 1
@@ -167,16 +168,16 @@ def start_decoding(world: Any, slot: int, request: int, generated: int) -> None:
 @kernel
 def renew(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
     """Order the queue anew, by what the keys are now."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     taken = NOBODY
     while replica.queue >= 0:
         first = replica.queue
         replica.queue = without_first(world, first)
-        asked[first].next = taken
+        requests(world, first).next = taken
         taken = first
     while taken >= 0:
         one = taken
-        taken = asked[one].next
-        asked[one].key = key_of(world, key, cell, one, at)
+        taken = requests(world, one).next
+        requests(world, one).key = key_of(world, key, cell, one, at)
         replica.queue = push(world, replica.queue, one)
     replica.renewed = at

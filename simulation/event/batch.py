@@ -17,15 +17,15 @@ from simulation.event.queues import without_first
 @kernel
 def take_batch(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
     """Let a replica take what its utilisation allows; it waits there like everything else."""
-    replica = replicas(world)[slot]
-    if cells(world)[cell].batch_queue < 0 or replica.waiting > 0 or replica.standing != SERVING:
+    replica = replicas(world, slot)
+    if cells(world, cell).batch_queue < 0 or replica.waiting > 0 or replica.standing != SERVING:
         return
     full = utilisation(replica, at)
     if full >= world.one_below:
         return
     for _ in range(2 if full < world.two_below else 1):
         request = oldest(world, cell, at)
-        if request < 0 or longest(requests(world)[request]) > replica.memory:
+        if request < 0 or longest(requests(world, request)) > replica.memory:
             return
         leave_batch_queue(world, cell)
         enqueue(world, key, cell, slot, request, at)
@@ -34,7 +34,7 @@ def take_batch(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
 @kernel
 def oldest(world: Any, cell: int, at: float) -> int:
     """Who is next, −1 when nobody waits; turns away what is past its deadline."""
-    place = cells(world)[cell]
+    place = cells(world, cell)
     while place.batch_queue >= 0 and out_of_patience(world, place.batch_queue, at):
         turn_away(world, leave_batch_queue(world, cell), at)
     return int(place.batch_queue)
@@ -43,7 +43,7 @@ def oldest(world: Any, cell: int, at: float) -> int:
 @kernel
 def leave_batch_queue(world: Any, cell: int) -> int:
     """Take the oldest out."""
-    place = cells(world)[cell]
+    place = cells(world, cell)
     request = place.batch_queue
     place.batch_queue = without_first(world, request)
     place.batch_waiting -= 1

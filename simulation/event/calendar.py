@@ -1,8 +1,8 @@
 """Which replica of a cell is due next: a tournament tree over its slots, and heaps of sequence ends.
 
-The tree's leaves are the slots, every node names the one of its two that is due first; moving one
-costs a path to the root. A replica's heap holds, for each sequence that decodes, the iteration after
-which it ends and the request, in one number.
+The tree's leaves are the slots, every node names the one of its two that is due first, and when;
+moving one costs a path to the root. A replica's heap holds, for each sequence that decodes, the
+iteration after which it ends and the request, in one number.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.event.compiled import kernel
-from simulation.event.layout import calendar, due, ends
+from simulation.event.layout import due, ends, nodes
 
 REQUEST_BITS = 24
 MOST_REQUESTS = 1 << REQUEST_BITS
@@ -21,57 +21,72 @@ _MASK = MOST_REQUESTS - 1
 @kernel
 def set_due(world: Any, cell: Any, slot: int, at: float) -> None:
     """Let the replica in that slot act at an instant."""
-    times, tree = due(world), calendar(world)
-    times[slot] = at
+    due(world)[slot] = at
     root = 2 * cell.base
-    node = (cell.slots + slot - cell.base) >> 1
-    while node >= 1:
-        left, right = tree[root + 2 * node], tree[root + 2 * node + 1]
-        tree[root + node] = left if times[left] <= times[right] else right
+    node = cell.slots + slot - cell.base
+    winner = slot
+    nodes(world, root + node).at = at
+    while node > 1:
+        rival = nodes(world, root + (node ^ 1))
+        if rival.at < at or (rival.at == at and rival.slot < winner):
+            at, winner = rival.at, rival.slot
         node >>= 1
+        above = nodes(world, root + node)
+        if above.at == at and above.slot == winner:
+            break  # further up nothing changes either
+        above.at = at
+        above.slot = winner
 
 
 @kernel
 def next_slot(world: Any, cell: Any) -> int:
     """The slot that is due first; the lowest of several."""
-    return int(calendar(world)[2 * cell.base + 1])
+    return int(nodes(world, 2 * cell.base + 1).slot)
 
 
 @kernel
 def add_end(world: Any, slot: int, sequences: int, iteration: int, request: int) -> None:
     """Let a request end after that iteration; `sequences` are in the heap so far."""
-    heap, first = ends(world), slot * world.slot_sequences
+    first = slot * world.slot_sequences
     end = (iteration << REQUEST_BITS) | request
     place = sequences
     while place > 0:
-        above = (place - 1) >> 1
-        if heap[first + above] <= end:
+        above = ends(world, first + ((place - 1) >> 1)).key
+        if above <= end:
             break
-        heap[first + place] = heap[first + above]
-        place = above
-    heap[first + place] = end
+        ends(world, first + place).key = above
+        place = (place - 1) >> 1
+    ends(world, first + place).key = end
 
 
 @kernel
 def remove_end(world: Any, slot: int, sequences: int, place: int) -> None:
     """Take the end at that place out of the heap of `sequences` ends."""
-    heap, first = ends(world), slot * world.slot_sequences
-    end = heap[first + sequences - 1]
+    first = slot * world.slot_sequences
     last = sequences - 1
-    while place > 0 and heap[first + ((place - 1) >> 1)] > end:
-        heap[first + place] = heap[first + ((place - 1) >> 1)]
+    end = ends(world, first + last).key
+    while place > 0 and ends(world, first + ((place - 1) >> 1)).key > end:
+        ends(world, first + place).key = ends(world, first + ((place - 1) >> 1)).key
         place = (place - 1) >> 1
     while True:
         below = 2 * place + 1
         if below >= last:
             break
-        if below + 1 < last and heap[first + below + 1] < heap[first + below]:
+        least = ends(world, first + below).key
+        if below + 1 < last and ends(world, first + below + 1).key < least:
             below += 1
-        if heap[first + below] >= end:
+            least = ends(world, first + below).key
+        if least >= end:
             break
-        heap[first + place] = heap[first + below]
+        ends(world, first + place).key = least
         place = below
-    heap[first + place] = end
+    ends(world, first + place).key = end
+
+
+@kernel
+def end_at(world: Any, slot: int, place: int) -> int:
+    """The end at that place of a replica's heap; the first one is at 0."""
+    return int(ends(world, slot * world.slot_sequences + place).key)
 
 
 @kernel

@@ -26,14 +26,14 @@ _REPLICA, _CHANGE, _ARRIVAL, _POLL = 0, 1, 2, 3
 @kernel
 def live(world: Any, key: Any, cell: int, until: float) -> None:
     """Let everything happen that is due before `until`; changes also at it."""
-    place, asked = cells(world)[cell], requests(world)
+    place = cells(world, cell)
     while True:
         slot = next_slot(world, place)
         at, what = due(world)[slot], _REPLICA
-        if place.change < place.change_end and changes(world)[place.change].at < at:
-            at, what = changes(world)[place.change].at, _CHANGE
-        if place.arrivals_head >= 0 and asked[place.arrivals_head].joined < at:
-            at, what = asked[place.arrivals_head].joined, _ARRIVAL
+        if place.change < place.change_end and changes(world, place.change).at < at:
+            at, what = changes(world, place.change).at, _CHANGE
+        if place.arrivals_head >= 0 and requests(world, place.arrivals_head).key < at:
+            at, what = requests(world, place.arrivals_head).key, _ARRIVAL
         if place.poll < at:
             at, what = place.poll, _POLL
         if at > until or (at == until and what != _CHANGE):
@@ -42,11 +42,11 @@ def live(world: Any, key: Any, cell: int, until: float) -> None:
             come_to_boundary(world, cell, slot)
             go_on(world, key, cell, slot, at)
         elif what == _CHANGE:
-            befall(world, key, cell, changes(world)[place.change], at)
+            befall(world, key, cell, changes(world, place.change), at)
             place.change += 1
         elif what == _ARRIVAL:
             request = place.arrivals_head
-            place.arrivals_head = asked[request].next
+            place.arrivals_head = requests(world, request).next
             arrive(world, key, cell, request, at)
         else:
             poll(world, key, cell, at)

@@ -64,18 +64,15 @@ SIZE = "_size"
 
 
 def view(name: str, dtype: np.dtype[Any]) -> Callable[[Any], Any]:
-    """A compiled function that finds the array of that name, given the record of addresses."""
-    item = _numba.from_dtype(dtype)
+    """A compiled function that finds the array of plain numbers of that name, given the record of
+    addresses."""
+    item = numba.from_dtype(dtype)
     array = types.Array(item, 1, "C")
 
     @intrinsic
     def found(typing_context: Any, world: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            def field(name: str) -> Any:
-                word = context.get_value_type(types.int64)
-                start = _cgutils.get_record_member(builder, arguments[0], world.offset(name), word)
-                return builder.load(start)
-
+            field = _fields(context, builder, world, arguments[0])
             value = _arrayobj.make_array(array)(context, builder)
             bytes_each = context.get_constant(types.intp, dtype.itemsize)
             _arrayobj.populate_array(
@@ -91,6 +88,36 @@ def view(name: str, dtype: np.dtype[Any]) -> Callable[[Any], Any]:
         return array(world), build
 
     return cast(Callable[[Any], Any], found)
+
+
+def record(name: str, dtype: np.dtype[Any]) -> Callable[[Any, int], Any]:
+    """A compiled function that finds one record of the array of that name, given its place.
+
+    Places are never negative, which an array's subscript would ask about each time.
+    """
+    item = numba.from_dtype(dtype)
+
+    @intrinsic
+    def found(typing_context: Any, world: Any, place: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            start = _fields(context, builder, world, arguments[0])(name)
+            places = context.cast(builder, arguments[1], place, types.int64)
+            offset = builder.mul(places, context.get_constant(types.int64, dtype.itemsize))
+            return builder.inttoptr(builder.add(start, offset), context.get_value_type(item))
+
+        return item(world, place), build
+
+    return cast(Callable[[Any, int], Any], found)
+
+
+def _fields(context: Any, builder: Any, world: Any, pointer: Any) -> Callable[[str], Any]:
+    """Loads whole numbers from the record of addresses."""
+    word = context.get_value_type(types.int64)
+
+    def field(name: str) -> Any:
+        return builder.load(_cgutils.get_record_member(builder, pointer, world.offset(name), word))
+
+    return field
 
 
 def _sources() -> int:

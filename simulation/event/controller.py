@@ -25,7 +25,7 @@ def wake(world: Any, replica: Any, at: float) -> None:
 @kernel
 def note_iterations(world: Any, slot: int, iterations: int, seconds: float) -> None:
     """Remember the gaps between tokens that running sequences saw in so many iterations."""
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     tokens = float(iterations * replica.running)
     replica.generated += iterations * replica.running
     if replica.stalled > 0.0 and replica.stalled_sequences > 0:
@@ -48,7 +48,7 @@ def note_stall(replica: Any, seconds: float) -> None:
 @kernel
 def control(world: Any, cell: Any, slot: int, at: float) -> None:
     """Set the batch size at a tick, from what was measured since the one before."""
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     elapsed = at - replica.ticked
     rate = replica.generated / elapsed if elapsed > 0.0 else 0.0
     if replica.gaps > 0:
@@ -94,7 +94,7 @@ def _strictest(cell: Any, replica: Any) -> float:
 @kernel
 def _note(world: Any, slot: int, gap: float, tokens: float) -> None:
     """One more sample; when there is no place left the last one takes it in."""
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     if tokens <= 0.0:
         return
     seen, first = gaps(world), slot * 2 * GAP_SAMPLES
@@ -112,7 +112,7 @@ def _note(world: Any, slot: int, gap: float, tokens: float) -> None:
 @kernel
 def _high_gap(world: Any, slot: int) -> float:
     """The quantile of the gaps since the last tick, weighed by tokens."""
-    replica, seen, first = replicas(world)[slot], gaps(world), slot * 2 * GAP_SAMPLES
+    replica, seen, first = replicas(world, slot), gaps(world), slot * 2 * GAP_SAMPLES
     total = 0.0
     for sample in range(replica.gaps):
         total += seen[first + 2 * sample + 1]

@@ -35,7 +35,7 @@ def window_of(world: Any, region: int, demand: Any) -> int:
     slot = current(world)[series]
     if slot < 0:
         slot = world.free_window
-        window = windows(world)[slot]
+        window = windows(world, slot)
         world.free_window = window.next
         window.series = series
         window.minute = world.minute
@@ -49,10 +49,10 @@ def window_of(world: Any, region: int, demand: Any) -> int:
 @kernel
 def offer(world: Any, region: int, request: int) -> None:
     """Book an attempt to the open minute of its region."""
-    asked = requests(world)[request]
-    demand = demands(world)[asked.demand]
+    asked = requests(world, request)
+    demand = demands(world, asked.demand)
     slot = window_of(world, region, demand)
-    window = windows(world)[slot]
+    window = windows(world, slot)
     window.offered += 1
     window.input += asked.input
     window.open += 1
@@ -81,8 +81,9 @@ def count_latency(world: Any, tier: int, kind: int, bucket: int) -> None:
 @kernel
 def count_waiting(world: Any, cell: int, request: int, change: int) -> None:
     """One more, or one less, batch request waits in the cell."""
-    asked = requests(world)[request]
+    asked = requests(world, request)
     if asked.tier == BATCH:
-        patience = demands(world)[asked.demand].patience
-        place = int((asked.joined + patience) / patience * DEADLINE_BINS) % BACKLOG_BINS
+        patience = demands(world, asked.demand).patience
+        joined = asked.arrival + asked.joined_after
+        place = int((joined + patience) / patience * DEADLINE_BINS) % BACKLOG_BINS
         backlog(world)[cell * BACKLOG_BINS + place] += change

@@ -29,7 +29,7 @@ NOT_POLLED = float("inf")
 @kernel
 def arrive(world: Any, key: Any, cell: int, request: int, at: float) -> None:
     """A request reaches the cell."""
-    place, asked = cells(world)[cell], requests(world)[request]
+    place, asked = cells(world, cell), requests(world, request)
     if place.ready > 0 and _is_too_long(world, place, asked):
         turn_away(world, request, at)
         return
@@ -48,11 +48,11 @@ def arrive(world: Any, key: Any, cell: int, request: int, at: float) -> None:
 @kernel
 def release_held(world: Any, key: Any, cell: int, at: float) -> None:
     """Dispatch those that were held for lack of a replica."""
-    place, asked = cells(world)[cell], requests(world)
+    place = cells(world, cell)
     request = place.held_head
     place.held_head = place.held_tail = NOBODY
     while request >= 0:
-        following = asked[request].next
+        following = requests(world, request).next
         arrive(world, key, cell, request, at)
         request = following
 
@@ -60,19 +60,19 @@ def release_held(world: Any, key: Any, cell: int, at: float) -> None:
 @kernel
 def poll(world: Any, key: Any, cell: int, at: float) -> None:
     """Promote batch work that waited too long, and offer the rest to every replica."""
-    place = cells(world)[cell]
+    place = cells(world, cell)
     while place.ready > 0:
         request = oldest(world, cell, at)
         if request < 0 or not _is_due(world, place, request, at):
             break
         leave_batch_queue(world, cell)
-        requests(world)[request].promoted = 1
+        requests(world, request).promoted = 1
         arrive(world, key, cell, request, at)
     for slot in range(place.base, place.base + place.slots):
         if place.batch_queue < 0:
             break
         take_batch(world, key, cell, slot, at)
-        if replicas(world)[slot].waiting > 0:
+        if replicas(world, slot).waiting > 0:
             _nudge(world, cell, slot, at)
     place.poll = at + POLL_SECONDS if place.batch_queue >= 0 else NOT_POLLED
 
@@ -81,8 +81,9 @@ def poll(world: Any, key: Any, cell: int, at: float) -> None:
 def _is_due(world: Any, place: Any, request: int, at: float) -> bool:
     """Has batch work waited for long enough to be dispatched like an interactive request, or can
     none of the replicas that are left hold it?"""
-    asked = requests(world)[request]
-    return at - asked.joined >= world.promoted_after or _is_too_long(world, place, asked)
+    asked = requests(world, request)
+    waited = at - asked.arrival - asked.joined_after
+    return waited >= world.promoted_after or _is_too_long(world, place, asked)
 
 
 @kernel
@@ -95,14 +96,14 @@ def _is_too_long(world: Any, place: Any, asked: Any) -> bool:
 @kernel
 def _taken_at_once(world: Any, key: Any, cell: int, request: int, at: float) -> bool:
     """Batch work arrives where nobody waits before it, and a replica has room."""
-    place = cells(world)[cell]
+    place = cells(world, cell)
     if place.batch_queue >= 0 or place.ready == 0:
         return False
     slot = least_work(world, place)
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     if utilisation(replica, at) >= world.one_below:
         return False
-    if longest(requests(world)[request]) > replica.memory:
+    if longest(requests(world, request)) > replica.memory:
         return False
     enqueue(world, key, cell, slot, request, at)
     _nudge(world, cell, slot, at)
@@ -113,7 +114,7 @@ def _taken_at_once(world: Any, key: Any, cell: int, request: int, at: float) -> 
 def _nudge(world: Any, cell: int, slot: int, at: float) -> None:
     """Somebody came to wait: an idle replica begins now, one that decodes stops at its next boundary
     when there is room."""
-    place, replica = cells(world)[cell], replicas(world)[slot]
+    place, replica = cells(world, cell), replicas(world, slot)
     if replica.phase == IDLE:
         set_due(world, place, slot, at)
     elif replica.phase == DECODE and _is_let_in_next(world, replica):
@@ -127,7 +128,7 @@ def _nudge(world: Any, cell: int, slot: int, at: float) -> None:
 def _is_let_in_next(world: Any, replica: Any) -> bool:
     if replica.queue < 0:
         return False
-    first = requests(world)[replica.queue]
+    first = requests(world, replica.queue)
     if has_room(replica, first):
         return True
     return bool(world.evicts_batch and has_room_without_batch(replica, first))

@@ -17,7 +17,7 @@ from simulation.event.admission import (
     tokens_to_prefill,
 )
 from simulation.event.batch import take_batch
-from simulation.event.calendar import iteration_of, remove_end, request_of, set_due
+from simulation.event.calendar import end_at, iteration_of, remove_end, request_of, set_due
 from simulation.event.compiled import kernel
 from simulation.event.controller import control, note_iterations, note_stall, wake
 from simulation.event.layout import (
@@ -33,7 +33,6 @@ from simulation.event.layout import (
     SERVING,
     cells,
     due,
-    ends,
     replicas,
     requests,
     work,
@@ -49,7 +48,7 @@ FOREVER = float("inf")
 @kernel
 def go_on(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
     """At a boundary of iterations: control, make room, let in, and begin what comes next."""
-    place, replica = cells(world)[cell], replicas(world)[slot]
+    place, replica = cells(world, cell), replicas(world, slot)
     if world.controls:
         if replica.phase == IDLE:
             wake(world, replica, at)
@@ -70,7 +69,7 @@ def go_on(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
 @kernel
 def come_to_boundary(world: Any, cell: int, slot: int) -> None:
     """End what the replica was doing, at the instant it is due."""
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     phase = replica.phase
     at = due(world)[slot]
     seconds = at - replica.clock
@@ -86,7 +85,7 @@ def come_to_boundary(world: Any, cell: int, slot: int) -> None:
 
 @kernel
 def _end_iterations(world: Any, cell: int, slot: int, at: float, seconds: float) -> None:
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     phase, n = replica.phase, replica.iterations
     if n == 0:
         return
@@ -101,7 +100,7 @@ def _end_iterations(world: Any, cell: int, slot: int, at: float, seconds: float)
     replica.context += n * replica.running
     replica.batch_tokens += n * replica.running_batch
     while replica.running > 0:
-        end = ends(world)[slot * world.slot_sequences]
+        end = end_at(world, slot, 0)
         if iteration_of(end) > replica.iteration:
             break
         _end_sequence(world, cell, slot, request_of(end), at)
@@ -115,7 +114,7 @@ def _end_iterations(world: Any, cell: int, slot: int, at: float, seconds: float)
 
 @kernel
 def _end_sequence(world: Any, cell: int, slot: int, request: int, at: float) -> None:
-    replica, asked = replicas(world)[slot], requests(world)[request]
+    replica, asked = replicas(world, slot), requests(world, request)
     tokens = asked.input + asked.output
     remove_end(world, slot, replica.running, 0)
     replica.running -= 1
@@ -131,11 +130,11 @@ def _end_sequence(world: Any, cell: int, slot: int, request: int, at: float) -> 
 @kernel
 def _end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) -> None:
     """The first of the prompts being prefilled (−1: all) give their first token and decode."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     while completes != 0 and replica.prompts_head >= 0:
         completes -= 1
         request = replica.prompts_head
-        one = asked[request]
+        one = requests(world, request)
         replica.prompts_head = one.next
         tokens = tokens_to_prefill(one)
         work(world)[slot] -= tokens * replica.prefill_token
@@ -146,8 +145,8 @@ def _end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) ->
         else:
             generated += 1
             replica.generated += 1
-        if one.first < 0.0:
-            one.first = at
+        if one.first_after < 0.0:
+            one.first_after = at - one.arrival
         if generated >= one.output:
             let_go(replica, one, one.input + one.done + 1)
             work(world)[slot] -= one.estimate
@@ -160,26 +159,26 @@ def _end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) ->
 
 @kernel
 def _add_prompt(world: Any, slot: int, request: int) -> None:
-    replica, asked = replicas(world)[slot], requests(world)
-    asked[request].next = NOBODY
+    replica = replicas(world, slot)
+    requests(world, request).next = NOBODY
     if replica.prompts_head < 0:
         replica.prompts_head = request
     else:
-        asked[replica.prompts_tail].next = request
+        requests(world, replica.prompts_tail).next = request
     replica.prompts_tail = request
-    replica.prompt_tokens += tokens_to_prefill(asked[request])
+    replica.prompt_tokens += tokens_to_prefill(requests(world, request))
 
 
 @kernel
 def _begin_prefill(world: Any, key: Any, cell: int, slot: int, at: float) -> bool:
     """Let in whom there is room for, up to a prefill's tokens, one prompt always; False = nobody."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     copying = 0.0
     while replica.waiting > 0:
         request = first_waiting(world, key, cell, slot, at)
         if request < 0:
             break
-        tokens = replica.prompt_tokens + tokens_to_prefill(asked[request])
+        tokens = replica.prompt_tokens + tokens_to_prefill(requests(world, request))
         if replica.prompts_head >= 0 and tokens > world.most_prefill:
             break
         seconds = make_room(world, cell, slot, request)
@@ -187,8 +186,10 @@ def _begin_prefill(world: Any, key: Any, cell: int, slot: int, at: float) -> boo
             break
         copying += seconds
         let_in(world, cell, slot)
-        if asked[request].swapped:
-            copying += (asked[request].input + asked[request].done) * replica.copy_seconds
+        if requests(world, request).swapped:
+            copying += (
+                requests(world, request).input + requests(world, request).done
+            ) * replica.copy_seconds
         _add_prompt(world, slot, request)
     if replica.prompts_head < 0:
         return False
@@ -198,14 +199,14 @@ def _begin_prefill(world: Any, key: Any, cell: int, slot: int, at: float) -> boo
     if replica.prompt_tokens > 0:
         replica.doing_work = replica.prefill_base + prompt_seconds(replica, replica.prompt_tokens)
     replica.doing_seconds = replica.doing_work + copying
-    set_due(world, cells(world)[cell], slot, at + replica.doing_seconds)
+    set_due(world, cells(world, cell), slot, at + replica.doing_seconds)
     return True
 
 
 @kernel
 def _begin_decoding(world: Any, cell: int, slot: int, at: float) -> None:
     """Decode until the first ends, memory is full or the controller's clock ticks; or stand idle."""
-    place, replica = cells(world)[cell], replicas(world)[slot]
+    place, replica = cells(world, cell), replicas(world, slot)
     if replica.running == 0:
         _stand_idle(world, place, slot, at)
         return
@@ -227,15 +228,15 @@ def _begin_decoding(world: Any, cell: int, slot: int, at: float) -> None:
 @kernel
 def _iterations_possible(world: Any, slot: int) -> int:
     """Until the next sequence ends or memory is full."""
-    replica = replicas(world)[slot]
-    first = ends(world)[slot * world.slot_sequences]
+    replica = replicas(world, slot)
+    first = end_at(world, slot, 0)
     until_end = iteration_of(first) - replica.iteration
-    return int(min(until_end, free_tokens(replica) // replica.running))
+    return min(int(until_end), int(free_tokens(replica) / replica.running))
 
 
 @kernel
 def _stand_idle(world: Any, place: Any, slot: int, at: float) -> None:
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     replica.phase = IDLE
     replica.clock = at
     if replica.standing == LEAVING:
@@ -248,7 +249,7 @@ def _stand_idle(world: Any, place: Any, slot: int, at: float) -> None:
 @kernel
 def _begin_chunks(world: Any, key: Any, cell: int, slot: int, at: float, may_let_in: bool) -> None:
     """Iterations that carry prompt tokens beside the running sequences, or plain decoding."""
-    place, replica = cells(world)[cell], replicas(world)[slot]
+    place, replica = cells(world, cell), replicas(world, slot)
     at = _fill_stream(world, key, cell, slot, at, may_let_in)
     room = world.chunk - replica.running
     if replica.prompts_head < 0 or room <= 0:
@@ -264,7 +265,7 @@ def _begin_chunks(world: Any, key: Any, cell: int, slot: int, at: float, may_let
             + replica.decode_token * replica.context
         )
     replica.growth_seconds = replica.decode_token * replica.running
-    head = requests(world)[replica.prompts_head]
+    head = requests(world, replica.prompts_head)
     left = tokens_to_prefill(head) - replica.head_done
     n = (left - 1) // room
     if n >= 1:
@@ -289,7 +290,7 @@ def _begin_chunks(world: Any, key: Any, cell: int, slot: int, at: float, may_let
 @kernel
 def _fill_stream(world: Any, key: Any, cell: int, slot: int, at: float, may_let_in: bool) -> float:
     """Let in until the prompts fill the next iteration; returns when it begins."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     while may_let_in and replica.waiting > 0:
         if replica.prompt_tokens >= world.chunk - replica.running:
             break
@@ -300,7 +301,7 @@ def _fill_stream(world: Any, key: Any, cell: int, slot: int, at: float, may_let_
         if seconds < 0.0:
             break
         let_in(world, cell, slot)
-        one = asked[request]
+        one = requests(world, request)
         if one.swapped:
             seconds += (one.input + one.done) * replica.copy_seconds
             one.swapped = 0
@@ -316,12 +317,12 @@ def _fill_stream(world: Any, key: Any, cell: int, slot: int, at: float, may_let_
 @kernel
 def _compose(world: Any, slot: int, room: int) -> float:
     """Fill one iteration with prompt tokens, the head's first; returns the seconds that they add."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     request, done = replica.prompts_head, replica.head_done
     replica.completes = replica.partial = 0
     added = 0.0
     while request >= 0 and room > 0:
-        left = tokens_to_prefill(asked[request]) - done
+        left = tokens_to_prefill(requests(world, request)) - done
         taken = min(left, room)
         added += prompt_seconds(replica, done + taken) - prompt_seconds(replica, done)
         room -= taken
@@ -330,5 +331,5 @@ def _compose(world: Any, slot: int, room: int) -> float:
             break
         replica.completes += 1
         done = 0
-        request = asked[request].next
+        request = requests(world, request).next
     return added

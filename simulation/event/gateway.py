@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliostat.model.engine import KNEE_TOKENS
 from simulation.event.batch import leave_batch_queue
 from simulation.event.chance import ATTEMPT_BIT, ROUTE_STREAM, chance
 from simulation.event.compiled import kernel
@@ -25,20 +24,20 @@ def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> No
     for row in range(first, last):
         _come_back(world, arrival[row])
         request = world.free_request
-        asked = requests(world)[request]
+        asked = requests(world, request)
         world.free_request = asked.next
         world.in_flight += 1
         asked.number = world.arrivals
         world.arrivals += 1
-        asked.arrival = asked.joined = arrival[row]
-        asked.first = -1.0
+        asked.arrival = asked.key = arrival[row]
+        asked.joined_after = 0.0
+        asked.first_after = -1.0
         asked.input, asked.output = max(1, prompt[row]), output[row]
         asked.done = 0
         asked.demand = demand[row]
         asked.attempt = asked.lost = asked.promoted = asked.swapped = 0
-        whose = demands(world)[asked.demand]
+        whose = demands(world, asked.demand)
         asked.tier = whose.tier
-        asked.promise = _promise(whose, asked.input)
         whose.offered += 1
         whose.input += asked.input
         _route(world, request)
@@ -48,11 +47,11 @@ def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> No
 @kernel
 def reroute(world: Any, key: Any, cell: int, at: float) -> None:
     """Who waits in a cell without a replica goes where its gateway would send it now."""
-    place, asked = cells(world)[cell], requests(world)
+    place = cells(world, cell)
     request = place.held_head
     place.held_head = place.held_tail = NOBODY
     while request >= 0:
-        following = asked[request].next
+        following = requests(world, request).next
         _send(world, key, cell, request, at)
         request = following
     if place.batch_queue < 0 or not _has_open_rival(world, place):
@@ -60,10 +59,10 @@ def reroute(world: Any, key: Any, cell: int, at: float) -> None:
     moved = NOBODY
     while place.batch_queue >= 0:
         request = leave_batch_queue(world, cell)
-        asked[request].next = moved
+        requests(world, request).next = moved
         moved = request
     while moved >= 0:
-        following = asked[moved].next
+        following = requests(world, moved).next
         region = _region_for(world, moved)
         if region < 0:
             wait_in_batch_queue(world, cell, moved)
@@ -78,13 +77,13 @@ def _send(world: Any, key: Any, cell: int, request: int, at: float) -> None:
     if region < 0:
         turn_away(world, request, at)
     else:
-        arrive(world, key, region * world.models + cells(world)[cell].model, request, at)
+        arrive(world, key, region * world.models + cells(world, cell).model, request, at)
 
 
 @kernel
 def _has_open_rival(world: Any, place: Any) -> bool:
     for region in range(world.regions):  # noqa: SIM110 - numba knows no any()
-        if cells(world)[region * world.models + place.model].ready > 0:
+        if cells(world, region * world.models + place.model).ready > 0:
             return True
     return False
 
@@ -92,7 +91,7 @@ def _has_open_rival(world: Any, place: Any) -> bool:
 @kernel
 def _come_back(world: Any, until: float) -> None:
     """Those that were turned away and whose time has come."""
-    while world.returning >= 0 and requests(world)[world.returning].key < until:
+    while world.returning >= 0 and requests(world, world.returning).key < until:
         request = world.returning
         world.returning = without_first(world, request)
         _route(world, request)
@@ -101,39 +100,30 @@ def _come_back(world: Any, until: float) -> None:
 @kernel
 def _route(world: Any, request: int) -> None:
     """Book the attempt, and line it up at the cell that its hash falls to; or turn it away."""
-    asked = requests(world)
-    one = asked[request]
+    one = requests(world, request)
     region = _region_for(world, request)
-    whose = demands(world)[one.demand]
+    whose = demands(world, one.demand)
     if region < 0:
         offer(world, whose.origin, request)
-        turn_away(world, request, one.joined)
+        turn_away(world, request, one.key)
         return
     offer(world, region, request)
-    place = cells(world)[region * world.models + whose.model]
+    place = cells(world, region * world.models + whose.model)
     one.next = NOBODY
     if place.arrivals_head < 0:
         place.arrivals_head = request
     else:
-        asked[place.arrivals_tail].next = request
+        requests(world, place.arrivals_tail).next = request
     place.arrivals_tail = request
 
 
 @kernel
 def _region_for(world: Any, request: int) -> int:
     """The region that serves it, −1 when it is shed."""
-    asked = requests(world)[request]
-    luck = chance(world, ROUTE_STREAM, asked.number + (int(asked.attempt) << ATTEMPT_BIT))
+    asked = requests(world, request)
+    luck = chance(world, ROUTE_STREAM, int(asked.number) + (int(asked.attempt) << ATTEMPT_BIT))
     first = asked.demand * world.regions
     for region in range(world.regions):
         if luck < shares(world)[first + region]:
             return region
     return NOBODY
-
-
-@kernel
-def _promise(demand: Any, tokens: int) -> float:
-    """Seconds to the first token that its tier promises a prompt of that length."""
-    unloaded = demand.reference_base + demand.reference_token * tokens
-    unloaded += demand.reference_knee * max(0, tokens - KNEE_TOKENS)
-    return float(max(demand.floor, demand.multiple * unloaded))

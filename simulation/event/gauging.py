@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from simulation.event.calendar import iteration_of, request_of
+from simulation.event.calendar import end_at, iteration_of, request_of
 from simulation.event.compiled import kernel
 from simulation.event.layout import (
     BLOCK_SLACK_TOKENS,
@@ -15,12 +15,13 @@ from simulation.event.layout import (
     OFF,
     PREFILL,
     SERVING,
+    demands,
     due,
-    ends,
     replicas,
     requests,
 )
 from simulation.event.load import work_under_way
+from simulation.event.promises import promise_of
 from simulation.event.timing import prompt_seconds
 
 WORK, READY, RUNNING, WAITING, MEMORY_SHARE, BUSY_SHARE, DELAY, INTERACTIVE, RUNNING_BATCH = range(
@@ -36,9 +37,8 @@ waited ÷ its promise."""
 def read_gauges(world: Any, at: float, found: Any) -> None:
     """Fill a (pools, COLUMNS) array."""
     found[:] = 0.0
-    everyone = replicas(world)
-    for slot in range(len(everyone)):
-        replica = everyone[slot]
+    for slot in range(world.replicas_size):
+        replica = replicas(world, slot)
         pool = found[replica.pool]
         done = replica.busy + work_under_way(replica, at)
         pool[WORK] += done
@@ -51,8 +51,9 @@ def read_gauges(world: Any, at: float, found: Any) -> None:
         if at > replica.seen_before_at:
             pool[BUSY_SHARE] += (done - replica.seen_before) / (at - replica.seen_before_at)
         if replica.queue >= 0:
-            first = requests(world)[replica.queue]
-            pool[DELAY] += (at - first.joined) / first.promise
+            first = requests(world, replica.queue)
+            promise = promise_of(demands(world, first.demand), first.input)
+            pool[DELAY] += (at - first.arrival - first.joined_after) / promise
         pool[INTERACTIVE] += 1 if replica.held > replica.held_batch else 0
         pool[RUNNING_BATCH] += replica.held_batch
         replica.seen_before, replica.seen_before_at = replica.seen, replica.seen_at
@@ -63,15 +64,15 @@ def read_gauges(world: Any, at: float, found: Any) -> None:
 def drained_at(world: Any, slot: int, at: float) -> float:
     """When everything that runs on a replica has ended if nobody else is let in; at the latest, but
     for sequences that give way and then run elsewhere."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     if replica.standing == OFF or replica.held == 0:
         return at
     last = np.empty(replica.held, np.int64)
     tokens = np.empty(replica.held, np.int64)
     count = 0
     for place in range(replica.running):
-        end = ends(world)[slot * world.slot_sequences + place]
-        one = asked[request_of(end)]
+        end = end_at(world, slot, place)
+        one = requests(world, request_of(end))
         last[count] = iteration_of(end) - replica.iteration
         tokens[count] = one.input + one.output
         count += 1
@@ -80,7 +81,7 @@ def drained_at(world: Any, slot: int, at: float) -> float:
         clock += prompt_seconds(replica, replica.prompt_tokens) + replica.prefill_base
     request = replica.prompts_head
     while request >= 0:
-        one = asked[request]
+        one = requests(world, request)
         last[count] = max(0, one.output - one.done - (0 if one.swapped else 1))
         if world.chunked:
             last[count] += 1 + replica.prompt_tokens // max(1, world.chunk - replica.running)

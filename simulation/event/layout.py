@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from heliostat.model.latency import BUCKET_RANGE
-from simulation.event.compiled import SIZE, view
+from simulation.event.compiled import SIZE, record, view
 
 NOBODY = -1
 BLOCK_TOKENS = 16
@@ -52,28 +52,31 @@ def _record(*groups: tuple[str, str]) -> np.dtype[Any]:
 
 
 REQUEST = _record(
-    # `arrival`: of its first attempt; `joined`: of this one; `key`: its place in the queue that it
-    # waits in; `first`: when its first token came.
-    ("f8", "arrival joined key first"),
-    ("i8", "number"),
-    # `done`: tokens that it had generated when it last gave way; `next` and `child` hang it into
-    # the list or queue that it is in; `turn`: who was admitted last on its replica.
-    ("i4", "input output done next child window turn"),
-    # `promise`: seconds to its first token; `estimate`: replica-seconds that its output may take.
-    ("f4", "promise estimate"),
+    # `arrival`: of its first attempt; `key`: its place in the queue that it waits in, the instant
+    # at which it comes in while it lines up.
+    ("f8", "arrival key"),
+    # Seconds after its arrival: `joined`, when this attempt began, `first`, when its first token
+    # came. `estimate`: replica-seconds that its output is expected to take.
+    ("f4", "joined_after first_after estimate"),
+    # `done`: tokens that it had generated when it last gave way; `next` hangs it into the list or
+    # queue that it is in; `mark`: in a queue its first child, on a replica how late it was admitted.
+    ("i4", "input output done next mark window"),
+    ("u4", "number"),
     ("i2", "demand"),
     ("u1", "tier attempt lost promoted swapped"),
 )
+assert REQUEST.itemsize == 64, "a request fills a line of the processor's cache"
 
 REPLICA = _record(
     # When its present doing began; what the first iteration takes, and each further one more.
     ("f8", "clock first_seconds growth_seconds"),
     # Its law: seconds per iteration, sequence, token of context; per prefill, token, token beyond
-    # the knee; per expected output token; per token copied to or from the host.
+    # the knee; per expected output token; per token copied to or from the
+    # host. `decode_share` is `decode_base` ÷ `most`.
     ("f8", "decode_base decode_sequence decode_token"),
-    ("f8", "prefill_base prefill_token prefill_knee output_seconds copy_seconds"),
+    ("f8", "prefill_base prefill_token prefill_knee output_seconds copy_seconds decode_share"),
     # Work done at the rate of a full replica: in all, and in the last two slots of ten seconds.
-    ("f8", "busy load_now load_before"),
+    ("f8", "busy load_now load_before load_begun"),
     # What the present doing, unless it is plain decoding, takes and is worth.
     ("f8", "doing_seconds doing_work"),
     # Work and instant of the two gauges before.
@@ -84,7 +87,7 @@ REPLICA = _record(
     # Tokens of memory: it has, sequences hold; tokens of context that an iteration reads, and that
     # batch work has of these.
     ("i8", "memory held_tokens context batch_tokens"),
-    ("i8", "iteration iterations load_slot generated"),
+    ("i8", "iteration iterations generated"),
     ("i4", "pool standing phase most limit turn"),
     # Sequences that hold memory, by tier; that decode; of these the batch ones.
     ("i4", "held held_fast held_normal held_batch running running_batch"),
@@ -97,7 +100,7 @@ REPLICA = _record(
 CELL = _record(
     ("f8", "poll gap_fast gap_normal gap_batch"),
     ("i8", "draws"),
-    ("i4", "region model base slots ready least_memory rotation change change_end"),
+    ("i4", "region model base slots used ready least_memory rotation change change_end"),
     ("i4", "arrivals_head arrivals_tail held_head held_tail batch_queue batch_waiting"),
 )
 
@@ -121,6 +124,10 @@ WINDOW = _record(
 
 CHANGE = _record(("f8", "at"), ("i4", "what slot"))
 
+NODE = _record(("f8", "at"), ("i8", "slot"))
+
+END = _record(("i8", "key"))
+
 SAMPLE = _record(("i4", "window ttft itl e2e"))
 
 ARRAYS: dict[str, np.dtype[Any]] = {
@@ -132,10 +139,10 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "windows": WINDOW,
     "changes": CHANGE,
     "samples": SAMPLE,
-    "ends": np.dtype("i8"),
+    "nodes": NODE,
+    "ends": END,
     "work": np.dtype("f8"),
     "due": np.dtype("f8"),
-    "calendar": np.dtype("i4"),
     "shares": np.dtype("f8"),
     "trips": np.dtype("f8"),
     "expected_output": np.dtype("f8"),
@@ -159,18 +166,18 @@ WORLD = _record(
     ("f8", "smoothing period gap_quantile binding_share largest_growth"),
 )
 
-requests = view("requests", REQUEST)
-replicas = view("replicas", REPLICA)
-cells = view("cells", CELL)
-demands = view("demands", DEMAND)
-laws = view("laws", LAW)
-windows = view("windows", WINDOW)
-changes = view("changes", CHANGE)
-samples = view("samples", SAMPLE)
-ends = view("ends", ARRAYS["ends"])
+requests = record("requests", REQUEST)
+replicas = record("replicas", REPLICA)
+cells = record("cells", CELL)
+demands = record("demands", DEMAND)
+laws = record("laws", LAW)
+windows = record("windows", WINDOW)
+changes = record("changes", CHANGE)
+samples = record("samples", SAMPLE)
+nodes = record("nodes", NODE)
+ends = record("ends", END)
 work = view("work", ARRAYS["work"])
 due = view("due", ARRAYS["due"])
-calendar = view("calendar", ARRAYS["calendar"])
 shares = view("shares", ARRAYS["shares"])
 trips = view("trips", ARRAYS["trips"])
 expected_output = view("expected_output", ARRAYS["expected_output"])

@@ -16,7 +16,10 @@ SLOT_SECONDS = 10.0
 def book(replica: Any, begun: float, ended: float, seconds: float) -> None:
     """Count work that was done evenly between two instants, at the rate of a full replica."""
     replica.busy += seconds
-    _turn_to(replica, math.floor(ended / SLOT_SECONDS))
+    if begun >= replica.load_begun and ended < replica.load_begun + SLOT_SECONDS:
+        replica.load_now += seconds
+        return
+    _turn_to(replica, ended)
     before, now = _split(begun, ended, seconds)
     replica.load_before += before
     replica.load_now += now
@@ -36,7 +39,7 @@ def work_under_way(replica: Any, at: float) -> float:
 @kernel
 def recent_load(replica: Any, at: float) -> float:
     """The share of about the last ten seconds that was in use, 1 = all a full replica can do."""
-    _turn_to(replica, math.floor(at / SLOT_SECONDS))
+    _turn_to(replica, at)
     before, now = _split(replica.clock, at, work_under_way(replica, at))
     part = at / SLOT_SECONDS - math.floor(at / SLOT_SECONDS)
     earlier = (1.0 - part) * (replica.load_before + before)
@@ -60,12 +63,14 @@ def utilisation(replica: Any, at: float) -> float:
 
 
 @kernel
-def _turn_to(replica: Any, slot: int) -> None:
-    if slot == replica.load_slot:
-        return
-    replica.load_before = replica.load_now if slot == replica.load_slot + 1 else 0.0
-    replica.load_now = 0.0
-    replica.load_slot = slot
+def _turn_to(replica: Any, at: float) -> None:
+    """Let the slot that holds an instant be the present one."""
+    begun = SLOT_SECONDS * math.floor(at / SLOT_SECONDS)
+    if begun != replica.load_begun:
+        follows = begun == replica.load_begun + SLOT_SECONDS
+        replica.load_before = replica.load_now if follows else 0.0
+        replica.load_now = 0.0
+        replica.load_begun = begun
 
 
 @kernel

@@ -26,15 +26,15 @@ def _step(sources: int) -> Callable[..., None]:
         assert sources >= 0
         this = world[0]
         this.step_end = end
-        for cell in range(len(cells(this))):
-            if end > begin and cells(this)[cell].ready == 0:
+        for cell in range(this.cells_size):
+            if end > begin and cells(this, cell).ready == 0:
                 reroute(this, key, cell, begin)
         first, total = 0, len(columns[0])
         while True:
             last = min(total, first + AT_A_TIME)
             until = end if last == total else columns[0][last]
             come_in(this, columns, first, last, until)
-            for cell in range(len(cells(this))):
+            for cell in range(this.cells_size):
                 live(this, key, cell, until)
             first = last
             if last == total:
@@ -66,36 +66,36 @@ def _drain(sources: int) -> Callable[..., float]:
 @kernel
 def _sweep(world: Any, at: float) -> None:
     """Turn away everybody whose patience is at an end, wherever in a queue."""
-    for cell in range(len(cells(world))):
-        place = cells(world)[cell]
+    for cell in range(world.cells_size):
+        place = cells(world, cell)
         oldest(world, cell, at)
         for slot in range(place.base, place.base + place.slots):
-            if replicas(world)[slot].waiting > 0:
+            if replicas(world, slot).waiting > 0:
                 _sweep_queue(world, cell, slot, at)
 
 
 @kernel
 def _sweep_queue(world: Any, cell: int, slot: int, at: float) -> None:
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     stay = leave = NOBODY
     while replica.queue >= 0:
         request = replica.queue
         if out_of_patience(world, request, at):
             leave_queue(world, cell, slot)
-            work(world)[slot] -= asked[request].estimate
-            asked[request].next = leave
+            work(world)[slot] -= requests(world, request).estimate
+            requests(world, request).next = leave
             leave = request
         else:
             replica.queue = without_first(world, request)
-            asked[request].next = stay
+            requests(world, request).next = stay
             stay = request
     while stay >= 0:
         request = stay
-        stay = asked[request].next
+        stay = requests(world, request).next
         replica.queue = push(world, replica.queue, request)
     while leave >= 0:
         request = leave
-        leave = asked[request].next
+        leave = requests(world, request).next
         turn_away(world, request, at)
 
 

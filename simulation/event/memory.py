@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulation.event.calendar import iteration_of, remove_end, request_of
+from simulation.event.calendar import end_at, iteration_of, remove_end, request_of
 from simulation.event.compiled import kernel
 from simulation.event.counting import count_waiting
 from simulation.event.layout import (
@@ -18,7 +18,6 @@ from simulation.event.layout import (
     SERVING,
     cells,
     demands,
-    ends,
     replicas,
     requests,
     work,
@@ -38,7 +37,7 @@ def make_room_to_go_on(world: Any, cell: int, slot: int) -> float:
 
     Returns the seconds that copying takes, −1 when nobody had to give way.
     """
-    replica = replicas(world)[slot]
+    replica = replicas(world, slot)
     stall = -1.0
     while replica.running > 0 and free_tokens(replica) < replica.running:
         if replica.prompts_tail >= 0:
@@ -47,7 +46,7 @@ def make_room_to_go_on(world: Any, cell: int, slot: int) -> float:
         else:
             place = last_admitted(world, slot, False)
             request, seconds = _stop(world, slot, place)
-        demands(world)[requests(world)[request].demand].preempted += 1
+        demands(world, requests(world, request).demand).preempted += 1
         wait_again(world, cell, slot, request)
         stall = max(stall, 0.0) + seconds
     return stall
@@ -59,8 +58,8 @@ def evict_last_batch(world: Any, cell: int, slot: int) -> float:
     it dispatched anew; returns the seconds that copying takes."""
     place = last_admitted(world, slot, True)
     request, seconds = _stop(world, slot, place)
-    demands(world)[requests(world)[request].demand].evicted += 1
-    work(world)[slot] -= requests(world)[request].estimate
+    demands(world, requests(world, request).demand).evicted += 1
+    work(world)[slot] -= requests(world, request).estimate
     if world.admits_batch:
         wait_in_batch_queue(world, cell, request)
     else:
@@ -71,19 +70,19 @@ def evict_last_batch(world: Any, cell: int, slot: int) -> float:
 @kernel
 def last_admitted(world: Any, slot: int, batch: bool) -> int:
     """The place among the replica's ends of who decodes and came last; of batch work only, if asked."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     found, latest = NOBODY, -1
     for place in range(replica.running):
-        sequence = asked[request_of(ends(world)[slot * world.slot_sequences + place])]
-        if sequence.turn > latest and (not batch or sequence.tier == BATCH):
-            found, latest = place, sequence.turn
+        sequence = requests(world, request_of(end_at(world, slot, place)))
+        if sequence.mark > latest and (not batch or sequence.tier == BATCH):
+            found, latest = place, sequence.mark
     return found
 
 
 @kernel
 def wait_again(world: Any, cell: int, slot: int, request: int) -> None:
     """Let who gave way queue where it ran, in its old place; on a replica that drains, nowhere yet."""
-    replica, asked = replicas(world)[slot], requests(world)[request]
+    replica, asked = replicas(world, slot), requests(world, request)
     if replica.standing != SERVING:
         work(world)[slot] -= asked.estimate
         hold(world, cell, request)
@@ -98,8 +97,8 @@ def wait_again(world: Any, cell: int, slot: int, request: int) -> None:
 @kernel
 def wait_in_batch_queue(world: Any, cell: int, request: int) -> None:
     """Batch work queues for its cell, the oldest first."""
-    asked, place = requests(world)[request], cells(world)[cell]
-    asked.key = asked.joined
+    asked, place = requests(world, request), cells(world, cell)
+    asked.key = asked.arrival + asked.joined_after
     place.batch_queue = push(world, place.batch_queue, request)
     place.batch_waiting += 1
     count_waiting(world, cell, request, 1)
@@ -108,12 +107,12 @@ def wait_in_batch_queue(world: Any, cell: int, request: int) -> None:
 @kernel
 def hold(world: Any, cell: int, request: int) -> None:
     """Keep a request at its cell until some replica can be found for it."""
-    asked, place = requests(world), cells(world)[cell]
-    asked[request].next = NOBODY
+    place = cells(world, cell)
+    requests(world, request).next = NOBODY
     if place.held_head < 0:
         place.held_head = request
     else:
-        asked[place.held_tail].next = request
+        requests(world, place.held_tail).next = request
     place.held_tail = request
 
 
@@ -133,10 +132,10 @@ def let_go(replica: Any, asked: Any, tokens: int) -> None:
 @kernel
 def _stop(world: Any, slot: int, place: int) -> tuple[int, float]:
     """Stop the sequence whose end is at that place; returns it, and the seconds that copying takes."""
-    replica = replicas(world)[slot]
-    end = ends(world)[slot * world.slot_sequences + place]
+    replica = replicas(world, slot)
+    end = end_at(world, slot, place)
     request = request_of(end)
-    asked = requests(world)[request]
+    asked = requests(world, request)
     asked.done = asked.output - (iteration_of(end) - replica.iteration)
     tokens = asked.input + asked.done
     remove_end(world, slot, replica.running, place)
@@ -153,20 +152,20 @@ def _stop(world: Any, slot: int, place: int) -> tuple[int, float]:
 @kernel
 def _drop_last_prompt(world: Any, slot: int) -> int:
     """Take the last prompt out of the list of those being prefilled; what was done of it is lost."""
-    replica, asked = replicas(world)[slot], requests(world)
+    replica = replicas(world, slot)
     last, before = replica.prompts_tail, NOBODY
-    tokens = asked[last].input + asked[last].done
+    tokens = requests(world, last).input + requests(world, last).done
     if replica.prompts_head == last:
         replica.prompt_tokens -= tokens - replica.head_done
         replica.head_done = 0
         replica.prompts_head = NOBODY
     else:
         before = replica.prompts_head
-        while asked[before].next != last:
-            before = asked[before].next
-        asked[before].next = NOBODY
+        while requests(world, before).next != last:
+            before = requests(world, before).next
+        requests(world, before).next = NOBODY
         replica.prompt_tokens -= tokens
     replica.prompts_tail = before
     work(world)[slot] -= tokens * replica.prefill_token
-    let_go(replica, asked[last], tokens + 1)
+    let_go(replica, requests(world, last), tokens + 1)
     return int(last)

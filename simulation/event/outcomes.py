@@ -24,6 +24,7 @@ from simulation.event.layout import (
     trips,
     windows,
 )
+from simulation.event.promises import promise_of
 from simulation.event.queues import push
 
 _MEMORY_OF_OUTPUTS = 1000.0
@@ -33,22 +34,24 @@ _MEMORY_OF_OUTPUTS = 1000.0
 @kernel
 def finish(world: Any, cell: int, request: int, at: float) -> None:
     """The last token was generated."""
-    asked = requests(world)[request]
-    demand = demands(world)[asked.demand]
-    trip = trips(world)[cells(world)[cell].region * world.origins + demand.origin]
-    ttft = asked.first - asked.arrival + trip
-    e2e = at - asked.arrival + trip
-    gap = (at - asked.first) / max(1, asked.output - 1)
+    asked = requests(world, request)
+    demand = demands(world, asked.demand)
+    trip = trips(world)[cells(world, cell).region * world.origins + demand.origin]
+    stay = at - asked.arrival
+    ttft = asked.first_after + trip
+    e2e = stay + trip
+    gap = (stay - asked.first_after) / max(1, asked.output - 1)
     demand.completed += 1
     demand.output += asked.output
-    if ttft <= asked.promise and gap <= demand.gap and e2e <= demand.finish:
+    promise = promise_of(demand, asked.input)
+    if ttft <= promise and gap <= demand.gap and e2e <= demand.finish:
         demand.met += 1
         demand.reachable += 1
     elif reachable(world, asked, demand):
         demand.reachable += 1
     _record(world, asked, demand.tier, ttft, gap, e2e)
     _learn(world, cell, demand.tier, asked.output)
-    window = windows(world)[asked.window]
+    window = windows(world, asked.window)
     window.completed += 1
     window.output += asked.output
     window.open -= 1
@@ -59,8 +62,8 @@ def finish(world: Any, cell: int, request: int, at: float) -> None:
 @kernel
 def turn_away(world: Any, request: int, at: float) -> None:
     """Refuse an attempt: its client comes back, in the next step at the earliest, or it is shed."""
-    asked = requests(world)[request]
-    window = windows(world)[asked.window]
+    asked = requests(world, request)
+    window = windows(world, asked.window)
     window.rejected += 1
     window.open -= 1
     window.changed = 1
@@ -68,8 +71,8 @@ def turn_away(world: Any, request: int, at: float) -> None:
     if refused < world.retries and _comes_back(world, asked):
         asked.attempt += 1
         back_off = world.back_off * world.growth**refused
-        restart(asked, max(at + back_off, world.step_end))
-        asked.key = asked.joined
+        asked.key = max(at + back_off, world.step_end)
+        restart(asked, asked.key)
         world.returning = push(world, world.returning, request)
         return
     _shed(world, request)
@@ -78,9 +81,9 @@ def turn_away(world: Any, request: int, at: float) -> None:
 @kernel
 def lose(world: Any, request: int, at: float) -> bool:
     """A replica took the request with it. True when it is tried once more, False when it is shed."""
-    asked = requests(world)[request]
-    demands(world)[asked.demand].lost += 1
-    window = windows(world)[asked.window]
+    asked = requests(world, request)
+    demands(world, asked.demand).lost += 1
+    window = windows(world, asked.window)
     window.open -= 1
     window.changed = 1
     if asked.lost:
@@ -95,8 +98,8 @@ def lose(world: Any, request: int, at: float) -> bool:
 @kernel
 def restart(asked: Any, at: float) -> None:
     """From the beginning, at that instant."""
-    asked.joined = at
-    asked.first = -1.0
+    asked.joined_after = at - asked.arrival
+    asked.first_after = -1.0
     asked.done = 0
     asked.swapped = 0
 
@@ -104,18 +107,17 @@ def restart(asked: Any, at: float) -> None:
 @kernel
 def reachable(world: Any, asked: Any, demand: Any) -> bool:
     """Could an idle replica at home, of the best VM type for this request, have kept the promise?"""
-    rest = max(0, asked.output - 1)
+    rest, promise = max(0, asked.output - 1), promise_of(demand, asked.input)
     context = asked.input + 0.5 * asked.output
-    kinds = laws(world)
-    for place in range(len(kinds)):
-        law = kinds[place]
+    for place in range(world.laws_size):
+        law = laws(world, place)
         if law.model != demand.model:
             continue
         prefill = law.prefill_base + law.prefill_token * asked.input
         prefill += law.prefill_knee * max(0, asked.input - KNEE_TOKENS)
         gap = law.decode_base + law.decode_sequence + law.decode_token * context
         ttft = prefill + demand.home_trip
-        in_time = ttft <= asked.promise and ttft + rest * gap <= demand.finish
+        in_time = ttft <= promise and ttft + rest * gap <= demand.finish
         if in_time and (rest == 0 or gap <= demand.gap):
             return True
     return False
@@ -124,7 +126,7 @@ def reachable(world: Any, asked: Any, demand: Any) -> bool:
 @kernel
 def forget(world: Any, request: int) -> None:
     """The record is free."""
-    requests(world)[request].next = world.free_request
+    requests(world, request).next = world.free_request
     world.free_request = request
     world.in_flight -= 1
 
@@ -134,14 +136,14 @@ def _comes_back(world: Any, asked: Any) -> bool:
     """A client that was refused tries again, by the chance of its request and attempt."""
     if world.returns >= 1.0:
         return True
-    number = asked.number + (int(asked.attempt) << ATTEMPT_BIT)
+    number = int(asked.number) + (int(asked.attempt) << ATTEMPT_BIT)
     return bool(chance(world, RETURN_STREAM, number) < world.returns)
 
 
 @kernel
 def _shed(world: Any, request: int) -> None:
-    asked = requests(world)[request]
-    demand = demands(world)[asked.demand]
+    asked = requests(world, request)
+    demand = demands(world, asked.demand)
     demand.shed += 1
     if reachable(world, asked, demand):
         demand.reachable += 1
@@ -158,7 +160,7 @@ def _record(world: Any, asked: Any, tier: int, ttft: float, gap: float, e2e: flo
         between = bucket_of(gap)
         count_latency(world, tier, 1, between)
     if world.with_samples:
-        sample = samples(world)[world.sampled]
+        sample = samples(world, world.sampled)
         sample.window, sample.ttft, sample.itl, sample.e2e = asked.window, first, between, last
         world.sampled += 1
 

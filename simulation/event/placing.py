@@ -28,7 +28,7 @@ LEAST_WORK, PACK, POWER_OF_TWO, RANDOM, ROUND_ROBIN = 0, 1, 2, 3, 4
 @kernel
 def choose(world: Any, cell: int, request: int) -> int:
     """The slot of the replica that gets the request; −1 when none of the cell's could ever hold it."""
-    place, asked = cells(world)[cell], requests(world)[request]
+    place, asked = cells(world, cell), requests(world, request)
     if longest(asked) > place.least_memory:
         return least_work_that_holds(world, place, longest(asked))
     if world.dispatch == PACK:
@@ -54,9 +54,10 @@ def least_work(world: Any, place: Any) -> int:
     """Who has least to do; those that take no requests have no end of it."""
     load = work(world)
     found, least = NOBODY, float("inf")
-    for slot in range(place.base, place.base + place.slots):
-        if load[slot] < least:
-            found, least = slot, load[slot]
+    for slot in range(place.base, place.base + place.used):
+        one = load[slot]
+        found = slot if one < least else found
+        least = min(one, least)
     return found
 
 
@@ -65,8 +66,8 @@ def least_work_that_holds(world: Any, place: Any, tokens: int) -> int:
     """The same, of those with so much memory."""
     load = work(world)
     found, least = NOBODY, float("inf")
-    for slot in range(place.base, place.base + place.slots):
-        if load[slot] < least and replicas(world)[slot].memory >= tokens:
+    for slot in range(place.base, place.base + place.used):
+        if load[slot] < least and replicas(world, slot).memory >= tokens:
             found, least = slot, load[slot]
     return found
 
@@ -74,7 +75,7 @@ def least_work_that_holds(world: Any, place: Any, tokens: int) -> int:
 @kernel
 def enqueue(world: Any, key: Any, cell: int, slot: int, request: int, at: float) -> None:
     """Let a request wait at a replica, in its order."""
-    replica, asked = replicas(world)[slot], requests(world)[request]
+    replica, asked = replicas(world, slot), requests(world, request)
     tokens = expected_output(world)[2 * (cell * TIERS + asked.tier)]
     asked.estimate = tokens * replica.output_seconds
     asked.key = key_of(world, key, cell, request, at)
@@ -90,8 +91,8 @@ def _fullest_with_room(world: Any, place: Any, asked: Any) -> int:
     """The replica with most sequences that can begin this one at its next boundary; where batch work
     gives way it takes no room. Without any, who has least to do."""
     found, most = NOBODY, -1
-    for slot in range(place.base, place.base + place.slots):
-        replica = replicas(world)[slot]
+    for slot in range(place.base, place.base + place.used):
+        replica = replicas(world, slot)
         if replica.standing != SERVING or replica.waiting > 0:
             continue
         held = replica.held
@@ -107,11 +108,11 @@ def _fullest_with_room(world: Any, place: Any, asked: Any) -> int:
 @kernel
 def _drawn(world: Any, cell: int) -> int:
     """A replica by chance."""
-    place = cells(world)[cell]
+    place = cells(world, cell)
     place.draws += 1
     skip = int(chance(world, FIRST_DISPATCH_STREAM + cell, place.draws) * place.ready)
-    for slot in range(place.base, place.base + place.slots):
-        if replicas(world)[slot].standing == SERVING:
+    for slot in range(place.base, place.base + place.used):
+        if replicas(world, slot).standing == SERVING:
             if skip == 0:
                 return slot
             skip -= 1
@@ -120,9 +121,9 @@ def _drawn(world: Any, cell: int) -> int:
 
 @kernel
 def _next_in_turn(world: Any, place: Any) -> int:
-    for _ in range(place.slots):
-        place.rotation = (place.rotation + 1) % place.slots
+    for _ in range(place.used):
+        place.rotation = (place.rotation + 1) % place.used
         slot = place.base + place.rotation
-        if replicas(world)[slot].standing == SERVING:
+        if replicas(world, slot).standing == SERVING:
             return int(slot)
     return NOBODY

@@ -1,6 +1,6 @@
 """Queues inside the records of those who wait: a pairing heap by key, and plain lists.
 
-Nothing is allocated: a request hangs in one queue at a time, by its `next` and `child`. Equal keys
+Nothing is allocated: a request hangs in one queue at a time, by its `next` and `mark`. Equal keys
 go by number of arrival. Pairing heaps: Fredman, Sedgewick, Sleator and Tarjan, Algorithmica 1 (1986);
 what arrives in order of its key is queued and taken in constant time.
 """
@@ -16,35 +16,34 @@ from simulation.event.layout import NOBODY, requests
 @kernel
 def push(world: Any, root: int, request: int) -> int:
     """Let a request wait in the queue of that root; returns the new root."""
-    waiting = requests(world)[request]
+    waiting = requests(world, request)
     waiting.next = NOBODY
-    waiting.child = NOBODY
+    waiting.mark = NOBODY
     return _joined(world, root, request)
 
 
 @kernel
 def without_first(world: Any, root: int) -> int:
     """The root once the first, `root` itself, was taken."""
-    asked = requests(world)
-    child = asked[root].child
+    child = requests(world, root).mark
     pairs = NOBODY
     while child >= 0:
-        one, other = child, asked[child].next
+        one, other = child, requests(world, child).next
         if other < 0:
-            asked[one].next = pairs
+            requests(world, one).next = pairs
             pairs = one
             break
-        child = asked[other].next
-        asked[one].next = NOBODY
-        asked[other].next = NOBODY
+        child = requests(world, other).next
+        requests(world, one).next = NOBODY
+        requests(world, other).next = NOBODY
         pair = _joined(world, one, other)
-        asked[pair].next = pairs
+        requests(world, pair).next = pairs
         pairs = pair
     rest = NOBODY
     while pairs >= 0:
         one = pairs
-        pairs = asked[one].next
-        asked[one].next = NOBODY
+        pairs = requests(world, one).next
+        requests(world, one).next = NOBODY
         rest = _joined(world, rest, one)
     return rest
 
@@ -56,12 +55,11 @@ def _joined(world: Any, one: int, other: int) -> int:
         return other
     if other < 0:
         return one
-    asked = requests(world)
-    a, b = asked[one], asked[other]
+    a, b = requests(world, one), requests(world, other)
     if b.key < a.key or (b.key == a.key and b.number < a.number):
-        a.next = b.child
-        b.child = one
+        a.next = b.mark
+        b.mark = one
         return other
-    b.next = a.child
-    a.child = other
+    b.next = a.mark
+    a.mark = other
     return one

@@ -18,10 +18,12 @@ from simulation.event.layout import (
     BLOCK_TOKENS,
     CHANGE,
     DRAINS,
+    END,
     FAILS,
     GAP_SAMPLES,
     GOES,
     NOBODY,
+    NODE,
     OFF,
     REPLICA,
 )
@@ -122,6 +124,7 @@ class Roster:
         most = most_sequences(law, self._policy)
         first = self._arrays.scalar("first_size") or most
         replica["most"] = most
+        replica["decode_share"] = law.decode_base / most
         replica["limit"] = replica["batch_size"] = min(most, first)
 
     def _build(self, sizes: list[int]) -> None:
@@ -131,7 +134,7 @@ class Roster:
         bases = np.cumsum([0, *sizes])
         total = int(bases[-1])
         moved: dict[int, int] = {}
-        replicas, ends = _nobody(total), np.zeros((total, self._sequences), np.int64)
+        replicas, ends = _nobody(total), np.zeros((total, self._sequences), END)
         work, due = np.full(total, math.inf), np.full(total, math.inf)
         gaps = np.zeros((total, 2 * GAP_SAMPLES))
         for base, slots in zip(bases, old, strict=False):
@@ -147,9 +150,8 @@ class Roster:
         arrays.put("due", due)
         arrays.put("ends", ends.ravel())
         arrays.put("gaps", gaps.ravel())
-        arrays.put(
-            "calendar", np.concatenate([_tree(due, *c) for c in zip(bases, sizes, strict=False)])
-        )
+        trees = [_tree(due, *block) for block in zip(bases, sizes, strict=False)]
+        arrays.put("nodes", np.concatenate(trees))
         self._slot = {name: moved[slot] for name, slot in self._slot.items()}
         self._coming = {moved[slot] for slot in self._coming}
 
@@ -163,9 +165,10 @@ def _nobody(slots: int) -> Records:
 
 def _tree(due: Records, base: int, slots: int) -> Records:
     """The tournament among a block's slots: node j names the winner of nodes 2j and 2j + 1."""
-    tree = np.zeros(2 * slots, np.int32)
-    tree[slots:] = np.arange(base, base + slots)
+    tree = np.zeros(2 * slots, NODE)
+    tree["slot"][slots:] = np.arange(base, base + slots)
+    tree["at"][slots:] = due[base : base + slots]
     for node in range(slots - 1, 0, -1):
         left, right = tree[2 * node], tree[2 * node + 1]
-        tree[node] = left if due[left] <= due[right] else right
+        tree[node] = left if left["at"] <= right["at"] else right
     return tree

@@ -53,8 +53,9 @@ def decode_work(replica: Any, iterations: int) -> float:
     among as many sequences of their mean context as its memory and its law allow."""
     n, running = float(iterations), float(replica.running)
     context = float(replica.context)
-    full = replica.memory / (context / running + BLOCK_SLACK_TOKENS)
-    full = min(float(replica.most), max(1.0, full))
-    each = replica.decode_base / full + replica.decode_sequence
+    held, has = context + BLOCK_SLACK_TOKENS * running, float(replica.memory) * running
+    share = replica.decode_share  # of an iteration's base, where the law is what limits the batch
+    if has < replica.most * held:
+        share = replica.decode_base * min(1.0, held / has)
     read = n * context + running * n * (n - 1.0) * 0.5
-    return float(n * running * each + replica.decode_token * read)
+    return float(n * running * (share + replica.decode_sequence) + replica.decode_token * read)

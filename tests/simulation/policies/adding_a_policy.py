@@ -1,0 +1,58 @@
+"""The worked example of docs/adding-a-policy.md: one replica more for every so many requests that wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heliostat.catalogue import FleetCatalogue, PoolSpec
+from heliostat.model.fleet import PoolObservation
+from heliostat.ports.deciding import PlanningProblem
+from planning.guard import ordered
+from planning.pool_rules import PoolRulePlanner, Wish, kept
+from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
+from simulation.policies.routers import NEAREST
+from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+
+DEFAULT_HEADROOM = 0.5
+_WAITING_AT_NO_HEADROOM = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRule:
+    """Out when more than `most` requests wait per standing replica, in when none waits."""
+
+    most: float
+    policy: str = "queue-rule"
+
+    def wish(self, problem: PlanningProblem, spec: PoolSpec, seen: PoolObservation) -> Wish:
+        waiting, base = seen.waiting_requests, ordered(seen)
+        if waiting is None:
+            return kept(seen, "its queue is not measured")
+        why = f"{waiting} requests wait"
+        if waiting > self.most * seen.standing:
+            return Wish(replicas=base + 1, binding="queue", why=why)
+        if not waiting and not seen.coming:
+            return Wish(replicas=max(0, base - 1), binding="queue", why=why)
+        return Wish(replicas=base, binding="queue", why=why)
+
+
+def make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+    """The rule every minute, requests to the nearest region."""
+    headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
+    planner = PoolRulePlanner(QueueRule(most=_WAITING_AT_NO_HEADROOM / (1 + headroom)))
+    return Policy(
+        name="queue-rule",
+        deciders=make_deciders(catalogue, options, planner, router=NEAREST),
+        rhythm=EVERY_MINUTE,
+        local=local_policy(options),
+    )
+
+
+QUEUE_RULE = PolicyPlugin(
+    name="queue-rule",
+    summary="one replica more while many requests wait, one less while none does",
+    make=make,
+    headroom="grows when more than 10/(1+h) requests wait per replica",
+    default_headroom=DEFAULT_HEADROOM,
+    sweep=(0.0, 0.5, 1.0, 4.0),
+)

@@ -1,0 +1,156 @@
+"""Policies, forecasters and routers by name, and what may be asked of them."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+
+from heliostat.errors import InvalidInput
+from heliostat.model.demand import DemandSeries
+from heliostat.model.names import SeriesKey, TokenKind
+from simulation.local_policy import Dispatch, LocalPolicy, Order
+from simulation.policies.failure import UnknownForecaster, UnknownPolicy, UnknownRouter
+from simulation.policies.forecasters import ORACLE, forecaster_named, forecaster_names
+from simulation.policies.policy import PolicyOptions
+from simulation.policies.registry import PLUGINS, plugin_named, policy_named
+from simulation.policies.routers import ROUTERS, router_named
+from tests.builders import NOON, QUARTER, a_catalogue, a_demand
+
+CATALOGUE = a_catalogue()
+ASKED_FOR = (
+    "siloed",
+    "reactive",
+    "keda",
+    "llumnix",
+    "lt-i",
+    "lt-u",
+    "lt-ua",
+    "chiron",
+    "heliostat",
+)
+
+
+def test_all_that_were_asked_for_are_there() -> None:
+    assert set(ASKED_FOR) <= set(PLUGINS)
+    assert {"chiron-local", "chiron-global", "reactive-kv"} <= set(PLUGINS)
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_a_plugin_makes_the_policy_of_its_name_and_says_what_its_headroom_means(name: str) -> None:
+    plugin = plugin_named(name)
+    assert policy_named(name, CATALOGUE).name == plugin.name == name
+    assert plugin.summary
+    assert plugin.headroom
+    assert tuple(sorted(set(plugin.sweep))) == plugin.sweep
+    assert plugin.sweep[0] <= plugin.default_headroom <= plugin.sweep[-1]
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_every_headroom_of_its_sweep_makes_a_policy(name: str) -> None:
+    for headroom in (0.0, *PLUGINS[name].sweep, 9.6):
+        policy_named(name, CATALOGUE, PolicyOptions(headroom=headroom))
+
+
+@pytest.mark.parametrize("headroom", [-0.1, math.nan, math.inf])
+def test_a_headroom_that_is_none_is_refused(headroom: float) -> None:
+    with pytest.raises(InvalidInput, match="headroom"):
+        PolicyOptions(headroom=headroom)
+
+
+def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownPolicy, match=r"unknown policy 'ltx'.*siloed.*lt-ua.*heliostat"):
+        policy_named("ltx", CATALOGUE)
+
+
+def test_unknown_forecasters_and_routers_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownForecaster, match=r"'crystal'.*seasonal-week.*oracle"):
+        policy_named("heliostat", CATALOGUE, PolicyOptions(forecaster="crystal"))
+    with pytest.raises(UnknownRouter, match=r"'far'.*nearest.*plan-flows"):
+        policy_named("heliostat", CATALOGUE, PolicyOptions(router="far"))
+
+
+def a_history(days: float) -> DemandSeries:
+    """A series with the same day again and again."""
+    buckets = round(days * 96)
+    rates = tuple(100 + 50 * math.sin(math.tau * place / 96) for place in range(buckets))
+    return DemandSeries(
+        key=SeriesKey(demand=a_demand(), kind=TokenKind.INPUT),
+        start=NOON - QUARTER * buckets,
+        step=QUARTER,
+        tokens_per_second=rates,
+        peak_tokens_per_second=rates,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "method"),
+    [
+        ("naive", 8, "last-value"),
+        ("seasonal-day", 8, "same-time-yesterday"),
+        ("seasonal-week", 8, "same-time-last-week"),
+        ("week-slot-ar", 15, "week-slot-ar"),
+        ("seasonal-day", 0.5, "last-value"),
+        ("seasonal-week", 3, "daily-harmonic-level"),
+        ("house", 15, "harmonic-ar"),
+        ("", 15, "harmonic-ar"),
+    ],
+)
+def test_a_method_by_name_serves_every_series_that_has_history_enough_for_it(
+    name: str, days: float, method: str
+) -> None:
+    made = forecaster_named(name, CATALOGUE)
+    (forecast,) = made.forecast((a_history(days),), issued_at=NOON, horizon=timedelta(hours=1))
+    assert forecast.method == method
+
+
+def test_every_name_of_the_list_is_a_forecaster() -> None:
+    for name in set(forecaster_names()) - {ORACLE}:
+        forecaster_named(name, CATALOGUE)
+
+
+def test_levels_that_a_planner_asks_for_are_issued_beside_the_usual_ones() -> None:
+    made = forecaster_named("naive", CATALOGUE, levels=(0.7,))
+    (forecast,) = made.forecast((a_history(2),), issued_at=NOON, horizon=timedelta(hours=1))
+    assert forecast.levels == (0.5, 0.7, 0.9, 0.95, 0.99)
+
+
+def test_the_oracle_must_be_told_the_future_and_is_then_what_it_was_told() -> None:
+    with pytest.raises(InvalidInput, match="needs to be told"):
+        policy_named("lt-i", CATALOGUE, PolicyOptions(forecaster="oracle"))
+    told = forecaster_named("naive", CATALOGUE)
+    options = PolicyOptions(forecaster="oracle", oracle=told)
+    assert policy_named("lt-i", CATALOGUE, options).deciders.forecaster is told
+
+
+def test_a_router_by_name_is_the_one_that_decides() -> None:
+    for name in ROUTERS:
+        policy = policy_named("reactive", CATALOGUE, PolicyOptions(router=name))
+        assert type(policy.deciders.router) is type(router_named(name))
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_order_and_local_policy_may_be_chosen_for_all(name: str) -> None:
+    ordered = policy_named(name, CATALOGUE, PolicyOptions(order=Order.EDF))
+    own = policy_named(name, CATALOGUE)
+    assert ordered.local.order is Order.EDF
+    assert ordered.local.dispatch is own.local.dispatch
+    local = LocalPolicy(dispatch=Dispatch.RANDOM)
+    assert policy_named(name, CATALOGUE, PolicyOptions(local=local)).local == local
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_lending_is_an_option(name: str) -> None:
+    assert not policy_named(name, CATALOGUE).lends
+    assert policy_named(name, CATALOGUE, PolicyOptions(lends=True)).lends
+
+
+def test_each_half_of_chiron_has_one_lever_only() -> None:
+    whole, scaling, local = (
+        policy_named(name, CATALOGUE) for name in ("chiron", "chiron-global", "chiron-local")
+    )
+    reactive = policy_named("reactive", CATALOGUE)
+    assert whole.local == local.local != scaling.local
+    assert type(whole.deciders.planner) is type(scaling.deciders.planner)
+    assert scaling.local.batch_size == reactive.local.batch_size != local.local.batch_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import shutil
 import signal
 import tempfile
@@ -42,7 +43,8 @@ def place(keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
         return
-    with tempfile.TemporaryDirectory(prefix="heliostat-demo-", dir=_quick_disk()) as made:
+    prefix = f"heliostat-demo-{os.getpid()}-"  # whose it is, should it ever be left behind
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_quick_disk()) as made:
         yield Path(made)
 
 

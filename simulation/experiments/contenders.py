@@ -14,7 +14,7 @@ from simulation.bounds.oracle import BEYOND_THE_END, OracleForecaster, future_de
 from simulation.experiments.ceilings import ORACLE as CAUSAL_ORACLE
 from simulation.experiments.ceilings import ORACLE_GRID, oracle_policy
 from simulation.experiments.spec import PolicySpec, RunSpec
-from simulation.local_policy import LocalPolicy, Order
+from simulation.local_policy import LocalPolicy, Order, StaticBatchSize
 from simulation.policies.forecasters import ORACLE, forecaster_named
 from simulation.policies.policy import Policy, PolicyOptions
 from simulation.policies.registry import plugin_named
@@ -56,6 +56,7 @@ def _made(
         router=spec.router,
         oracle=oracle,
         order=Order(spec.order) if spec.order else None,
+        batch_size=StaticBatchSize(most=spec.batch_size) if spec.batch_size else None,
         lends=spec.lends,
     )
     return plugin_named(spec.policy).make(scene.catalogue, options)

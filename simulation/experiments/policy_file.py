@@ -6,6 +6,7 @@
     forecaster: seasonal-naive
     router: nearest
     order: edf               # of the queue on a replica: fcfs, edf, pf, dpa
+    batch_size: 64           # sequences that run on a replica at most
     lends: true              # what it releases is lent to the spot market
     guardrails: {largest_step_out: 10, cool_down_seconds: 600}
 
@@ -24,7 +25,7 @@ from storage.mapping_file import read_mapping
 
 SUFFIXES = (".yaml", ".yml")
 _WORDS = ("name", "policy", "forecaster", "router", "order")
-_KEYS = (*_WORDS, "headroom", "lends", "guardrails")
+_KEYS = (*_WORDS, "headroom", "batch_size", "lends", "guardrails")
 
 
 def policies_asked(asked: Iterable[str], *, forecaster: str = "") -> tuple[PolicySpec, ...]:
@@ -56,6 +57,7 @@ def read_policy(path: Path, *, forecaster: str = "") -> PolicySpec:
         forecaster=words["forecaster"] or forecaster,
         router=words["router"],
         order=words["order"],
+        batch_size=_count(f"{path}: batch_size", told["batch_size"]) if "batch_size" in told else 0,
         lends=_yes(path, told.get("lends", False)),
         guardrails=_guardrails(path, told.get("guardrails") or {}),
     )
@@ -78,6 +80,12 @@ def _number(field: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(field, f"{value!r} is no number")
     return float(value)
+
+
+def _count(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidInput(field, f"{value!r} is no batch size", remedy="1 or more")
+    return value
 
 
 def _guardrails(path: Path, told: Any) -> tuple[tuple[str, float], ...]:

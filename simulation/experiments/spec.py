@@ -34,7 +34,8 @@ class PolicySpec:
     """Who decides, as asked for: `name` is what reports call it, `policy` what it is.
 
     `headroom` None = whatever the experiment says. "" = the policy's own forecaster, router or order
-    of the queue. `lends`: what it releases is lent to the spot market and taken back first.
+    of the queue. `batch_size`: so many sequences run on a replica at most; 0 = the policy's own way.
+    `lends`: what it releases is lent to the spot market and taken back first.
     `guardrails` replace those of the catalogue, key by key.
     """
 
@@ -44,6 +45,7 @@ class PolicySpec:
     forecaster: str = ""
     router: str = ""
     order: str = ""
+    batch_size: int = 0
     lends: bool = False
     guardrails: tuple[tuple[str, float], ...] = ()
 
@@ -53,6 +55,10 @@ class PolicySpec:
                 "policy.name",
                 f"{self.name!r} is no name for a policy",
                 remedy="1 to 64 letters, digits, blanks and _,.%+()-",
+            )
+        if self.batch_size < 0:
+            raise InvalidInput(
+                "policy.batch_size", f"{self.batch_size} is no batch size", remedy="1 or more"
             )
         if self.headroom is not None:
             check_headroom(self.headroom)

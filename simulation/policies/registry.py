@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from heliostat.catalogue import FleetCatalogue
+from simulation.policies.ablations import ABLATIONS
 from simulation.policies.chiron import CHIRON, CHIRON_GLOBAL, CHIRON_LOCAL
 from simulation.policies.failure import UnknownPolicy
 from simulation.policies.heliostat import HELIOSTAT
@@ -32,6 +33,7 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         CHIRON_LOCAL,
         CHIRON_GLOBAL,
         HELIOSTAT,
+        *ABLATIONS,
     )
 }
 

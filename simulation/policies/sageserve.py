@@ -31,14 +31,17 @@ StrategyMaker = Callable[[FleetCatalogue], ScalingStrategy]
 
 
 @dataclass(frozen=True, slots=True)
-class _SageServe:
+class SageServeMaker:
+    """Makes the policy of that name; `own_share` is ε."""
+
     name: str
     strategy: StrategyMaker
+    own_share: float = OWN_SHARE
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
         headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
         settings = HourlySettings(
-            programme=SageServeSettings(own_share=OWN_SHARE, level=LEVEL), headroom=headroom
+            programme=SageServeSettings(own_share=self.own_share, level=LEVEL), headroom=headroom
         )
         planner = HourlySageServe(settings, stopwatch=no_stopwatch)
         return Policy(
@@ -56,7 +59,7 @@ def _plugin(name: str, summary: str, strategy: StrategyMaker) -> PolicyPlugin:
     return PolicyPlugin(
         name=name,
         summary=summary,
-        make=_SageServe(name, strategy),
+        make=SageServeMaker(name, strategy),
         headroom="the programme covers (1+h) times the median of the peak, replicas at full throughput",
         default_headroom=DEFAULT_HEADROOM,
         sweep=(0.0, 0.1, 0.2, 0.35, 0.6, 1.0),

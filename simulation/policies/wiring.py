@@ -56,4 +56,6 @@ def make_deciders(
 def local_policy(options: PolicyOptions, own: LocalPolicy | None = None) -> LocalPolicy:
     """How replicas work: as the options say, else as the policy prefers."""
     local = options.local or own or LocalPolicy()
-    return local if options.order is None else replace(local, order=options.order)
+    if options.order is not None:
+        local = replace(local, order=options.order)
+    return local if options.batch_size is None else replace(local, batch_size=options.batch_size)

@@ -30,7 +30,7 @@ def test_a_file_says_everything(tmp_path: Path) -> None:
     path = a_file(
         tmp_path,
         "name: ours\npolicy: heliostat\nheadroom: 0.3\nforecaster: naive\nrouter: nearest\n"
-        "order: edf\nlends: true\nguardrails: {largest_step_out: 5, cool_down_seconds: 60}\n",
+        "order: edf\nbatch_size: 64\nlends: true\nguardrails: {largest_step_out: 5, cool_down_seconds: 60}\n",
     )
     assert read_policy(path) == PolicySpec(
         name="ours",
@@ -39,6 +39,7 @@ def test_a_file_says_everything(tmp_path: Path) -> None:
         forecaster="naive",
         router="nearest",
         order="edf",
+        batch_size=64,
         lends=True,
         guardrails=(("cool_down_seconds", 60.0), ("largest_step_out", 5.0)),
     )
@@ -58,6 +59,8 @@ def test_a_file_may_say_next_to_nothing(tmp_path: Path) -> None:
         ("polciy: keda", "polciy.*known are"),
         ("policy: [a]", "policy"),
         ("headroom: much", "headroom"),
+        ("batch_size: 0", "batch_size.*1 or more"),
+        ("batch_size: true", "batch_size"),
         ("headroom: -1", "headroom"),
         ("headroom: true", "headroom"),
         ("lends: 3", "lends"),

@@ -118,6 +118,12 @@ class UnknownEngineLaw(NotFound):
     kind = "engine law"
 
 
+class UnknownReplica(NotFound):
+    """No such replica stands in the region (any more)."""
+
+    kind = "replica"
+
+
 class UnknownCommand(NotFound):
     """The outbox never held this command, or retention removed it."""
 
@@ -194,6 +200,14 @@ class StaleEtag(Conflict):
 
 class RequestIdReused(AlreadyExists):
     """The same `request_id` came before with different content."""
+
+
+class AlreadyBooked(AlreadyExists):
+    """The request holds a place on a replica; it must complete before it gets another."""
+
+
+class NotAccepting(Precondition):
+    """The replica drains: it keeps the requests it has and takes no more."""
 
 
 class SequenceGap(Precondition):

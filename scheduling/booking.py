@@ -1,0 +1,41 @@
+"""What a request took when it was booked on a replica: whole numbers, so that giving back is exact."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scheduling.request import Request
+
+
+@dataclass(slots=True, kw_only=True)
+class Booking:
+    """One request on one replica; `Workers` alone changes it."""
+
+    request: Request
+    replica: str
+    row: int
+    seat: int
+    at: float
+    """When it was booked, in seconds of the caller's clock."""
+    begun_at: float | None = None
+    """When its first token came; None = not yet."""
+    output_tokens: int
+    """Predicted output that the counters hold: as first predicted, or as re-estimated since."""
+    prefill_seconds: float = 0.0
+    kv_now_tokens: int = 0
+
+    @property
+    def length_error_tokens(self) -> int:
+        """How much longer than first predicted it is expected to be by now."""
+        return self.output_tokens - math.ceil(self.request.length.mean_tokens)
+
+    @property
+    def peak_tokens(self) -> int:
+        """KV tokens at its predicted end."""
+        return self.request.input_tokens + self.output_tokens
+
+    @property
+    def context_tokens(self) -> int:
+        """Its context at the predicted middle of its output."""
+        return self.request.input_tokens + self.output_tokens // 2

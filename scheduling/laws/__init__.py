@@ -1,0 +1,1 @@
+"""How long iterations take and what memory sequences hold: Aladdin's laws, made, fitted and refitted."""

@@ -1,0 +1,22 @@
+"""Do those who decode absorb the stall of a prefill? Aladdin, placement, constraint (c).
+
+A request of n gaps that was promised a mean gap has `gap·n` seconds for them. Iterations take
+`iteration·n`, stalls what they took so far; the rest is its slack. Below zero its promise is lost
+already: then it binds nobody, or one late request would close its replica.
+"""
+
+from __future__ import annotations
+
+from scheduling.compiled import rule
+
+
+@rule
+def slack_seconds(promised_gap: float, gaps: float, iteration: float, stalled: float) -> float:
+    """How long a request can still be stalled, at iterations of that length."""
+    return (promised_gap - iteration) * gaps - stalled
+
+
+@rule
+def absorbs_stall(prefill: float, slack: float) -> bool:
+    """Row (c): nobody's slack is shorter than the prefill."""
+    return prefill <= slack

@@ -1,0 +1,67 @@
+"""The least slack of those who are booked on a replica: how long its next prefill may stall them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scheduling.compiled import entry, rule
+from scheduling.rules.stall import slack_seconds
+from scheduling.rules.times import iteration_seconds, prefill_seconds
+
+NO_LIMIT = float("inf")
+
+
+@rule
+def least_slack(seats: Any, taken: int, now: float, then: float, stalled: float) -> float:
+    """The least slack in seconds at iterations of `then`, of those whose promise holds at iterations
+    of `now`; `NO_LIMIT` when there is nobody."""
+    least = NO_LIMIT
+    for place in range(taken):
+        seat = seats[place]
+        already = stalled - seat.stalled_before
+        if slack_seconds(seat.itl_seconds, seat.gaps, now, already) >= 0.0:
+            least = min(least, slack_seconds(seat.itl_seconds, seat.gaps, then, already))
+    return float(least)
+
+
+@rule
+def pace(worker: Any, sequences: int, tokens: int) -> float:
+    """Seconds of an iteration with so many sequences and tokens of context, the law's error added."""
+    seconds = iteration_seconds(
+        worker.decode_base,
+        worker.decode_per_sequence,
+        worker.decode_per_token,
+        float(sequences),
+        float(tokens),
+    )
+    return float(seconds * (1.0 + worker.error))
+
+
+def prefill_of(worker: Any, tokens: int) -> float:
+    """Seconds of a prefill alone on the replica of that record, the law's error added."""
+    seconds = prefill_seconds(
+        float(worker["prefill_floor"]),
+        float(worker["prefill_base"]),
+        float(worker["prefill_per_token"]),
+        float(worker["prefill_beyond_knee"]),
+        float(tokens),
+    )
+    return float(seconds * (1.0 + worker["error"]))
+
+
+def _renew(sources: int) -> Callable[..., None]:
+    def renew(workers: Any, seats: Any, row: int) -> None:
+        """Work the row's slack out anew, after somebody came or went."""
+        assert sources >= 0
+        worker = workers[row]
+        booked = worker.running + worker.waiting
+        now = pace(worker, booked, worker.context_tokens)
+        worker.stall_slack_seconds = least_slack(
+            seats[row], booked, now, now, worker.stalled_seconds
+        )
+
+    return renew
+
+
+renew_slack = entry(_renew)

@@ -1,0 +1,280 @@
+"""What a dispatcher knows of the replicas of one model in one region, kept exact request by request.
+
+Replicas may be of several VM types; each row carries its law. Nothing is decided here. Seconds are
+those of the caller's clock. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from heliostat.errors import (
+    AlreadyBooked,
+    AlreadyExists,
+    InvalidInput,
+    NotAccepting,
+    UnknownModel,
+    UnknownReplica,
+)
+from heliostat.model.names import ModelName
+from scheduling.booking import Booking
+from scheduling.laws.law import WorkerLaw
+from scheduling.request import Request
+from scheduling.rows import SEAT, WORKER, Records, empty, grown, write_law
+from scheduling.seats import NO_LIMIT, prefill_of, renew_slack
+
+_FIRST_ROWS = 16
+_FIRST_SEATS = 32
+
+
+class Workers:
+    """Replicas as rows of `rows` (`scheduling.rows.WORKER`); `rows[:used]` may be read, not written."""
+
+    def __init__(self, model: ModelName) -> None:
+        self.model = model
+        self.rows: Records = empty(WORKER, _FIRST_ROWS)
+        self.seats: Records = empty(SEAT, _FIRST_ROWS, _FIRST_SEATS)
+        """(rows, seats); those of a row's booked requests come first, in no order."""
+        self.used = 0
+        """Rows beyond were never taken; rows before may be free again (not accepting, nothing booked)."""
+        self._names: list[str | None] = []
+        self._row_of: dict[str, int] = {}
+        self._seated: list[list[str]] = []
+        self._bookings: dict[str, Booking] = {}
+
+    # --- replicas ------------------------------------------------------------------------------
+
+    def appear(self, replica: str, law: WorkerLaw, now: float) -> int:
+        """A replica takes requests from now on, nothing booked; returns its row.
+
+        Raises AlreadyExists when it stands there.
+        """
+        if replica in self._row_of:
+            raise AlreadyExists(f"replica {replica} is known", remedy="let it vanish first")
+        row = self._free_row()
+        self.rows[row] = 0
+        self._names[row] = replica
+        self._row_of[replica] = row
+        self.follow(replica, law)
+        worker = self.rows[row]
+        worker["accepting"] = worker["fresh"] = 1
+        worker["seen_at"] = worker["prefill_free_at"] = now
+        worker["stall_slack_seconds"] = NO_LIMIT
+        return row
+
+    def vanish(self, replica: str) -> tuple[Request, ...]:
+        """A replica is gone, with everything booked on it: those requests, in no order, to be placed
+        anew. Nothing when it is not known."""
+        row = self._row_of.pop(replica, None)
+        if row is None:
+            return ()
+        lost = tuple(self._bookings.pop(name).request for name in self._seated[row])
+        self._seated[row].clear()
+        self._names[row] = None
+        self.rows[row] = 0
+        return lost
+
+    def drain(self, replica: str) -> None:
+        """It takes no more requests and keeps those it has. Raises UnknownReplica."""
+        self.rows[self.row_of(replica)]["accepting"] = 0
+
+    def accept(self, replica: str) -> None:
+        """It takes requests again. Raises UnknownReplica."""
+        self.rows[self.row_of(replica)]["accepting"] = 1
+
+    def follow(self, replica: str, law: WorkerLaw) -> None:
+        """From now on it is judged by that law (a refit). Raises UnknownReplica."""
+        row = self.row_of(replica)
+        write_law(self.rows[row], law)
+        renew_slack(self.rows, self.seats, row)
+
+    def report(
+        self, replica: str, now: float, *, running: int, waiting: int, kv_tokens: int
+    ) -> None:
+        """What its engine says, others' work included; it is fresh again. Raises UnknownReplica, and
+        InvalidInput for a count below zero."""
+        if min(running, waiting, kv_tokens) < 0:
+            raise InvalidInput("report", f"{replica}: {running}, {waiting}, {kv_tokens}")
+        worker = self.rows[self.row_of(replica)]
+        worker["seen_running"], worker["seen_waiting"] = running, waiting
+        worker["seen_kv_tokens"] = kv_tokens
+        worker["unbooked_sequences"] = max(
+            0, running + waiting - int(worker["running"]) - int(worker["waiting"])
+        )
+        worker["unbooked_kv_tokens"] = max(0, kv_tokens - int(worker["kv_now_tokens"]))
+        worker["seen_at"] = now
+        worker["fresh"] = 1
+
+    def forget_reports_before(self, instant: float) -> None:
+        """Replicas that last reported before that instant are not fresh."""
+        rows = self.rows[: self.used]
+        rows["fresh"][rows["seen_at"] < instant] = 0
+
+    def row_of(self, replica: str) -> int:
+        """Its row. Raises UnknownReplica."""
+        row = self._row_of.get(replica)
+        if row is None:
+            raise UnknownReplica(replica, remedy="it vanished, or never appeared")
+        return row
+
+    def name_of(self, row: int) -> str:
+        """Which replica stands in a row. Raises UnknownReplica when none does."""
+        name = self._names[row] if 0 <= row < self.used else None
+        if name is None:
+            raise UnknownReplica(f"row {row}")
+        return name
+
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """Every replica that is known, by row."""
+        return tuple(name for name in self._names if name is not None)
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def book(self, row: int, request: Request, now: float) -> None:
+        """A request goes to the replica of that row.
+
+        Raises AlreadyBooked, UnknownModel for another model's request, UnknownReplica for an empty
+        row, NotAccepting for one that drains, InvalidInput for a request without a prediction.
+        """
+        self._check(row, request)
+        output = max(1, math.ceil(request.length.mean_tokens))
+        seat = len(self._seated[row])
+        if seat == self.seats.shape[1]:
+            self.seats = grown(self.seats, len(self.rows), 2 * seat)
+        booking = Booking(
+            request=request,
+            replica=self.name_of(row),
+            row=row,
+            seat=seat,
+            at=now,
+            output_tokens=output,
+        )
+        worker = self.rows[row]
+        booking.prefill_seconds = prefill_of(worker, request.input_tokens)
+        worker["prefill_free_at"] = max(now, worker["prefill_free_at"]) + booking.prefill_seconds
+        worker["stalled_seconds"] += booking.prefill_seconds
+        worker["waiting"] += 1
+        worker["waiting_prefill_tokens"] += request.input_tokens
+        self._bookings[request.id] = booking
+        self._seated[row].append(request.id)
+        self.seats[row, seat]["stalled_before"] = worker["stalled_seconds"]
+        self._count(booking, 1)
+        self._sit(booking)
+        renew_slack(self.rows, self.seats, row)
+
+    def begin(self, request_id: str, now: float) -> bool:
+        """Its first token came; False when it is not booked or had begun, and nothing changes."""
+        booking = self._bookings.get(request_id)
+        if booking is None or booking.begun_at is not None:
+            return False
+        booking.begun_at = now
+        worker = self.rows[booking.row]
+        worker["waiting"] -= 1
+        worker["waiting_prefill_tokens"] -= booking.request.input_tokens
+        worker["running"] += 1
+        self._hold(booking, booking.request.input_tokens + 1)
+        return True
+
+    def progress(self, request_id: str, generated_tokens: int, expected_tokens: float) -> bool:
+        """It generated so many tokens and is now expected to generate that many in all (a survivor's
+        estimate); False when it is not booked or has not begun. Raises InvalidInput for less than what
+        it generated, or less than one."""
+        booking = self._bookings.get(request_id)
+        if booking is None or booking.begun_at is None:
+            return False
+        if generated_tokens < 1 or not generated_tokens <= expected_tokens < math.inf:
+            raise InvalidInput("progress", f"{generated_tokens} of {expected_tokens} tokens")
+        self._hold(booking, booking.request.input_tokens + generated_tokens)
+        self._count(booking, -1)
+        booking.output_tokens = math.ceil(expected_tokens)
+        self._count(booking, 1)
+        self._sit(booking)
+        renew_slack(self.rows, self.seats, booking.row)
+        return True
+
+    def complete(self, request_id: str, now: float) -> Booking | None:
+        """It ended, whether served, given up or refused: what it took is given back. None, and nothing
+        changes, when it is not booked (any more): completions may come twice."""
+        booking = self._bookings.pop(request_id, None)
+        if booking is None:
+            return None
+        worker = self.rows[booking.row]
+        self._count(booking, -1)
+        if booking.begun_at is None:
+            worker["waiting"] -= 1
+            worker["waiting_prefill_tokens"] -= booking.request.input_tokens
+            worker["prefill_free_at"] = max(
+                now, worker["prefill_free_at"] - booking.prefill_seconds
+            )
+        else:
+            worker["running"] -= 1
+            self._hold(booking, 0)
+        self._stand_up(booking)
+        renew_slack(self.rows, self.seats, booking.row)
+        return booking
+
+    def booking(self, request_id: str) -> Booking | None:
+        """Where a request is booked; None = nowhere."""
+        return self._bookings.get(request_id)
+
+    def booked_before(self, instant: float) -> tuple[Booking, ...]:
+        """What was booked before that instant and never completed: a client may have gone."""
+        return tuple(one for one in self._bookings.values() if one.at < instant)
+
+    def __len__(self) -> int:
+        """How many requests are booked."""
+        return len(self._bookings)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _check(self, row: int, request: Request) -> None:
+        if request.id in self._bookings:
+            raise AlreadyBooked(
+                f"request {request.id} is booked on {self._bookings[request.id].replica}"
+            )
+        if request.model != self.model:
+            raise UnknownModel(request.model, remedy=f"these replicas serve {self.model}")
+        if not self.rows[self.row_of(self.name_of(row))]["accepting"]:
+            raise NotAccepting(f"replica {self.name_of(row)} takes no more requests")
+
+    def _free_row(self) -> int:
+        for row, name in enumerate(self._names):
+            if name is None:
+                return row
+        if self.used == len(self.rows):
+            self.rows = grown(self.rows, 2 * self.used)
+            self.seats = grown(self.seats, 2 * self.used, self.seats.shape[1])
+        self.used += 1
+        self._names.append(None)
+        self._seated.append([])
+        return self.used - 1
+
+    def _count(self, booking: Booking, sign: int) -> None:
+        """Add, or take away, what the booking's length stands for."""
+        worker = self.rows[booking.row]
+        worker["kv_peak_tokens"] += sign * booking.peak_tokens
+        worker["context_tokens"] += sign * booking.context_tokens
+        worker["length_error_tokens"] += sign * booking.length_error_tokens
+
+    def _hold(self, booking: Booking, tokens: int) -> None:
+        self.rows[booking.row]["kv_now_tokens"] += tokens - booking.kv_now_tokens
+        booking.kv_now_tokens = tokens
+
+    def _sit(self, booking: Booking) -> None:
+        """Write what the booking's seat says of its promise; one token has no gap to promise."""
+        seat = self.seats[booking.row, booking.seat]
+        gaps = booking.output_tokens - 1
+        seat["gaps"] = max(1, gaps)
+        seat["itl_seconds"] = booking.request.promise.itl_seconds if gaps else NO_LIMIT
+
+    def _stand_up(self, booking: Booking) -> None:
+        """The last seat that is taken moves to where this one was."""
+        seated = self._seated[booking.row]
+        last = seated.pop()
+        if last != booking.request.id:
+            self.seats[booking.row, booking.seat] = self.seats[booking.row, len(seated)]
+            self._bookings[last].seat = booking.seat
+            seated[booking.seat] = last
+        if not seated:
+            self.rows[booking.row]["stalled_seconds"] = 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from scheduling.request import Request
@@ -23,12 +22,8 @@ class Booking:
     output_tokens: int
     """Predicted output that the counters hold: as first predicted, or as re-estimated since."""
     prefill_seconds: float = 0.0
+    prefill_tokens: int = 0
     kv_now_tokens: int = 0
-
-    @property
-    def length_error_tokens(self) -> int:
-        """How much longer than first predicted it is expected to be by now."""
-        return self.output_tokens - math.ceil(self.request.length.mean_tokens)
 
     @property
     def peak_tokens(self) -> int:

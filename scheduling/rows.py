@@ -34,7 +34,7 @@ WORKER = _record(
     # Tokens in KV now (prompts that were prefilled, progress as reported), at every booked request's
     # predicted end, and of context at its predicted mean.
     ("i8", "kv_now_tokens kv_peak_tokens context_tokens"),
-    # Σ (actual or re-estimated − predicted output tokens) of what is booked.
+    # Σ (actual or re-estimated − predicted output tokens) since errors were last settled.
     ("i8", "length_error_tokens"),
     # What its engine last reported, and what of that was not booked here: other dispatchers' work, or
     # our own from before a restart.
@@ -46,6 +46,13 @@ WORKER = _record(
 SEAT = _record(
     # The promised mean gap; how many gaps its predicted output has; stalls before it began.
     ("f8", "itl_seconds gaps stalled_before"),
+)
+
+ASKED = _record(
+    # What a request asks for, in tokens: its prompt, KV at its predicted end, context at its mean.
+    ("i8", "input peak context rows"),
+    # How long it has waited, and what it was promised, in seconds; the margins.
+    ("f8", "waited ttft gap margin memory_share"),
 )
 
 

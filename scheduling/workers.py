@@ -131,8 +131,8 @@ class Workers:
 
     # --- requests ------------------------------------------------------------------------------
 
-    def book(self, row: int, request: Request, now: float) -> None:
-        """A request goes to the replica of that row.
+    def book(self, row: int, request: Request, now: float, *, prefilled: bool = False) -> None:
+        """A request goes to the replica of that row; `prefilled`: its prompt is read elsewhere.
 
         Raises AlreadyBooked, UnknownModel for another model's request, UnknownReplica for an empty
         row, NotAccepting for one that drains, InvalidInput for a request without a prediction.
@@ -151,11 +151,13 @@ class Workers:
             output_tokens=output,
         )
         worker = self.rows[row]
-        booking.prefill_seconds = prefill_of(worker, request.input_tokens)
+        if not prefilled:
+            booking.prefill_seconds = prefill_of(worker, request.input_tokens)
+            booking.prefill_tokens = request.input_tokens
         worker["prefill_free_at"] = max(now, worker["prefill_free_at"]) + booking.prefill_seconds
         worker["stalled_seconds"] += booking.prefill_seconds
         worker["waiting"] += 1
-        worker["waiting_prefill_tokens"] += request.input_tokens
+        worker["waiting_prefill_tokens"] += booking.prefill_tokens
         self._bookings[request.id] = booking
         self._seated[row].append(request.id)
         self.seats[row, seat]["stalled_before"] = worker["stalled_seconds"]
@@ -171,7 +173,7 @@ class Workers:
         booking.begun_at = now
         worker = self.rows[booking.row]
         worker["waiting"] -= 1
-        worker["waiting_prefill_tokens"] -= booking.request.input_tokens
+        worker["waiting_prefill_tokens"] -= booking.prefill_tokens
         worker["running"] += 1
         self._hold(booking, booking.request.input_tokens + 1)
         return True
@@ -187,23 +189,30 @@ class Workers:
             raise InvalidInput("progress", f"{generated_tokens} of {expected_tokens} tokens")
         self._hold(booking, booking.request.input_tokens + generated_tokens)
         self._count(booking, -1)
-        booking.output_tokens = math.ceil(expected_tokens)
+        expected = math.ceil(expected_tokens)
+        self.rows[booking.row]["length_error_tokens"] += expected - booking.output_tokens
+        booking.output_tokens = expected
         self._count(booking, 1)
         self._sit(booking)
         renew_slack(self.rows, self.seats, booking.row)
         return True
 
-    def complete(self, request_id: str, now: float) -> Booking | None:
-        """It ended, whether served, given up or refused: what it took is given back. None, and nothing
-        changes, when it is not booked (any more): completions may come twice."""
+    def complete(
+        self, request_id: str, now: float, output_tokens: int | None = None
+    ) -> Booking | None:
+        """It ended, whether served, given up or refused (None: it is not known after how many tokens):
+        what it took is given back. None, and nothing changes, when it is not booked (any more):
+        completions may come twice."""
         booking = self._bookings.pop(request_id, None)
         if booking is None:
             return None
         worker = self.rows[booking.row]
         self._count(booking, -1)
+        if output_tokens is not None:
+            worker["length_error_tokens"] += output_tokens - booking.output_tokens
         if booking.begun_at is None:
             worker["waiting"] -= 1
-            worker["waiting_prefill_tokens"] -= booking.request.input_tokens
+            worker["waiting_prefill_tokens"] -= booking.prefill_tokens
             worker["prefill_free_at"] = max(
                 now, worker["prefill_free_at"] - booking.prefill_seconds
             )
@@ -213,6 +222,10 @@ class Workers:
         self._stand_up(booking)
         renew_slack(self.rows, self.seats, booking.row)
         return booking
+
+    def settle_errors(self) -> None:
+        """Count the errors of predictions from nothing again, after a re-balancing."""
+        self.rows["length_error_tokens"] = 0
 
     def booking(self, request_id: str) -> Booking | None:
         """Where a request is booked; None = nowhere."""
@@ -255,7 +268,6 @@ class Workers:
         worker = self.rows[booking.row]
         worker["kv_peak_tokens"] += sign * booking.peak_tokens
         worker["context_tokens"] += sign * booking.context_tokens
-        worker["length_error_tokens"] += sign * booking.length_error_tokens
 
     def _hold(self, booking: Booking, tokens: int) -> None:
         self.rows[booking.row]["kv_now_tokens"] += tokens - booking.kv_now_tokens

@@ -1,0 +1,95 @@
+"""Placement that best fit is compared with: shortest queue, power of two, random, in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduling.placement.asking import check_model, nowhere
+from scheduling.placement.placer import Placement, Reason
+from scheduling.placement.waiting import ttft_of
+from scheduling.request import Request
+from scheduling.workers import Workers
+
+Indices = NDArray[np.intp]
+
+
+def takers(workers: Workers, *, fresh: bool = True) -> Indices:
+    """Rows that accept requests; only those of which we know how they stand, unless told otherwise."""
+    rows = workers.rows[: workers.used]
+    able = rows["accepting"] != 0
+    return np.flatnonzero(able & (rows["fresh"] != 0) if fresh else able)
+
+
+def queue_lengths(workers: Workers, rows: Indices) -> NDArray[np.int64]:
+    """Requests on each of those rows, what others booked included."""
+    some = workers.rows
+    names = ("running", "waiting", "unbooked_sequences")
+    lengths: NDArray[np.int64] = sum((some[name][rows] for name in names), np.zeros(1, np.int64))
+    return lengths
+
+
+def at(row: int, request: Request, workers: Workers, now: float) -> Placement:
+    """That row, with the TTFT that its law lets expect."""
+    ttft = ttft_of(request, workers.rows[row], now)
+    return Placement(row=row, expected_ttft_seconds=ttft, reason=Reason.PLACED)
+
+
+class JoinShortestQueue:
+    """Implements `Placer`: the one with the fewest requests, the lowest row of several."""
+
+    def place(self, request: Request, workers: Workers, now: float) -> Placement:
+        check_model(request, workers)
+        rows = takers(workers)
+        if not len(rows):
+            return nowhere(workers)
+        row = rows[int(queue_lengths(workers, rows).argmin())]
+        return at(int(row), request, workers, now)
+
+
+class PowerOfTwo:
+    """Implements `Placer`: the one with fewer requests of two drawn by chance."""
+
+    def __init__(self, chance: np.random.Generator) -> None:
+        self._chance = chance
+
+    def place(self, request: Request, workers: Workers, now: float) -> Placement:
+        check_model(request, workers)
+        rows = takers(workers)
+        if not len(rows):
+            return nowhere(workers)
+        two = rows[self._chance.integers(len(rows), size=2)]
+        row = two[int(queue_lengths(workers, two).argmin())]
+        return at(int(row), request, workers, now)
+
+
+class RandomReplica:
+    """Implements `Placer`: any, by chance."""
+
+    def __init__(self, chance: np.random.Generator) -> None:
+        self._chance = chance
+
+    def place(self, request: Request, workers: Workers, now: float) -> Placement:
+        check_model(request, workers)
+        rows = takers(workers)
+        if not len(rows):
+            return nowhere(workers)
+        return at(int(self._chance.choice(rows)), request, workers, now)
+
+
+class RoundRobin:
+    """Implements `Placer`: one after the other, of those that accept, however old what we know of them
+    is: what is left when nothing is known."""
+
+    def __init__(self) -> None:
+        self._last = -1
+
+    def place(self, request: Request, workers: Workers, now: float) -> Placement:
+        """Keeps whose turn it is: the one thing that placing changes here."""
+        check_model(request, workers)
+        rows = takers(workers, fresh=False)
+        if not len(rows):
+            return nowhere(workers)
+        behind = rows[rows > self._last]
+        self._last = int(behind[0] if len(behind) else rows[0])
+        return at(self._last, request, workers, now)

@@ -41,6 +41,18 @@ class SteppedClock:
             self._now = instant
 
 
+class SteadySeconds:
+    """Seconds since 1970 with their fractions, that never jump: the wall clock is read once, what passes
+    since is counted. For lengths that begin at an instant, such as leases; two processes may differ."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start.timestamp() - time.monotonic()
+
+    def __call__(self) -> float:
+        """The present; never earlier than an answer before."""
+        return self._start + time.monotonic()
+
+
 def monotonic_seconds() -> float:
     """Seconds on a clock that only measures lengths (metrics, back-off, fuses)."""
     return time.monotonic()

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from heliostat.errors import InvalidInput
 from heliostat.model.command import CommandState, RefusalKind
+from heliostat.model.dispatch import (
+    CompletionOutcome,
+    PlacementBasis,
+    ShedReason,
+    WithdrawalReason,
+)
 from heliostat.model.fleet import Signal, StartKind
 from heliostat.model.governance import Mode
 from heliostat.model.names import Tier, TokenKind
 from heliostat.model.plan import PlanOrigin, PlanStatus
-from heliostat.v1 import common_pb2, fleet_pb2, plan_pb2
+from heliostat.v1 import common_pb2, dispatch_pb2, fleet_pb2, plan_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
@@ -54,3 +60,9 @@ REFUSAL_KIND = EnumCodec(RefusalKind, fleet_pb2.RefusalKind, "REFUSAL_KIND")
 START_KIND = EnumCodec(StartKind, fleet_pb2.StartKind, "START_KIND")
 PLAN_STATUS = EnumCodec(PlanStatus, plan_pb2.PlanStatus, "PLAN_STATUS")
 PLAN_ORIGIN = EnumCodec(PlanOrigin, plan_pb2.PlanOrigin, "PLAN_ORIGIN")
+PLACEMENT_BASIS = EnumCodec(PlacementBasis, dispatch_pb2.PlacementBasis, "PLACEMENT_BASIS")
+SHED_REASON = EnumCodec(ShedReason, dispatch_pb2.ShedReason, "SHED_REASON")
+WITHDRAWAL_REASON = EnumCodec(WithdrawalReason, dispatch_pb2.WithdrawalReason, "WITHDRAWAL_REASON")
+COMPLETION_OUTCOME = EnumCodec(
+    CompletionOutcome, dispatch_pb2.CompletionOutcome, "COMPLETION_OUTCOME"
+)

@@ -62,7 +62,7 @@ class WorkerLaw:
     def of(cls, law: EngineLaw) -> WorkerLaw:
         """The same law in these words; a sequence's last block counts as empty."""
         return cls(
-            prefill_floor=law.prefill_base,
+            prefill_floor=0.0,
             prefill_base=law.prefill_base,
             prefill_per_token=law.prefill_per_token,
             prefill_per_token_beyond_knee=law.prefill_per_token_beyond_knee,

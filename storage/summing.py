@@ -54,6 +54,8 @@ def without_latency(bucket: UsageBucket) -> UsageBucket:
 
 
 def _summed(start: int, series: UsageSeries, parts: list[UsageBucket]) -> UsageBucket:
+    if len(parts) == 1 and to_epoch(parts[0].start) == start:
+        return parts[0]
     return UsageBucket(
         series=series,
         start=from_epoch(start),
@@ -63,8 +65,8 @@ def _summed(start: int, series: UsageSeries, parts: list[UsageBucket]) -> UsageB
         rejected=sum(part.rejected for part in parts),
         retried=sum(part.retried for part in parts),
         completed=sum(part.completed for part in parts),
-        input_tokens=_measured_sum(part.input_tokens for part in parts),
-        output_tokens=_measured_sum(part.output_tokens for part in parts),
+        input_tokens=measured_sum(part.input_tokens for part in parts),
+        output_tokens=measured_sum(part.output_tokens for part in parts),
         windows_without_input=sum(part.windows_without_input for part in parts),
         windows_without_output=sum(part.windows_without_output for part in parts),
         ttft=merged(part.ttft for part in parts),
@@ -73,6 +75,7 @@ def _summed(start: int, series: UsageSeries, parts: list[UsageBucket]) -> UsageB
     )
 
 
-def _measured_sum(tokens: Iterable[int | None]) -> int | None:
+def measured_sum(tokens: Iterable[int | None]) -> int | None:
+    """The tokens that were measured; None when none were."""
     measured = [count for count in tokens if count is not None]
     return sum(measured) if measured else None

@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from threading import RLock
+
+import numpy as np
 
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import DemandKey, RegionName
-from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt, UsageSeries
+from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt
 from storage import summing
 from storage.coverage import Coverage
-from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, fold, minute_rows, table_of
-from storage.memory.windows import Window, windows_of
+from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, fold, table_of
+from storage.memory.shelf import Shelf
 from storage.notify import ChangeFeed, Topic
-from storage.reading import DemandReader, aggregates, bucket_starts, minute_starts, watermarks
+from storage.reading import DemandReader, aggregates, bucket_starts, runs, watermarks
 from storage.receiving import accepted
 
 _log = logging.getLogger(__name__)
@@ -29,8 +33,9 @@ class MemoryUsage:
         self._feed = feed
         self._lock = lock
         self._durable: dict[tuple[str, int], int] = {}
-        self._windows: dict[int, dict[tuple[UsageSeries, str], Window]] = {}
-        self._roll_ups: dict[int, dict[UsageSeries, UsageBucket]] = {}
+        self._shelf = Shelf()
+        self._roll_ups: dict[int, tuple[UsageBucket, ...]] = {}
+        """Of the buckets whose minutes are gone; who still has the minutes adds them up."""
         self._folded: dict[int, bytes] = {}
         self._masks: dict[RegionName, dict[int, int]] = {}
         self._reported_until: dict[tuple[RegionName, str], int] = {}
@@ -57,31 +62,21 @@ class MemoryUsage:
             return self._durable.get((source_id, incarnation), 0)
 
     def _store(self, batch: UsageBatch) -> None:
-        late = 0
-        for series, start, window in windows_of(batch):
-            if start < self._pruned_before:
-                late += 1
-                continue
-            minute = self._windows.setdefault(start, {})
-            before = minute.get((series, batch.source_id))
-            if before is not None and before.revision >= window.revision:
-                continue
-            minute[series, batch.source_id] = window
-            self._note(series, start, batch.source_id, window)
-        if late:
-            _log.warning("usage_windows_came_after_retention: %d of %s", late, batch.source_id)
-
-    def _note(self, series: UsageSeries, start: int, source_id: str, window: Window) -> None:
-        bucket = start // BUCKET_SECONDS * BUCKET_SECONDS
-        self._open.add(bucket)
-        masks = self._masks.setdefault(series.origin, {})
-        masks[bucket] = masks.get(bucket, 0) | 1 << (start - bucket) // MINUTE_SECONDS
-        place = (series.origin, source_id)
-        until = start + MINUTE_SECONDS
-        self._reported_until[place] = max(until, self._reported_until.get(place, 0))
-        if window.offered:
-            for known in (series.demand, series.demand.everywhere):
+        news = self._shelf.put(batch, not_before=self._pruned_before)
+        for origin, starts in news.minutes.items():
+            masks = self._masks.setdefault(origin, {})
+            for start in starts:
+                bucket = start // BUCKET_SECONDS * BUCKET_SECONDS
+                self._open.add(bucket)
+                masks[bucket] = masks.get(bucket, 0) | 1 << (start - bucket) // MINUTE_SECONDS
+            place = (origin, batch.source_id)
+            until = max(starts) + MINUTE_SECONDS
+            self._reported_until[place] = max(until, self._reported_until.get(place, 0))
+        for demand in news.offered:
+            for known in (demand, demand.everywhere):
                 self._keys.setdefault(known, len(self._keys))
+        if news.late:
+            _log.warning("usage_windows_came_after_retention: %d of %s", news.late, batch.source_id)
 
     # --- out -----------------------------------------------------------------------------------
 
@@ -106,24 +101,25 @@ class MemoryUsage:
 
     def first_window(self) -> datetime | None:
         with self._lock:
-            first = min([*self._windows, *self._roll_ups], default=None)
+            first = min([*self._shelf.starts(), *self._roll_ups], default=None)
         return None if first is None else from_epoch(first)
 
     # --- keeping -------------------------------------------------------------------------------
 
     def roll_up(self, now: datetime) -> int:
         with self._lock:
-            closed = [b for b in self._open if b + BUCKET_SECONDS <= to_epoch(now)]
-            for bucket in closed:
-                self._roll_up(bucket)
-            return sum(len(self._roll_ups[bucket]) for bucket in closed)
+            closed = sorted(b for b in self._open if b + BUCKET_SECONDS <= to_epoch(now))
+            for run in runs(closed):
+                self._fold(run)
+            self._open.difference_update(closed)
+            return sum(self._shelf.series_in(_bucket(bucket)) for bucket in closed)
 
     def prune(self, windows_before: datetime, roll_ups_before: datetime) -> int:
         with self._lock:
             before = min([to_epoch(windows_before) // BUCKET_SECONDS * BUCKET_SECONDS, *self._open])
             self._pruned_before = max(self._pruned_before, before)
-            old = [start for start in self._windows if start < self._pruned_before]
-            removed = sum(len(self._windows.pop(start)) for start in old)
+            self._keep_roll_ups()
+            removed = self._shelf.drop_before(self._pruned_before)
             limit = min(self._pruned_before, to_epoch(roll_ups_before))
             for bucket in [bucket for bucket in self._roll_ups if bucket + BUCKET_SECONDS <= limit]:
                 removed += len(self._roll_ups.pop(bucket))
@@ -132,16 +128,24 @@ class MemoryUsage:
                     masks.pop(bucket, None)
             return removed
 
-    def _roll_up(self, bucket: int) -> None:
-        span = Span(from_epoch(bucket), from_epoch(bucket + BUCKET_SECONDS))
-        query = UsageQuery(span=span)
-        self._roll_ups[bucket] = {
-            rolled.series: rolled
-            for rolled in summing.regrouped(self._minute_buckets(query), span, query.bucket)
-        }
-        folded = fold(self.minutes(span), aggregates(self.keys()), BUCKET_SECONDS)
-        self._folded[bucket] = folded.tobytes()
-        self._open.discard(bucket)
+    def _fold(self, run: Span) -> None:
+        """Fold the minutes of neighbouring buckets, each by itself."""
+        folded = fold(self.minutes(run), aggregates(self.keys()), BUCKET_SECONDS)
+        folded = folded[np.argsort(folded["start"], kind="stable")]
+        starts = bucket_starts(run)
+        edges = np.searchsorted(folded["start"], [*starts, starts.stop])
+        for bucket, (first, last) in zip(starts, pairwise(edges), strict=True):
+            self._folded[bucket] = folded[first:last].tobytes()
+
+    def _keep_roll_ups(self) -> None:
+        """Add up the minutes that are about to go."""
+        going = {start // BUCKET_SECONDS * BUCKET_SECONDS for start in self._shelf.starts()}
+        for bucket in sorted(going):
+            if bucket < self._pruned_before:
+                query = UsageQuery(span=_bucket(bucket))
+                self._roll_ups[bucket] = summing.regrouped(
+                    self._minute_buckets(query), query.span, query.bucket
+                )
 
     # --- for the reader ------------------------------------------------------------------------
 
@@ -171,25 +175,27 @@ class MemoryUsage:
         return self._pruned_before
 
     def minutes(self, span: Span) -> Table:
-        return minute_rows(
-            window.as_minute(key, start)
-            for start in minute_starts(span)
-            for (series, _), window in self._windows.get(start, {}).items()
-            if (key := self._keys.get(series.demand)) is not None
-        )
+        return self._shelf.rows(span, self._keys)
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _minute_buckets(self, query: UsageQuery) -> Iterator[UsageBucket]:
-        for start in minute_starts(query.span):
-            for (series, _), window in self._windows.get(start, {}).items():
-                if summing.matches(query, series):
-                    yield window.as_bucket(series, start, with_latency=query.with_latency)
+    def _minute_buckets(self, query: UsageQuery) -> list[UsageBucket]:
+        return self._shelf.buckets(
+            query.span,
+            int(query.bucket.total_seconds()),
+            partial(summing.matches, query),
+            with_latency=query.with_latency,
+        )
 
     def _old_buckets(self, query: UsageQuery) -> Iterator[UsageBucket]:
         for start in bucket_starts(query.span):
             if start >= self._pruned_before:
                 return
-            for series, rolled in self._roll_ups.get(start, {}).items():
-                if summing.matches(query, series):
+            for rolled in self._roll_ups.get(start, ()):
+                if summing.matches(query, rolled.series):
                     yield rolled if query.with_latency else summing.without_latency(rolled)
+
+
+def _bucket(start: int) -> Span:
+    """The quarter of an hour from that instant (epoch seconds)."""
+    return Span(from_epoch(start), from_epoch(start + BUCKET_SECONDS))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from heliostat.model.instants import from_epoch
-from heliostat.model.latency import sketch_of
+from heliostat.model.latency import merged, sketch_of
 from heliostat.model.usage import COLUMNS, UsageBatch, UsageBucket, UsageSeries
+from storage.summing import measured_sum
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What one source measured of one series in one minute; sketches stay bytes until somebody asks."""
+class Window(NamedTuple):
+    """What one source measured of one series in one minute; sketches stay bytes until somebody asks.
+
+    A plain tuple: a simulated day brings a million of them.
+    """
 
     revision: int
     offered: int
@@ -40,30 +43,43 @@ class Window:
             int(self.output_tokens is not None),
         )
 
-    def as_bucket(self, series: UsageSeries, start: int, *, with_latency: bool) -> UsageBucket:
-        """The window as a bucket of one minute."""
-        ttft, itl, e2e = (self.ttft, self.itl, self.e2e) if with_latency else (None, None, None)
-        return UsageBucket(
-            series=series,
-            start=from_epoch(start),
-            windows=1,
-            offered=self.offered,
-            admitted=self.admitted,
-            rejected=self.rejected,
-            retried=self.retried,
-            completed=self.completed,
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            windows_without_input=int(self.input_tokens is None),
-            windows_without_output=int(self.output_tokens is None),
-            ttft=sketch_of(ttft),
-            itl=sketch_of(itl),
-            e2e=sketch_of(e2e),
-        )
+
+def windows_of(batch: UsageBatch) -> Iterator[tuple[int, int, Window]]:
+    """Each line's place among the batch's series, start (epoch seconds) and window."""
+    lines = map(Window._make, zip(*(getattr(batch, name) for name in COLUMNS[2:]), strict=True))
+    return zip(batch.series_index, batch.window_start, lines, strict=True)
 
 
-def windows_of(batch: UsageBatch) -> Iterator[tuple[UsageSeries, int, Window]]:
-    """Each line's series, start (epoch seconds) and window."""
-    values = zip(*(getattr(batch, name) for name in COLUMNS[2:]), strict=True)
-    for index, start, line in zip(batch.series_index, batch.window_start, values, strict=True):
-        yield batch.series[index], start, Window(*line)
+def bucket_of(
+    series: UsageSeries, start: int, windows: Sequence[Window], *, with_latency: bool
+) -> UsageBucket:
+    """The windows of one series as one bucket from `start` (epoch seconds), summed."""
+    (
+        _,
+        offered,
+        admitted,
+        rejected,
+        retried,
+        completed,
+        input_tokens,
+        output_tokens,
+        *latencies,
+    ) = zip(*windows, strict=True)
+    ttft, itl, e2e = (merged(map(sketch_of, kind)) if with_latency else None for kind in latencies)
+    return UsageBucket(
+        series=series,
+        start=from_epoch(start),
+        windows=len(windows),
+        offered=sum(offered),
+        admitted=sum(admitted),
+        rejected=sum(rejected),
+        retried=sum(retried),
+        completed=sum(completed),
+        input_tokens=measured_sum(input_tokens),
+        output_tokens=measured_sum(output_tokens),
+        windows_without_input=input_tokens.count(None),
+        windows_without_output=output_tokens.count(None),
+        ttft=ttft,
+        itl=itl,
+        e2e=e2e,
+    )

@@ -1,0 +1,118 @@
+"""Every stored window in memory, by minute; what is asked often costs a dictionary of small integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from heliostat.model.instants import Span, to_epoch
+from heliostat.model.names import DemandKey, RegionName
+from heliostat.model.usage import UsageBatch, UsageBucket, UsageSeries
+from storage.fold import Table, minute_rows
+from storage.memory.windows import Window, bucket_of, windows_of
+from storage.reading import minute_starts
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a batch brought: minutes (epoch seconds) per origin, demand that was offered, and how
+    many windows came after retention."""
+
+    minutes: Mapping[RegionName, set[int]]
+    offered: tuple[DemandKey, ...]
+    late: int
+
+
+class Shelf:
+    """Windows by minute and *place*, a place being a series as one source sees it."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[UsageSeries, str], int] = {}
+        self._series: list[UsageSeries] = []
+        """Of each place."""
+        self._minutes: dict[int, dict[int, Window]] = {}
+
+    def put(self, batch: UsageBatch, *, not_before: int) -> News:
+        """Keep the batch's windows; of two of one minute and place the higher revision stays."""
+        places = [self._place(series, batch.source_id) for series in batch.series]
+        brought: list[set[int]] = [set() for _ in places]
+        offered: set[int] = set()
+        late = 0
+        for index, start, window in windows_of(batch):
+            if start < not_before:
+                late += 1
+                continue
+            minute = self._minutes.get(start)
+            if minute is None:
+                minute = self._minutes[start] = {}
+            place = places[index]
+            before = minute.get(place)
+            if before is not None and before.revision >= window.revision:
+                continue
+            minute[place] = window
+            brought[index].add(start)
+            if window.offered:
+                offered.add(index)
+        minutes: dict[RegionName, set[int]] = {}
+        for series, starts in zip(batch.series, brought, strict=True):
+            if starts:
+                minutes.setdefault(series.origin, set()).update(starts)
+        demands = tuple(series.demand for i, series in enumerate(batch.series) if i in offered)
+        return News(minutes, demands, late)
+
+    def drop_before(self, limit: int) -> int:
+        """Forget every minute before that instant (epoch seconds); returns how many windows went."""
+        old = [start for start in self._minutes if start < limit]
+        return sum(len(self._minutes.pop(start)) for start in old)
+
+    def starts(self) -> Iterator[int]:
+        """Every minute of which there is a window."""
+        return iter(self._minutes)
+
+    def series_in(self, span: Span) -> int:
+        """How many series have a window in the span."""
+        found: set[int] = set()
+        for start in minute_starts(span):
+            found.update(self._minutes.get(start, ()))
+        return len({self._series[place] for place in found})
+
+    def rows(self, span: Span, keys: Mapping[DemandKey, int]) -> Table:
+        """The windows of the span as a table of `storage.fold.MINUTE`; demand without a key is left out."""
+        key_of = [keys.get(series.demand) for series in self._series]
+        return minute_rows(
+            window.as_minute(key, start)
+            for start in minute_starts(span)
+            for place, window in self._minutes.get(start, {}).items()
+            if (key := key_of[place]) is not None
+        )
+
+    def buckets(
+        self,
+        span: Span,
+        length: int,
+        matches: Callable[[UsageSeries], bool],
+        *,
+        with_latency: bool,
+    ) -> list[UsageBucket]:
+        """The windows of matching series in buckets of `length` seconds from the span's start."""
+        matching = [matches(series) for series in self._series]
+        first = to_epoch(span.start)
+        found: dict[tuple[int, UsageSeries], list[Window]] = {}
+        for begin in range(first, to_epoch(span.end), length):
+            by_place: dict[int, list[Window]] = {}
+            for start in range(begin, min(begin + length, to_epoch(span.end)), 60):
+                for place, window in self._minutes.get(start, {}).items():
+                    if matching[place]:
+                        by_place.setdefault(place, []).append(window)
+            for place, windows in by_place.items():
+                found.setdefault((begin, self._series[place]), []).extend(windows)
+        return [
+            bucket_of(series, begin, windows, with_latency=with_latency)
+            for (begin, series), windows in found.items()
+        ]
+
+    def _place(self, series: UsageSeries, source_id: str) -> int:
+        place = self._places.setdefault((series, source_id), len(self._series))
+        if place == len(self._series):
+            self._series.append(series)
+        return place

@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from types import TracebackType
@@ -93,9 +94,13 @@ class FanOutForecaster:
         return self._spread(series, start)
 
     def warm_up(self) -> None:
-        """Start every lane's process now, not with its first work; does not wait for them."""
+        """Start every lane's process now, not with its first work; does not wait for them.
+
+        One that does not start is tried again with its first work.
+        """
         for number in range(len(self._lanes)):
-            self._lane(number)
+            with suppress(BrokenProcessPool):
+                self._lane(number)
 
     def worker_ids(self) -> tuple[int, ...]:
         """Process ids of the lanes that are running, for whoever watches their memory."""

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -19,13 +20,17 @@ class Worker:
     """Comes from a fork server, never from a fork of this process: gRPC may be running in it."""
 
     def __init__(self, pickled_settings: bytes) -> None:
+        """Start it. Raises RuntimeError when the fork server was ended while it made the process."""
         self._pool = ProcessPoolExecutor(
             max_workers=1,
             mp_context=multiprocessing.get_context("forkserver"),
             initializer=lane.prepare,
             initargs=(pickled_settings,),
         )
-        self._process_id = self._pool.submit(os.getpid)
+        try:
+            self._process_id = self._pool.submit(os.getpid)
+        except (EOFError, OSError) as error:
+            raise BrokenProcessPool("the fork server went away") from error
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
         """Start it after all that was submitted before. Raises RuntimeError when the process died or was

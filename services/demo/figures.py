@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from heliostat.errors import Unavailable
 from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
 from heliostat.model.usage import UsageQuery
@@ -54,8 +55,14 @@ class Figures:
     wall_seconds: float
 
     def write(self, path: Path) -> None:
-        """Write them as one JSON document."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write them as one JSON document. Raises Unavailable when the disk does not let us."""
+        document = json.dumps(asdict(self), indent=2) + "\n"
+        try:
+            path.write_text(document, encoding="utf-8")
+        except OSError as error:
+            raise Unavailable(
+                f"the figures cannot be written to {path}: {error.strerror}"
+            ) from error
 
 
 def usage_windows(stores: Stores, span: Span) -> int:

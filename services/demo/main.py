@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from services.demo.process import asked_to_stop, collect_seldom, place
+from services.demo.process import asked_to_stop, check_writable, collect_seldom, place
 from services.demo.settings import DemoSettings
 from services.demo.show import Show
 from services.demo.voice import Voice
@@ -18,8 +18,9 @@ INTERRUPTED = 130
 def run(settings: DemoSettings) -> int:
     """Live a demo; 0 when its day was lived to the end, 130 when it was stopped before.
 
-    Raises InvalidCatalogue, InvalidTrace, Unavailable.
+    Raises InvalidSettings, InvalidCatalogue, InvalidTrace, Unavailable.
     """
+    check_writable("--json", settings.json)
     logging.basicConfig(level=logging.WARNING)
     collect_seldom()
     return asyncio.run(_run(settings))

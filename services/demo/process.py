@@ -1,4 +1,4 @@
-"""What a process of the demo does with its surroundings: signals, a place on disk, the collector."""
+"""What a process of the demo does with its surroundings: signals, places on disk, the collector."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from heliostat.errors import InvalidSettings
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _PLENTY_BYTES = 2 * 1024**3
@@ -38,14 +40,53 @@ def leave_ctrl_c_to_others() -> None:
 
 @contextmanager
 def place(keep: Path | None) -> Iterator[Path]:
-    """The directory to keep things in, or one that goes away at the end."""
+    """The directory to keep things in, or one that goes away at the end. Raises InvalidSettings."""
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep
+        yield _kept(keep)
         return
     prefix = f"heliostat-demo-{os.getpid()}-"  # whose it is, should it ever be left behind
     with tempfile.TemporaryDirectory(prefix=prefix, dir=_quick_disk()) as made:
         yield Path(made)
+
+
+def _kept(keep: Path) -> Path:
+    """The directory, made where there is none; tried before anything is started."""
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        lived_in = any(keep.iterdir())
+        with tempfile.TemporaryFile(dir=keep):
+            pass
+    except OSError as error:
+        raise InvalidSettings(
+            "--keep",
+            f"nothing can be kept in {keep}: {error.strerror}",
+            remedy="name a directory that you may write to, or leave --keep out",
+        ) from error
+    if lived_in:
+        raise InvalidSettings(
+            "--keep",
+            f"{keep} is not empty: two demos would mix there",
+            remedy="name a new directory, or empty this one",
+        )
+    return keep
+
+
+def check_writable(name: str, file: Path | None) -> None:
+    """Raises InvalidSettings where the file cannot be written, before work is done for it in vain."""
+    if file is None:
+        return
+    folder = file.absolute().parent
+    wrong = ""
+    if file.is_dir():
+        wrong = "is a directory"
+    elif not folder.is_dir():
+        wrong = f"there is no directory {folder}"
+    elif not os.access(file if file.exists() else folder, os.W_OK):
+        wrong = "may not be written"
+    if wrong:
+        raise InvalidSettings(
+            name, f"{file}: {wrong}", remedy="name a file in a directory that you may write to"
+        )
 
 
 def _quick_disk() -> Path | None:

@@ -6,39 +6,46 @@ import multiprocessing
 from collections.abc import Sequence
 from contextlib import suppress
 
-from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import Unavailable
 from services.demo.marks import Mark
-from services.demo.rival_process import live
-from services.demo.settings import DemoSettings
-from simulation.arrivals import ArrivalRates
+from services.demo.rival_process import Life, live
+
+_GONE = (EOFError, ConnectionError)
 
 
 class Rival:
-    """A process that runs the reactive policy; it ends with its day, with us, or when stopped."""
+    """A process that runs the reactive policy; it ends with its day, with us, or when stopped.
 
-    def __init__(
-        self, *, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
-    ) -> None:
+    What it shall live it is told over its pipe. `multiprocessing` would write a large argument to a
+    process while itself holding the end that it is read from, and so wait for ever where the process
+    was ended (by Ctrl-C, by SIGTERM to the group) before it had read all of it.
+    """
+
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._ears, voice = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=live, args=(voice, settings, catalogue, arrivals), name="rival", daemon=True
-        )
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=live, args=(theirs,), name="rival", daemon=True)
         self._marks: list[Mark] = []
         self._process.start()
-        voice.close()
+        theirs.close()
+
+    def begin(self, life: Life) -> None:
+        """Tell it what to live, once, and return when it has heard; whoever looks at its marks hears
+        when it is gone."""
+        with suppress(ConnectionError):
+            self._pipe.send(life)
 
     def marks(self) -> Sequence[Mark]:
         """What it has told so far. Raises Unavailable when it broke."""
+        # OSError: somebody stopped it, and closed the pipe, meanwhile.
         with suppress(EOFError, OSError):
-            while self._ears.poll():
+            while self._pipe.poll():
                 self._hear()
         return tuple(self._marks)
 
     def wait(self) -> Sequence[Mark]:
         """Everything that it tells, after it ended. Raises Unavailable when it broke."""
-        with suppress(EOFError):
+        with suppress(*_GONE):
             while True:
                 self._hear()
         self._process.join()
@@ -51,10 +58,10 @@ class Rival:
         if self._process.is_alive():
             self._process.terminate()
         self._process.join()
-        self._ears.close()
+        self._pipe.close()
 
     def _hear(self) -> None:
-        word = self._ears.recv()
+        word = self._pipe.recv()
         if isinstance(word, str):
             raise Unavailable(f"the reactive policy broke: {word}")
         self._marks.append(word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
@@ -19,22 +20,33 @@ from simulation.bootstrap import (
 from simulation.world import SimulatedWorld
 
 
-def live(
-    voice: Connection, settings: DemoSettings, catalogue: FleetCatalogue, arrivals: ArrivalRates
-) -> None:
-    """The whole day, as marks, or what broke it in words; ends early when nobody listens any more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What the policy shall live: the demo's day, on that demand."""
+
+    settings: DemoSettings
+    catalogue: FleetCatalogue
+    arrivals: ArrivalRates
+
+
+def live(pipe: Connection) -> None:
+    """The whole day that the pipe tells of, as marks, or what broke it in words; ends early when nobody
+    listens any more."""
     leave_ctrl_c_to_others()
     collect_seldom()
-    with suppress(BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
+        life: Life = pipe.recv()
         try:
-            world = reactive_world(settings=settings, catalogue=catalogue, arrivals=arrivals)
-            voice.send(mark_of(world.estate, world.accountant, world.now))
-            while world.now < settings.day_end:
+            world = reactive_world(
+                settings=life.settings, catalogue=life.catalogue, arrivals=life.arrivals
+            )
+            pipe.send(mark_of(world.estate, world.accountant, world.now))
+            while world.now < life.settings.day_end:
                 world.run_until(world.now + BUCKET)
-                voice.send(mark_of(world.estate, world.accountant, world.now))
+                pipe.send(mark_of(world.estate, world.accountant, world.now))
         except Exception as error:
             # Whatever it was, our starter must hear it: the traceback stays on this side.
-            voice.send(f"{type(error).__name__}: {error}")
+            pipe.send(f"{type(error).__name__}: {error}")
             raise
 
 

@@ -19,6 +19,7 @@ from services.demo.marks import Mark
 from services.demo.page import open_page, read_model
 from services.demo.prelude import activate, call_agents, remember
 from services.demo.rival import Rival
+from services.demo.rival_process import Life
 from services.demo.settings import DemoSettings
 from services.demo.voice import Voice
 from services.demo.witness import Tempo
@@ -50,10 +51,11 @@ class Show:
         Everything that was started has ended when this returns. Raises InvalidTrace, Unavailable.
         """
         async with AsyncExitStack() as at_end:
+            rival = await asyncio.to_thread(Rival)  # it starts while the demand is made
+            at_end.callback(rival.stop)
             demand = await asyncio.to_thread(demo_demand, self._settings, self._catalogue)
             self._voice.input(demand.said)
-            rival = await asyncio.to_thread(self._rival, demand)
-            at_end.callback(rival.stop)
+            await asyncio.to_thread(rival.begin, self._life(demand))
             cast = await asyncio.to_thread(
                 cast_of, self._settings, self._catalogue, demand.day, self._place
             )
@@ -71,9 +73,10 @@ class Show:
             await self._tell(figures)
             return True
 
-    def _rival(self, demand: FittedDemand) -> Rival:
+    def _life(self, demand: FittedDemand) -> Life:
+        """The rival's: the same day on the same demand."""
         arrivals = remembered(whole(demand), self._settings.day_start)
-        return Rival(settings=self._settings, catalogue=self._catalogue, arrivals=arrivals)
+        return Life(settings=self._settings, catalogue=self._catalogue, arrivals=arrivals)
 
     def _page(
         self, cast: Cast, tempo: Tempo, rival: Rival, at_end: AsyncExitStack

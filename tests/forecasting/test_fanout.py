@@ -1,3 +1,5 @@
+"""The fan-out: answers as in one process, whatever becomes of its workers and of whoever makes them."""
+
 import os
 import signal
 import subprocess
@@ -5,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from multiprocessing.forkserver import _forkserver, ensure_running
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -94,6 +97,31 @@ def test_workers_leave_ctrl_c_in_a_terminal_to_their_owner(tmp_path: Path) -> No
     assert "ForkServerProcess" not in said
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
+
+
+def _waits_in(thread: threading.Thread, function: str) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == function:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def test_workers_that_cannot_be_made_in_time_are_made_with_their_first_work() -> None:
+    """SIGTERM to a whole group may end the fork server while it makes a worker."""
+    ensure_running()
+    server = psutil.Process(_forkserver._forkserver_pid)  # type: ignore[attr-defined] # no public way
+    with FanOutForecaster(lanes=1) as forecaster:
+        server.suspend()
+        warming = threading.Thread(target=forecaster.warm_up)
+        warming.start()
+        while not _waits_in(warming, "read_signed"):
+            assert warming.is_alive()
+        server.kill()
+        warming.join()
+        assert forecaster.worker_ids() == ()
+        assert len(forecaster.forecast(MANY, issued_at=NOON, horizon=DAY)) == len(MANY)
 
 
 def test_work_that_kills_every_worker_is_given_up_with_a_typed_error() -> None:

@@ -126,17 +126,7 @@ def test_kept_databases_stay_and_hold_the_audit(
     [
         (signal.SIGINT, ("--port", "0"), "plan 1: "),
         (signal.SIGINT, ("--port", "0"), "Page: "),
-        pytest.param(
-            signal.SIGTERM,
-            ("--headless",),
-            "Demand",
-            marks=pytest.mark.xfail(
-                raises=subprocess.TimeoutExpired,
-                strict=False,
-                reason="known: about one SIGTERM in ten that meets forecast workers while they "
-                "start leaves the demo waiting for them",
-            ),
-        ),
+        (signal.SIGTERM, ("--headless",), "Demand"),
     ],
 )
 def test_a_stopped_demo_leaves_nothing_behind(

@@ -1,3 +1,5 @@
+"""`heliostat profile fit`: measured tables become laws, and what is wrong in them is named."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""The accuracy ledger's arithmetic: forecasts beside what came, per horizon, naive rivals beside them."""
+
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

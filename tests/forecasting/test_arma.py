@@ -1,3 +1,5 @@
+"""Autoregressive errors: their fit, their innovations and the paths that they continue to."""
+
 from collections.abc import Sequence
 
 import numpy as np

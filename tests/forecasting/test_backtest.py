@@ -1,3 +1,5 @@
+"""The rolling-origin backtest: every method at every horizon, and nothing from the future."""
+
 from dataclasses import replace
 from datetime import timedelta
 

@@ -1,3 +1,5 @@
+"""Conformal intervals: scores collected by lead, quantiles that cover what they promise."""
+
 import numpy as np
 import pytest
 from hypothesis import given

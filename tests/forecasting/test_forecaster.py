@@ -1,3 +1,5 @@
+"""The seasonal forecaster: warm as cold, alone as in company, and never a look ahead."""
+
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

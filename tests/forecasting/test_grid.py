@@ -1,3 +1,5 @@
+"""The calendar of a grid of buckets: local clocks, days off, whole hours."""
+
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Holes in a history: how they are bridged, and that no bridge looks ahead."""
+
 import numpy as np
 from numpy import nan
 from numpy.testing import assert_allclose, assert_array_equal

@@ -1,3 +1,5 @@
+"""Which method a history allows, and what is said where it allows only a lesser one."""
+
 from datetime import timedelta
 
 import pytest

@@ -1,3 +1,5 @@
+"""Where a series' memory begins: after its last shift of level, and not at quiet weekends."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Every method by itself: its numbers, its bits in any company, and nothing beyond its origin."""
+
 import subprocess
 import sys
 

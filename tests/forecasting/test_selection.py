@@ -1,3 +1,5 @@
+"""Champions: which method a series gets, and for which reason it keeps the default."""
+
 from datetime import datetime
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""What an estate costs and keeps: every VM-second billed once, every request judged once."""
+
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,3 +1,5 @@
+"""Arrivals as columns of minutes: their checks, their parts, their holes."""
+
 from datetime import timedelta
 
 import numpy as np

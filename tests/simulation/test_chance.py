@@ -1,3 +1,5 @@
+"""Seeded chance: by name, apart from all other chance, with the quantiles that were asked for."""
+
 from datetime import timedelta
 
 import numpy as np

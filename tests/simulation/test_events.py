@@ -1,3 +1,5 @@
+"""The event queue: time, then priority, then order of arrival."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

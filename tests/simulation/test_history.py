@@ -1,3 +1,5 @@
+"""The past of a run: told as usage windows, it reads back as the demand that it was."""
+
 from datetime import timedelta
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""A region's meter: every closed window told once, holes missing, silence zero."""
+
 from dataclasses import replace
 
 from heliostat.model.instants import Span

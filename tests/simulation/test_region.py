@@ -1,3 +1,5 @@
+"""A region's cloud: lead times, drains, redeploys, quotas and whatever goes wrong."""
+
 from collections.abc import Callable
 from datetime import datetime, timedelta
 

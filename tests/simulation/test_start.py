@@ -1,3 +1,5 @@
+"""The fleet that every policy starts from: it carries the first hour, within quotas."""
+
 from datetime import timedelta
 
 import numpy as np

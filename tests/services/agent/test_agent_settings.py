@@ -1,3 +1,5 @@
+"""An agent's settings: where they come from, which one wins, and how a wrong one is named."""
+
 from pathlib import Path
 from random import Random
 from typing import Any

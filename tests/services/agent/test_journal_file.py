@@ -1,3 +1,5 @@
+"""The journal's file: lost, locked, newer, full or read-only, each said and none called another."""
+
 from datetime import timedelta
 from pathlib import Path
 

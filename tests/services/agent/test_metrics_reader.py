@@ -1,3 +1,5 @@
+"""What engines say of themselves on `/metrics`: absent is missing, and never zero."""
+
 from heliostat.model.names import RegionName, Tier
 from services.agent.meter import EngineMeter
 from services.agent.metrics_reader import CounterMemory, parse_metrics

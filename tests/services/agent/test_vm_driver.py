@@ -1,3 +1,5 @@
+"""The driver on a cloud of VMs: drains first, replaces what dies, adopts only what it is told to."""
+
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path

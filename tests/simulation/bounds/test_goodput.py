@@ -1,3 +1,5 @@
+"""The most requests per second that a VM can serve within a promise: a bound that nothing beats."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The forecaster that knows the truth, where it was told one, and says so."""
+
 from datetime import datetime, timedelta
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""How the fluid's gateways split a minute: by the table, whole, with nothing lost."""
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

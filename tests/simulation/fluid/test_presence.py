@@ -1,3 +1,5 @@
+"""How much of a span each pool's replicas were ready."""
+
 from datetime import timedelta
 
 import pytest

@@ -1,3 +1,5 @@
+"""What replicas get done in a minute of fluid, against laws worked out by hand."""
+
 import numpy as np
 import pytest
 from hypothesis import given

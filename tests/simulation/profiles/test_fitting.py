@@ -1,3 +1,5 @@
+"""Laws fitted to measured times: what was behind them is found, and no error is hidden."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Tables of measured times: each wrong row is named with its line."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which measurements a fit uses, and the reason for each that it leaves out."""
+
 from dataclasses import replace
 
 import pytest

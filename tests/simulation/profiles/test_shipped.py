@@ -1,3 +1,5 @@
+"""The laws that ship with the project: what they say, and how far from what was measured."""
+
 from pathlib import Path
 
 import pytest

@@ -100,6 +100,10 @@ demo: setup ## Live a day of three regions in a few minutes, with a page to look
 bench: setup ## Measure what the documents claim
 	@$(PYTHON) -m benchmarks $(ARGS)
 
+.PHONY: evidence
+evidence: setup ## Make the pages of docs/evidence (ARGS='sageserve --seeds 5', ARGS=--render runs nothing)
+	@$(PYTHON) -m benchmarks.evidence $(ARGS)
+
 # ── checking ────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test

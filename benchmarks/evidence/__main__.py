@@ -1,0 +1,73 @@
+"""`python -m benchmarks.evidence [page …]`: lives what pages rest on, and writes them.
+
+Killed and started again it goes on where it was: finished runs lie in build/evidence/. Pages are
+written again after every stage, and say what they rest on.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.evidence.asking import Asked, asked_of
+from benchmarks.evidence.carrying import Carrier
+from benchmarks.evidence.checkout import Checkout
+from benchmarks.evidence.making import make_page
+from benchmarks.evidence.progress import Progress
+from benchmarks.evidence.registry import PAGES
+from benchmarks.evidence.scale import Scale
+from benchmarks.evidence.writing import read_ledger, write_page
+from heliostat.errors import HeliostatError
+from simulation.experiments.executors import make_executor
+from simulation.experiments.folder import RunFolder
+from simulation.experiments.laboratory import Laboratory
+from simulation.experiments.spec import EVENT
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0; 1 when something was wrong, 130 when it was interrupted."""
+    try:
+        asked = asked_of(arguments, tuple(PAGES))
+        if asked.render:
+            for name in asked.pages:
+                print(write_page(PAGES[name], read_ledger(name, asked.out), asked.out))
+            return 0
+        return _run(asked)
+    except HeliostatError as error:
+        print(f"evidence: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "evidence: interrupted; what was finished is kept, the same again goes on",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _run(asked: Asked) -> int:
+    checkout = Checkout.now()
+    folder = RunFolder(path=asked.runs, code=checkout.code)
+    progress = Progress(asked.workers)
+    executor = make_executor("processes", asked.workers, EVENT)
+    try:
+        carrier = Carrier(Laboratory(executor, folder, progress), asked.seeds, progress)
+        for name in asked.pages:
+            path = make_page(
+                PAGES[name],
+                carrier,
+                Scale(asked.scale),
+                progress,
+                asked.out,
+                checkout,
+            )
+            print(path)
+    finally:
+        executor.close()
+    for said in folder.corrupt:
+        print(f"evidence: {said}; it was run again", file=sys.stderr)
+    print(f"evidence: {progress.runs} runs, {progress.made} of them made now, "
+          f"{progress.cpu_seconds / 3600:.2f} CPU hours in all", file=sys.stderr)  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,185 @@
+"""Gets what pages want lived: searches settings on one seed, then lives them with all, each run once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from benchmarks.evidence.progress import Progress
+from benchmarks.evidence.search import Search, corrected, next_headroom, setting_for
+from benchmarks.evidence.wanted import Fixed, Match
+from heliostat.errors import InvalidInput
+from simulation.experiments.ceilings import LINEAR, ORACLE, laxest
+from simulation.experiments.comparison import Point
+from simulation.experiments.contenders import check_policy, grid_of, locals_of
+from simulation.experiments.laboratory import Laboratory
+from simulation.experiments.result import BILLED, Outcome, RunFailure, RunResult
+from simulation.experiments.scenes import load_scene
+from simulation.experiments.spec import EVENT, PolicySpec, RunSpec, SceneRef
+from simulation.experiments.sweep import Seen
+
+_CORRECTIONS = 2
+_Asked = tuple[PolicySpec, float, int]
+"""A policy, its headroom and a seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lived:
+    """What was lived on a scenario: outcomes by policy's name, headroom and seed; bounds by level."""
+
+    scene: SceneRef
+    outcomes: dict[tuple[str, float, int], Outcome] = field(default_factory=dict)
+    settings: dict[tuple[str, float], float] = field(default_factory=dict)
+    """Policy's name and level → the setting that all seeds of the level lived."""
+
+    def points(self, name: str, seeds: Sequence[int]) -> list[Point]:
+        """The settings that all of these seeds lived."""
+        headrooms = sorted({h for policy, h, _ in self.outcomes if policy == name})
+        found = []
+        for headroom in headrooms:
+            by_seed = {s: self.outcomes.get((name, headroom, s)) for s in seeds}
+            if all(outcome is not None for outcome in by_seed.values()):
+                found.append(_point(headroom, by_seed))
+        return found
+
+    def seen(self, name: str, seeds: Sequence[int]) -> list[Seen]:
+        """The same, as searches need it."""
+        return [point.seen(BILLED) for point in self.points(name, seeds)]
+
+
+class Carrier:
+    """Carries out what is wanted through a laboratory, which keeps every finished run."""
+
+    def __init__(
+        self,
+        laboratory: Laboratory,
+        seeds: Sequence[int],
+        progress: Progress,
+        *,
+        engine: str = EVENT,
+    ) -> None:
+        if not seeds:
+            raise InvalidInput("seeds", "needs at least one seed")
+        self._laboratory, self._seeds, self._progress = laboratory, tuple(seeds), progress
+        self._engine = engine
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those that policies are compared over."""
+        return self._seeds
+
+    def match(self, wanted: Match, lived: Lived) -> None:
+        """Bring every policy to its settings. Raises what the laboratory raises."""
+        scene = load_scene(lived.scene)
+        for policy in wanted.policies:
+            check_policy(policy, scene)
+        policies = (*wanted.policies, *((ORACLE,) if wanted.bounds else ()))
+        for level in wanted.levels:
+            self._search(policies, level, lived)
+        for level in wanted.levels:
+            self._settle(policies, level, self.seeds_at(wanted, level), lived)
+        if wanted.bounds:
+            self._bounds(wanted, lived)
+
+    def fixed(self, wanted: Fixed, lived: Lived) -> None:
+        """Live every policy at its headroom with every seed."""
+        scene = load_scene(lived.scene)
+        asked: list[_Asked] = []
+        for policy in wanted.policies:
+            check_policy(policy, scene)
+            assert policy.headroom is not None, "whoever asks fills headrooms in"
+            asked += [(policy, policy.headroom, seed) for seed in self._seeds]
+        self._live(asked, lived, recorded=wanted.curves)
+
+    def seeds_at(self, wanted: Match, level: float) -> tuple[int, ...]:
+        """Those that are compared at that level."""
+        side = level != wanted.levels[0] and wanted.side_seeds
+        return self._seeds[: wanted.side_seeds] if side else self._seeds
+
+    def _search(self, policies: Iterable[PolicySpec], level: float, lived: Lived) -> None:
+        """On the first seed, all policies side by side."""
+        first = self._seeds[:1]
+        searches = {policy: Search(grid=grid_of(policy)) for policy in policies}
+        while asked := [
+            (policy, headroom, first[0])
+            for policy, search in searches.items()
+            if (headroom := next_headroom(lived.seen(policy.name, first), level, search))
+            is not None
+        ]:
+            self._live(asked, lived)
+
+    def _settle(
+        self, policies: Iterable[PolicySpec], level: float, seeds: Sequence[int], lived: Lived
+    ) -> None:
+        """With all seeds of the level, corrected where their mean is off what the first one showed."""
+        first = self._seeds[:1]
+        trying = {policy: setting_for(lived.seen(policy.name, first), level) for policy in policies}
+        for last in (False,) * _CORRECTIONS + (True,):
+            asked = [(p, h, s) for p, h in trying.items() if h is not None for s in seeds]
+            if not asked:
+                break
+            self._live(asked, lived)
+            trying = (
+                {}
+                if last
+                else {
+                    policy: self._correction(policy, headroom, level, seeds, lived)
+                    for policy, headroom in trying.items()
+                    if headroom is not None
+                }
+            )
+        for policy in policies:
+            found = setting_for(lived.seen(policy.name, seeds), level)
+            if found is not None:
+                lived.settings[policy.name, level] = found
+
+    def _correction(
+        self, policy: PolicySpec, headroom: float, level: float, seeds: Sequence[int], lived: Lived
+    ) -> float | None:
+        curve = [one for one in lived.seen(policy.name, seeds[:1]) if one.attainment is not None]
+        mean = next(o for o in lived.seen(policy.name, seeds) if o.headroom == headroom)
+        return corrected(curve, mean, level, Search(grid=grid_of(policy)))
+
+    def _bounds(self, wanted: Match, lived: Lived) -> None:
+        scene = load_scene(lived.scene)
+        locals_ = locals_of(wanted.policies, scene)
+        for level in wanted.levels:
+            terms = laxest(locals_, self._engine, level)
+            seeds = self.seeds_at(wanted, level)
+            specs = [
+                replace(self._spec(lived.scene, LINEAR, 0.0, seed), bound=terms) for seed in seeds
+            ]
+            for seed, outcome in zip(seeds, self._laboratory.outcomes(specs), strict=True):
+                lived.outcomes[LINEAR.name, level, seed] = outcome
+
+    def _live(self, asked: Sequence[_Asked], lived: Lived, *, recorded: bool = False) -> None:
+        specs = [self._spec(lived.scene, *one, recorded=recorded) for one in asked]
+        outcomes = self._laboratory.outcomes(specs)
+        for (policy, headroom, seed), outcome in zip(asked, outcomes, strict=True):
+            lived.outcomes[policy.name, headroom, seed] = outcome
+
+    def _spec(
+        self,
+        scene: SceneRef,
+        policy: PolicySpec,
+        headroom: float,
+        seed: int,
+        *,
+        recorded: bool = False,
+    ) -> RunSpec:
+        return RunSpec(
+            scene=scene,
+            policy=policy,
+            headroom=headroom,
+            seed=seed,
+            engine=self._engine,
+            recorded=recorded,
+        )
+
+
+def _point(headroom: float, by_seed: dict[int, Outcome | None]) -> Point:
+    return Point(
+        headroom=headroom,
+        results={s: run for s, run in by_seed.items() if isinstance(run, RunResult)},
+        failures={s: run for s, run in by_seed.items() if isinstance(run, RunFailure)},
+    )

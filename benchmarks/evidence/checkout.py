@@ -1,0 +1,48 @@
+"""Which code lives the runs: its fingerprint, its commit, and whether it stayed what it was meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Self
+
+from heliostat.errors import InvalidInput
+from simulation.experiments.fingerprint import ROOMS, code_fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """`commit` is "" where nobody can tell; "+" behind it = with changes that are not committed."""
+
+    code: str
+    commit: str
+
+    @classmethod
+    def now(cls) -> Self:
+        """As it stands."""
+        code_fingerprint.cache_clear()
+        return cls(code=code_fingerprint(), commit=_commit())
+
+    def check(self) -> None:
+        """Raises InvalidInput when the code is another by now: runs of two codes must not meet."""
+        code_fingerprint.cache_clear()
+        if code_fingerprint() != self.code:
+            raise InvalidInput(
+                "code",
+                f"changed while it ran (it was {self.code})",
+                remedy="run the page in a checkout that nobody works in; what was finished is kept",
+            )
+
+
+def _commit() -> str:
+    commit = _git("rev-parse", "--short=10", "HEAD")
+    return f"{commit}+" if commit and _git("status", "--porcelain", "--", *ROOMS) else commit
+
+
+def _git(*words: str) -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    told = subprocess.run([git, *words], capture_output=True, text=True, check=False)
+    return told.stdout.strip()

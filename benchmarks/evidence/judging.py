@@ -1,0 +1,151 @@
+"""Rows of claims, made from figures: the words of a reason are chosen by the same rules as the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.evidence.reading import Standing, gain_of, relative
+from benchmarks.evidence.tables import Row
+from benchmarks.evidence.verdicts import Verdict, of_best, of_gain, of_limit
+from benchmarks.evidence.wording import NOTHING, change, listed, percent, plain, signed
+from simulation.experiments.intervals import Estimate, difference
+from simulation.experiments.result import JUDGED
+
+NOTHING_LIVED = "no run of it was lived to its end"
+
+
+def change_row(
+    claim: str,
+    ours: Standing | None,
+    theirs: Standing | None,
+    figure: str,
+    claimed: float,
+    *,
+    because: str = "",
+    asked: str = "",
+) -> Row:
+    """A claim that a figure changes by at least `claimed` (−0.25: falls by a quarter) against another policy.
+
+    A policy that misses the level with every headroom has no gain at equal SLO: the claim does not
+    hold, whatever it bills. `because` follows the reason that the figures give.
+    """
+    found = relative(ours, theirs, figure)
+    gain = gain_of(found, fewer_is_better=claimed < 0)
+    verdict = of_gain(gain, abs(claimed))
+    reason = gain_reason(gain, abs(claimed), verdict)
+    if ours is None or theirs is None:
+        reason = NOTHING_LIVED
+    elif not ours.reached:
+        verdict = Verdict.NOT
+        reason = f"{ours.policy} misses the level with every headroom tried ({_kept(ours)})"
+    elif not theirs.reached:
+        reason += (
+            f"; {theirs.policy} itself misses the level ({_kept(theirs)}) and is shown at its best"
+        )
+    return Row(
+        claim=claim,
+        asked=asked or signed(claimed),
+        found=change(found),
+        verdict=verdict,
+        reason=_sentence(reason, because),
+    )
+
+
+def gain_reason(gain: Estimate | None, claimed: float, verdict: Verdict) -> str:
+    """Why the rules say so."""
+    if gain is None:
+        return "it was not measured"
+    if gain.low is None or gain.high is None:
+        return "one seed has no interval"
+    if verdict is Verdict.HOLDS:
+        beyond = "lies beyond" if gain.low >= claimed else "reaches"
+        return f"the interval {beyond} the figure asked and excludes zero"
+    if verdict is Verdict.IN_PART:
+        return f"a gain on every reading of the interval, but {_share_of(gain, claimed)} of what was asked"
+    if verdict is Verdict.NOT:
+        worse = gain.high < 0
+        return (
+            "it is the other way round" if worse else "the interval does not exclude no gain at all"
+        )
+    return "the interval holds both nothing and the figure asked: more seeds would tell"
+
+
+def _share_of(gain: Estimate, claimed: float) -> str:
+    share = gain.mean / claimed
+    return "nearly all" if share >= 0.9 else f"{100 * share:.0f} %"
+
+
+def limit_row(
+    claim: str, found: Estimate | None, most: float, *, asked: str = "", because: str = ""
+) -> Row:
+    """A claim that a share stays at or below `most`."""
+    verdict = of_limit(found, most)
+    reason = {
+        Verdict.HOLDS: "all of the interval keeps the limit",
+        Verdict.IN_PART: "the mean keeps the limit, the interval does not",
+        Verdict.NOT: "the mean is above the limit",
+        Verdict.UNTESTED: "there is no interval",
+    }[verdict]
+    return Row(
+        claim=claim,
+        asked=asked or f"≤ {percent(most, 0)}",
+        found=change(found),
+        verdict=verdict,
+        reason=_sentence(reason, because),
+    )
+
+
+def best_row(
+    claim: str,
+    ours: Standing | None,
+    rivals: Sequence[Standing | None],
+    figure: str,
+    *,
+    asked: str,
+    digits: int = 1,
+    because: str = "",
+) -> Row:
+    """A claim that ours has the least of a figure among these policies."""
+    if ours is None:
+        return Row(
+            claim=claim,
+            asked=asked,
+            found=NOTHING,
+            verdict=Verdict.UNTESTED,
+            reason=_sentence(NOTHING_LIVED, because),
+        )
+    known = [rival for rival in rivals if rival is not None]
+    gains = [_gain(ours, rival, figure) for rival in known]
+    verdict = of_best(gains)
+    beaten = [r.policy for r, g in zip(known, gains, strict=True) if g and (g.low or 0) > 0]
+    ahead = [
+        r.policy
+        for r, g in zip(known, gains, strict=True)
+        if g and g.high is not None and g.high < 0
+    ]
+    said = [
+        f"better than {listed(beaten)}" if beaten else "better than none of them",
+        f"worse than {listed(ahead)}" if ahead else "",
+    ]
+    values = [f"{s.policy} {plain(s.value(figure), digits)}" for s in (ours, *known)]
+    return Row(
+        claim=claim,
+        asked=asked,
+        found=", ".join(values),
+        verdict=verdict,
+        reason=_sentence(", ".join(part for part in said if part), because),
+    )
+
+
+def _gain(ours: Standing, theirs: Standing, figure: str) -> Estimate | None:
+    found = difference(theirs.point.by_seed(figure), ours.point.by_seed(figure))
+    return None if found is None else found.estimate
+
+
+def _kept(one: Standing) -> str:
+    return f"{percent(one.value(JUDGED))} at best"
+
+
+def _sentence(reason: str, because: str) -> str:
+    first = reason[:1].upper() + reason[1:] + "."
+    return f"{first} {because}".strip()

@@ -1,0 +1,78 @@
+"""From what was lived to the ledger that is kept beside a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from benchmarks.evidence.carrying import Lived
+from benchmarks.evidence.excerpts import curve_of, figures_of
+from benchmarks.evidence.ledger import Curve, Ledger, Place, Trial
+from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.wanted import Match
+from simulation.experiments.result import RunFailure, RunResult
+from simulation.experiments.scenes import load_scene
+
+BURSTS_FROM_HOUR = 25
+"""SageServe's burst test; scenarios without bursts have no use for it."""
+
+
+def ledger_from(
+    page: EvidencePage,
+    lived: Mapping[str, Lived],
+    seeds: Sequence[int],
+    *,
+    code: str,
+    commit: str,
+    cpu_seconds: float,
+    complete: bool,
+) -> Ledger:
+    """Everything of the page that was lived so far; `lived` is by the page's name of the scenario."""
+    curves: list[Curve] = []
+    trials = [trial for role, had in lived.items() for trial in _trials(role, had, curves)]
+    return Ledger(
+        page=page.name,
+        code=code,
+        commit=commit,
+        seeds=tuple(seeds),
+        cpu_seconds=cpu_seconds,
+        complete=complete,
+        places=tuple(_place(page, role, had, seeds) for role, had in lived.items()),
+        trials=tuple(trials),
+        curves=tuple(curves),
+    )
+
+
+def _trials(role: str, lived: Lived, curves: list[Curve]) -> list[Trial]:
+    found = []
+    for (policy, headroom, seed), outcome in lived.outcomes.items():
+        trial = Trial(scenario=role, policy=policy, headroom=headroom, seed=seed)
+        if isinstance(outcome, RunFailure):
+            found.append(replace(trial, failure=f"{outcome.error} ({outcome.at})"))
+            continue
+        found.append(replace(trial, figures=figures_of(outcome, BURSTS_FROM_HOUR)))
+        if outcome.record is not None and not any(
+            (curve.scenario, curve.policy) == (role, policy) for curve in curves
+        ):
+            curves.append(curve_of(role, policy, outcome.record))
+    return found
+
+
+def _place(page: EvidencePage, role: str, lived: Lived, seeds: Sequence[int]) -> Place:
+    scene = load_scene(lived.scene)
+    offered = [run.requests for run in lived.outcomes.values() if isinstance(run, RunResult)]
+    lived_requests = [count for count in offered if count]
+    levels: dict[str, int] = {}
+    for match in page.wants:
+        if isinstance(match, Match) and match.scenario == role:
+            for level in match.levels:
+                side = level != match.levels[0] and match.side_seeds
+                levels[f"{level:g}"] = min(len(seeds), match.side_seeds if side else len(seeds))
+    return Place(
+        role=role,
+        name=scene.name,
+        said=scene.said,
+        days=round(scene.span.length.total_seconds() / 86_400, 3),
+        requests=sum(lived_requests) / len(lived_requests) if lived_requests else 0.0,
+        levels=levels,
+    )

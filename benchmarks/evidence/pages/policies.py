@@ -1,0 +1,169 @@
+"""Every policy on a large week, on measured tenants and on a small fleet, at three levels, with bounds."""
+
+from __future__ import annotations
+
+from benchmarks.evidence.drawing.bars import bars_picture
+from benchmarks.evidence.drawing.frontier import frontier_picture
+from benchmarks.evidence.judging import change_row, limit_row
+from benchmarks.evidence.ledger import Ledger
+from benchmarks.evidence.page import EvidencePage, Shown
+from benchmarks.evidence.reading import (
+    OVERHEAD,
+    Standing,
+    above_bound,
+    frontier,
+    linear_point,
+    relative,
+    standing,
+)
+from benchmarks.evidence.tables import MARKS, Row, claims_table, standings_table, table
+from benchmarks.evidence.wanted import Match, rival
+from benchmarks.evidence.wording import NOTHING, change, level_words, number
+from simulation.experiments.ceilings import LP_GPU_HOURS, ORACLE
+from simulation.experiments.result import BILLED
+
+LEVELS = (0.99, 0.95, 0.98)
+LEVEL = LEVELS[0]
+WEEK, TENANTS, SMALL = "week", "tenants", "small"
+NAMES = (
+    "heliostat",
+    "reactive",
+    "keda",
+    "llumnix",
+    "siloed",
+    "lt-i",
+    "lt-u",
+    "lt-ua",
+    "chiron",
+)
+_POLICIES = tuple(rival(name) for name in NAMES)
+SCENARIOS = {
+    WEEK: "three US regions, four models, twenty busy replicas a model",
+    TENANTS: "205 measured tenants with their holes, two models, three regions round the globe",
+    SMALL: "an eighth of the week: two or three busy replicas a model, floors decide",
+}
+WANTS = (
+    Match(scenario=SMALL, policies=_POLICIES, levels=LEVELS, bounds=True),
+    Match(scenario=WEEK, policies=_POLICIES, levels=LEVELS, side_seeds=1, bounds=True),
+    Match(scenario=TENANTS, policies=_POLICIES, levels=LEVELS, side_seeds=1, bounds=True),
+)
+
+
+def claims(ledger: Ledger) -> list[Row]:
+    """What Heliostat set out to reach, judged like everybody's claims."""
+    rows = []
+    for role in (WEEK, TENANTS, SMALL):
+        ours, reactive = (standing(ledger, role, name, LEVEL) for name in ("heliostat", "reactive"))
+        oracle = standing(ledger, role, ORACLE.name, LEVEL)
+        rows.append(
+            change_row(
+                f"`{role}`: GPU-hours against reactive at its own best",
+                ours,
+                reactive,
+                BILLED,
+                -0.2,
+            )
+        )
+        if role != WEEK:
+            continue
+        rows += [
+            change_row(
+                f"`{role}`: scaling overhead against reactive", ours, reactive, OVERHEAD, -0.6
+            ),
+            limit_row(
+                f"`{role}`: GPU-hours above the LP bound",
+                above_bound(ledger, role, ours, LEVEL),
+                0.30,
+            ),
+            limit_row(
+                f"`{role}`: GPU-hours above the causal oracle", relative(ours, oracle, BILLED), 0.15
+            ),
+        ]
+    return rows
+
+
+def show(ledger: Ledger) -> Shown:
+    """Tables and pictures of the page."""
+    sections = []
+    pictures = {}
+    for role, words in SCENARIOS.items():
+        at = {name: standing(ledger, role, name, LEVEL) for name in (*NAMES, ORACLE.name)}
+        if not any(at.values()):
+            continue
+        base = at["reactive"]
+        bound = _bound(ledger, role, LEVEL)
+        sections.append(
+            {
+                "role": role,
+                "words": words,
+                "table": standings_table(list(at.items()), base, LEVEL),
+                "levels": _levels_table(ledger, role),
+                "bounds": _bounds_table(ledger, role),
+            }
+        )
+        pictures[f"policies-{role}-frontier.svg"] = frontier_picture(
+            f"GPU-hours billed and promises kept, {role}",
+            {name: frontier(ledger, role, name) for name in at},
+            LEVELS,
+            bound,
+        )
+        pictures[f"policies-{role}-bars.svg"] = bars_picture(
+            f"GPU-hours against reactive at 99 %, {role}",
+            [
+                (name, relative(one, base, BILLED))
+                for name, one in at.items()
+                if name != "reactive" and one is not None and one.reached
+            ],
+        )
+    return Shown(
+        values={
+            "claims": claims_table(claims(ledger)),
+            "sections": sections,
+            "marks": MARKS,
+            "levels": [level_words(level) for level in sorted(LEVELS)],
+        },
+        pictures=pictures,
+    )
+
+
+def _bound(ledger: Ledger, role: str, level: float) -> float | None:
+    point = linear_point(ledger, role, level)
+    found = None if point is None else point.mean(LP_GPU_HOURS)
+    return None if found is None else found.mean
+
+
+def _levels_table(ledger: Ledger, role: str) -> str:
+    """Billed at each level, against reactive at the same level."""
+    levels = sorted(LEVELS)
+    bases = {level: standing(ledger, role, "reactive", level) for level in levels}
+
+    def cell(name: str, level: float) -> str:
+        one = standing(ledger, role, name, level)
+        if one is None:
+            return NOTHING
+        mark = "" if one.reached else " †"
+        against = "" if name == "reactive" else f", {change(relative(one, bases[level], BILLED))}"
+        return f"{number(one.mean(BILLED))}{mark}{against}"
+
+    rows = [(name, *(cell(name, level) for level in levels)) for name in (*NAMES, ORACLE.name)]
+    linear = [linear_point(ledger, role, level) for level in levels]
+    bound = ("LP bound", *(NOTHING if p is None else number(p.mean(LP_GPU_HOURS)) for p in linear))
+    return table(("policy", *(level_words(level) for level in levels)), [*rows, bound], (1, 2, 3))
+
+
+def _bounds_table(ledger: Ledger, role: str) -> str:
+    """How far above the two bounds everybody is."""
+    oracle = standing(ledger, role, ORACLE.name, LEVEL)
+
+    def row(name: str, one: Standing | None) -> tuple[str, str, str]:
+        above_oracle = NOTHING if one is oracle else change(relative(one, oracle, BILLED))
+        return name, change(above_bound(ledger, role, one, LEVEL)), above_oracle
+
+    return table(
+        ("policy at 99 %", "above the LP bound", "above the causal oracle"),
+        [row(name, standing(ledger, role, name, LEVEL)) for name in (*NAMES, ORACLE.name)],
+        right=(1, 2),
+    )
+
+
+POLICIES = EvidencePage(name="policies", wants=WANTS, show=show)

@@ -1,0 +1,93 @@
+"""Says how far the running has come: a line per finished run, with what is left by then."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from benchmarks.evidence.excerpts import outcome_words
+from heliostat.clock import monotonic_seconds
+from simulation.experiments.live import Mark
+from simulation.experiments.result import Outcome, RunFailure
+from simulation.experiments.spec import RunSpec
+
+
+class Progress:
+    """Implements `Watcher`; `expect` tells it beforehand how many runs a stage may need.
+
+    What is left is an estimate: searches end when they end. Runs that were found cost nothing.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        out: TextIO = sys.stderr,
+        stopwatch: Callable[[], float] = monotonic_seconds,
+    ) -> None:
+        self._workers, self._out, self._stopwatch = workers, out, stopwatch
+        self._began = stopwatch()
+        self._stage = ""
+        self._expected: dict[str, tuple[str, float]] = {}
+        """Stage → its scenario and the runs that it may still need."""
+        self._spent: dict[str, list[float]] = {}
+        """Scenario → CPU seconds of each run that was made."""
+        self.cpu_seconds = 0.0
+        """Of all runs that were looked at, found ones included."""
+        self.runs = self.made = 0
+
+    def expect(self, stage: str, scenario: str, runs: float) -> None:
+        """So many runs may be needed for a stage."""
+        self._expected[stage] = (scenario, runs)
+
+    def enter(self, stage: str) -> None:
+        """The runs that follow belong to this stage."""
+        self._stage = stage
+        self._say(f"— {stage}; about {self._left()} left")
+
+    def leave(self, stage: str) -> None:
+        """The stage has all that it needs."""
+        self._expected.pop(stage, None)
+
+    def asked(self, runs: int) -> None:
+        """Nobody counts them: stages said what they expect."""
+
+    def marked(self, spec: RunSpec, mark: Mark) -> None:
+        """Runs are short enough to be told when they are finished."""
+
+    def done(self, spec: RunSpec, outcome: Outcome, *, found: bool) -> None:
+        """Say it, and what is left."""
+        self.runs += 1
+        self.cpu_seconds += outcome.cpu_seconds
+        scenario, left = self._expected.get(self._stage, (spec.scene.name, 0.0))
+        self._expected[self._stage] = (scenario, max(0.0, left - 1))
+        if found:
+            return
+        self.made += 1
+        self._spent.setdefault(scenario, []).append(outcome.cpu_seconds)
+        said = (
+            f"failed at {outcome.at}: {outcome.error}"
+            if isinstance(outcome, RunFailure)
+            else outcome_words(outcome.figures)
+        )
+        passed = (self._stopwatch() - self._began) / 60
+        self._say(
+            f"{passed:5.1f} min  {spec.scene.name}: {spec}: {said} "
+            f"({outcome.cpu_seconds:.1f} CPU s), about {self._left()} left"
+        )
+
+    def _left(self) -> str:
+        """By what runs on each scenario cost so far."""
+        known = [seconds for spent in self._spent.values() for seconds in spent]
+        if not known:
+            return f"{sum(runs for _, runs in self._expected.values()):.0f} runs"
+        overall = sum(known) / len(known)
+        seconds = 0.0
+        for scenario, runs in self._expected.values():
+            spent = self._spent.get(scenario)
+            seconds += runs * (sum(spent) / len(spent) if spent else overall)
+        return f"{seconds / self._workers / 60:.0f} min"
+
+    def _say(self, words: str) -> None:
+        print(words, file=self._out, flush=True)

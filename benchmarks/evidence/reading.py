@@ -1,0 +1,115 @@
+"""Asks a ledger: where a policy stands at equal SLO, and how much it gains over another, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.evidence.ledger import Ledger
+from simulation.experiments.ceilings import LINEAR, LP_GPU_HOURS
+from simulation.experiments.comparison import Contest, Point, contest
+from simulation.experiments.intervals import Estimate, estimate
+from simulation.experiments.result import BILLED, JUDGED
+from simulation.experiments.spec import PolicySpec
+
+OVERHEAD = "scaling_overhead_gpu_hours"
+IDLE = "idle_gpu_hours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A policy at its cheapest setting that reaches the level, or at its nearest miss."""
+
+    policy: str
+    point: Point
+    reached: bool
+    on_the_floor: bool
+
+    def mean(self, figure: str) -> Estimate | None:
+        """The figure over the seeds."""
+        return self.point.mean(figure)
+
+    def value(self, figure: str) -> float | None:
+        """Its mean alone."""
+        found = self.point.mean(figure)
+        return None if found is None else found.mean
+
+
+def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing | None:
+    """Over all seeds that were compared at that level there; None when it has no whole setting."""
+    place = ledger.place(role)
+    seeds = len(ledger.seeds) if place is None else place.levels.get(f"{level:g}", 0)
+    points = ledger.points(role, policy, seeds)
+    found = contest(PolicySpec(name=policy, policy=policy), points, level, BILLED)
+    if found.point is None or not found.point.results:
+        return None
+    return Standing(
+        policy=policy,
+        point=found.point,
+        reached=found.reached,
+        on_the_floor=_on_the_floor(ledger, role, found),
+    )
+
+
+def _on_the_floor(ledger: Ledger, role: str, found: Contest) -> bool:
+    """It reaches with the least headroom that was tried at all."""
+    tried = ledger.points(role, found.policy.name)
+    return found.reached and len(tried) > 1 and tried[0].headroom == found.chosen
+
+
+def fixed(ledger: Ledger, role: str, policy: str) -> Standing | None:
+    """A policy that was lived at one setting by all seeds; None when it was not."""
+    points = ledger.points(role, policy, len(ledger.seeds))
+    if not points or not points[0].results:
+        return None
+    return Standing(policy=policy, point=points[0], reached=True, on_the_floor=False)
+
+
+def relative(ours: Standing | None, theirs: Standing | None, figure: str) -> Estimate | None:
+    """(ours - theirs) ÷ theirs, seed by seed; seeds on which theirs is nothing are left out."""
+    if ours is None or theirs is None:
+        return None
+    return estimate(_relatives(ours.point.by_seed(figure), theirs.point.by_seed(figure)))
+
+
+def _relatives(ours: Mapping[int, float | None], theirs: Mapping[int, float | None]) -> list[float]:
+    return [
+        (mine - other) / other
+        for seed in sorted(ours.keys() & theirs.keys())
+        if (mine := ours[seed]) is not None and (other := theirs[seed])
+    ]
+
+
+def above_bound(ledger: Ledger, role: str, ours: Standing | None, level: float) -> Estimate | None:
+    """What ours bills above the linear bound of that level, as a share of the bound, seed by seed."""
+    if ours is None:
+        return None
+    bound = linear_point(ledger, role, level)
+    if bound is None:
+        return None
+    return estimate(_relatives(ours.point.by_seed(BILLED), bound.by_seed(LP_GPU_HOURS)))
+
+
+def linear_point(ledger: Ledger, role: str, level: float) -> Point | None:
+    """The linear bound of a level; its headroom in the ledger is the level."""
+    points = ledger.points(role, LINEAR.name)
+    return next((point for point in points if point.headroom == level), None)
+
+
+def gain_of(change: Estimate | None, *, fewer_is_better: bool = True) -> Estimate | None:
+    """A relative change as a gain: more is better."""
+    if change is None or not fewer_is_better:
+        return change
+    low = None if change.high is None else -change.high
+    high = None if change.low is None else -change.low
+    return Estimate(mean=-change.mean, low=low, high=high, count=change.count)
+
+
+def frontier(ledger: Ledger, role: str, policy: str) -> list[tuple[float, float, int]]:
+    """Billed GPU-hours, attainment and how many seeds, of every setting that was tried."""
+    found = []
+    for point in ledger.points(role, policy):
+        billed, kept = point.mean(BILLED), point.mean(JUDGED)
+        if billed is not None and kept is not None and point.whole:
+            found.append((billed.mean, kept.mean, billed.count))
+    return sorted(found)

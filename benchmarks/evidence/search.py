@@ -1,0 +1,141 @@
+"""Which headroom to try next, with as few runs as possible: bisection over a grid, then interpolation.
+
+Attainment need not grow with headroom; every setting that was tried is kept, and the choice is among all
+of them. What is interpolated is the logarithm of the share that is missed: 1 % and 0.1 % missed are as
+far apart as 10 % and 1 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from simulation.experiments.sweep import Seen, cheapest, nearest_miss
+
+_LEAST_MISSED = 1e-5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How far a search goes: the policy's own grid, and when a setting is near enough.
+
+    Near enough is a setting that reaches and leaves less than `spare` of the allowed misses unused,
+    or that costs within `alike` of the nearest miss below it. Beyond the grid the highest headroom is
+    doubled up to `beyond` times.
+    """
+
+    grid: tuple[float, ...]
+    spare: float = 0.15
+    alike: float = 0.01
+    between: int = 2
+    beyond: int = 2
+
+
+def next_headroom(seen: Sequence[Seen], level: float, search: Search) -> float | None:
+    """The setting worth the next run; None when the search for that level has ended."""
+    known = [one for one in seen if one.attainment is not None and one.cost is not None]
+    if len(known) < len(seen):
+        return None  # A setting at which the policy failed says nothing about where to go.
+    hits = [one.headroom for one in known if one.reaches(level)]
+    misses = [one.headroom for one in known if not one.reaches(level)]
+    least = min(hits, default=math.inf)
+    below = max((miss for miss in misses if miss < least), default=-math.inf)
+    between = [h for h in search.grid if below < h < least]
+    if between:
+        return between[len(between) // 2]
+    if not hits:
+        return _beyond(known, search)
+    if below == -math.inf:
+        return None
+    return _refined(known, below, least, level, search)
+
+
+def _beyond(known: Sequence[Seen], search: Search) -> float | None:
+    """Twice the highest, unless the last two settings were no different."""
+    rising = sorted(known, key=lambda one: one.headroom)
+    alike = {(one.attainment, one.cost) for one in rising[-2:]}
+    if len(rising) > 1 and len(alike) == 1:
+        return None
+    higher = 2 * max(rising[-1].headroom, 0.1)
+    return higher if higher <= search.grid[-1] * 2**search.beyond else None
+
+
+def _refined(
+    known: Sequence[Seen], below: float, least: float, level: float, search: Search
+) -> float | None:
+    by_headroom = {one.headroom: one for one in known}
+    miss, hit = by_headroom[below], by_headroom[least]
+    tried_between = [one for one in known if one.headroom not in search.grid]
+    if len(tried_between) >= search.between * 2 or near_enough(hit, level, search):
+        return None
+    assert miss.cost is not None, "only known settings come here"
+    assert hit.cost is not None, "only known settings come here"
+    if abs(hit.cost - miss.cost) <= search.alike * hit.cost:
+        return None
+    guess = headroom_at([miss, hit], level, spare=search.spare / 2)
+    margin = 0.15 * (least - below)
+    bounded = min(max(guess, below + margin), least - margin)
+    found = round(bounded, 4)
+    return None if found in by_headroom else found
+
+
+def near_enough(one: Seen, level: float, search: Search) -> bool:
+    """It reaches, and keeps little more than was asked."""
+    return one.reaches(level) and missed(one) >= (1 - search.spare) * (1 - level)
+
+
+def missed(one: Seen) -> float:
+    """The share of requests that did not keep their promise, never quite nothing."""
+    assert one.attainment is not None, "only settings that were lived to their end come here"
+    return max(_LEAST_MISSED, 1 - one.attainment)
+
+
+def headroom_at(curve: Sequence[Seen], level: float, *, spare: float = 0.0) -> float:
+    """Where a curve of at least two settings misses (1 - spare) of what the level allows.
+
+    Piecewise straight in the logarithm of what is missed, beyond its ends as the last piece says. A
+    curve that is level there has no such place: its highest headroom comes back.
+    """
+    goal = math.log((1 - spare) * (1 - level))
+    rising = sorted(curve, key=lambda one: one.headroom)
+    pieces = list(pairwise(rising))
+    for low, high in pieces:
+        if math.log(missed(low)) >= goal >= math.log(missed(high)):
+            return _along(low, high, goal)
+    low, high = pieces[0] if math.log(missed(rising[0])) < goal else pieces[-1]
+    return _along(low, high, goal)
+
+
+def _along(low: Seen, high: Seen, goal: float) -> float:
+    first, last = math.log(missed(low)), math.log(missed(high))
+    if last >= first:
+        return high.headroom
+    share = (goal - first) / (last - first)
+    return max(0.0, low.headroom + share * (high.headroom - low.headroom))
+
+
+def corrected(curve: Sequence[Seen], here: Seen, level: float, search: Search) -> float | None:
+    """The setting at which the mean over all seeds should just reach, from one seed's curve.
+
+    `here` is the mean over all seeds at a setting of the curve: what it misses more than that seed,
+    it is taken to miss more everywhere. None when `here` is near enough, or nothing new is found.
+    """
+    at = next((one for one in curve if one.headroom == here.headroom), None)
+    if at is None or here.attainment is None or near_enough(here, level, search) or len(curve) < 2:
+        return None
+    ratio = missed(here) / missed(at)
+    asked = max(0.0, min(1 - 1e-9, 1 - (1 - level) / ratio))
+    found = round(headroom_at(curve, asked, spare=search.spare / 3), 4)
+    known = {one.headroom for one in curve}
+    if found in known or min(abs(found - h) for h in known) < 1e-3 * max(1.0, found):
+        return None
+    highest = max(known) * 2
+    return min(found, highest)
+
+
+def setting_for(seen: Sequence[Seen], level: float) -> float | None:
+    """The cheapest that reaches, else the nearest miss; None when nothing was lived to its end."""
+    best = cheapest(seen, level) or nearest_miss(seen)
+    return None if best is None else best.headroom

@@ -1,0 +1,90 @@
+"""Tables in Markdown: claims with their verdicts, policies side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.evidence.reading import IDLE, OVERHEAD, Standing, relative
+from benchmarks.evidence.verdicts import Verdict
+from benchmarks.evidence.wording import NOTHING, change, number, percent, plain
+from simulation.experiments.result import BILLED, DOLLARS, JUDGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A claim: what was said, the figure asked, the one found, what became of it and why."""
+
+    claim: str
+    asked: str
+    found: str
+    verdict: Verdict
+    reason: str
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A Markdown table; columns in `right` are aligned to the right."""
+    ruler = ["--:" if place in right else "---" for place in range(len(head))]
+    lines = [head, ruler, *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def claims_table(rows: Iterable[Row]) -> str:
+    """One row a claim."""
+    return table(
+        ("claim", "asked", "found (95 % interval)", "verdict", "reason"),
+        ((r.claim, r.asked, r.found, f"**{r.verdict}**", r.reason) for r in rows),
+    )
+
+
+def standings_table(
+    standings: Sequence[tuple[str, Standing | None]], base: Standing | None, asked: float
+) -> str:
+    """Policies at their settings; changes are against `base`, seed by seed."""
+    return table(
+        (
+            "policy",
+            "headroom",
+            "within SLO",
+            "GPU-hours billed",
+            f"against {base.policy}" if base else "against –",
+            "overhead",
+            "idle",
+            "dollars",
+            "IW-F TTFT p95, s",
+        ),
+        [_standing_row(name, one, base, asked) for name, one in standings],
+        right=range(1, 9),
+    )
+
+
+def _standing_row(
+    name: str, one: Standing | None, base: Standing | None, asked: float
+) -> tuple[str, ...]:
+    if one is None:
+        return (name, *(NOTHING,) * 8)
+    mark = "" if one.reached else " †"
+    kept = one.value(JUDGED)
+    floor = " ‡" if one.on_the_floor and kept is not None and 1 - kept < 0.8 * (1 - asked) else ""
+    against = NOTHING if base is None or one is base else change(relative(one, base, BILLED))
+    return (
+        f"{name}{mark}{floor}",
+        f"{one.point.headroom:g}",
+        percent(kept),
+        number(one.mean(BILLED)),
+        against,
+        plain(one.value(OVERHEAD)),
+        plain(one.value(IDLE)),
+        plain(one.value(DOLLARS)),
+        plain(one.value("ttft_seconds.interactive-fast.p95"), 2),
+    )
+
+
+MARKS = (
+    "† misses what was asked with every headroom that was tried; shown at its best. "
+    "‡ keeps more than was asked already with the least headroom tried, and bills for it."
+)

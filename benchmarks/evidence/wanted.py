@@ -1,0 +1,55 @@
+"""What a page wants to have been lived: policies held equal, and policies at settings of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heliostat.errors import InvalidInput
+from simulation.experiments.spec import PolicySpec
+
+
+def rival(policy: str, name: str = "", **asked: object) -> PolicySpec:
+    """A policy under a name of its own, its own name where none is given."""
+    return PolicySpec(name=name or policy, policy=policy, **asked)  # type: ignore[arg-type]  # keywords of PolicySpec, checked by it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Policies of which each is brought to its cheapest setting that reaches each of the levels.
+
+    The first level is the one that verdicts rest on: it is lived by every seed. The others are lived
+    by `side_seeds` of them, 0 = all. `bounds`: the linear bound and the causal oracle are found too.
+    """
+
+    scenario: str
+    policies: tuple[PolicySpec, ...]
+    levels: tuple[float, ...] = (0.99,)
+    side_seeds: int = 0
+    bounds: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.policies or len({one.name for one in self.policies}) != len(self.policies):
+            raise InvalidInput("policies", "a match needs policies, each under a name of its own")
+        if not self.levels or not all(0 < level < 1 for level in self.levels):
+            raise InvalidInput("levels", "a match needs levels within (0, 1)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """Policies at the headrooms that they carry, lived by every seed.
+
+    A policy without a headroom takes the one that was found for its name on `settings_from` at the first
+    level of the match there. `curves`: what happens over time is kept too.
+    """
+
+    scenario: str
+    policies: tuple[PolicySpec, ...]
+    settings_from: str = ""
+    curves: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.settings_from and any(one.headroom is None for one in self.policies):
+            raise InvalidInput("policies", "a headroom, or where to take it from")
+
+
+Wanted = Match | Fixed

@@ -1,0 +1,99 @@
+"""Writes a page: its ledger, its pictures, and the page itself, rendered from the ledger alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks.evidence.ledger import Ledger, Place, ledger_as_mapping, ledger_of
+from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.wording import listed
+from heliostat.errors import InvalidInput
+
+RESULTS, PICTURES = "results", "pictures"
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_ledger(ledger: Ledger, out: Path) -> None:
+    """Keep it beside the pages."""
+    folder = out / RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    told = ledger_as_mapping(ledger)
+    rows = told.pop("trials")
+    head = json.dumps(told, sort_keys=True, indent=1)
+    # A row a run: what changed between two versions can be looked at.
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    text = f'{head[:-2]},\n "trials": [\n{lines}\n]}}\n'
+    (folder / f"{ledger.page}.json").write_text(text, "utf-8")
+
+
+def read_ledger(name: str, out: Path) -> Ledger:
+    """The one that was kept. Raises InvalidInput when there is none, or none that can be read."""
+    path = out / RESULTS / f"{name}.json"
+    try:
+        return ledger_of(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise InvalidInput(
+            str(path), "is not there", remedy="run the page without --render once"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(str(path), f"cannot be read back: {error}") from error
+
+
+def write_page(page: EvidencePage, ledger: Ledger, out: Path) -> Path:
+    """Page and pictures; the same ledger gives the same bytes."""
+    shown = page.show(ledger)
+    pictures = out / PICTURES
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name, svg in shown.pictures.items():
+        (pictures / name).write_text(svg, "utf-8")
+    path = out / f"{page.name}.md"
+    path.write_text(rendered(page.name, ledger, dict(shown.values)), "utf-8")
+    return path
+
+
+def rendered(name: str, ledger: Ledger, values: dict[str, object]) -> str:
+    """The page's Markdown."""
+    environment = Environment(  # noqa: S701 - Markdown of our own figures, no HTML of anybody's
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.get_template(f"{name}.md")
+    return template.render(**values, rests_on=rests_on(ledger), places=ledger.places, ledger=ledger)
+
+
+def rests_on(ledger: Ledger) -> str:
+    """Which runs the page was rendered from, so that nobody takes it for more."""
+    stands_in = [p for p in ledger.places if p.name != p.role]
+    lived = [
+        place for place in ledger.places if any(t.scenario == place.role for t in ledger.trials)
+    ]
+    said = [
+        f"{len(ledger.trials)} runs on {listed([_place_words(place) for place in lived])}; "
+        f"{_seeds_words(ledger)}; {ledger.cpu_seconds / 3600:.1f} CPU hours; "
+        f"code {ledger.code}, commit {ledger.commit or 'unknown'}."
+    ]
+    if stands_in:
+        names = listed(sorted({f"`{place.name}`" for place in stands_in}))
+        roles = listed([f"`{place.role}`" for place in stands_in])
+        said.append(
+            f"**Preliminary: {names} stands for {roles} here.** Verdicts below are about what was "
+            "lived; `make evidence` lives the scenarios that are named."
+        )
+    if not ledger.complete:
+        said.append("**Not all that this page asks for has been lived yet.**")
+    return " ".join(said)
+
+
+def _place_words(place: Place) -> str:
+    return f"`{place.name}`" if place.name == place.role else f"`{place.name}` (for `{place.role}`)"
+
+
+def _seeds_words(ledger: Ledger) -> str:
+    count = len(ledger.seeds)
+    return "one seed" if count == 1 else f"{count} seeds"

@@ -1,0 +1,168 @@
+"""What pages want is lived: a search on one seed, then all seeds, each run once."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.evidence.carrying import Carrier, Lived
+from benchmarks.evidence.making import expected_runs, settled
+from benchmarks.evidence.progress import Progress
+from benchmarks.evidence.wanted import Fixed, Match, rival
+from heliostat.errors import InvalidInput
+from simulation.experiments.folder import RunFolder
+from simulation.experiments.laboratory import Laboratory
+from simulation.experiments.result import Outcome
+from simulation.experiments.spec import FLUID, RunSpec
+from tests.simulation.experiments.little import Pretender, a_failure, a_history, a_result
+
+SEEDS = (1, 2, 3)
+LEVEL = 0.99
+
+
+def steady(spec: RunSpec) -> Outcome:
+    """Keeps more and costs more with headroom; the second seed misses a third more."""
+    unlucky = 1.33 if spec.seed == 2 else 1.0
+    missed = 0.1 * math.exp(-6 * spec.headroom) * unlucky
+    return a_result(attainment=1 - missed, billed=100 * (1 + spec.headroom))
+
+
+class Bench:
+    """A carrier that only pretends to run."""
+
+    def __init__(self, folder: Path, outcome: object = steady) -> None:
+        self.executor = Pretender(outcome)  # type: ignore[arg-type]  # a function of a spec
+        self.said = io.StringIO()
+        self.progress = Progress(2, out=self.said, stopwatch=lambda: 0.0)
+        laboratory = Laboratory(self.executor, RunFolder(path=folder, code="x"), self.progress)
+        self.carrier = Carrier(laboratory, SEEDS, self.progress, engine=FLUID)
+
+    def lived(self, folder: Path) -> Lived:
+        return Lived(scene=a_history(folder))
+
+
+MATCH = Match(scenario="home", policies=(rival("reactive"), rival("keda")), levels=(LEVEL, 0.97))
+
+
+def test_every_level_is_reached_on_average_over_all_of_its_seeds(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "runs")
+    lived = bench.lived(tmp_path)
+    bench.carrier.match(MATCH, lived)
+    for name in ("reactive", "keda"):
+        for level in MATCH.levels:
+            at = lived.settings[name, level]
+            (seen,) = [one for one in lived.seen(name, SEEDS) if one.headroom == at]
+            assert seen.reaches(level)
+            assert seen.attainment is not None
+            assert 1 - seen.attainment > 0.7 * (1 - level)
+
+
+def test_no_run_is_made_twice_and_few_are_made_at_all(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "runs")
+    bench.carrier.match(MATCH, bench.lived(tmp_path))
+    ran = [(spec.policy.name, spec.headroom, spec.seed) for spec in bench.executor.ran]
+    assert len(set(ran)) == len(ran)
+    assert len(ran) <= 1.3 * expected_runs(MATCH, SEEDS)
+    first_only = [one for one in ran if one[2] == 1]
+    assert len(ran) - len(first_only) < 2 * len(SEEDS) * len(MATCH.levels) * 2
+
+
+def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    left = 7
+
+    def mortal(spec: RunSpec) -> Outcome:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return steady(spec)
+
+    first = Bench(tmp_path / "runs", mortal)
+    with pytest.raises(Killed):
+        first.carrier.match(MATCH, first.lived(tmp_path))
+    assert first.progress.made == 7
+    second = Bench(tmp_path / "runs")
+    lived = second.lived(tmp_path)
+    second.carrier.match(MATCH, lived)
+    whole = Bench(tmp_path / "others")
+    alone = whole.lived(tmp_path)
+    whole.carrier.match(MATCH, alone)
+    assert lived.settings == alone.settings
+    assert len(second.executor.ran) == len(whole.executor.ran) - 7
+
+
+def test_side_levels_may_be_lived_by_fewer_seeds(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "runs")
+    match = replace(MATCH, side_seeds=1)
+    bench.carrier.match(match, bench.lived(tmp_path))
+    all_seeds = Bench(tmp_path / "others")
+    all_seeds.carrier.match(MATCH, all_seeds.lived(tmp_path))
+    assert len(bench.executor.ran) < len(all_seeds.executor.ran)
+    assert bench.carrier.seeds_at(match, 0.97) == (1,)
+    assert bench.carrier.seeds_at(match, LEVEL) == SEEDS
+
+
+def test_bounds_are_found_at_every_level_and_the_oracle_plays_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "runs")
+    lived = bench.lived(tmp_path)
+    bench.carrier.match(replace(MATCH, bounds=True), lived)
+    assert {(n, h) for n, h, _ in lived.outcomes if n == "LP bound"} == {
+        ("LP bound", LEVEL),
+        ("LP bound", 0.97),
+    }
+    assert ("causal oracle", LEVEL) in lived.settings
+
+
+def test_a_policy_that_fails_has_no_setting_and_stops_nobody(tmp_path: Path) -> None:
+    def failing(spec: RunSpec) -> Outcome:
+        return a_failure() if spec.policy.name == "keda" else steady(spec)
+
+    bench = Bench(tmp_path / "runs", failing)
+    lived = bench.lived(tmp_path)
+    bench.carrier.match(MATCH, lived)
+    assert ("reactive", LEVEL) in lived.settings
+    assert ("keda", LEVEL) not in lived.settings
+    assert "failed at 2026-03-02T12:30:00Z" in bench.said.getvalue()
+
+
+def test_settings_are_carried_from_one_scenario_to_another(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "runs")
+    lived = bench.lived(tmp_path)
+    bench.carrier.match(MATCH, lived)
+    away = Fixed(scenario="away", policies=(rival("keda"),), settings_from="home", curves=True)
+    filled = settled(away, {"home": lived})
+    assert filled.policies[0].headroom == lived.settings["keda", LEVEL]
+    bench.carrier.fixed(filled, lived)
+    assert all(spec.recorded for spec in bench.executor.ran[-len(SEEDS) :])
+    unknown = replace(away, policies=(rival("llumnix"),))
+    with pytest.raises(InvalidInput, match="no setting from home"):
+        settled(unknown, {"home": lived})
+
+
+def test_headrooms_must_come_from_somewhere() -> None:
+    with pytest.raises(InvalidInput, match="where to take it from"):
+        Fixed(scenario="away", policies=(rival("keda"),))
+    with pytest.raises(InvalidInput, match="name of its own"):
+        Match(scenario="home", policies=(rival("keda"), rival("keda")))
+    with pytest.raises(InvalidInput, match="levels within"):
+        Match(scenario="home", policies=(rival("keda"),), levels=(1.0,))
+
+
+def test_progress_says_each_run_and_what_is_left(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "runs")
+    bench.progress.expect("stage", "little", 30)
+    bench.progress.enter("stage")
+    bench.carrier.match(MATCH, bench.lived(tmp_path))
+    lines = bench.said.getvalue().splitlines()
+    assert lines[0] == "— stage; about 30 runs left"
+    assert len(lines) == 1 + len(bench.executor.ran)
+    assert all("within SLO" in line and "left" in line for line in lines[1:])
+    # 29 runs of half a second on two workers.
+    assert "about 0 min left" in lines[1]

@@ -1,0 +1,179 @@
+"""Pages: rendered from ledgers alone, made end to end on a tiny scenario, and true to what is committed."""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.evidence.__main__ import main
+from benchmarks.evidence.asking import asked_of
+from benchmarks.evidence.carrying import Carrier
+from benchmarks.evidence.checkout import Checkout
+from benchmarks.evidence.judging import best_row, change_row, limit_row
+from benchmarks.evidence.making import make_page
+from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.progress import Progress
+from benchmarks.evidence.reading import standing
+from benchmarks.evidence.registry import PAGES
+from benchmarks.evidence.scale import Scale
+from benchmarks.evidence.verdicts import Verdict
+from benchmarks.evidence.wanted import Match, rival
+from benchmarks.evidence.writing import read_ledger, rests_on, write_page
+from heliostat.errors import InvalidInput
+from simulation.experiments.executors import make_executor
+from simulation.experiments.folder import RunFolder
+from simulation.experiments.intervals import Estimate
+from simulation.experiments.laboratory import Laboratory
+from simulation.experiments.scenes import scene_ref
+from simulation.experiments.spec import FLUID
+from simulation.policies.registry import PLUGINS
+from tests.evidence.ledgers import HOME, a_ledger, a_place, a_trial
+from tests.simulation.experiments.little import a_history
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "evidence"
+SCENARIOS = ROOT / "benchmarks" / "evidence" / "scenarios"
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_page_without_any_run_says_so_instead_of_breaking(name: str, tmp_path: Path) -> None:
+    ledger = replace(a_ledger([], complete=False, places=()), page=name, places=())
+    text = write_page(PAGES[name], ledger, tmp_path).read_text()
+    assert "Not all that this page asks for has been lived" in text
+    assert Verdict.UNTESTED in text
+    assert Verdict.HOLDS + "**" not in text
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_what_a_page_wants_can_be_made(name: str) -> None:
+    for wanted in PAGES[name].wants:
+        assert wanted.policies
+        assert {one.policy for one in wanted.policies} <= set(PLUGINS)
+
+
+def test_the_committed_pages_are_what_their_results_say(tmp_path: Path) -> None:
+    kept = sorted((DOCS / "results").glob("*.json"))
+    if not kept:
+        pytest.skip("no page has been made yet")
+    for path in kept:
+        page, ledger = PAGES[path.stem], read_ledger(path.stem, DOCS)
+        text = write_page(page, ledger, tmp_path).read_text("utf-8")
+        assert text == (DOCS / f"{path.stem}.md").read_text("utf-8"), "make evidence ARGS=--render"
+        for picture in page.show(ledger).pictures:
+            drawn = (tmp_path / "pictures" / picture).read_bytes()
+            assert drawn == (DOCS / "pictures" / picture).read_bytes(), picture
+
+
+def test_pictures_are_xml_and_stand_where_the_page_looks_for_them() -> None:
+    for page in sorted(DOCS.glob("*.md")):
+        for part in page.read_text("utf-8").split("](pictures/")[1:]:
+            picture = DOCS / "pictures" / part.partition(")")[0]
+            assert ET.parse(picture).getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_pages_own_scenarios_are_whole(path: Path) -> None:
+    if not path.stem.endswith("-fleet"):
+        assert scene_ref(str(path)).name == path.stem
+
+
+def tiny() -> EvidencePage:
+    """The chiron page on two of its policies, without levers: what a run costs, not what it means."""
+    policies = (rival("chiron"), rival("reactive"))
+    return replace(
+        PAGES["chiron"],
+        wants=(Match(scenario="chiron-mixed", policies=policies, levels=(0.9,)),),
+    )
+
+
+def made(folder: Path, scale: str) -> tuple[Progress, str]:
+    progress = Progress(1, out=io.StringIO())
+    laboratory = Laboratory(
+        make_executor("serial", 1, FLUID), RunFolder(path=folder / "runs"), progress
+    )
+    carrier = Carrier(laboratory, (1, 2), progress, engine=FLUID)
+    path = make_page(tiny(), carrier, Scale(scale), progress, folder / "out", Checkout.now())
+    return progress, path.read_text("utf-8")
+
+
+def test_a_page_is_lived_written_and_taken_up_again(tmp_path: Path) -> None:
+    a_history(tmp_path, minutes=15)
+    scenario = str(tmp_path / "little.npz")
+    first, text = made(tmp_path, scenario)
+    assert first.made > 4
+    assert "`little` (for `chiron-mixed`)" in text
+    assert "Preliminary: `little` stands for `chiron-mixed`" in text
+    again, same = made(tmp_path, scenario)
+    assert (again.made, again.runs) == (0, first.runs)
+    assert same == text
+    ledger = read_ledger("chiron", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    write_page(tiny(), ledger, tmp_path / "out")
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_checkout_that_changed_meanwhile_is_noticed() -> None:
+    now = Checkout.now()
+    now.check()
+    with pytest.raises(InvalidInput, match="changed while it ran"):
+        replace(now, code="another").check()
+
+
+def test_rendering_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--render", "chiron", "--out", str(tmp_path)]) == 1
+    assert "run the page without --render once" in capsys.readouterr().err
+
+
+def test_what_is_typed_is_checked() -> None:
+    known = ("a", "b")
+    asked = asked_of(["b", "--seeds", "3"], known)
+    assert (asked.pages, asked.seeds, asked.scale) == (("b",), (1, 2, 3), "full")
+    assert asked_of([], known).pages == known
+    with pytest.raises(InvalidInput, match="'c' is unknown"):
+        asked_of(["c"], known)
+    with pytest.raises(InvalidInput, match="at least one"):
+        asked_of(["--seeds", "0"], known)
+    with pytest.raises(InvalidInput, match="neither full, small nor a file"):
+        Scale("huge")
+
+
+def test_rows_say_why_in_the_words_of_their_figures() -> None:
+    ledger = a_ledger(
+        [
+            *(a_trial("ours", 0.4, s, kept=0.991, billed=80 + s) for s in (1, 2, 3)),
+            *(a_trial("theirs", 0.4, s, kept=0.992, billed=100 + s) for s in (1, 2, 3)),
+            *(a_trial("late", 0.4, s, kept=0.9, billed=50) for s in (1, 2, 3)),
+        ]
+    )
+    ours, theirs, late = (standing(ledger, HOME, n, 0.99) for n in ("ours", "theirs", "late"))
+    row = change_row("fewer", ours, theirs, "gpu_hours_billed", -0.25, because="So it is.")
+    assert (row.verdict, row.asked) == (Verdict.IN_PART, "−25.0 %")
+    assert "78 % of what was asked" in row.reason
+    assert row.reason.endswith("So it is.")
+    assert change_row("", ours, theirs, "gpu_hours_billed", -0.19).verdict is Verdict.HOLDS
+    missed = change_row("", late, theirs, "gpu_hours_billed", -0.25)
+    assert missed.verdict is Verdict.NOT
+    assert "misses the level with every headroom tried (90.00 % at best)" in missed.reason
+    absent = change_row("", None, theirs, "gpu_hours_billed", -0.25)
+    assert (absent.verdict, absent.found) == (Verdict.UNTESTED, "–")
+    best = best_row("", ours, [theirs], "gpu_hours_billed", asked="least")
+    assert best.verdict is Verdict.HOLDS
+    assert best.reason == "Better than theirs."
+    worst = best_row("", theirs, [ours], "gpu_hours_billed", asked="least")
+    assert worst.verdict is Verdict.NOT
+    limit = limit_row("", Estimate(mean=0.2, low=0.1, high=0.35, count=3), 0.3)
+    assert (limit.verdict, limit.asked) == (Verdict.IN_PART, "≤ 30 %")
+
+
+def test_what_a_page_rests_on_names_who_stood_in() -> None:
+    trials = [a_trial("ours", 0.4, 1, scenario="week")]
+    told = rests_on(a_ledger(trials, seeds=(1,), places=(a_place("week", name="small"),)))
+    assert "1 runs on `small` (for `week`); one seed" in told
+    assert "**Preliminary: `small` stands for `week` here.**" in told
+    whole = rests_on(a_ledger(trials, places=(a_place("week"),)))
+    assert "Preliminary" not in whole
+    assert "has been lived yet" not in whole

@@ -1,0 +1,104 @@
+"""Few runs find the cheapest setting that reaches a level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.evidence.search import (
+    Search,
+    corrected,
+    headroom_at,
+    near_enough,
+    next_headroom,
+    setting_for,
+)
+from simulation.experiments.sweep import Seen
+
+GRID = (0.05, 0.11, 0.18, 0.25, 0.43, 0.67, 1.0)
+SEARCH = Search(grid=GRID)
+
+
+def kept(headroom: float, *, steep: float = 6.0, least: float = 0.1) -> float:
+    return 1 - least * math.exp(-steep * headroom)
+
+
+def a_setting(headroom: float, law: Callable[[float], float] = kept) -> Seen:
+    return Seen(headroom=headroom, attainment=law(headroom), cost=100 * (1 + headroom))
+
+
+def searched(level: float, law: Callable[[float], float] = kept) -> list[Seen]:
+    seen: list[Seen] = []
+    while (headroom := next_headroom(seen, level, SEARCH)) is not None:
+        assert headroom not in {one.headroom for one in seen}
+        seen.append(a_setting(headroom, law))
+        assert len(seen) < 20
+    return seen
+
+
+def test_the_middle_of_the_grid_comes_first() -> None:
+    assert next_headroom([], 0.99, SEARCH) == 0.25
+
+
+def test_a_level_within_the_grid_is_found_within_six_runs_and_hardly_exceeded() -> None:
+    seen = searched(0.99)
+    assert len(seen) <= 6
+    best = next(one for one in seen if one.headroom == setting_for(seen, 0.99))
+    assert near_enough(best, 0.99, SEARCH)
+
+
+@given(steep=st.floats(1.0, 30.0), level=st.floats(0.92, 0.998))
+def test_whatever_is_reached_within_the_grid_is_found(steep: float, level: float) -> None:
+    seen = searched(level, lambda headroom: kept(headroom, steep=steep))
+    reachable = kept(4 * GRID[-1], steep=steep) >= level
+    found = setting_for(seen, level)
+    assert found is not None
+    assert (kept(found, steep=steep) >= level) == reachable
+
+
+def test_above_the_grid_it_doubles_a_few_times_and_then_gives_up() -> None:
+    seen = searched(0.99, lambda headroom: 0.5 + 0.01 * headroom)
+    assert max(one.headroom for one in seen) == 4.0
+    assert setting_for(seen, 0.99) == 4.0
+
+
+def test_a_policy_that_no_headroom_changes_is_left_alone() -> None:
+    flat = [Seen(headroom=h, attainment=0.9, cost=100.0) for h in (0.67, 1.0)]
+    assert next_headroom(flat, 0.99, SEARCH) is None
+
+
+def test_a_policy_that_reaches_with_the_least_headroom_is_not_refined() -> None:
+    seen = searched(0.5)
+    assert setting_for(seen, 0.5) == GRID[0]
+    assert len(seen) <= 4
+
+
+def test_a_setting_at_which_the_policy_failed_ends_the_search() -> None:
+    assert next_headroom([Seen(headroom=0.25, attainment=None, cost=None)], 0.99, SEARCH) is None
+
+
+def test_between_two_settings_misses_fall_like_a_power() -> None:
+    curve = [a_setting(0.2), a_setting(0.6)]
+    assert headroom_at(curve, kept(0.4)) == pytest.approx(0.4)
+    assert headroom_at(curve, kept(0.8)) == pytest.approx(0.8)
+    assert headroom_at(curve, kept(0.1)) == pytest.approx(0.1)
+
+
+def test_a_mean_that_misses_where_the_first_seed_reached_is_moved_up() -> None:
+    curve = [a_setting(h) for h in (0.25, 0.43, 0.67)]
+    unlucky = Seen(headroom=0.43, attainment=1 - 2 * (1 - kept(0.43)), cost=143.0)
+    level = kept(0.43)
+    found = corrected(curve, unlucky, level, SEARCH)
+    assert found is not None
+    # Twice as much missed everywhere: ln 2 / 6 more headroom makes up for it.
+    assert found == pytest.approx(0.43 + math.log(2) / 6, abs=0.02)
+    assert 1 - 2 * (1 - kept(found)) >= level
+
+
+def test_a_mean_that_is_near_enough_is_left_alone() -> None:
+    curve = [a_setting(h) for h in (0.25, 0.43)]
+    assert corrected(curve, a_setting(0.43), kept(0.43), SEARCH) is None

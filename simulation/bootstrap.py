@@ -148,6 +148,7 @@ def simulated_world(
         seed=seed,
         troubles=troubles,
         warm_vms=warm_vms,
+        lends=policy.lends,
     )
     estate.stand(fleet, begins)
     return SimulatedWorld(

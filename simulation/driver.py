@@ -121,7 +121,7 @@ class SimulatedDriver:
     def _settled(self, pool: PoolKey, target: int) -> bool:
         stages = [r.stage for r in self._region.replicas() if pool in (r.pool, r.destination)]
         return stages.count(Stage.READY) == target and all(
-            stage in (Stage.READY, Stage.FAILED) for stage in stages
+            stage in (Stage.READY, Stage.FAILED, Stage.LENT) for stage in stages
         )
 
     def _accept_what_stands(self, pool: PoolKey) -> None:

@@ -34,6 +34,7 @@ class Estate:
         seed: int,
         troubles: Mapping[RegionName, CloudTroubles] | None = None,
         warm_vms: Mapping[VmTypeName, int] | None = None,
+        lends: bool = False,
     ) -> None:
         self.catalogue = catalogue
         self.engine = engine
@@ -49,6 +50,7 @@ class Estate:
                 troubles=troubles.get(region.name, calm),
                 load=engine,
                 warm_vms=warm_vms,
+                lends=lends,
             )
             for region in catalogue.regions
         }

@@ -46,7 +46,9 @@ class SimulatedRegion:
         troubles: CloudTroubles | None = None,
         load: ReplicaLoad | None = None,
         warm_vms: Mapping[VmTypeName, int] | None = None,
+        lends: bool = False,
     ) -> None:
+        """`lends`: what is released is lent to the spot market and taken back before anything is bought."""
         self.name = region
         self.catalogue = catalogue
         self.pools = tuple(pool.key for pool in catalogue.pools if pool.key.region == region)
@@ -62,7 +64,8 @@ class SimulatedRegion:
         self.desired: Counter[PoolKey] = Counter()
         self.lead_times: deque[LeadTimeSample] = deque(maxlen=_SAMPLES_KEPT)
         self.happened: Counter[str] = Counter()
-        """Replicas bought, redeployed, released, failed and evicted so far."""
+        """Replicas bought, redeployed, released, lent, taken back, failed and evicted so far."""
+        self._lends = lends
         self._seeds = seeds
         self._weights: set[ModelName] = set()
         self._standing: dict[str, Replica] = {}
@@ -110,8 +113,15 @@ class SimulatedRegion:
         self.desired[pool] += replicas
 
     def buy(self, pool: PoolKey, command_id: str, now: datetime) -> Replica:
-        """Order one VM for the pool. Raises QuotaExceeded, CapacityUnavailable, UnknownPool."""
+        """Order one VM for the pool, first of those that are lent.
+
+        Raises QuotaExceeded, CapacityUnavailable, UnknownPool.
+        """
         self.advance(now)
+        lent = self._lent_for(pool)
+        if lent is not None:
+            self._take_back(lent, pool, command_id, now)
+            return lent
         kind = self.market.sell(pool.vm_type, self._standing.values(), command_id, now)
         replica = self._new(pool, kind, command_id, now)
         self.happened["bought"] += 1
@@ -119,7 +129,10 @@ class SimulatedRegion:
         return replica
 
     def release(self, replica: Replica, command_id: str, now: datetime) -> None:
-        """Give a VM back: at once while it is coming, after what runs is finished when it serves."""
+        """Give a VM back: at once while it is coming, after what runs is finished when it serves.
+
+        Where VMs are lent, one that served is lent instead.
+        """
         self.advance(now)
         replica.command_id = command_id
         if replica.stage is Stage.READY:
@@ -215,7 +228,7 @@ class SimulatedRegion:
             if drained > at:
                 self._plan(replica, stage, drained)
                 return
-            stage = Stage.RELEASED if replica.destination is None else Stage.LOADING
+            stage = self._after_drain(replica)
         self._enter(replica, stage, at)
 
     def _enter(self, replica: Replica, stage: Stage, at: datetime) -> None:
@@ -228,12 +241,42 @@ class SimulatedRegion:
             self._reload(replica, replica.destination)
         elif stage is Stage.READY:
             self._greet(replica)
+        elif stage is Stage.LENT:
+            self._count_gone(replica, "lent", as_stage=Stage.RELEASED)
         elif stage is Stage.FAILED:
             self._count_gone(replica, "failed")
         elif stage is Stage.RELEASED:
             del self._standing[replica.replica_id]
             self.market.take_back(replica.pool.vm_type)
             self._count_gone(replica, "released")
+
+    def _after_drain(self, replica: Replica) -> Stage:
+        if replica.destination is not None:
+            return Stage.LOADING
+        return Stage.LENT if self._lends and replica.taken_at is None else Stage.RELEASED
+
+    def _lent_for(self, pool: PoolKey) -> Replica | None:
+        """A lent VM that the pool may have, its own model's first, the newest of several."""
+        lent = [
+            replica
+            for replica in reversed(self.replicas())
+            if replica.stage is Stage.LENT and replica.pool.vm_type == pool.vm_type
+        ]
+        return min(lent, key=lambda replica: replica.pool != pool, default=None)
+
+    def _take_back(self, replica: Replica, pool: PoolKey, command_id: str, now: datetime) -> None:
+        """Its own model's weights are still there, a warm start; another model's are loaded."""
+        if pool not in self.pools:
+            raise UnknownPool(pool, remedy=f"it is no pool of {self.name}")
+        own = replica.pool == pool
+        replica.command_id, replica.ordered_at = command_id, now
+        replica.life += 1
+        replica.destination = None if own else pool
+        self.happened["taken back"] += 1
+        self._enter(replica, Stage.LOADING, now)
+        if own:
+            replica.start_kind = StartKind.WARM
+            self._plan(replica, Stage.READY, now + self._lead_time(replica))
 
     def _reload(self, replica: Replica, destination: PoolKey) -> None:
         local = destination.model in self._weights
@@ -329,10 +372,11 @@ class SimulatedRegion:
             ReplicaChange(at=at, replica_id=replica.replica_id, pool=replica.pool, what=what)
         )
 
-    def _count_gone(self, replica: Replica, what: str) -> None:
+    def _count_gone(self, replica: Replica, what: str, as_stage: Stage | None = None) -> None:
         self.happened[what] += 1
         if replica.command_id:
-            self._gone.setdefault(replica.command_id, Counter())[replica.stage] += 1
+            gone = self._gone.setdefault(replica.command_id, Counter())
+            gone[as_stage or replica.stage] += 1
 
 
 def _part(lead: timedelta, share: float) -> timedelta:

@@ -16,7 +16,7 @@ from simulation.world import SimulatedWorld
 
 LATENCIES = ("ttft", "itl", "e2e")
 QUANTILES = (0.5, 0.95, 0.99)
-_ORDERED = ("bought", "redeployed", "released")
+_ORDERED = ("bought", "redeployed", "released", "lent", "taken back")
 """What counts as a scale event; failures and refusals are nobody's decision."""
 
 
@@ -50,7 +50,7 @@ def _of_accounts(accounts: Accounts) -> dict[str, float | None]:
     reachable = accounts.slo_attainment_reachable_overall
     told[JUDGED] = accounts.slo_attainment_overall if reachable is None else reachable
     events = told.pop("scale_events")
-    told["scale_events"] = sum(events[kind] for kind in _ORDERED)
+    told["scale_events"] = sum(events.get(kind, 0) for kind in _ORDERED)
     told["scale_events_by_kind"] = events
     return dict(_flat("", told))
 

@@ -62,7 +62,7 @@ class PoolRulePlanner:
     """The `CapacityPlanner` that asks a rule pool by pool."""
 
     def __init__(self, rule: PoolRule) -> None:
-        self._rule = rule
+        self.rule = rule
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
         overrides = overrides_in_force(problem.overrides, problem.at)
@@ -80,7 +80,7 @@ class PoolRulePlanner:
             targets.append(target)
         return CapacityPlan(
             created_at=problem.at,
-            policy=self._rule.policy,
+            policy=self.rule.policy,
             status=PlanStatus.SOLVED,
             first_step=floor_to(problem.at, _MINUTE),
             step=_MINUTE,
@@ -127,7 +127,7 @@ class PoolRulePlanner:
             return Wish(replicas=max(ordered(seen), seen.standing), binding=DATA, why=why)
         if not seen.ready:
             return kept(seen, "nothing is ready to be judged by")
-        return self._rule.wish(problem, spec, seen)
+        return self.rule.wish(problem, spec, seen)
 
 
 def room_left(problem: PlanningProblem) -> dict[tuple[RegionName, VmTypeName], int]:

@@ -9,7 +9,9 @@ from datetime import timedelta
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.governance import Guardrails
+from heliostat.model.instants import Span
 from heliostat.ports.forecasts import Forecaster
+from simulation.arrivals import ArrivalRates
 from simulation.bounds.oracle import BEYOND_THE_END, OracleForecaster, future_demand
 from simulation.experiments.ceilings import ORACLE as CAUSAL_ORACLE
 from simulation.experiments.ceilings import ORACLE_GRID, oracle_policy
@@ -38,7 +40,8 @@ def policy_of(spec: RunSpec, scene: Scenario) -> Policy:
     if spec.policy.forecaster == ORACLE:
         truth = future_demand(scene.arrivals(spec.seed))
         oracle = OracleForecaster(truth, forecaster_named(BEYOND_THE_END, scene.catalogue))
-    return _made(spec.policy, scene, spec.headroom, oracle)
+    history = _past(scene, spec.seed) if plugin_named(spec.policy.policy).learns else None
+    return _made(spec.policy, scene, spec.headroom, oracle, history)
 
 
 def locals_of(specs: Iterable[PolicySpec], scene: Scenario) -> list[LocalPolicy]:
@@ -47,8 +50,20 @@ def locals_of(specs: Iterable[PolicySpec], scene: Scenario) -> list[LocalPolicy]
     return [_made(spec, scene, None, none).local for spec in specs]
 
 
+def _past(scene: Scenario, seed: int) -> ArrivalRates | None:
+    """What had arrived before the run; None where nothing is known."""
+    arrivals = scene.arrivals(seed)
+    if arrivals.span.start >= scene.begins:
+        return None
+    return arrivals.within(Span(arrivals.span.start, scene.begins))
+
+
 def _made(
-    spec: PolicySpec, scene: Scenario, headroom: float | None, oracle: Forecaster | None
+    spec: PolicySpec,
+    scene: Scenario,
+    headroom: float | None,
+    oracle: Forecaster | None,
+    history: ArrivalRates | None = None,
 ) -> Policy:
     options = PolicyOptions(
         headroom=headroom,
@@ -57,6 +72,7 @@ def _made(
         oracle=oracle,
         order=Order(spec.order) if spec.order else None,
         batch_size=StaticBatchSize(most=spec.batch_size) if spec.batch_size else None,
+        history=history,
         lends=spec.lends,
     )
     return plugin_named(spec.policy).make(scene.catalogue, options)

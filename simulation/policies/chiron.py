@@ -127,6 +127,7 @@ CHIRON = PolicyPlugin(
     default_headroom=1.0,
     sweep=(0.1, 0.25, 0.5, 1.0, 2.0),
     fluid=_FLUID,
+    learns=True,
 )
 CHIRON_GLOBAL = PolicyPlugin(
     name="chiron-global",
@@ -136,6 +137,7 @@ CHIRON_GLOBAL = PolicyPlugin(
     default_headroom=1.0,
     sweep=(0.1, 0.25, 0.5, 1.0, 2.0),
     fluid=_FLUID,
+    learns=True,
 )
 CHIRON_LOCAL = PolicyPlugin(
     name="chiron-local",

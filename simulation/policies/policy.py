@@ -68,7 +68,8 @@ class PolicyPlugin:
     """A policy on the shelf: its name, what it is, how it is made, and what its headroom means.
 
     `default_headroom` is the setting that `PolicyOptions()` gives; `sweep` are the headrooms worth trying.
-    `fluid` says what the fluid engine cannot show of it ("" = it shows all).
+    `fluid` says what the fluid engine cannot show of it ("" = it shows all). `learns`: it is set from
+    what had arrived before the run (`PolicyOptions.history`).
     """
 
     name: str
@@ -78,3 +79,4 @@ class PolicyPlugin:
     default_headroom: float
     sweep: tuple[float, ...]
     fluid: str = ""
+    learns: bool = False

@@ -12,7 +12,11 @@ from heliostat.errors import InvalidInput, UnknownScenario
 from heliostat.model.instants import Span
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import CapacityPlanner, PlanningProblem
+from planning.pool_rules import PoolRulePlanner
+from planning.rivals.cheapest_first import CheapestFirst
+from planning.rivals.chiron import ChironRule
 from simulation.experiments.ceilings import LINEAR, ORACLE
+from simulation.experiments.contenders import policy_of
 from simulation.experiments.live import Mark, live, live_under
 from simulation.experiments.recorded import write_recorded
 from simulation.experiments.result import (
@@ -22,7 +26,7 @@ from simulation.experiments.result import (
     outcome_of,
 )
 from simulation.experiments.scenes import load_scene, scene_ref
-from simulation.experiments.spec import BoundTerms, SceneRef
+from simulation.experiments.spec import BoundTerms, PolicySpec, SceneRef
 from simulation.policies.registry import policy_named
 from tests.builders import MINUTE, NOON, a_catalogue, catalogue_mapping
 from tests.simulation.experiments.little import (
@@ -238,3 +242,12 @@ def test_a_policy_may_be_given_the_oracles_forecast(scene: SceneRef) -> None:
     told = live(a_spec(scene, policy=replace(HELIOSTAT, forecaster="oracle")))
     assert isinstance(told, RunResult)
     assert told.figures["forecast_wape"] == pytest.approx(0, abs=0.02)
+
+
+def test_chiron_learns_how_far_demand_rises_from_what_came_before_the_run(scene: SceneRef) -> None:
+    spec = a_spec(scene, policy=PolicySpec(name="chiron", policy="chiron"))
+    planner = policy_of(spec, load_scene(scene)).deciders.planner
+    assert isinstance(planner, PoolRulePlanner)
+    assert isinstance(planner.rule, CheapestFirst)
+    assert isinstance(planner.rule.rule, ChironRule)
+    assert planner.rule.rule.settings.theta.keys() == {"alpha"}

@@ -21,6 +21,7 @@ from heliostat.clock import cpu_seconds, monotonic_seconds
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.decisions import Decision
+from services.collecting import collect_seldom
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
@@ -33,6 +34,7 @@ async def main() -> None:
     parts = parts_of(settings)
     plane = ControlPlane(parts, settings)
     await plane.start()
+    collect_seldom()  # as `heliostat serve` does
     _say(address=plane.address)
     number = 0
     while (order := (await _line()).strip()) != "stop":

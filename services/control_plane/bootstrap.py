@@ -24,6 +24,7 @@ from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
+from services.collecting import collect_seldom
 from services.control_plane.parts import Parts
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
@@ -114,6 +115,7 @@ async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
         loop.add_signal_handler(number, asked_to_stop.set)
     plane = await asyncio.to_thread(make)
     await plane.start()
+    collect_seldom()
     try:
         await asked_to_stop.wait()
         say(_log, "shutdown_asked_for")

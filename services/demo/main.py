@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from services.demo.process import asked_to_stop, check_writable, collect_seldom, place
+from services.collecting import collect_seldom
+from services.demo.process import asked_to_stop, check_writable, place
 from services.demo.settings import DemoSettings
 from services.demo.show import Show
 from services.demo.voice import Voice

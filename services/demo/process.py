@@ -1,9 +1,8 @@
-"""What a process of the demo does with its surroundings: signals, places on disk, the collector."""
+"""What a process of the demo does with its surroundings: signals, places on disk."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import shutil
 import signal
@@ -16,13 +15,6 @@ from heliostat.errors import InvalidSettings
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _PLENTY_BYTES = 2 * 1024**3
-
-
-def collect_seldom() -> None:
-    """A day makes millions of short-lived values and hardly a cycle: looking for cycles as often as
-    Python does by itself took a fifth of the demo's time."""
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 1_000)
 
 
 def asked_to_stop() -> asyncio.Event:

@@ -8,8 +8,9 @@ from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.demand import BUCKET
+from services.collecting import collect_seldom
 from services.demo.marks import mark_of
-from services.demo.process import collect_seldom, leave_ctrl_c_to_others
+from services.demo.process import leave_ctrl_c_to_others
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates
 from simulation.bootstrap import (

@@ -28,6 +28,12 @@ def rule(function: Function) -> Function:
     return cast(Function, _numba.njit(error_model="numpy")(function))
 
 
+def part(function: Function) -> Function:
+    """Compile as `rule` does, and into the caller's own body: handing arrays over counts references,
+    which takes longer than a loop over a few dozen places."""
+    return cast(Function, _numba.njit(error_model="numpy", forceinline=True)(function))
+
+
 def entry(build: Callable[[int], Function]) -> Function:
     """Compile what Python calls, and keep the machine code on disk.
 

@@ -1,0 +1,119 @@
+"""Weighs an order of batches in the latency model: how many keep their promises, and all their seconds.
+
+Requests stand in `order`; batch j holds the places `first[j]` to `first[j + 1]` and starts when the one
+before it ends. In a batch of b, request i ends after `run[b − 1, i]` seconds, the batch lasts the longest
+`lasts[b − 1, i]` of its members, and `latest[b − 1, i]` is the latest start that keeps i's promises (−inf:
+none does). Kept is counted whole; or, where lengths are in doubt, by its probability, which falls evenly
+from 1 to 0 as the start passes `latest`, by `sharp[b − 1, i]` a second.
+
+Places are walked with unsigned numbers: a signed subscript is asked each time whether it is below zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scheduling.compiled import entry, part
+
+
+@part
+def chance_of(slack: float, sharp: float) -> float:
+    """The probability of a promise, by seconds to spare."""
+    return min(1.0, max(0.0, 0.5 + slack * sharp))
+
+
+@part
+def lay_out(tables: Any, soft: bool, order: Any, first: Any, batches: int, books: Any) -> Any:
+    """Weigh everything from the beginning: n, and Σ seconds from the first start to each request's end.
+
+    `books` are filled: by place `home` (its batch), `slack` (latest start less start) and `keen`
+    (`sharp`), by batch `ends`.
+    """
+    run, lasts, latest, sharp = tables
+    home, slack, keen, ends = books
+    now, seconds, met = 0.0, 0.0, 0.0
+    for j in range(batches):
+        size = first[j + 1] - first[j] - 1
+        longest = 0.0
+        for p in range(first[j], first[j + 1]):
+            i = order[p]
+            longest = max(longest, lasts[size, i])
+            seconds += now + run[size, i]
+            home[p] = j
+            slack[p] = latest[size, i] - now
+            keen[p] = sharp[size, i]
+        now += longest
+        ends[j] = now
+    met = kept(soft, slack, keen, 0, order.shape[0])
+    return met, seconds
+
+
+@part
+def batch_alone(tables: Any, soft: bool, order: Any, low: int, high: int, start: float) -> Any:
+    """Of the batch at places [low, high): its length, Σ seconds to its members' ends, how many it keeps."""
+    run, lasts, latest, sharp = tables
+    size = max(high - low, 1) - 1
+    longest, work, met = 0.0, 0.0, 0.0
+    for p in range(np.uint64(low), np.uint64(high)):
+        i = order[p]
+        work += run[size, i]
+        longest = max(longest, lasts[size, i])
+        if soft:
+            met += chance_of(latest[size, i] - start, sharp[size, i])
+        else:
+            met += 1.0 if latest[size, i] >= start else 0.0
+    return longest, work + (high - low) * start, met
+
+
+@part
+def seconds_of(run: Any, order: Any, low: int, high: int, start: float) -> float:
+    """Σ seconds to the ends of those in the batch at places [low, high)."""
+    size = max(high - low, 1) - 1
+    work = (high - low) * start
+    for p in range(np.uint64(low), np.uint64(high)):
+        work += run[size, order[p]]
+    return work
+
+
+@part
+def kept(soft: bool, slack: Any, keen: Any, low: int, high: int) -> float:
+    """How many at places [low, high) keep their promises."""
+    met = 0.0
+    if soft:
+        for p in range(np.uint64(low), np.uint64(high)):
+            met += chance_of(slack[p], keen[p])
+    else:
+        for p in range(np.uint64(low), np.uint64(high)):
+            met += 1.0 if slack[p] >= 0.0 else 0.0
+    return met
+
+
+@part
+def gained(soft: bool, slack: Any, keen: Any, low: int, high: int, shift: float) -> float:
+    """How many more of them keep theirs when all start `shift` seconds later."""
+    met = 0.0
+    if soft:
+        for p in range(np.uint64(low), np.uint64(high)):
+            met += chance_of(slack[p] - shift, keen[p]) - chance_of(slack[p], keen[p])
+    else:
+        for p in range(np.uint64(low), np.uint64(high)):
+            met += (1.0 if slack[p] >= shift else 0.0) - (1.0 if slack[p] >= 0.0 else 0.0)
+    return met
+
+
+def _build(sources: int) -> Any:
+    def weigh(
+        run: Any, lasts: Any, latest: Any, sharp: Any, soft: bool, order: Any, first: Any
+    ) -> Any:
+        n, batches = order.shape[0], first.shape[0] - 1
+        books = (np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(batches))
+        return lay_out((run, lasts, latest, sharp), soft, order, first, batches, books)
+
+    weigh.__doc__ = f"n and seconds of an order (sources {sources})."
+    return weigh
+
+
+weigh = entry(_build)
+"""n, and Σ seconds from the first start to each request's end, of `order` in batches bounded by `first`."""

@@ -129,14 +129,14 @@ def check_requests(commands: Iterable[Command]) -> None:
 
 def is_replay(decision: Decision, known: Sequence[Command | None]) -> bool:
     """True when the decision is only commands that were all stored before: nothing to do."""
-    news = decision.plan or decision.tables or decision.mode
+    news = decision.plan or decision.approves or decision.tables or decision.mode
     return bool(known) and all(known) and not news
 
 
 def topics_of(decision: Decision) -> tuple[Topic, ...]:
     """What listeners should look at once the decision is committed."""
     changed = (
-        (Topic.PLAN, decision.plan is not None),
+        (Topic.PLAN, decision.plan is not None or decision.approves is not None),
         (Topic.COMMANDS, bool(decision.commands)),
         (Topic.ROUTING, bool(decision.tables)),
     )

@@ -18,12 +18,11 @@ def parse_offers(
     quotas: dict[tuple[RegionName, VmTypeName], int] = {}
     for region, reader in zip(regions, place.each(), strict=True):
         for name, offer in reader.at("vm_types").items():
-            offer.only("quota", "on_demand", "spot", "reserved", "reserved_vms")
+            offer.only("quota", "on_demand", "reserved", "reserved_vms")
             key = (region.name, VmTypeName(known(offer, name, vm_names)))
             quotas[key] = offer.at("quota").count()
             prices[key] = Price(
                 on_demand=offer.at("on_demand").positive(),
-                spot=offer.maybe("spot", Reader.positive, None),
                 reserved=offer.maybe("reserved", Reader.number, None),
                 reserved_vms=offer.maybe("reserved_vms", Reader.count, 0),
             )

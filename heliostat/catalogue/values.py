@@ -115,7 +115,6 @@ class Price:
     """Dollars per VM-hour."""
 
     on_demand: float
-    spot: float | None = None
     reserved: float | None = None
     reserved_vms: int = 0
     """VMs that are paid for anyway."""

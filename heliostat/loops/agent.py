@@ -41,6 +41,8 @@ class AgentLoop:
         self._journal = journal
         self._driver = driver
         self._meter = meter
+        self._throttled: set[str] = set()
+        """Open commands that the cloud asked to be slow with when they were tried last."""
 
     def tick(self, now: datetime) -> None:
         """Work on every open command, then observe, then keep the closed usage windows."""
@@ -49,18 +51,21 @@ class AgentLoop:
         self.keep_usage(now)
 
     def work(self, now: datetime) -> None:
-        """Advance open commands by one bounded step each, oldest first."""
-        if self._journal.paused():
-            return
+        """Advance open commands by one bounded step each, oldest first; with the brake on only let go of
+        those that are over. What is known already is not said again."""
+        braked = self._journal.paused()
         commands = self._journal.open_commands()
+        self._throttled &= {command.command_id for command in commands}
         for number, command in enumerate(commands):
-            self._journal.acknowledge(self._advance(command, commands[number + 1 :], now))
+            word = self._advance(command, commands[number + 1 :], now, braked=braked)
+            if word.state.ended or word.progress != command.progress:
+                self._journal.acknowledge(word)
 
     def observe(self, now: datetime) -> None:
         """Journal the region as it stands; while the cloud's API is away nothing is reported."""
         try:
             observation = self._driver.observe(now)
-        except DriverUnavailable:
+        except (Throttled, DriverUnavailable):
             return
         self._journal.put_observation(replace(observation, agent_paused=self._journal.paused()))
 
@@ -69,7 +74,7 @@ class AgentLoop:
         self._journal.append_usage(self._meter.closed_windows(now))
 
     def _advance(
-        self, command: Command, later: Sequence[Command], now: datetime
+        self, command: Command, later: Sequence[Command], now: datetime, *, braked: bool
     ) -> Acknowledgement:
         successor = next((c for c in later if _supersedes(c, command)), None)
         if command.state is CommandState.CANCELLED:
@@ -78,11 +83,16 @@ class AgentLoop:
             detail = f"superseded by command {successor.command_id}"
             return self._let_go(command, CommandState.CANCELLED, detail, now)
         if now >= command.not_after:
-            return self._let_go(command, CommandState.EXPIRED, "its deadline passed", now)
+            return self._too_late(command, now, braked=braked)
+        if braked:
+            return _held_up(command, now, "waits: the agent's own brake is on")
+        self._throttled.discard(command.command_id)
         try:
             answer = self._driver.apply(command, now)
         except (Throttled, DriverUnavailable) as error:
-            return _word(command, CommandState.LEASED, now, detail=f"will retry: {error}")
+            if isinstance(error, Throttled):
+                self._throttled.add(command.command_id)
+            return _held_up(command, now, f"will retry: {error}")
         except (Exhausted, NotFound) as error:
             return _word(
                 command, CommandState.REFUSED, now, refusal=refusal_of(error), detail=str(error)
@@ -90,14 +100,31 @@ class AgentLoop:
         state = CommandState.APPLIED if answer.done else CommandState.LEASED
         return _word(command, state, now, progress=answer.progress, detail=answer.progress.detail)
 
+    def _too_late(self, command: Command, now: datetime, *, braked: bool) -> Acknowledgement:
+        """Its deadline passed: refused where we know what held it up all the time, else expired."""
+        if braked:
+            held_by, why = RefusalKind.AGENT_PAUSED, "the agent's own brake is on"
+        elif command.command_id in self._throttled:
+            held_by, why = RefusalKind.THROTTLED, "the cloud asked to slow down until then"
+        else:
+            return self._let_go(command, CommandState.EXPIRED, "its deadline passed", now)
+        detail = f"its deadline passed: {why}"
+        return self._let_go(command, CommandState.REFUSED, detail, now, refusal=held_by)
+
     def _let_go(
-        self, command: Command, state: CommandState, detail: str, now: datetime
+        self,
+        command: Command,
+        state: CommandState,
+        detail: str,
+        now: datetime,
+        *,
+        refusal: RefusalKind | None = None,
     ) -> Acknowledgement:
         try:
             progress = self._driver.abandon(command, now)
         except (Throttled, DriverUnavailable) as error:
-            return _word(command, CommandState.LEASED, now, detail=f"will let go: {error}")
-        return _word(command, state, now, progress=progress, detail=detail)
+            return _held_up(command, now, f"will let go: {error}")
+        return _word(command, state, now, progress=progress, refusal=refusal, detail=detail)
 
 
 def refusal_of(error: HeliostatError) -> RefusalKind:
@@ -118,6 +145,12 @@ def _supersedes(later: Command, earlier: Command) -> bool:
     return later.created_at > earlier.created_at and bool(
         set(later.order.pools) & set(earlier.order.pools)
     )
+
+
+def _held_up(command: Command, now: datetime, why: str) -> Acknowledgement:
+    """It goes on later; people see why in its progress."""
+    progress = replace(command.progress, detail=why)
+    return _word(command, CommandState.LEASED, now, progress=progress, detail=why)
 
 
 def _word(

@@ -107,7 +107,7 @@ class ControlLoop:
         return replace(self._decide(now, what_if), origin=PlanOrigin.PROPOSED)
 
     def approve(self, version: int, now: datetime, *, author: str, epoch: int) -> Committed:
-        """Order the newest plan's targets in advisory regions too.
+        """Order the newest plan's targets in advisory regions too, and mark it as approved.
 
         Raises NoPlanYet, StaleEtag when a newer plan exists, ModeForbids when all are paused.
         """
@@ -131,7 +131,7 @@ class ControlLoop:
             detail=f"{len(commands)} commands",
         )
         return self._stores.decisions.commit(
-            Decision(commands=commands, audit=(record,)), epoch=epoch
+            Decision(approves=version, commands=commands, audit=(record,)), epoch=epoch
         )
 
     def explain(self, now: datetime, pool: PoolKey) -> Explanation:

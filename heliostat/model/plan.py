@@ -24,11 +24,14 @@ class PlanStatus(StrEnum):
 
 
 class PlanOrigin(StrEnum):
-    """Who asked for a plan."""
+    """Who asked for a plan, or for what it orders."""
 
     SCHEDULED = "scheduled"
+    """The planner, by itself."""
     PROPOSED = "proposed"
+    """Somebody who wants to know what would be; never in force."""
     APPROVED = "approved"
+    """The planner made it, and a person ordered its targets where the mode only advises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,8 @@ class Decision:
     """
 
     plan: CapacityPlan | None = None
+    approves: int | None = None
+    """The version of a stored plan whose origin is approved from now on; None = of none."""
     commands: tuple[Command, ...] = ()
     tables: tuple[RoutingTable, ...] = ()
     overrides: tuple[Override, ...] = ()
@@ -62,7 +64,7 @@ class DecisionStore(Protocol):
         version of the newest plan.
 
         Raises Fenced when the epoch is over, RequestIdReused when a `request_id` came before with
-        another order.
+        another order, UnknownPlan when the plan that it approves is not stored.
         """
         ...
 

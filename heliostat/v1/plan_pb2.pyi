@@ -68,7 +68,7 @@ class _PlanOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlanOrigin
     PLAN_ORIGIN_PROPOSED: _PlanOrigin.ValueType  # 2
     """Somebody who asked what if; never in force."""
     PLAN_ORIGIN_APPROVED: _PlanOrigin.ValueType  # 3
-    """An operator who approved it."""
+    """The schedule; an operator ordered its targets where the mode only advises."""
 
 class PlanOrigin(_PlanOrigin, metaclass=_PlanOriginEnumTypeWrapper):
     """Who asked for a plan."""
@@ -80,7 +80,7 @@ PLAN_ORIGIN_SCHEDULED: PlanOrigin.ValueType  # 1
 PLAN_ORIGIN_PROPOSED: PlanOrigin.ValueType  # 2
 """Somebody who asked what if; never in force."""
 PLAN_ORIGIN_APPROVED: PlanOrigin.ValueType  # 3
-"""An operator who approved it."""
+"""The schedule; an operator ordered its targets where the mode only advises."""
 Global___PlanOrigin: _TypeAlias = PlanOrigin  # noqa: Y015
 
 @_typing.final

@@ -17,7 +17,6 @@ from simulation.profiles.shipped import engine_law
 Fleet = dict[str, Any]
 
 DOLLARS_PER_GPU_HOUR = {"a100": 4.1, "h100": 12.3, "a40": 1.3}
-SPOT_SHARE = 0.4
 _GUARDRAILS = {
     "largest_step_out": 20,
     "largest_step_in": 6,
@@ -208,7 +207,6 @@ def _offer(vm_type: str, place: _Place, quota: int) -> dict[str, float]:
     return {
         "quota": quota,
         "on_demand": round(dollars, 2),
-        "spot": round(dollars * SPOT_SHARE, 2),
     }
 
 

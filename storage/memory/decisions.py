@@ -35,6 +35,10 @@ class MemoryPlans:
         self._plans.append(numbered)
         return numbered
 
+    def approve(self, version: int) -> None:
+        """Mark a stored plan, for the decision store."""
+        self._plans[version - 1] = replace(self.plan(version), origin=PlanOrigin.APPROVED)
+
     def latest_plan(self) -> CapacityPlan | None:
         with self._lock:
             return next(
@@ -128,6 +132,8 @@ class MemoryDecisions:
         return tuple(self.outbox.find_request(command) for command in commands)
 
     def _keep(self, decision: Decision, known: tuple[Command | None, ...]) -> Committed:
+        if decision.approves is not None:
+            self.plans.approve(decision.approves)
         plan = None if decision.plan is None else self.plans.put(decision.plan)
         pending = self.outbox.pending()
         commands = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from heliostat.errors import UnknownPlan, UnknownRoutingTable
 from heliostat.model.command import Command
@@ -44,6 +44,16 @@ class SqlPlans:
             )
         )
         return numbered
+
+    def approve(self, tx: Transaction, version: int) -> None:
+        """Mark a stored plan, for the decision store. Raises UnknownPlan."""
+        origin = PlanOrigin.APPROVED
+        approved = replace(self._find(tx.connection, version), origin=origin)
+        tx.connection.execute(
+            update(plans)
+            .where(plans.c.version == version)
+            .values(origin=origin.value, document=dumps(approved))
+        )
 
     def newest_version(self, connection: Connection) -> int:
         """The version of the newest plan that was not merely proposed; 0 before the first."""
@@ -183,6 +193,8 @@ class SqlDecisions:
     def _keep(
         self, tx: Transaction, decision: Decision, known: tuple[Command | None, ...]
     ) -> Committed:
+        if decision.approves is not None:
+            self.plans.approve(tx, decision.approves)
         plan = None if decision.plan is None else self.plans.put(tx, decision.plan)
         commands = self._order(tx, decision.commands, known, plan)
         tables: tuple[RoutingTable, ...] = ()

@@ -109,6 +109,22 @@ def test_a_proposed_plan_is_kept_but_never_the_latest(world: World) -> None:
     assert commit(world, tables=(table(),)).tables[0].plan_version == getattr(real, "version", 0)
 
 
+def test_an_approved_plan_is_marked_and_stays_the_latest(world: World) -> None:
+    first, second = (commit(world, plan=plan(minute)).plan for minute in (0, 10))
+    assert first is not None
+    assert second is not None
+    commit(world, approves=second.version, commands=(command(),))
+    approved = replace(second, origin=PlanOrigin.APPROVED)
+    assert world.stores.plans.latest_plan() == approved
+    assert world.stores.plans.plans(Span(at(0), at(30))) == (first, approved)
+
+
+def test_an_approval_of_no_plan_changes_nothing(world: World) -> None:
+    with pytest.raises(UnknownPlan):
+        commit(world, approves=7, commands=(command(),))
+    assert world.stores.outbox.commands() == ()
+
+
 def test_plans_are_paged_by_version_inside_a_span(world: World) -> None:
     made = [commit(world, plan=plan(minute)).plan for minute in (0, 10, 20, 30)]
     ledger = world.stores.plans

@@ -42,7 +42,8 @@ class ToldDriver:
     answer: Callable[[Command], DriverAnswer] = lambda _: DriverAnswer(
         progress=CommandProgress(ready=4), done=True
     )
-    away: bool = False
+    silence: HeliostatError | None = None
+    """Raised instead of looking or letting go."""
     applied: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
 
@@ -51,14 +52,14 @@ class ToldDriver:
         return self.answer(command)
 
     def abandon(self, command: Command, now: datetime) -> CommandProgress:
-        if self.away:
-            raise DriverUnavailable("the cloud does not answer")
+        if self.silence is not None:
+            raise self.silence
         self.abandoned.append(command.command_id)
         return CommandProgress(ready=1)
 
     def observe(self, now: datetime) -> RegionObservation:
-        if self.away:
-            raise DriverUnavailable("the cloud does not answer")
+        if self.silence is not None:
+            raise self.silence
         return an_observation(PoolObservation(pool=POOL, ready=4), at=now)
 
 
@@ -169,6 +170,31 @@ def test_past_its_deadline_a_command_expires_and_is_let_go() -> None:
     assert agent.word().state is CommandState.EXPIRED
 
 
+def test_a_command_that_was_throttled_until_its_deadline_is_refused_as_throttled() -> None:
+    agent = Agent()
+    agent.driver.answer = failing(Throttled("slow down"))
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert "slow down" in agent.word().progress.detail
+    agent.loop.tick(NOON + timedelta(hours=1))
+    assert agent.driver.abandoned == ["1"]
+    assert (agent.word().state, agent.word().refusal) == (
+        CommandState.REFUSED,
+        RefusalKind.THROTTLED,
+    )
+
+
+def test_a_command_that_the_cloud_listened_to_in_the_end_expires() -> None:
+    agent = Agent()
+    agent.driver.answer = failing(Throttled("slow down"))
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    agent.driver.answer = lambda _: DriverAnswer(progress=CommandProgress(loading=4), done=False)
+    agent.loop.tick(NOON + MINUTE)
+    agent.loop.tick(NOON + timedelta(hours=1))
+    assert agent.word().state is CommandState.EXPIRED
+
+
 def test_a_later_decision_about_the_pool_supersedes_the_earlier() -> None:
     agent = Agent()
     agent.journal.receive([a_command("1"), a_command("2", NOON + MINUTE)])
@@ -191,10 +217,10 @@ def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while()
     agent = Agent()
     agent.journal.receive([a_command()])
     agent.journal.receive([a_command(state=CommandState.CANCELLED, outcome="ada changed her mind")])
-    agent.driver.away = True
+    agent.driver.silence = DriverUnavailable("the cloud does not answer")
     agent.loop.tick(NOON)
     assert agent.word().state is CommandState.LEASED
-    agent.driver.away = False
+    agent.driver.silence = None
     agent.loop.tick(NOON + MINUTE)
     assert agent.word().state is CommandState.CANCELLED
     assert agent.driver.applied == []
@@ -213,8 +239,47 @@ def test_the_brake_stops_work_but_not_sight() -> None:
     assert len(agent.journal.unsent_usage(10)) == 1
 
 
-def test_while_the_cloud_is_away_nothing_is_reported_rather_than_zeros() -> None:
+def test_a_braked_agent_says_why_it_waits_and_refuses_at_the_deadline() -> None:
     agent = Agent()
-    agent.driver.away = True
-    agent.loop.observe(NOON)
+    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert agent.word().state is CommandState.LEASED
+    assert "brake" in agent.word().progress.detail
+    agent.loop.tick(NOON + timedelta(hours=1))
+    assert agent.driver.applied == []
+    assert agent.driver.abandoned == ["1"]
+    assert agent.word().refusal is RefusalKind.AGENT_PAUSED
+
+
+def test_a_braked_agent_lets_go_of_what_was_cancelled() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command()])
+    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.receive([a_command(state=CommandState.CANCELLED, outcome="ada changed her mind")])
+    agent.loop.tick(NOON)
+    assert agent.word().state is CommandState.CANCELLED
+
+
+def test_what_was_said_is_not_said_again() -> None:
+    agent = Agent()
+    agent.driver.answer = lambda _: DriverAnswer(progress=CommandProgress(loading=4), done=False)
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.word().at == NOON
+    agent.driver.answer = ToldDriver.answer
+    agent.loop.tick(NOON + 2 * MINUTE)
+    assert agent.word().at == NOON + 2 * MINUTE
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), DriverUnavailable("away")])
+def test_while_the_cloud_does_not_answer_nothing_is_reported_rather_than_zeros(
+    error: HeliostatError,
+) -> None:
+    agent = Agent()
+    agent.driver.silence = error
+    agent.meter.windows = [a_window()]
+    agent.loop.tick(NOON)
     assert agent.journal.unsent_observation() is None
+    assert len(agent.journal.unsent_usage(10)) == 1

@@ -120,6 +120,8 @@ def test_approving_orders_the_newest_plan_in_advisory_mode() -> None:
         house.loop.approve(first.version, NOON + QUARTER, author="ada", epoch=house.epoch)
     approved = house.loop.approve(second.version, NOON + QUARTER, author="ada", epoch=house.epoch)
     assert {c.author for c in approved.commands} == {"ada"}
+    origins = [house.stores.plans.plan(plan.version).origin for plan in (first, second)]
+    assert origins == [PlanOrigin.SCHEDULED, PlanOrigin.APPROVED]
     house.set_mode(Mode.PAUSED)
     with pytest.raises(ModeForbids):
         house.loop.approve(second.version, NOON + QUARTER, author="ada", epoch=house.epoch)

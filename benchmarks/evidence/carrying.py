@@ -68,16 +68,21 @@ class Carrier:
         """Those that policies are compared over."""
         return self._seeds
 
-    def match(self, wanted: Match, lived: Lived) -> None:
-        """Bring every policy to its settings. Raises what the laboratory raises."""
+    def match(self, wanted: Match, lived: Lived, elsewhere: Lived | None = None) -> None:
+        """Bring every policy to its settings, searched `elsewhere` if given.
+
+        Raises what the laboratory raises.
+        """
         scene = load_scene(lived.scene)
         for policy in wanted.policies:
             check_policy(policy, scene)
         policies = (*wanted.policies, *((ORACLE,) if wanted.bounds else ()))
         for level in wanted.levels:
-            self._search(policies, level, lived)
+            self._search(policies, level, elsewhere or lived)
         for level in wanted.levels:
-            self._settle(policies, level, self.seeds_at(wanted, level), lived)
+            if elsewhere is not None:
+                self._settle(policies, level, self._seeds[:1], lived, elsewhere)
+            self._settle(policies, level, self.seeds_at(wanted, level), lived, elsewhere)
         if wanted.bounds:
             self._bounds(wanted, lived)
 
@@ -109,36 +114,51 @@ class Carrier:
             self._live(asked, lived)
 
     def _settle(
-        self, policies: Iterable[PolicySpec], level: float, seeds: Sequence[int], lived: Lived
+        self,
+        policies: Iterable[PolicySpec],
+        level: float,
+        seeds: Sequence[int],
+        lived: Lived,
+        elsewhere: Lived | None,
     ) -> None:
-        """With all seeds of the level, corrected where their mean is off what the first one showed."""
-        first = self._seeds[:1]
-        trying = {policy: setting_for(lived.seen(policy.name, first), level) for policy in policies}
-        for last in (False,) * _CORRECTIONS + (True,):
+        """With these seeds, corrected where their mean is off what the search showed."""
+        trying = {policy: self._first_try(policy, level, lived, elsewhere) for policy in policies}
+        for _ in range(1 + _CORRECTIONS):
             asked = [(p, h, s) for p, h in trying.items() if h is not None for s in seeds]
-            if not asked:
-                break
             self._live(asked, lived)
-            trying = (
-                {}
-                if last
-                else {
-                    policy: self._correction(policy, headroom, level, seeds, lived)
-                    for policy, headroom in trying.items()
-                    if headroom is not None
-                }
-            )
+            trying = {
+                policy: self._correction(policy, headroom, level, seeds, lived, elsewhere)
+                for policy, headroom in trying.items()
+                if headroom is not None
+            }
         for policy in policies:
             found = setting_for(lived.seen(policy.name, seeds), level)
             if found is not None:
                 lived.settings[policy.name, level] = found
 
-    def _correction(
-        self, policy: PolicySpec, headroom: float, level: float, seeds: Sequence[int], lived: Lived
+    def _first_try(
+        self, policy: PolicySpec, level: float, lived: Lived, elsewhere: Lived | None
     ) -> float | None:
-        curve = [one for one in lived.seen(policy.name, seeds[:1]) if one.attainment is not None]
-        mean = next(o for o in lived.seen(policy.name, seeds) if o.headroom == headroom)
-        return corrected(curve, mean, level, Search(grid=grid_of(policy)))
+        """Where the first seed stands here, else where it stood elsewhere."""
+        if elsewhere is None or (policy.name, level) in lived.settings:
+            return setting_for(lived.seen(policy.name, self._seeds[:1]), level)
+        return setting_for(elsewhere.seen(policy.name, self._seeds[:1]), level)
+
+    def _correction(
+        self,
+        policy: PolicySpec,
+        headroom: float,
+        level: float,
+        seeds: Sequence[int],
+        lived: Lived,
+        elsewhere: Lived | None,
+    ) -> float | None:
+        """A setting that these seeds have not lived yet; None when none is worth it."""
+        searched = (elsewhere or lived).seen(policy.name, self._seeds[:1])
+        curve = [one for one in searched if one.attainment is not None]
+        here = {one.headroom: one for one in lived.seen(policy.name, seeds)}
+        found = corrected(curve, here[headroom], level, Search(grid=grid_of(policy)))
+        return None if found in here else found
 
     def _bounds(self, wanted: Match, lived: Lived) -> None:
         scene = load_scene(lived.scene)

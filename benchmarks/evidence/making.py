@@ -39,16 +39,8 @@ def make_page(
             stage, scale.scene(wanted.scenario).name, expected_runs(wanted, carrier.seeds)
         )
     before = progress.cpu_seconds
-    path = out
-    for number, (stage, wanted) in enumerate(stages.items(), start=1):
-        progress.enter(stage)
-        had = lived.setdefault(wanted.scenario, Lived(scene=scale.scene(wanted.scenario)))
-        if isinstance(wanted, Match):
-            carrier.match(wanted, had)
-        else:
-            carrier.fixed(settled(wanted, lived), had)
-        progress.leave(stage)
-        checkout.check()
+
+    def write(*, complete: bool) -> Path:
         ledger = ledger_from(
             page,
             lived,
@@ -56,11 +48,35 @@ def make_page(
             code=checkout.code,
             commit=checkout.commit,
             cpu_seconds=progress.cpu_seconds - before,
-            complete=number == len(stages),
+            complete=complete,
         )
         write_ledger(ledger, out)
-        path = write_page(page, ledger, out)
-    return path
+        return write_page(page, ledger, out)
+
+    try:
+        for stage, wanted in stages.items():
+            progress.enter(stage)
+            had = lived.setdefault(wanted.scenario, Lived(scene=scale.scene(wanted.scenario)))
+            if isinstance(wanted, Match):
+                carrier.match(wanted, had, _elsewhere(wanted, lived, scale))
+            else:
+                carrier.fixed(settled(wanted, lived), had)
+            progress.leave(stage)
+            checkout.check()
+            write(complete=False)
+    except KeyboardInterrupt:
+        if any(had.outcomes for had in lived.values()):
+            write(complete=False)
+        raise
+    return write(complete=True)
+
+
+def _elsewhere(wanted: Match, lived: dict[str, Lived], scale: Scale) -> Lived | None:
+    """Where settings are searched; None = where they are lived."""
+    role = wanted.search_on
+    if not role or scale.scene(role) == scale.scene(wanted.scenario):
+        return None
+    return lived.setdefault(role, Lived(scene=scale.scene(role)))
 
 
 def settled(wanted: Fixed, lived: dict[str, Lived]) -> Fixed:

@@ -116,23 +116,30 @@ def _along(low: Seen, high: Seen, goal: float) -> float:
     return max(0.0, low.headroom + share * (high.headroom - low.headroom))
 
 
-def corrected(curve: Sequence[Seen], here: Seen, level: float, search: Search) -> float | None:
-    """The setting at which the mean over all seeds should just reach, from one seed's curve.
+def missed_at(curve: Sequence[Seen], headroom: float) -> float:
+    """What is missed at a headroom between or beyond the settings of a curve of at least two."""
+    rising = sorted(curve, key=lambda one: one.headroom)
+    pieces = list(pairwise(rising))
+    low, high = next((piece for piece in pieces if headroom <= piece[1].headroom), pieces[-1])
+    share = (headroom - low.headroom) / (high.headroom - low.headroom)
+    first, last = math.log(missed(low)), math.log(missed(high))
+    return min(1.0, math.exp(first + share * (last - first)))
 
-    `here` is the mean over all seeds at a setting of the curve: what it misses more than that seed,
-    it is taken to miss more everywhere. None when `here` is near enough, or nothing new is found.
+
+def corrected(curve: Sequence[Seen], here: Seen, level: float, search: Search) -> float | None:
+    """The setting that should just reach where `here` was seen, from the curve of another seed or place.
+
+    What `here` misses more than the curve at its headroom, it is taken to miss more everywhere. None
+    when `here` is near enough, or nothing new is found.
     """
-    at = next((one for one in curve if one.headroom == here.headroom), None)
-    if at is None or here.attainment is None or near_enough(here, level, search) or len(curve) < 2:
+    if here.attainment is None or len(curve) < 2 or near_enough(here, level, search):
         return None
-    ratio = missed(here) / missed(at)
-    asked = max(0.0, min(1 - 1e-9, 1 - (1 - level) / ratio))
+    ratio = missed(here) / missed_at(curve, here.headroom)
+    asked = min(1 - 1e-9, max(0.0, 1 - (1 - level) / ratio))
     found = round(headroom_at(curve, asked, spare=search.spare / 3), 4)
-    known = {one.headroom for one in curve}
-    if found in known or min(abs(found - h) for h in known) < 1e-3 * max(1.0, found):
-        return None
-    highest = max(known) * 2
-    return min(found, highest)
+    highest = 2 * max(max(one.headroom for one in curve), here.headroom)
+    found = min(found, highest)
+    return None if abs(found - here.headroom) < 2e-3 * max(1.0, found) else found
 
 
 def setting_for(seen: Sequence[Seen], level: float) -> float | None:

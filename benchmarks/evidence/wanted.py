@@ -19,6 +19,8 @@ class Match:
 
     The first level is the one that verdicts rest on: it is lived by every seed. The others are lived
     by `side_seeds` of them, 0 = all. `bounds`: the linear bound and the causal oracle are found too.
+    `search_on` names a shorter scenario of the same fleet and demand: settings are searched there, and
+    only corrected here, where a run costs more.
     """
 
     scenario: str
@@ -26,6 +28,7 @@ class Match:
     levels: tuple[float, ...] = (0.99,)
     side_seeds: int = 0
     bounds: bool = False
+    search_on: str = ""
 
     def __post_init__(self) -> None:
         if not self.policies or len({one.name for one in self.policies}) != len(self.policies):

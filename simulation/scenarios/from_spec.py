@@ -37,6 +37,7 @@ from storage.mapping_file import read_mapping
 _DAY = timedelta(days=1)
 _FLEETS: dict[str, Callable[[], fleets.Fleet]] = {
     "us": lambda: fleets.us_fleet(least=2),
+    "us-small": lambda: fleets.us_fleet(least=1),
     "globe": fleets.globe_fleet,
     "tenants": fleets.tenants_fleet,
 }

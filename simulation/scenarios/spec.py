@@ -216,7 +216,7 @@ class ScenarioSpec(_Part):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     description: str = ""
     catalogue: str | None = None
-    fleet: Literal["us", "globe", "tenants"] | None = None
+    fleet: Literal["us", "us-small", "globe", "tenants"] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     begins: AwareDatetime | None = None
     days: Annotated[int, Field(ge=1, le=366)] | None = None

@@ -132,6 +132,27 @@ def test_a_policy_that_fails_has_no_setting_and_stops_nobody(tmp_path: Path) -> 
     assert "failed at 2026-03-02T12:30:00Z" in bench.said.getvalue()
 
 
+def test_settings_may_be_searched_elsewhere_and_only_corrected_here(tmp_path: Path) -> None:
+    def by_place(spec: RunSpec) -> Outcome:
+        """The long scenario misses twice as much everywhere."""
+        missed = 0.1 * math.exp(-6 * spec.headroom) * (2 if spec.scene.name == "long" else 1)
+        return a_result(attainment=1 - missed, billed=100 * (1 + spec.headroom))
+
+    bench = Bench(tmp_path / "runs", by_place)
+    short = bench.lived(tmp_path)
+    long = Lived(scene=replace(short.scene, name="long", digest=short.scene.digest + "-long"))
+    match = replace(MATCH, search_on="short")
+    bench.carrier.match(match, long, short)
+    for name in ("reactive", "keda"):
+        for level in MATCH.levels:
+            at = long.settings[name, level]
+            (seen,) = [one for one in long.seen(name, SEEDS) if one.headroom == at]
+            assert seen.reaches(level)
+    by_length = [spec.scene.name == "long" for spec in bench.executor.ran]
+    # Every policy and level: the setting from elsewhere, one correction, then the other seeds.
+    assert sum(by_length) <= 2 * 2 * (2 + len(SEEDS))
+
+
 def test_settings_are_carried_from_one_scenario_to_another(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
     lived = bench.lived(tmp_path)

@@ -31,6 +31,7 @@ from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.scenes import scene_ref
 from simulation.experiments.spec import FLUID
 from simulation.policies.registry import PLUGINS
+from simulation.scenarios.finding import find_scenario
 from tests.evidence.ledgers import HOME, a_ledger, a_place, a_trial
 from tests.simulation.experiments.little import a_history
 
@@ -79,6 +80,16 @@ def test_pictures_are_xml_and_stand_where_the_page_looks_for_them() -> None:
 def test_the_pages_own_scenarios_are_whole(path: Path) -> None:
     if not path.stem.endswith("-fleet"):
         assert scene_ref(str(path)).name == path.stem
+
+
+@pytest.mark.parametrize(("day", "whole"), [("peak-day", "week"), ("small-day", "small")])
+def test_the_day_on_which_settings_are_searched_has_the_fleet_of_the_whole(
+    day: str, whole: str
+) -> None:
+    searched = find_scenario(str(SCENARIOS / f"{day}.yaml"))
+    lived = find_scenario(whole)
+    assert searched.fleet == lived.fleet
+    assert lived.begins <= searched.begins < searched.ends <= lived.ends
 
 
 def tiny() -> EvidencePage:

@@ -25,6 +25,8 @@ from simulation.experiments.result import BILLED
 LEVELS = (0.99, 0.95, 0.98)
 LEVEL = LEVELS[0]
 WEEK, TENANTS, SMALL = "week", "tenants", "small"
+PEAK_DAY, SMALL_DAY = "peak-day", "small-day"
+"""A day of the same fleet and demand, on which settings are searched."""
 NAMES = (
     "heliostat",
     "reactive",
@@ -43,8 +45,22 @@ SCENARIOS = {
     SMALL: "an eighth of the week: two or three busy replicas a model, floors decide",
 }
 WANTS = (
-    Match(scenario=SMALL, policies=_POLICIES, levels=LEVELS, bounds=True),
-    Match(scenario=WEEK, policies=_POLICIES, levels=LEVELS, side_seeds=1, bounds=True),
+    Match(
+        scenario=SMALL,
+        policies=_POLICIES,
+        levels=LEVELS,
+        side_seeds=1,
+        bounds=True,
+        search_on=SMALL_DAY,
+    ),
+    Match(
+        scenario=WEEK,
+        policies=_POLICIES,
+        levels=LEVELS,
+        side_seeds=1,
+        bounds=True,
+        search_on=PEAK_DAY,
+    ),
     Match(scenario=TENANTS, policies=_POLICIES, levels=LEVELS, side_seeds=1, bounds=True),
 )
 

@@ -53,7 +53,7 @@ WANTS = (
     Fixed(scenario=PEAK_DAY, policies=(*AS_PUBLISHED, *_ORDERS)),
     Match(scenario=NINE_TO_ONE, policies=(_REACTIVE, rival("lt-ua")), levels=(LEVEL,)),
     Match(scenario=ONE_TO_ONE, policies=(_REACTIVE, rival("lt-ua")), levels=(LEVEL,)),
-    Match(scenario=WEEK, policies=_MATCH, levels=(LEVEL,)),
+    Match(scenario=WEEK, policies=_MATCH, levels=(LEVEL,), search_on=PEAK_DAY),
     Fixed(
         scenario=BURST,
         policies=(_REACTIVE, *(rival(name) for name in LONG_TERM)),

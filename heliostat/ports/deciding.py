@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from heliostat.catalogue import FleetCatalogue
+from heliostat.catalogue import FleetCatalogue, ModelSpec, TierSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.fleet import Fleet, StartKind
 from heliostat.model.forecast import Forecast
 from heliostat.model.governance import Modes, Override
-from heliostat.model.names import DemandKey, PoolKey, RegionName
+from heliostat.model.names import DemandKey, PoolKey, RegionName, VmTypeName
 from heliostat.model.plan import CapacityPlan, Explanation, PoolTarget
 from heliostat.model.routing import RoutingTable
 
@@ -60,6 +60,18 @@ class CapacityPlanner(Protocol):
         raises on data, only on programming errors. An override rules its pool while it is in force;
         after its end the pool goes back to what it had before, where no forecast says better.
         """
+        ...
+
+
+class ServedPerReplica(Protocol):
+    """Says what a replica serves, where somebody knows better than the planner's own θ."""
+
+    def requests_per_second(
+        self, model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix
+    ) -> float | None:
+        """Requests per second of that mix that one full replica serves within the tier's SLO, without
+        any reserve for queueing, which the planner adds; 0 = it cannot; None = ask the planner. Pure:
+        a plan asks several times and counts on one answer."""
         ...
 
 

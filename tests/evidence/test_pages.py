@@ -101,13 +101,21 @@ def tiny() -> EvidencePage:
     )
 
 
+class StandsStill(Checkout):
+    """Code that nobody changes meanwhile."""
+
+    def check(self) -> None:
+        pass
+
+
 def made(folder: Path, scale: str) -> tuple[Progress, str]:
     progress = Progress(1, out=io.StringIO())
     laboratory = Laboratory(
-        make_executor("serial", 1, FLUID), RunFolder(path=folder / "runs"), progress
+        make_executor("serial", 1, FLUID), RunFolder(path=folder / "runs", code="abc"), progress
     )
+    still = StandsStill(code="abc", commit="123")
     carrier = Carrier(laboratory, (1, 2), progress, engine=FLUID)
-    path = make_page(tiny(), carrier, Scale(scale), progress, folder / "out", Checkout.now())
+    path = make_page(tiny(), carrier, Scale(scale), progress, folder / "out", still)
     return progress, path.read_text("utf-8")
 
 

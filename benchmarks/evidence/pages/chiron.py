@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from benchmarks.evidence.drawing.bars import bars_picture
 from benchmarks.evidence.drawing.frontier import frontier_picture
 from benchmarks.evidence.judging import change_row
 from benchmarks.evidence.ledger import Ledger
+from benchmarks.evidence.levers import Lever, levers_table
 from benchmarks.evidence.page import EvidencePage, Shown
 from benchmarks.evidence.reading import Standing, fixed, frontier, relative, standing
 from benchmarks.evidence.tables import MARKS, Row, claims_table, standings_table, table
@@ -45,9 +48,10 @@ DEFAULTS = (
     rival("reactive", "reactive as it comes", headroom=0.43),
 )
 WANTS: tuple[Wanted, ...] = (
-    Match(scenario=MIXED, policies=(*_RIVALS, *LEVERS), levels=(LEVEL,)),
+    Match(scenario=MIXED, policies=_RIVALS, levels=(LEVEL,)),
     Match(scenario=INTERACTIVE, policies=_RIVALS, levels=(LEVEL,)),
     *(Fixed(scenario=role, policies=DEFAULTS) for role in RATES),
+    Match(scenario=MIXED, policies=LEVERS, levels=(LEVEL,)),
 )
 
 
@@ -123,6 +127,7 @@ def show(ledger: Ledger) -> Shown:
             "claims": claims_table(claims(ledger)),
             "mixed_table": standings_table(list(mixed.items()), mixed["reactive"], LEVEL),
             "interactive_table": standings_table(list(alone.items()), alone["reactive"], LEVEL),
+            "levers": levers_table(_levers(levers)),
             "levers_table": standings_table(list(levers.items()), whole, LEVEL),
             "batch_table": _batch_table(levers),
             "rates_table": _rates_table(ledger),
@@ -144,6 +149,27 @@ def show(ledger: Ledger) -> Shown:
             ),
         },
     )
+
+
+def _levers(found: Mapping[str, Standing | None]) -> list[Lever]:
+    pairs = (
+        ("batch sizes by local backpressure", "chiron", "chiron-global"),
+        ("IBP and BBP, not the reactive rule", "chiron", "chiron-local"),
+        ("BBP", "chiron", "chiron-ibp"),
+        ("the mixed pool and its evictions", "chiron", "chiron-unmixed"),
+        *(
+            (
+                f"IBP and BBP at B = {size}",
+                f"chiron scaling, B {size}",
+                f"reactive scaling, B {size}",
+            )
+            for size in BATCH_SIZES
+        ),
+    )
+    return [
+        Lever(name=name, with_it=found[ours], without_it=found[theirs])
+        for name, ours, theirs in pairs
+    ]
 
 
 def _batch_table(levers: dict[str, Standing | None]) -> str:

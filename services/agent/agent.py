@@ -12,6 +12,7 @@ from heliostat.errors import DataLoss
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
 from services.agent.board import RouteBoard
+from services.agent.dispatch.service import DispatchRoom
 from services.agent.door import Door
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.file import JournalFile
@@ -36,6 +37,7 @@ class Agent:
         board: RouteBoard,
         metrics: AgentMetrics,
         door: Door,
+        room: DispatchRoom | None = None,
         close_hands: Callable[[], None],
     ) -> None:
         self.region = region
@@ -46,8 +48,10 @@ class Agent:
         self._file = file
         self._loop = loop
         self._door = door
+        self.room = room
         self._close_hands = close_hands
         self._linked: asyncio.Task[None] | None = None
+        self._dispatching: asyncio.Task[None] | None = None
 
     @property
     def local_port(self) -> int:
@@ -59,6 +63,9 @@ class Agent:
 
         Raises InvalidSettings when the door cannot be opened.
         """
+        if self.room is not None and self._door.listens:
+            await asyncio.to_thread(self.room.warm_up)
+            self._dispatching = asyncio.create_task(self.room.run(), name=f"dispatch-{self.region}")
         await self._door.open(self.link.usage_came)
         self._linked = asyncio.create_task(self.link.run(), name=f"link-{self.region}")
         say(_log, "agent_started", region=self.region, local_port=self.local_port)
@@ -84,8 +91,9 @@ class Agent:
         Raises DataLoss.
         """
         while not stop.is_set():
-            if self._linked is not None and self._linked.done():
-                self._linked.result()
+            for running in (self._linked, self._dispatching):
+                if running is not None and running.done():
+                    running.result()
             try:
                 await asyncio.to_thread(self.tick, clock())
             except DataLoss:
@@ -101,10 +109,11 @@ class Agent:
     async def stop(self, grace_seconds: float) -> None:
         """Hang up, let open calls end, close the journal; nothing journalled is lost."""
         await self._door.close(grace_seconds)
-        if self._linked is not None:
-            self._linked.cancel()
-            # What it failed with was raised where somebody ticks.
-            await asyncio.gather(self._linked, return_exceptions=True)
+        for running in (self._linked, self._dispatching):
+            if running is not None:
+                running.cancel()
+                # What it failed with was raised where somebody ticks.
+                await asyncio.gather(running, return_exceptions=True)
         self._close_hands()
         self._file.close()
         say(_log, "agent_stopped", region=self.region)

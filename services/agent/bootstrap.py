@@ -12,6 +12,7 @@ from random import Random, SystemRandom
 from numpy.random import SeedSequence
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.clock import SteadySeconds
 from heliostat.errors import CorruptJournal
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
@@ -19,6 +20,16 @@ from heliostat.ports.agent import UsageMeter
 from heliostat.ports.cloud import CloudDriver
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
+from services.agent.dispatch.bootstrap import build_room
+from services.agent.dispatch.exposition import DispatchCollector
+from services.agent.dispatch.service import DispatchRoom
+from services.agent.dispatch.sight import (
+    Readings,
+    RememberingProber,
+    Sights,
+    WatchedDriver,
+    no_readings,
+)
 from services.agent.door import Door
 from services.agent.drivers.simulated import simulated_driver
 from services.agent.drivers.vm.driver import VmDriver
@@ -28,6 +39,7 @@ from services.agent.drivers.vm.survey import Patience
 from services.agent.engines import HttpProber
 from services.agent.engines import ProbeSettings as Probing
 from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.journal.batch_box import BatchBox
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
 from services.agent.link import Link
@@ -42,10 +54,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """What the agent works with: its driver, what it counts, and what to close at the end."""
+    """What the agent works with: its driver, what it counts, what engines last said, what to close at the
+    end."""
 
     driver: CloudDriver
     meter: UsageMeter = field(default_factory=SilentMeter)
+    readings: Readings = no_readings
     close: Callable[[], None] = lambda: None
 
 
@@ -59,8 +73,11 @@ def build_agent(
     *,
     now: datetime,
     hands_of: HandsOf,
+    seconds: Callable[[], float] | None = None,
 ) -> Agent:
     """Open the journal and wire everything; nothing is listened to or called before `start`.
+
+    `seconds` since 1970 is the dispatcher's clock; None = a steady one that begins at `now`.
 
     Raises UnknownRegion, JournalInUse, MigrationBehind, StorageUnavailable, InvalidSettings.
     """
@@ -69,6 +86,8 @@ def build_agent(
     metrics = AgentMetrics(region)
     file = JournalFile.open(settings.journal_path, now, power_safe=settings.power_safe)
     hands = hands_of(file)
+    seconds = seconds or SteadySeconds(now)
+    driver = WatchedDriver(hands.driver, hands.readings, seconds)
     journal = SqliteJournal(
         file,
         catalogue=catalogue,
@@ -77,6 +96,7 @@ def build_agent(
     )
     _say_losses(file.loss, journal, metrics)
     board = RouteBoard(journal.table())
+    room = _room(settings, catalogue, file, board, driver, seconds)
     door = Door(
         settings.local_listen,
         journal=journal,
@@ -84,6 +104,7 @@ def build_agent(
         catalogue=catalogue,
         region=region,
         control_planes=settings.control_planes,
+        room=room,
         tls=settings.local_tls,
     )
     link = Link(
@@ -96,16 +117,41 @@ def build_agent(
         chance=Random(settings.seed) if settings.seed else SystemRandom(),
     )
     _watch(metrics, link, journal)
+    if room is not None:
+        metrics.registry.register(DispatchCollector(region, room))
     return Agent(
         region=region,
         file=file,
         journal=journal,
-        loop=AgentLoop(region=region, journal=journal, driver=hands.driver, meter=hands.meter),
+        loop=AgentLoop(region=region, journal=journal, driver=driver, meter=hands.meter),
         link=link,
         board=board,
         metrics=metrics,
         door=door,
+        room=room,
         close_hands=hands.close,
+    )
+
+
+def _room(
+    settings: AgentSettings,
+    catalogue: FleetCatalogue,
+    file: JournalFile,
+    board: RouteBoard,
+    sights: Sights,
+    seconds: Callable[[], float],
+) -> DispatchRoom | None:
+    """None = this agent does not dispatch."""
+    if not settings.dispatch.enabled:
+        return None
+    return build_room(
+        settings.dispatch,
+        region=catalogue.region(settings.region).name,
+        catalogue=catalogue,
+        box=BatchBox(file),
+        sights=sights,
+        table=lambda: board.table,
+        seconds=seconds,
     )
 
 
@@ -156,13 +202,14 @@ def _aws_hands(
         ),
         heard=None if meter is None else meter.heard,
     )
+    remembering = RememberingProber(prober)
     driving = settings.driving
     driver = VmDriver(
         region=region,
         pools=pools,
         cloud=AwsCloud(place, ec2=ec2, ssm=ssm),
         memory=SqliteDriverMemory(file),
-        prober=prober,
+        prober=remembering,
         gauge=Gauge(catalogue),
         new_token=lambda: uuid.uuid4().hex,
         patience=Patience(
@@ -178,7 +225,12 @@ def _aws_hands(
             weights_on_disk=driving.weights_on_disk,
         ),
     )
-    return Hands(driver=driver, meter=meter or SilentMeter(), close=prober.close)
+    return Hands(
+        driver=driver,
+        meter=meter or SilentMeter(),
+        readings=remembering.readings,
+        close=prober.close,
+    )
 
 
 def _tls(settings: AgentSettings) -> ClientTls | None:

@@ -83,6 +83,49 @@ class ProbeSettings(Section):
     parallel: Annotated[int, Field(ge=1, le=256)] = 16
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class DispatchSettings(Section):
+    """How single requests are placed (docs/dispatch.md)."""
+
+    enabled: bool = True
+    """False = the door does not serve DispatchService."""
+    stale_after: Positive = timedelta(seconds=30)
+    """A replica's signals are trusted for so long; engines are looked at every tick."""
+    least_fresh_share: Share = 0.5
+    """With fewer ready replicas fresh, a model's requests are placed in turn."""
+    memory_share: Share = 0.95
+    """How much of a replica's KV memory predicted ends may fill (Aladdin's θ)."""
+    time_margin: Annotated[float, Field(ge=0, lt=10)] = 0.0
+    """Times by the laws are taken this share longer, beside the laws' own error."""
+    shortest_lease: Positive = timedelta(minutes=1)
+    lease_factor: Annotated[float, Field(ge=1)] = 3.0
+    """A lease lasts so many times as long as the request should take."""
+    longest_hold: Positive = timedelta(seconds=30)
+    """Interactive requests wait for a place at most so long, and never longer than their TTFT promise."""
+    most_held: Annotated[int, Field(ge=0)] = 20_000
+    one_batch_below: Share = 0.6
+    """A replica used less than this takes one batch request a feeding (SageServe)."""
+    two_batch_below: Share = 0.5
+    """And less than this two."""
+    promoted_after: Positive = timedelta(hours=10)
+    """Batch requests that waited so long go like interactive ones."""
+    promoted_before_due: Positive = timedelta(minutes=30)
+    """So do those that are due within this time."""
+    most_batch_waiting: Annotated[int, Field(ge=0)] = 1_000_000
+    beat: Positive = timedelta(milliseconds=100)
+    """How often leases are looked at, and who waits is tried again."""
+    feed: Positive = timedelta(seconds=1)
+    """How often replicas with room to spare take batch requests."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DispatchSettings:
+        if self.two_batch_below > self.one_batch_below:
+            raise ValueError("two_batch_below must not lie above one_batch_below")
+        return self
+
+
 class AgentSettings(BaseSettings):
     """All settings of `heliostat agent`."""
 
@@ -109,6 +152,7 @@ class AgentSettings(BaseSettings):
     aws: AwsSettings = AwsSettings()
     driving: DriverSettings = DriverSettings()
     probe: ProbeSettings = ProbeSettings()
+    dispatch: DispatchSettings = DispatchSettings()
     engine_usage_tier: Tier | None = None
     """Set it where no gateway reports: usage is read off the engines and booked to this tier."""
     tick: Positive = timedelta(seconds=10)

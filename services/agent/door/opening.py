@@ -10,8 +10,10 @@ from grpc import aio
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.names import RegionName
-from heliostat.v1 import routing_pb2_grpc, usage_pb2_grpc
+from heliostat.v1 import dispatch_pb2_grpc, routing_pb2_grpc, usage_pb2_grpc
 from services.agent.board import RouteBoard
+from services.agent.dispatch.service import DispatchRoom
+from services.agent.door.dispatch import LocalDispatch
 from services.agent.door.guard import Guard
 from services.agent.door.routing import LocalRouting
 from services.agent.door.usage import LocalUsage
@@ -34,20 +36,28 @@ class Door:
         catalogue: FleetCatalogue,
         region: RegionName,
         control_planes: Sequence[str],
+        room: DispatchRoom | None = None,
         tls: ServerTlsSettings | None = None,
     ) -> None:
         """`listen` empty = no door; `control_planes` is where callers are sent with what an agent does
-        not serve; without `tls` it speaks plain text."""
+        not serve; without a `room` nobody dispatches; without `tls` it speaks plain
+        text."""
         self._listen = listen
         self._journal = journal
         self._board = board
         self._catalogue = catalogue
         self._region = region
         self._control_planes = control_planes
+        self._room = room
         self._tls = tls
         self._server: aio.Server | None = None
         self.port = 0
         """The real one while open, also where any free one was asked for; 0 = none."""
+
+    @property
+    def listens(self) -> bool:
+        """False = there is no door."""
+        return bool(self._listen)
 
     async def open(self, nudge: asyncio.Event) -> None:
         """Answer from now on; `nudge` is set whenever a batch was journalled.
@@ -64,6 +74,9 @@ class Door:
         usage_pb2_grpc.add_UsageServiceServicer_to_server(usage, self._server)
         routing = LocalRouting(self._board, self._region, guard)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(routing, self._server)
+        if self._room is not None:
+            dispatch = LocalDispatch(self._room, self._catalogue, guard)
+            dispatch_pb2_grpc.add_DispatchServiceServicer_to_server(dispatch, self._server)
         self.port = bind(
             self._server,
             self._listen,

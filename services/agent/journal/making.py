@@ -9,7 +9,7 @@ from pathlib import Path
 from heliostat.errors import CorruptJournal, MigrationBehind
 from heliostat.model.instants import to_epoch
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x48454C4A
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -39,6 +39,18 @@ CREATE TABLE desired (pool TEXT PRIMARY KEY, target INTEGER NOT NULL) WITHOUT RO
 CREATE TABLE adoptions (
   vm_id TEXT PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL) WITHOUT ROWID;
 """
+_BATCH_REQUESTS = """
+CREATE TABLE batch_requests (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL UNIQUE,
+  gateway_id TEXT NOT NULL, model TEXT NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL,
+  queued_at INTEGER NOT NULL, due INTEGER NOT NULL, changed_at REAL NOT NULL, ask BLOB NOT NULL,
+  place BLOB);
+CREATE INDEX batch_waiting ON batch_requests (model, due, number) WHERE state = 0;
+CREATE INDEX batch_placed ON batch_requests (number) WHERE state = 1;
+CREATE INDEX batch_ended ON batch_requests (changed_at) WHERE state > 1;
+"""
+_SINCE = {1: _BATCH_REQUESTS}
+"""What a journal of that version lacks for the next."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -66,6 +78,7 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
                 f"journal {path} has version {version}, this agent knows {SCHEMA_VERSION}",
                 remedy="run the newer agent again",
             )
+        _bring_up(connection)
         (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -79,15 +92,30 @@ def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
     """A new life has a higher incarnation than those whose files lie beside it."""
     incarnation = max(to_epoch(now), 1, _last_aside(path) + 1)
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA.strip().rstrip(";").split(";"):
-        connection.execute(statement)
+    _execute(connection, _SCHEMA)
     connection.executemany(
         "INSERT INTO meta VALUES (?, ?)",
         [("incarnation", incarnation), ("born_at", to_epoch(now))],
     )
     connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("PRAGMA user_version=1")
     connection.execute("COMMIT")
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    """What the file lacks, one version after the other; each is there whole or not at all."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number in range(version, SCHEMA_VERSION):
+        connection.execute("BEGIN IMMEDIATE")
+        _execute(connection, _SINCE[number])
+        connection.execute(f"PRAGMA user_version={number + 1}")
+        connection.execute("COMMIT")
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
+    """Those statements inside the transaction that is open."""
+    for statement in statements.strip().rstrip(";").split(";"):
+        connection.execute(statement)
 
 
 def _last_aside(path: Path) -> int:

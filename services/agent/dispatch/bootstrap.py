@@ -1,0 +1,106 @@
+"""Puts a dispatch room together: the only place that knows which placer, predictor and queue it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.names import RegionName
+from heliostat.model.routing import RoutingTable
+from scheduling.lengths.online import OnlineLengths
+from scheduling.placement.best_fit import BestFit
+from scheduling.placement.margins import Margins
+from scheduling.placement.one_row import OneRow
+from services.agent.dispatch.batch import BatchDesk, BatchRules
+from services.agent.dispatch.dispatcher import Dispatcher, HoldingRules
+from services.agent.dispatch.foresight import Foresight
+from services.agent.dispatch.ledger import Ledger
+from services.agent.dispatch.mail import Mail
+from services.agent.dispatch.placing import Placing, PlacingRules
+from services.agent.dispatch.replicas import Replicas
+from services.agent.dispatch.routes import Routes
+from services.agent.dispatch.service import DispatchRoom, RoomParts
+from services.agent.dispatch.sight import Sights
+from services.agent.dispatch.tally import Tally
+from services.agent.journal.batch_box import BatchBox
+from services.agent.settings import DispatchSettings
+
+
+def build_room(
+    settings: DispatchSettings,
+    *,
+    region: RegionName,
+    catalogue: FleetCatalogue,
+    box: BatchBox,
+    sights: Sights,
+    table: Callable[[], RoutingTable | None],
+    seconds: Callable[[], float],
+) -> DispatchRoom:
+    """A room that has seen nothing yet; `seconds` is its clock, since 1970."""
+    margins = Margins(memory_share=settings.memory_share, time=settings.time_margin)
+    replicas = Replicas(region, catalogue, stale_after_seconds=settings.stale_after.total_seconds())
+    predictor = OnlineLengths(catalogue)
+    ledger, mail, tally, foresight = Ledger(), Mail(), Tally(), Foresight()
+    placing = Placing(
+        catalogue=catalogue,
+        replicas=replicas,
+        ledger=ledger,
+        placer=BestFit(margins),
+        judge=OneRow(margins),
+        predictor=predictor,
+        rules=PlacingRules(
+            least_fresh_share=settings.least_fresh_share,
+            lease_factor=settings.lease_factor,
+            shortest_lease_seconds=settings.shortest_lease.total_seconds(),
+        ),
+    )
+    dispatcher = Dispatcher(
+        region=region,
+        catalogue=catalogue,
+        replicas=replicas,
+        ledger=ledger,
+        placing=placing,
+        predictor=predictor,
+        routes=Routes(region, table),
+        mail=mail,
+        tally=tally,
+        margins=margins,
+        rules=HoldingRules(
+            most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
+        ),
+        heard=foresight.heard,
+    )
+    desk = BatchDesk(
+        box=box,
+        catalogue=catalogue,
+        dispatcher=dispatcher,
+        placing=placing,
+        replicas=replicas,
+        mail=mail,
+        tally=tally,
+        rules=BatchRules(
+            one_below=settings.one_batch_below,
+            two_below=settings.two_batch_below,
+            promoted_after=settings.promoted_after,
+            promoted_before_due=settings.promoted_before_due,
+            most_waiting=settings.most_batch_waiting,
+        ),
+    )
+    return DispatchRoom(
+        RoomParts(
+            region=region,
+            replicas=replicas,
+            ledger=ledger,
+            placing=placing,
+            dispatcher=dispatcher,
+            desk=desk,
+            mail=mail,
+            tally=tally,
+            foresight=foresight,
+            sights=sights,
+            table=table,
+            seconds=seconds,
+            beat_seconds=settings.beat.total_seconds(),
+            feed_seconds=settings.feed.total_seconds(),
+        )
+    )

@@ -1,0 +1,351 @@
+"""Decides on every ask: a place here, another region, wait, or turned away; and takes places back.
+
+Plain and synchronous: whoever calls it passes `now`, in seconds since 1970 on a clock that never goes
+back. Batch requests wait on disk (`batch.py`); here they are only placed and ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import HeliostatError, RequestIdReused
+from heliostat.model.dispatch import (
+    Completion,
+    CompletionOutcome,
+    DispatchAsk,
+    DispatchDecision,
+    Ended,
+    Outcome,
+    Placed,
+    Queued,
+    Refused,
+    Shed,
+    ShedReason,
+    WithdrawalReason,
+    Withdrawn,
+)
+from heliostat.model.instants import from_epoch
+from heliostat.model.names import ModelName, RegionName, Tier
+from scheduling.laws.law import WorkerLaw
+from scheduling.lengths.prediction import MOST_OUTPUT_TOKENS, LengthPredictor
+from scheduling.placement.margins import Margins
+from scheduling.placement.placer import Reason
+from scheduling.request import Request
+from services.agent.dispatch.holding import Held, Holding
+from services.agent.dispatch.ledger import Lease, Ledger
+from services.agent.dispatch.mail import Mail
+from services.agent.dispatch.placing import NoPlace, Placing
+from services.agent.dispatch.replicas import Replicas
+from services.agent.dispatch.routes import Routes
+from services.agent.dispatch.sight import Sight
+from services.agent.dispatch.tally import Tally
+
+_SOON = timedelta(seconds=1)
+_WHY = {
+    Reason.NO_REPLICA: "no replica of the model is ready here",
+    Reason.STALE: "nothing is known of the replicas",
+    Reason.TOO_LONG: "no replica that is ready could ever hold it",
+    Reason.TTFT: "no replica would send the first token in time",
+    Reason.ITL: "no replica would keep the token gap",
+    Reason.STALL: "its prefill would stall those who run on every replica",
+    Reason.MEMORY: "no replica has the memory",
+    Reason.BATCH: "every replica's batch is full",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingRules:
+    """How long interactive requests wait for a place: `share_before_leaving` of the TTFT promise where
+    another region may take them, all of it where none may, at most `longest_seconds`."""
+
+    most: int = 20_000
+    share_before_leaving: float = 0.5
+    longest_seconds: float = 30.0
+    tries_a_beat: int = 64
+
+
+class Dispatcher:
+    """One region's decisions; for one thread."""
+
+    def __init__(
+        self,
+        *,
+        region: RegionName,
+        catalogue: FleetCatalogue,
+        replicas: Replicas,
+        ledger: Ledger,
+        placing: Placing,
+        predictor: LengthPredictor,
+        routes: Routes,
+        mail: Mail,
+        tally: Tally,
+        margins: Margins,
+        rules: HoldingRules,
+        heard: Callable[[Lease, Completion], None] = lambda lease, completion: None,
+    ) -> None:
+        """`heard` is called with every request that ended while it held a place."""
+        self._catalogue = catalogue
+        self._replicas = replicas
+        self._ledger = ledger
+        self._placing = placing
+        self._predictor = predictor
+        self._routes = routes
+        self._mail = mail
+        self._tally = tally
+        self._rules = rules
+        self._heard = heard
+        self.holding = Holding(rules.most)
+        self._largest = _largest_kv(catalogue, region, margins)
+
+    # --- asks ----------------------------------------------------------------------------------
+
+    def decide(self, ask: DispatchAsk, gateway_id: str, now: float) -> DispatchDecision:
+        """What becomes of an interactive ask; never raises for what an ask may hold."""
+        try:
+            known = self._known(ask)
+            if known is not None:
+                return known
+            self._tally.asked += 1
+            return self._decided(ask, self._judge(ask, gateway_id, now))
+        except HeliostatError as error:
+            return self._decided(ask, Refused(error=error))
+
+    def renew(self, request_ids: Iterable[str], now: float) -> None:
+        """Those that hold a place still run: their leases begin anew."""
+        for request_id in request_ids:
+            if self._ledger.renew(request_id, now):
+                lease = self._ledger.get(request_id)
+                assert lease is not None  # it was just renewed
+                self._placing.began(lease, now)
+
+    def elsewhere(self, ask: DispatchAsk, now: float) -> Outcome | None:
+        """Where the routing table sends an ask; None = it is served here."""
+        return self._routes.first_choice(ask, from_epoch(int(now)))
+
+    def never_fits(self, ask: DispatchAsk, request: Request) -> Shed | None:
+        """Turned away when no replica that may ever stand here could hold it; None otherwise."""
+        needed = request.input_tokens + request.length.mean_tokens
+        most = self._largest.get(ask.model, 0)
+        if needed <= most:
+            return None
+        detail = f"{needed:,.0f} tokens do not fit on any replica here, the largest holds {most:,}"
+        return Shed(reason=ShedReason.TOO_LARGE, detail=detail)
+
+    # --- ends ----------------------------------------------------------------------------------
+
+    def lease(self, request_id: str) -> Lease | None:
+        """The place that a request holds; None when it holds none."""
+        return self._ledger.get(request_id)
+
+    def complete(self, completion: Completion, now: float) -> bool | None:
+        """The request ended, and holds and waits for nothing: True. False = it had ended before, None =
+        nobody knows it (any more); then nothing changes."""
+        name = completion.request_id
+        finished = completion.outcome is CompletionOutcome.FINISHED
+        lease = self._ledger.get(name)
+        if lease is not None:
+            if finished:
+                self._placing.began(lease, now)
+                self._learn(lease.ask, completion)
+            self._placing.release(name, now)
+            self._heard(lease, completion)
+            attempt = lease.attempt
+        elif (held := self.holding.drop(name)) is not None:
+            attempt = held.attempt
+        else:
+            return None if self._ledger.ended(name) is None else False
+        self._ledger.end(name, finished=finished, attempt=attempt, now=now)
+        self._tally.ended(completion)
+        return True
+
+    def forget(self, gateway_id: str) -> None:
+        """A gateway has no stream any more: nothing of it waits; its places stay until their leases end."""
+        for held in self.holding.drop_of(gateway_id):
+            self._tally.given_up += 1
+            del held
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def see(self, sight: Sight, now: float) -> tuple[Lease, ...]:
+        """Know the replicas as they stand; the batch requests that lost their places."""
+        lost = self._replicas.see(sight, now)
+        leases = [lease for one in lost if (lease := self._ledger.close(one.id)) is not None]
+        return self._withdraw(leases, WithdrawalReason.REPLICA_GONE, now)
+
+    def beat(self, now: float) -> tuple[Lease, ...]:
+        """Take back what ran out, and try again for those that wait; batch requests that lost places."""
+        self._replicas.age(now)
+        self._placing.let_begin(now)
+        ended = []
+        for lease in self._ledger.run_out(now):
+            self._replicas.workers(lease.ask.model).complete(lease.ask.request_id, now)
+            ended.append(lease)
+        for held in tuple(self.holding.next(self._rules.tries_a_beat)):
+            self._try_again(held, now)
+        for held in self.holding.overdue(now):
+            self.holding.drop(held.ask.request_id)
+            self._post(held, self._leave(held.ask, held.why, now))
+        return self._withdraw(ended, WithdrawalReason.LEASE_EXPIRED, now)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _known(self, ask: DispatchAsk) -> DispatchDecision | None:
+        """The answer that the ask had before; None when it is new, or a new attempt."""
+        name = ask.request_id
+        lease = self._ledger.get(name)
+        if lease is not None:
+            _check_same(lease.ask, ask)
+            if ask.attempt <= lease.attempt:
+                return _replay(ask, lease.attempt, lease.place)
+            return None
+        held = self.holding.get(name)
+        if held is not None:
+            _check_same(held.ask, ask)
+            held.attempt = max(held.attempt, ask.attempt)
+            return _replay(ask, held.attempt, self._queued(held))
+        ended = self._ledger.ended(name)
+        if ended is not None and (ended[0] or ask.attempt <= ended[1]):
+            return _replay(ask, ended[1], Ended(finished=ended[0]))
+        return None
+
+    def _judge(self, ask: DispatchAsk, gateway_id: str, now: float) -> Outcome:
+        self._placing.release(ask.request_id, now)  # of the attempt before
+        away = self.elsewhere(ask, now)
+        if away is not None:
+            return away
+        request = self._placing.request_of(ask, now)
+        found = self._placing.place(
+            ask, request, gateway_id=gateway_id, attempt=ask.attempt, now=now
+        )
+        if isinstance(found, Placed):
+            return found
+        return self._without_place(ask, request, found, gateway_id, now)
+
+    def _without_place(
+        self, ask: DispatchAsk, request: Request, found: NoPlace, gateway_id: str, now: float
+    ) -> Outcome:
+        why = _WHY[found.reason]
+        at = from_epoch(int(now))
+        leaves = next(self._routes.fallbacks(ask, at, why), None)
+        if found.reason in (Reason.NO_REPLICA, Reason.TOO_LONG) and leaves is not None:
+            return leaves
+        too_large = self.never_fits(ask, request)
+        if too_large is not None:
+            return too_large
+        if self.holding.full:
+            detail = f"{len(self.holding):,} requests wait already"
+            return leaves or Shed(reason=ShedReason.QUEUE_FULL, detail=detail, retry_after=_SOON)
+        share = 1.0 if leaves is None else self._rules.share_before_leaving
+        patience = min(share * request.promise.ttft_seconds, self._rules.longest_seconds)
+        held = Held(
+            ask=ask,
+            request=request,
+            gateway_id=gateway_id,
+            attempt=ask.attempt,
+            until=now + patience,
+            why=why,
+        )
+        answer = self._queued(held)
+        self.holding.add(held)
+        return answer
+
+    def _queued(self, held: Held) -> Queued:
+        return Queued(
+            durable=False,
+            due=from_epoch(int(held.until)),
+            ahead=self.holding.waiting(held.ask.model),
+            reason=held.why,
+        )
+
+    def _try_again(self, held: Held, now: float) -> None:
+        found = self._placing.place(
+            held.ask, held.request, gateway_id=held.gateway_id, attempt=held.attempt, now=now
+        )
+        if isinstance(found, NoPlace):
+            held.why = _WHY[found.reason]
+            return
+        self.holding.drop(held.ask.request_id)
+        self._post(held, found)
+
+    def _leave(self, ask: DispatchAsk, why: str, now: float) -> Outcome:
+        away = next(self._routes.fallbacks(ask, from_epoch(int(now)), why), None)
+        if away is not None:
+            return away
+        _, ready = self._placing.ready(ask.model)
+        reason = ShedReason.NO_CAPACITY if ready else ShedReason.NO_REPLICA
+        return Shed(reason=reason, detail=why, retry_after=_SOON)
+
+    def _withdraw(
+        self, leases: Iterable[Lease], reason: WithdrawalReason, now: float
+    ) -> tuple[Lease, ...]:
+        """Tell whose interactive requests they were; batch ones are the caller's to put back."""
+        batch = []
+        for lease in leases:
+            outcome = Withdrawn(
+                reason=reason,
+                replica_id=lease.place.replica_id,
+                queued_again=lease.ask.tier is Tier.BATCH,
+            )
+            self._tally.decided(outcome)
+            if lease.ask.tier is Tier.BATCH:
+                batch.append(lease)
+            else:
+                name = lease.ask.request_id
+                self._ledger.end(name, finished=False, attempt=lease.attempt, now=now)
+            decision = DispatchDecision(
+                request_id=lease.ask.request_id, attempt=lease.attempt, outcome=outcome
+            )
+            self._mail.post(lease.gateway_id, decision)
+        return tuple(batch)
+
+    def _post(self, held: Held, outcome: Outcome) -> None:
+        self._tally.decided(outcome)
+        decision = DispatchDecision(
+            request_id=held.ask.request_id, attempt=held.attempt, outcome=outcome
+        )
+        self._mail.post(held.gateway_id, decision)
+
+    def _decided(self, ask: DispatchAsk, outcome: Outcome) -> DispatchDecision:
+        self._tally.decided(outcome)
+        return DispatchDecision(request_id=ask.request_id, attempt=ask.attempt, outcome=outcome)
+
+    def _learn(self, ask: DispatchAsk, completion: Completion) -> None:
+        """What was generated tells how long the next ones will be; nothing measured tells nothing."""
+        tokens = completion.output_tokens
+        if tokens is not None and 1 <= tokens <= MOST_OUTPUT_TOKENS:
+            self._predictor.observe(ask.model, ask.tier, ask.input_tokens, tokens)
+
+
+def _check_same(before: DispatchAsk, ask: DispatchAsk) -> None:
+    """Raises RequestIdReused when one name is used for two requests."""
+    mine, theirs = ((one.model, one.tier, one.input_tokens, one.session) for one in (before, ask))
+    if mine != theirs:
+        raise RequestIdReused(
+            f"request {ask.request_id} was asked for as {before.model}/{before.tier} with "
+            f"{before.input_tokens} tokens",
+            remedy="give every request a name of its own",
+        )
+
+
+def _replay(ask: DispatchAsk, attempt: int, outcome: Outcome) -> DispatchDecision:
+    return DispatchDecision(
+        request_id=ask.request_id, attempt=attempt, outcome=outcome, replayed=True
+    )
+
+
+def _largest_kv(
+    catalogue: FleetCatalogue, region: RegionName, margins: Margins
+) -> dict[ModelName, int]:
+    """The most tokens that one replica of each model may hold in the region, whether it stands or not."""
+    largest: dict[ModelName, int] = {}
+    for pool in catalogue.pools:
+        if pool.key.region != region:
+            continue
+        model = pool.key.model
+        law = WorkerLaw.of(catalogue.law(model, pool.key.vm_type))
+        room = int(margins.memory_share * law.kv_tokens) - law.kv_tokens_per_sequence
+        largest[model] = max(largest.get(model, 0), room)
+    return largest

@@ -1,0 +1,283 @@
+"""Gives one request a place and books it, or says why there is none; gives places back.
+
+By signals: the placer's rows, or the replica of the session before where it keeps every promise too. In
+turn, and said so, where too few ready replicas have fresh signals.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.dispatch import DispatchAsk, Placed, PlacementBasis
+from heliostat.model.names import ModelName, Tier
+from scheduling.laws.law import WorkerLaw
+from scheduling.lengths.prediction import LengthPrediction, LengthPredictor
+from scheduling.placement.placer import Placement, Placer, Reason
+from scheduling.placement.rivals import RoundRobin
+from scheduling.request import Promise, Request, promise_of
+from scheduling.workers import Workers
+from services.agent.dispatch.ledger import Lease, Ledger
+from services.agent.dispatch.replicas import Replicas
+from services.translation.dispatch import lease_of
+
+_PRIORITY = {Tier.INTERACTIVE_FAST: 0, Tier.INTERACTIVE_NORMAL: 1, Tier.BATCH: 2}
+"""What engines are told: 0 goes first."""
+
+
+class RowJudge(Protocol):
+    """Judges one replica for a request as a placer judges all of them."""
+
+    def fits(self, request: Request, workers: Workers, row: int, now: float) -> Placement:
+        """That row when it is fresh, accepts, and breaks nothing; else none with the reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacingRules:
+    """Below `least_fresh_share` of ready replicas with fresh signals, places are given in turn.
+
+    A lease lasts `lease_factor` times as long as the request should take, and at least
+    `shortest_lease_seconds`.
+    """
+
+    least_fresh_share: float = 0.5
+    lease_factor: float = 3.0
+    shortest_lease_seconds: float = 60.0
+    most_sessions: int = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPlace:
+    """Nothing was booked, by the row of the problem that most replicas broke."""
+
+    reason: Reason
+
+
+class Placing:
+    """Books in `replicas` and `ledger` alike, and in no other place."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: FleetCatalogue,
+        replicas: Replicas,
+        ledger: Ledger,
+        placer: Placer,
+        judge: RowJudge,
+        predictor: LengthPredictor,
+        rules: PlacingRules,
+    ) -> None:
+        self._catalogue = catalogue
+        self._replicas = replicas
+        self._ledger = ledger
+        self._placer = placer
+        self._judge = judge
+        self._predictor = predictor
+        self._rules = rules
+        self._turns: dict[ModelName, RoundRobin] = {}
+        self._sessions: OrderedDict[tuple[ModelName, str], str] = OrderedDict()
+        self._first_tokens: list[tuple[float, ModelName, str]] = []
+
+    def warm_up(self) -> None:
+        """Place, book and end a request on a replica of nowhere, and leave no trace."""
+        for pool in self._catalogue.pools[:1]:
+            workers = Workers(pool.key.model)
+            law = WorkerLaw.of(self._catalogue.law(pool.key.model, pool.key.vm_type))
+            row = workers.appear("nowhere", law, 0.0)
+            request = Request(
+                id="warm-up",
+                model=pool.key.model,
+                tier=Tier.BATCH,
+                input_tokens=1,
+                arrival=0.0,
+                promise=Promise(ttft_seconds=1.0, itl_seconds=1.0),
+                predicted=LengthPrediction.exactly(1),
+            )
+            self._placer.place(request, workers, 0.0)
+            self._judge.fits(request, workers, row, 0.0)
+            workers.book(row, request, 0.0)
+            workers.complete(request.id, 0.0)
+
+    def request_of(self, ask: DispatchAsk, arrived_at: float) -> Request:
+        """The ask as a placer takes it. Raises InvalidInput, UnknownModel, UnknownTier."""
+        model, tier, promise = promise_of(self._catalogue, ask.model, ask.tier, ask.input_tokens)
+        stated = ask.predicted_output_tokens
+        predicted = (
+            self._predictor.predict(model, tier, ask.input_tokens)
+            if stated is None
+            else LengthPrediction.exactly(stated)
+        )
+        return Request(
+            id=ask.request_id,
+            model=model,
+            tier=tier,
+            input_tokens=ask.input_tokens,
+            arrival=arrived_at,
+            promise=promise,
+            predicted=predicted,
+        )
+
+    def place(
+        self, ask: DispatchAsk, request: Request, *, gateway_id: str, attempt: int, now: float
+    ) -> Placed | NoPlace:
+        """A place wherever there is one. Raises AlreadyBooked when the request holds one."""
+        workers = self._replicas.workers(ask.model)
+        basis = self.basis(ask.model)
+        if basis is PlacementBasis.ROUND_ROBIN:
+            found, kept = self._in_turn(request, workers, now), False
+        else:
+            found, kept = self._by_signals(ask, request, workers, now)
+        if found.row is None:
+            return NoPlace(reason=found.reason)
+        return self._book(ask, request, found, basis, kept, gateway_id, attempt, now)
+
+    def place_at(
+        self,
+        ask: DispatchAsk,
+        request: Request,
+        row: int,
+        *,
+        gateway_id: str,
+        attempt: int,
+        now: float,
+    ) -> Placed | NoPlace:
+        """A place on that replica, when it keeps every promise there."""
+        found = self._judge.fits(request, self._replicas.workers(ask.model), row, now)
+        if found.row is None:
+            return NoPlace(reason=found.reason)
+        basis = PlacementBasis.SIGNALS
+        return self._book(ask, request, found, basis, False, gateway_id, attempt, now)
+
+    def restore(self, lease: Lease, request: Request, name: str, now: float) -> None:
+        """Book again what was placed in an earlier life; on a replica that drains by now it only keeps its
+        lease. Raises UnknownReplica, AlreadyBooked."""
+        workers = self._replicas.workers(request.model)
+        row = workers.row_of(name)
+        if workers.rows[row]["accepting"]:
+            workers.book(row, request, now)
+        self._ledger.open(lease)
+
+    def release(self, request_id: str, now: float) -> Lease | None:
+        """Its place is free; the lease that it had, None when it held nothing. Repeatable."""
+        lease = self._ledger.close(request_id)
+        if lease is not None:
+            self._replicas.workers(lease.ask.model).complete(request_id, now)
+        return lease
+
+    def began(self, lease: Lease, now: float) -> None:
+        """Its first token came some time ago."""
+        self._replicas.workers(lease.ask.model).begin(lease.ask.request_id, now)
+
+    def let_begin(self, now: float) -> None:
+        """Whose first token was expected by now has begun: nobody tells us, and its prompt is no longer
+        ahead of others."""
+        while self._first_tokens and self._first_tokens[0][0] <= now:
+            at, model, request_id = heapq.heappop(self._first_tokens)
+            self._replicas.workers(model).begin(request_id, at)
+
+    def basis(self, model: ModelName) -> PlacementBasis:
+        """By what the model's requests are placed at this moment."""
+        fresh, ready = self.ready(model)
+        few = fresh < max(1.0, self._rules.least_fresh_share * ready)
+        return PlacementBasis.ROUND_ROBIN if ready and few else PlacementBasis.SIGNALS
+
+    def ready(self, model: ModelName) -> tuple[int, int]:
+        """How many replicas accept requests with fresh signals, and how many accept at all."""
+        workers = self._replicas.workers(model)
+        rows = workers.rows[: workers.used]
+        accepting = rows["accepting"] != 0
+        return int(np.count_nonzero(accepting & (rows["fresh"] != 0))), int(accepting.sum())
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _by_signals(
+        self, ask: DispatchAsk, request: Request, workers: Workers, now: float
+    ) -> tuple[Placement, bool]:
+        """The session's replica where that keeps every promise, else the placer's choice."""
+        before = self._sessions.get((ask.model, ask.session)) if ask.session else None
+        if before is not None and before in self._replicas.standing(ask.model):
+            found = self._judge.fits(request, workers, workers.row_of(before), now)
+            if found.row is not None:
+                return found, True
+        return self._placer.place(request, workers, now), False
+
+    def _in_turn(self, request: Request, workers: Workers, now: float) -> Placement:
+        """The next replica whose batch our own bookings do not fill."""
+        turns = self._turns.setdefault(workers.model, RoundRobin())
+        for _ in range(workers.used):
+            found = turns.place(request, workers, now)
+            if found.row is None:
+                return found
+            worker = workers.rows[found.row]
+            needed = request.input_tokens + math.ceil(request.length.mean_tokens)
+            room = int(worker["kv_capacity_tokens"]) - int(worker["kv_peak_tokens"])
+            if worker["running"] + worker["waiting"] < worker["max_batch"] and needed <= room:
+                return found
+        reason = Reason.BATCH if workers.used else Reason.NO_REPLICA
+        return Placement(row=None, expected_ttft_seconds=None, reason=reason)
+
+    def _book(
+        self,
+        ask: DispatchAsk,
+        request: Request,
+        found: Placement,
+        basis: PlacementBasis,
+        kept: bool,
+        gateway_id: str,
+        attempt: int,
+        now: float,
+    ) -> Placed:
+        assert found.row is not None
+        workers = self._replicas.workers(ask.model)
+        name = workers.name_of(found.row)
+        endpoint = self._replicas.endpoint(ask.model, name)
+        workers.book(found.row, request, now)
+        by_signals = basis is PlacementBasis.SIGNALS
+        ttft = found.expected_ttft_seconds if by_signals else None
+        place = Placed(
+            replica_id=endpoint.replica_id,
+            pool=endpoint.pool,
+            address=endpoint.address,
+            basis=basis,
+            lease=lease_of(self._lease_seconds(request, found)),
+            priority=_PRIORITY[ask.tier],
+            expected_ttft_seconds=(
+                None if ttft is None else max(0.0, ttft - (now - request.arrival))
+            ),
+            session_kept=kept,
+        )
+        self._ledger.open(
+            Lease(
+                ask=ask,
+                attempt=attempt,
+                gateway_id=gateway_id,
+                place=place,
+                arrived_at=request.arrival,
+                until=now + place.lease.total_seconds(),
+            )
+        )
+        first_token = request.arrival + (found.expected_ttft_seconds or 0.0)
+        heapq.heappush(self._first_tokens, (max(now, first_token), ask.model, request.id))
+        if ask.session:
+            self._remember(ask.model, ask.session, name)
+        return place
+
+    def _lease_seconds(self, request: Request, found: Placement) -> float:
+        """From what it should take at the slowest pace that it was promised."""
+        decode = request.length.high_tokens * request.promise.itl_seconds
+        should = (found.expected_ttft_seconds or 0.0) + decode
+        return max(self._rules.shortest_lease_seconds, self._rules.lease_factor * should)
+
+    def _remember(self, model: ModelName, session: str, name: str) -> None:
+        key = (model, session)
+        self._sessions[key] = name
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > self._rules.most_sessions:
+            self._sessions.popitem(last=False)

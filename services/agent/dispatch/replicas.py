@@ -1,0 +1,185 @@
+"""The replicas of this region as rows of `scheduling.workers`, kept equal to what the agent last saw.
+
+Names in a row are `<vm type>/<replica>`: replicas of one model are told apart also across pools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import NotFound
+from heliostat.model.fleet import ReplicaEndpoint, Signal
+from heliostat.model.names import ModelName, PoolKey, RegionName
+from scheduling.laws.law import WorkerLaw
+from scheduling.request import Request
+from scheduling.workers import Workers
+from services.agent.dispatch.sight import Sight
+from services.agent.drivers.vm.cloud import EngineReading
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """One replica: where it listens, what it last measured, and when (None = never)."""
+
+    endpoint: ReplicaEndpoint
+    reading: EngineReading | None = None
+    read_at: float | None = None
+
+
+class Replicas:
+    """One `Workers` per model. For one thread; seconds are those of the caller."""
+
+    def __init__(
+        self, region: RegionName, catalogue: FleetCatalogue, *, stale_after_seconds: float
+    ) -> None:
+        self._region = region
+        self._catalogue = catalogue
+        self._stale_after = stale_after_seconds
+        self._workers: dict[ModelName, Workers] = {}
+        self._standing: dict[ModelName, dict[str, Standing]] = {}
+        self._laws: dict[PoolKey, WorkerLaw] = {}
+
+    # --- keeping up ----------------------------------------------------------------------------
+
+    def see(self, sight: Sight, now: float) -> tuple[Request, ...]:
+        """Be equal to the look; the requests that were booked on replicas which are gone."""
+        lost = self.stand(sight.endpoints, now)
+        for model, standing in self._standing.items():
+            for name, replica in standing.items():
+                reading = sight.readings.get(replica.endpoint.address)
+                if reading is not None:
+                    self._report(model, name, replica, reading, sight.at)
+        self.age(now)
+        return lost
+
+    def stand(self, endpoints: Iterable[ReplicaEndpoint], now: float) -> tuple[Request, ...]:
+        """Be equal to these endpoints, whose engines may not have been looked at; what was lost."""
+        wanted: dict[ModelName, dict[str, ReplicaEndpoint]] = {}
+        for endpoint in endpoints:
+            if endpoint.pool.region == self._region and self._law(endpoint.pool) is not None:
+                wanted.setdefault(endpoint.pool.model, {})[name_of(endpoint)] = endpoint
+        lost: list[Request] = []
+        for model in {*self._standing, *wanted}:
+            lost += self._stand(model, wanted.get(model, {}), now)
+        return tuple(lost)
+
+    def age(self, now: float) -> None:
+        """Signals that are too old are not fresh."""
+        for workers in self._workers.values():
+            workers.forget_reports_before(now - self._stale_after)
+
+    # --- looking -------------------------------------------------------------------------------
+
+    @property
+    def models(self) -> tuple[ModelName, ...]:
+        """Models that have, or had, replicas here, by name."""
+        return tuple(sorted(self._workers))
+
+    def workers(self, model: ModelName) -> Workers:
+        """The model's rows; none are in use when it has no replica here."""
+        found = self._workers.get(model)
+        if found is None:
+            found = self._workers[model] = Workers(model)
+            self._standing[model] = {}
+        return found
+
+    def standing(self, model: ModelName) -> Mapping[str, Standing]:
+        """The model's replicas by their names in rows."""
+        return self._standing.get(model, {})
+
+    def endpoint(self, model: ModelName, name: str) -> ReplicaEndpoint:
+        """Where the replica of that name listens. Raises KeyError when it is not here."""
+        return self._standing[model][name].endpoint
+
+    def spare(self, model: ModelName, below: float) -> tuple[tuple[int, float], ...]:
+        """Rows that accept, are fresh, and are used less than that, with their utilisation, the least used
+        first.
+
+        Utilisation = max(KV tokens at the predicted ends ÷ memory, sequences ÷ largest batch), what others
+        booked included.
+        """
+        workers = self.workers(model)
+        rows = workers.rows[: workers.used]
+        able = np.flatnonzero((rows["accepting"] != 0) & (rows["fresh"] != 0))
+        some = rows[able]
+        sequences = some["running"] + some["waiting"] + some["unbooked_sequences"]
+        tokens = some["kv_peak_tokens"] + some["unbooked_kv_tokens"]
+        used = np.maximum(tokens / some["kv_capacity_tokens"], sequences / some["max_batch"])
+        order = np.argsort(used, kind="stable")
+        return tuple(
+            (int(able[place]), float(used[place])) for place in order if used[place] < below
+        )
+
+    def signal(self, model: ModelName, name: str) -> Signal:
+        """How far what the replica measured may be trusted."""
+        workers = self._workers[model]
+        if self._standing[model][name].read_at is None:
+            return Signal.MISSING
+        fresh = bool(workers.rows[workers.row_of(name)]["fresh"])
+        return Signal.FRESH if fresh else Signal.STALE
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _stand(
+        self, model: ModelName, wanted: Mapping[str, ReplicaEndpoint], now: float
+    ) -> list[Request]:
+        workers, standing = self.workers(model), self._standing.setdefault(model, {})
+        lost: list[Request] = []
+        for name in [name for name in standing if name not in wanted]:
+            del standing[name]
+            lost += workers.vanish(name)
+        for name, endpoint in wanted.items():
+            known = standing.get(name)
+            if known is None:
+                self._appear(workers, name, endpoint, now)
+                standing[name] = Standing(endpoint=endpoint)
+            elif known.endpoint != endpoint:
+                known.endpoint = endpoint
+                (workers.drain if endpoint.draining else workers.accept)(name)
+        return lost
+
+    def _appear(self, workers: Workers, name: str, endpoint: ReplicaEndpoint, now: float) -> None:
+        """Nobody has looked at it yet: as if its last report were too old."""
+        law = self._law(endpoint.pool)
+        assert law is not None  # others were left out
+        workers.appear(name, law, now - self._stale_after - 1.0)
+        if endpoint.draining:
+            workers.drain(name)
+        workers.forget_reports_before(now - self._stale_after)
+
+    def _report(
+        self, model: ModelName, name: str, replica: Standing, reading: EngineReading, at: float
+    ) -> None:
+        """A look counts as fresh when the engine measured all that placing needs."""
+        if replica.read_at is not None and at <= replica.read_at:
+            return
+        running, waiting = reading.running_requests, reading.waiting_requests
+        kv = reading.kv_occupancy
+        if not reading.healthy or running is None or waiting is None or kv is None:
+            return
+        law = self._law(replica.endpoint.pool)
+        assert law is not None  # others were left out
+        replica.reading, replica.read_at = reading, at
+        self._workers[model].report(
+            name, at, running=running, waiting=waiting, kv_tokens=max(0, round(kv * law.kv_tokens))
+        )
+
+    def _law(self, pool: PoolKey) -> WorkerLaw | None:
+        """None = the catalogue does not say how that model runs there: nothing is placed on it."""
+        law = self._laws.get(pool)
+        if law is None:
+            try:
+                law = WorkerLaw.of(self._catalogue.law(pool.model, pool.vm_type))
+            except NotFound:
+                return None
+            self._laws[pool] = law
+        return law
+
+
+def name_of(endpoint: ReplicaEndpoint) -> str:
+    """The replica's name in rows."""
+    return f"{endpoint.pool.vm_type}/{endpoint.replica_id}"

@@ -1,0 +1,202 @@
+"""The dispatcher as a process sees it: asks and ends as they come, a beat that lets time pass.
+
+Everything runs on one event loop; only the disk is waited for in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from heliostat.errors import HeliostatError
+from heliostat.model.dispatch import Completion, DispatchAsk, DispatchDecision
+from heliostat.model.dispatch_view import DispatchView
+from heliostat.model.names import RegionName, Tier
+from heliostat.model.routing import RoutingTable
+from services.agent.dispatch.batch import BatchDesk
+from services.agent.dispatch.dispatcher import Dispatcher
+from services.agent.dispatch.foresight import Foresight
+from services.agent.dispatch.ledger import Lease, Ledger
+from services.agent.dispatch.mail import Mail, Mailbox
+from services.agent.dispatch.placing import Placing
+from services.agent.dispatch.replicas import Replicas
+from services.agent.dispatch.sight import Sight, Sights
+from services.agent.dispatch.tally import Tally
+from services.agent.dispatch.view import view_of
+from services.agent.journal.batch_box import BatchState
+from services.wording import report, say
+
+_log = logging.getLogger(__name__)
+
+_HOUSEKEEPING_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomParts:
+    """What a room is made of; `bootstrap` puts it together."""
+
+    region: RegionName
+    replicas: Replicas
+    ledger: Ledger
+    placing: Placing
+    dispatcher: Dispatcher
+    desk: BatchDesk
+    mail: Mail
+    tally: Tally
+    foresight: Foresight
+    sights: Sights
+    table: Callable[[], RoutingTable | None]
+    seconds: Callable[[], float]
+    beat_seconds: float = 0.1
+    feed_seconds: float = 1.0
+
+
+class DispatchRoom:
+    """Serves the local door; `run` keeps its time, a stepped world calls `beat` itself."""
+
+    def __init__(self, parts: RoomParts) -> None:
+        self._parts = parts
+        self.tally = parts.tally
+        self.foresight = parts.foresight
+        self._seen: Sight | None = None
+        self._lost: list[Lease] = []
+        self._fed_at = self._kept_house_at = 0.0
+
+    def warm_up(self) -> None:
+        """Compile what deciding takes, so that no request waits for that; seconds where it was never done
+        on this machine. In any thread, before anybody asks."""
+        self._parts.placing.warm_up()
+
+    # --- asks and ends -------------------------------------------------------------------------
+
+    @contextmanager
+    def stream(self, gateway_id: str) -> Iterator[Mailbox]:
+        """A stream of that gateway, until the block ends."""
+        mail = self._parts.mail
+        with mail.stream(gateway_id) as box:
+            yield box
+        if gateway_id not in mail.gateways:
+            self._parts.dispatcher.forget(gateway_id)
+
+    def decide(self, ask: DispatchAsk, gateway_id: str) -> DispatchDecision:
+        """What becomes of an interactive ask."""
+        return self._parts.dispatcher.decide(ask, gateway_id, self._parts.seconds())
+
+    async def take(self, asks: Sequence[DispatchAsk], gateway_id: str) -> list[DispatchDecision]:
+        """What becomes of batch asks, in their order; `queued` ones are on disk."""
+        return await self._parts.desk.take(asks, gateway_id, self._parts.seconds())
+
+    def renew(self, request_ids: Iterable[str]) -> None:
+        """These still run."""
+        self._parts.dispatcher.renew(request_ids, self._parts.seconds())
+
+    def may_be_on_disk(self, request_id: str) -> bool:
+        """False when it is known to be an interactive request."""
+        dispatcher = self._parts.dispatcher
+        lease = dispatcher.lease(request_id)
+        if lease is not None:
+            return lease.ask.tier is Tier.BATCH
+        known = dispatcher.holding.get(request_id) or self._parts.ledger.ended(request_id)
+        return known is None
+
+    def complete(self, completion: Completion) -> bool | None:
+        """An interactive request ended: True; False = it had before, None = nobody knows it."""
+        return self._parts.dispatcher.complete(completion, self._parts.seconds())
+
+    async def end(self, ends: Mapping[str, bool]) -> Mapping[str, BatchState]:
+        """Write down that batch requests ended; the state of each before. Raises StorageUnavailable."""
+        return await self._parts.desk.end(ends, self._parts.seconds())
+
+    def complete_batch(self, completion: Completion) -> None:
+        """A batch request whose end is written down holds nothing any more."""
+        if self.complete(completion) is None:
+            self.tally.ended(completion)  # it waited, and held nothing
+
+    # --- time ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Beat until cancelled; what goes wrong in one beat is said, and the next one tries again."""
+        while True:
+            await asyncio.sleep(self._parts.beat_seconds)
+            try:
+                await self.beat()
+            except HeliostatError as error:
+                report(_log, "dispatch_beat_failed", error, region=self._parts.region)
+
+    async def beat(self) -> None:
+        """Look at the replicas, take back what ran out, try again for who waits, feed spare replicas.
+
+        Raises StorageUnavailable.
+        """
+        parts, now = self._parts, self._parts.seconds()
+        first = self._look(now)
+        self._lost += parts.dispatcher.beat(now)
+        if self._lost:
+            await parts.desk.put_back(self._lost, now)
+            self._lost.clear()
+        if first:
+            await parts.desk.restore(now)
+        if self._seen is not None and now - self._fed_at >= parts.feed_seconds:
+            self._fed_at = now
+            placed = await parts.desk.feed(now)
+            if placed:
+                say(_log, "batch_placed", level=logging.DEBUG, requests=placed)
+        if now - self._kept_house_at >= _HOUSEKEEPING_SECONDS:
+            self._kept_house_at = now
+            await parts.desk.housekeep(now)
+
+    async def view(self, *, model: str = "", limit: int = 100) -> DispatchView:
+        """What people see. Raises StorageUnavailable."""
+        parts, now = self._parts, self._parts.seconds()
+        return view_of(
+            region=parts.region,
+            replicas=parts.replicas,
+            placing=parts.placing,
+            dispatcher=parts.dispatcher,
+            tally=parts.tally,
+            batch=await parts.desk.totals(now),
+            now=now,
+            model=model,
+            limit=limit,
+        )
+
+    @property
+    def booked(self) -> int:
+        """Requests that hold a place."""
+        return len(self._parts.ledger)
+
+    @property
+    def held(self) -> int:
+        """Interactive requests that wait for a place."""
+        return len(self._parts.dispatcher.holding)
+
+    @property
+    def batch_waiting(self) -> int:
+        """Batch requests that wait."""
+        return self._parts.desk.waiting
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> bool:
+        """Take in a new look at the replicas; True when it was the first.
+
+        Before the first one, the replicas of the last good routing table stand in, of which nothing
+        was measured.
+        """
+        parts, newest = self._parts, self._parts.sights.latest
+        if newest is None:
+            table = parts.table()
+            if table is not None and not parts.replicas.models:
+                parts.replicas.stand(table.replicas, now)
+            return False
+        if newest is self._seen:
+            return False
+        first, self._seen = self._seen is None, newest
+        lost = parts.dispatcher.see(newest, now)
+        if lost:
+            say(_log, "replicas_gone", level=logging.WARNING, batch_requests=len(lost))
+        self._lost += lost
+        return first

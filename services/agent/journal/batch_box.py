@@ -1,0 +1,274 @@
+"""Batch requests of this region's gateways, on disk from the answer `queued` until a day after their end.
+
+Each is waiting, placed, or ended. A step is written before anybody hears of it, so a killed agent finds
+every request in exactly one state: it is never lost, and never placed while it is placed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from sqlite3 import Connection
+from typing import Any
+
+from heliostat.model.dispatch import DispatchAsk, Placed
+from heliostat.model.instants import from_epoch, to_epoch
+from heliostat.model.names import ModelName
+from heliostat.v1 import dispatch_pb2
+from services.agent.journal.file import JournalFile
+from services.translation.dispatch import (
+    ask_of_journal,
+    ask_to_wire,
+    placed_from_wire,
+    placed_to_wire,
+)
+
+KEEP_ENDED = timedelta(days=1)
+"""Ended requests are remembered for so long, lest a late repetition revive one."""
+_COLUMNS = "request_id, gateway_id, state, attempt, queued_at, due, changed_at, ask, place"
+_MARKS_A_QUERY = 500
+
+
+class BatchState(IntEnum):
+    """Where a batch request stands."""
+
+    WAITING = 0
+    PLACED = 1
+    FINISHED = 2
+    GIVEN_UP = 3
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing more will happen to it."""
+        return self in (BatchState.FINISHED, BatchState.GIVEN_UP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEntry:
+    """One batch request; `changed_at` is when it entered its state, in seconds since 1970.
+
+    `place` is where it was placed, also while it waits again after that; None = it never was.
+    """
+
+    ask: DispatchAsk
+    gateway_id: str
+    state: BatchState
+    attempt: int
+    queued_at: datetime
+    due: datetime
+    changed_at: float
+    place: Placed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTotals:
+    """One model's requests in the box that have not ended."""
+
+    waiting: int = 0
+    placed: int = 0
+    promoted: int = 0
+    oldest_queued_at: datetime | None = None
+    first_due: datetime | None = None
+
+
+class BatchBox:
+    """Every method is one transaction and blocks for it; one caller at a time."""
+
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+        rows = file.read(
+            "SELECT model, count(*) FROM batch_requests WHERE state = 0 GROUP BY model"
+        )
+        self._waiting: Counter[str] = Counter(dict(rows))
+
+    def waiting(self, model: ModelName | None = None) -> int:
+        """How many wait, of one model or of all."""
+        return self._waiting.total() if model is None else self._waiting[model]
+
+    def put(
+        self, asks: Sequence[tuple[DispatchAsk, datetime]], *, gateway_id: str, at: float
+    ) -> None:
+        """Keep asks with the instants at which they are due; those that are here already stay as they are.
+
+        Durable. Raises StorageUnavailable.
+        """
+        added: Counter[str] = Counter()
+        with self._file.transaction(durable=True) as write:
+            for ask, due in asks:
+                changed = write.execute(
+                    "INSERT OR IGNORE INTO batch_requests (request_id, gateway_id, model, state, "
+                    "attempt, queued_at, due, changed_at, ask) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)",
+                    (
+                        ask.request_id,
+                        gateway_id,
+                        ask.model,
+                        ask.attempt,
+                        int(at),
+                        to_epoch(due),
+                        at,
+                        ask_to_wire(ask).SerializeToString(),
+                    ),
+                ).rowcount
+                added[ask.model] += changed
+        self._waiting += added
+
+    def find(self, request_ids: Collection[str]) -> Mapping[str, BatchEntry]:
+        """Those of them that are here, whatever their state."""
+        found: dict[str, BatchEntry] = {}
+        wanted = list(request_ids)
+        for first in range(0, len(wanted), _MARKS_A_QUERY):
+            some = wanted[first : first + _MARKS_A_QUERY]
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT {_COLUMNS} FROM batch_requests WHERE request_id IN ({marks})"  # noqa: S608  # marks only
+            found.update((row[0], _entry(row)) for row in self._file.read(query, some))
+        return found
+
+    def first_due(
+        self, model: ModelName, gateways: Collection[str], limit: int
+    ) -> tuple[BatchEntry, ...]:
+        """Of those that wait for one of these gateways the first ones due; ties as they came."""
+        names = list(gateways)
+        marks = ", ".join("?" * len(names))
+        rows = self._file.read(
+            f"SELECT {_COLUMNS} FROM batch_requests WHERE state = 0 AND model = ? "  # noqa: S608  # marks only
+            f"AND gateway_id IN ({marks}) ORDER BY due, number LIMIT ?",
+            (model, *names, limit),
+        )
+        return tuple(map(_entry, rows))
+
+    def longest_waiting(
+        self, model: ModelName, gateways: Collection[str], *, since: datetime, limit: int
+    ) -> tuple[BatchEntry, ...]:
+        """Of those that wait for one of these gateways since that instant or before, the oldest."""
+        names = list(gateways)
+        marks = ", ".join("?" * len(names))
+        rows = self._file.read(
+            f"SELECT {_COLUMNS} FROM batch_requests WHERE state = 0 AND model = ? "  # noqa: S608  # marks only
+            f"AND gateway_id IN ({marks}) AND queued_at <= ? ORDER BY queued_at, number LIMIT ?",
+            (model, *names, to_epoch(since), limit),
+        )
+        return tuple(map(_entry, rows))
+
+    def place(self, places: Mapping[str, Placed], at: float) -> None:
+        """These are placed from now on; those that do not wait (any more) stay as they are. Durable."""
+        taken: Counter[str] = Counter()
+        with self._file.transaction(durable=True) as write:
+            for request_id, place in places.items():
+                body = placed_to_wire(place).SerializeToString()
+                taken += _move(write, request_id, (0,), BatchState.PLACED, at, place=body)
+        self._waiting -= taken
+
+    def put_back(self, request_ids: Collection[str], at: float, *, revive: bool = False) -> None:
+        """These lost their places: they wait again, under the next attempt; with `revive` also those that
+        were given up. Durable."""
+        sources = (1, 3) if revive else (1,)
+        back: Counter[str] = Counter()
+        with self._file.transaction(durable=True) as write:
+            for request_id in request_ids:
+                moved = _move(write, request_id, sources, BatchState.WAITING, at)
+                if moved:
+                    write.execute(
+                        "UPDATE batch_requests SET attempt = attempt + 1 WHERE request_id = ?",
+                        (request_id,),
+                    )
+                back += moved
+        self._waiting += back
+
+    def end(self, ends: Mapping[str, bool], at: float) -> Mapping[str, BatchState]:
+        """These ended, True = finished; gives the state of each before, None of those not here.
+
+        An ended one never changes. Durable.
+        """
+        if not self.find(ends):
+            return {}
+        before: dict[str, BatchState] = {}
+        taken: Counter[str] = Counter()
+        with self._file.transaction(durable=True) as write:
+            for request_id, finished in ends.items():
+                row = write.execute(
+                    "SELECT state, model FROM batch_requests WHERE request_id = ?", (request_id,)
+                ).fetchone()
+                if row is None:
+                    continue
+                before[request_id] = BatchState(row[0])
+                taken[row[1]] += row[0] == BatchState.WAITING
+                to = BatchState.FINISHED if finished else BatchState.GIVEN_UP
+                _move(write, request_id, (0, 1), to, at)
+        self._waiting -= taken
+        return before
+
+    def placed(self) -> tuple[BatchEntry, ...]:
+        """All that are placed: what a restarted agent has booked."""
+        rows = self._file.read(
+            f"SELECT {_COLUMNS} FROM batch_requests WHERE state = 1 ORDER BY number"  # noqa: S608  # no value in it
+        )
+        return tuple(map(_entry, rows))
+
+    def totals(self, *, aged_since: datetime, due_by: datetime) -> Mapping[ModelName, BatchTotals]:
+        """Per model that has any; promoted are those that wait since `aged_since` or are due by `due_by`."""
+        rows = self._file.read(
+            "SELECT model, sum(state = 0), sum(state = 1), "
+            "sum(state = 0 AND (queued_at <= ? OR due <= ?)), "
+            "min(CASE state WHEN 0 THEN queued_at END), min(CASE state WHEN 0 THEN due END) "
+            "FROM batch_requests WHERE state < 2 GROUP BY model ORDER BY model",
+            (to_epoch(aged_since), to_epoch(due_by)),
+        )
+        return {
+            ModelName(model): BatchTotals(
+                waiting=waiting,
+                placed=placed,
+                promoted=promoted,
+                oldest_queued_at=None if oldest is None else from_epoch(oldest),
+                first_due=None if due is None else from_epoch(due),
+            )
+            for model, waiting, placed, promoted, oldest, due in rows
+        }
+
+    def forget_ended(self, at: float) -> None:
+        """Let go of what ended `KEEP_ENDED` ago."""
+        before = at - KEEP_ENDED.total_seconds()
+        with self._file.transaction(durable=False) as write:
+            write.execute(
+                "DELETE FROM batch_requests WHERE state > 1 AND changed_at < ?", (before,)
+            )
+
+
+def _move(
+    write: Connection,
+    request_id: str,
+    sources: tuple[int, ...],
+    to: BatchState,
+    at: float,
+    *,
+    place: bytes | None = None,
+) -> Counter[str]:
+    """Its model once when it went from one of `sources` to `to`; nothing when it stands elsewhere."""
+    allowed = ", ".join(map(str, sources))
+    row = write.execute(
+        "UPDATE batch_requests SET state = ?, changed_at = ?, place = coalesce(?, place) "  # noqa: S608  # our own numbers
+        f"WHERE request_id = ? AND state IN ({allowed}) RETURNING model",
+        (int(to), at, place, request_id),
+    ).fetchone()
+    return Counter() if row is None else Counter({row[0]: 1})
+
+
+def _entry(row: Sequence[Any]) -> BatchEntry:
+    request_id, gateway_id, state, attempt, queued_at, due, changed_at, ask, place = row
+    path = f"journal.batch_requests[{request_id}]"
+    return BatchEntry(
+        ask=ask_of_journal(path, dispatch_pb2.DispatchAsk.FromString(ask)),
+        gateway_id=gateway_id,
+        state=BatchState(state),
+        attempt=attempt,
+        queued_at=from_epoch(queued_at),
+        due=from_epoch(due),
+        changed_at=changed_at,
+        place=(
+            None
+            if place is None
+            else placed_from_wire(path, dispatch_pb2.PlacedDecision.FromString(place))
+        ),
+    )

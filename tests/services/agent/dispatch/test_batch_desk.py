@@ -1,0 +1,320 @@
+"""Batch requests: on disk before they are answered, fed to spare replicas, never lost, never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heliostat.errors import RequestIdReused, StorageUnavailable
+from heliostat.model.dispatch import (
+    DispatchDecision,
+    Ended,
+    OtherRegion,
+    Placed,
+    PlacementBasis,
+    Queued,
+    Refused,
+    Shed,
+    ShedReason,
+    WithdrawalReason,
+    Withdrawn,
+)
+from heliostat.model.names import ModelName
+from services.agent.dispatch.mail import Mailbox
+from services.agent.drivers.vm.cloud import EngineReading
+from services.agent.settings import DispatchSettings
+from tests.builders import MINUTE, NOON
+from tests.support.dispatching import (
+    ALPHA,
+    SILENT,
+    WEST,
+    Counter,
+    a_table,
+    an_ask,
+    an_endpoint,
+    kinds,
+)
+
+
+def used(share: float) -> EngineReading:
+    """An engine whose batch of 64 is full to that share, with hardly any memory taken."""
+    running = round(64 * share)
+    return EngineReading(
+        healthy=True, running_requests=running, waiting_requests=0, kv_occupancy=0.01
+    )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Counter]:
+    counter = Counter(tmp_path)
+    yield counter
+    counter.close()
+
+
+async def told(box: Mailbox) -> Sequence[DispatchDecision]:
+    """Everything that came, without waiting for more."""
+    box.close()
+    return await box.take()
+
+
+async def placed_after(desk: Counter, seconds: float = 1.0) -> list[str]:
+    """Names of those that the next feeding places, in order."""
+    with desk.room.stream("gw") as box:
+        await desk.wait(seconds)
+        return [one.request_id for one in await told(box) if isinstance(one.outcome, Placed)]
+
+
+async def test_a_batch_request_is_on_disk_when_it_is_answered(desk: Counter) -> None:
+    (answer,) = await desk.ask_batch("b-1")
+    assert isinstance(answer.outcome, Queued)
+    assert answer.outcome.durable
+    assert answer.outcome.due == NOON + timedelta(days=1)
+    desk.restart()
+    (again,) = await desk.ask_batch("b-1")
+    assert again.replayed
+    assert desk.room.batch_waiting == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "taken"), [(0.7, 0), (0.61, 0), (0.55, 1), (0.51, 1), (0.45, 2), (0.0, 2)]
+)
+async def test_a_replica_takes_one_below_60_percent_and_two_below_50(
+    desk: Counter, share: float, taken: int
+) -> None:
+    await desk.show(an_endpoint(), reading=used(share))
+    await desk.ask_batch(*(f"b-{n}" for n in range(5)))
+    assert len(await placed_after(desk)) == taken
+    assert desk.room.batch_waiting == 5 - taken
+
+
+async def test_spare_room_is_filled_only_while_every_promise_holds(desk: Counter) -> None:
+    full_memory = EngineReading(
+        healthy=True, running_requests=1, waiting_requests=0, kv_occupancy=0.49
+    )
+    await desk.show(an_endpoint(), reading=full_memory)
+    most = desk.catalogue.law(ALPHA, an_endpoint().pool.vm_type).kv_tokens
+    await desk.ask_batch("b-large", input_tokens=int(most * 0.6))
+    await desk.ask_batch("b-small")
+    assert await placed_after(desk) == ["b-small"]
+
+
+async def test_the_first_due_goes_first(desk: Counter) -> None:
+    await desk.show(an_endpoint(), reading=used(0.55))
+    for name, hours in (("b-late", 9), ("b-soon", 3), ("b-middle", 6)):
+        await desk.ask_batch(name, complete_by=NOON + timedelta(hours=hours))
+    order = []
+    for _ in range(3):
+        desk.seconds += 1
+        await desk.show(an_endpoint(), reading=used(0.0))
+        order += await placed_after(desk, 0.0)
+        for name in order:
+            await desk.end_batch(name)
+        desk.seconds += 1
+        await desk.show(an_endpoint(), reading=used(0.55))
+        order += await placed_after(desk, 1.0)
+    assert order == ["b-soon", "b-middle", "b-late"]
+
+
+async def test_what_waited_for_hours_goes_wherever_there_is_a_place(desk: Counter) -> None:
+    await desk.show(an_endpoint(), reading=used(0.8))
+    await desk.ask_batch("b-1")
+    assert await placed_after(desk) == []
+    desk.seconds += 10 * 3600
+    await desk.show(an_endpoint(), reading=used(0.8))
+    assert await placed_after(desk) == ["b-1"]
+
+
+async def test_what_is_due_soon_goes_wherever_there_is_a_place(desk: Counter) -> None:
+    await desk.show(an_endpoint(), reading=used(0.8))
+    await desk.ask_batch("b-1", complete_by=NOON + 31 * MINUTE)
+    assert await placed_after(desk) == []
+    desk.seconds += 120
+    await desk.show(an_endpoint(), reading=used(0.8))
+    (queue,) = (await desk.room.view()).queues
+    assert (queue.waiting, queue.promoted) == (1, 1)
+    assert await placed_after(desk) == ["b-1"]
+
+
+async def test_stale_signals_feed_nobody_but_those_who_may_not_wait(desk: Counter) -> None:
+    await desk.show(an_endpoint(), reading=SILENT)
+    await desk.ask_batch("b-1")
+    await desk.ask_batch("b-due", complete_by=NOON + 10 * MINUTE)
+    assert await placed_after(desk) == ["b-due"]
+
+
+async def test_without_a_stream_of_its_gateway_a_request_waits(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1", gateway="gone")
+    await desk.ask_batch("b-2")
+    assert await placed_after(desk) == ["b-2"]
+
+
+async def test_a_placed_request_is_not_placed_again_after_a_restart(desk: Counter) -> None:
+    await desk.show(an_endpoint(0), an_endpoint(1))
+    await desk.ask_batch("b-1", "b-2")
+    assert sorted(await placed_after(desk)) == ["b-1", "b-2"]
+    before = {d.request_id: d.outcome for d in await desk.ask_batch("b-1", "b-2")}
+    desk.restart()
+    await desk.show(an_endpoint(0), an_endpoint(1))
+    assert await placed_after(desk) == []
+    again = await desk.ask_batch("b-1", "b-2")
+    assert {d.request_id: d.outcome for d in again} == before
+    assert sum((await desk.booked()).values()) == desk.room.booked == 2
+    await desk.end_batch("b-1", "b-2")
+    assert desk.room.booked == 0
+    assert kinds(await desk.ask_batch("b-1", "b-2")) == [Ended, Ended]
+
+
+async def test_what_was_placed_on_a_replica_that_is_gone_waits_again_after_a_restart(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint(0))
+    await desk.ask_batch("b-1")
+    assert await placed_after(desk) == ["b-1"]
+    desk.restart()
+    assert desk.room.batch_waiting == 0
+    desk.seconds += 1
+    await desk.show(an_endpoint(1))
+    with desk.room.stream("gw") as box:
+        await desk.wait(1.0)
+        (decision,) = await told(box)
+    assert isinstance(decision.outcome, Placed)
+    assert (decision.outcome.replica_id, decision.attempt) == ("vm-1", 2)
+
+
+async def test_what_drains_after_a_restart_keeps_its_requests(desk: Counter) -> None:
+    await desk.show(an_endpoint(0))
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    desk.restart()
+    desk.seconds += 1
+    await desk.show(an_endpoint(0, draining=True), an_endpoint(1))
+    assert await placed_after(desk) == []
+    await desk.end_batch("b-1")
+    assert desk.room.booked == 0
+
+
+async def test_a_batch_request_whose_lease_runs_out_waits_again_under_the_next_attempt(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    with desk.room.stream("gw") as box:
+        await desk.wait(1.0)
+        await desk.show(an_endpoint())
+        await desk.wait(timedelta(hours=1))
+        first, second = await told(box)
+    assert isinstance(first.outcome, Placed)
+    assert second.outcome == Withdrawn(
+        reason=WithdrawalReason.LEASE_EXPIRED, replica_id="vm-0", queued_again=True
+    )
+    assert desk.room.batch_waiting == 1
+    assert desk.room.booked == 0
+    (answer,) = await desk.ask_batch("b-1")
+    assert (answer.attempt, type(answer.outcome)) == (2, Queued)
+
+
+async def test_a_request_that_ended_after_its_lease_is_not_placed_again(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    await desk.wait(timedelta(hours=1))
+    assert desk.room.batch_waiting == 1
+    await desk.end_batch("b-1")
+    assert desk.room.batch_waiting == 0
+    desk.seconds += 1
+    await desk.show(an_endpoint())
+    assert await placed_after(desk) == []
+
+
+async def test_a_new_attempt_after_a_failure_waits_again(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    (answer,) = await desk.ask_batch("b-1", attempt=2)
+    assert isinstance(answer.outcome, Queued)
+    assert desk.room.booked == 0
+    assert desk.room.batch_waiting == 1
+
+
+async def test_the_same_name_twice_in_one_message_waits_once(desk: Counter) -> None:
+    answers = await desk.ask_batch("b-1", "b-1")
+    assert kinds(answers) == [Queued, Queued]
+    assert desk.room.batch_waiting == 1
+
+
+async def test_one_name_for_two_requests_is_refused(desk: Counter) -> None:
+    await desk.ask_batch("b-1")
+    (answer,) = await desk.ask_batch("b-1", input_tokens=7)
+    assert isinstance(answer.outcome, Refused)
+    assert isinstance(answer.outcome.error, RequestIdReused)
+    assert desk.room.batch_waiting == 1
+
+
+async def test_an_interactive_request_of_the_same_name_holds_up_nobody(desk: Counter) -> None:
+    await desk.ask_batch("r-1", "b-2")
+    await desk.show(an_endpoint())
+    assert isinstance(desk.ask("r-1").outcome, Placed)
+    assert await placed_after(desk) == ["b-2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"complete_by": NOON}, ShedReason.DEADLINE),
+        ({"input_tokens": 3_000_000}, ShedReason.TOO_LARGE),
+    ],
+)
+async def test_what_can_never_be_done_is_shed(
+    desk: Counter, changes: dict[str, Any], reason: ShedReason
+) -> None:
+    (answer,) = await desk.ask_batch("b-1", **changes)
+    assert isinstance(answer.outcome, Shed)
+    assert answer.outcome.reason is reason
+    assert answer.outcome.retry_after is None
+    assert desk.room.batch_waiting == 0
+
+
+async def test_batch_requests_of_another_region_are_sent_there(desk: Counter) -> None:
+    desk.table = a_table(WEST)
+    (answer,) = await desk.ask_batch("b-1")
+    assert isinstance(answer.outcome, OtherRegion)
+
+
+async def test_a_full_queue_sheds_and_says_when_to_come_again(tmp_path: Path) -> None:
+    desk = Counter(tmp_path, settings=DispatchSettings(most_batch_waiting=2))
+    answers = await desk.ask_batch("b-1", "b-2", "b-3")
+    assert kinds(answers) == [Queued, Queued, Shed]
+    assert answers[2].outcome.retry_after is not None  # type: ignore[union-attr]  # shed, as above
+    desk.close()
+
+
+async def test_a_full_disk_refuses_asks_and_places_nothing(
+    desk: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    ((pages,),) = desk.file.read("PRAGMA page_count")
+    desk.file.read(f"PRAGMA max_page_count={pages}")
+    names = [f"full-{n}" for n in range(2000)]
+    answers = await desk.ask_batch(*names)
+    assert {type(answer.outcome) for answer in answers} == {Refused}
+    assert isinstance(answers[0].outcome.error, StorageUnavailable)  # type: ignore[union-attr]  # refused
+    desk.file.read("PRAGMA max_page_count=1000000")
+    assert desk.room.batch_waiting == 1
+    assert await placed_after(desk) == ["b-1"]
+
+
+async def test_a_batch_place_counts_for_its_basis(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    assert desk.room.tally.placed_by_signals == 1
+    (answer,) = await desk.ask_batch("b-1")
+    assert isinstance(answer.outcome, Placed)
+    assert answer.outcome.basis is PlacementBasis.SIGNALS
+    assert an_ask().model == ModelName("alpha")

@@ -11,13 +11,15 @@ Cold starts and redeployments are planned; warm starts are the driver's matter a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from heliostat.clock import cpu_seconds
 from heliostat.model.plan import CapacityPlan
-from heliostat.ports.deciding import PlanningProblem
+from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
 from planning.answer import plan_of
 from planning.fallback import keep_or_floor
 from planning.grid import horizon
+from planning.served import thetas_by
 from planning.settings import PlannerSettings
 from planning.situation import look
 from planning.solve import solve
@@ -34,12 +36,17 @@ class HeliostatPlanner:
         settings: PlannerSettings | None = None,
         *,
         stopwatch: Callable[[], float] = cpu_seconds,
+        served: ServedPerReplica | None = None,
     ) -> None:
+        """`served`: another source of θ than `planning.throughput`, where placement knows it."""
         self.settings = settings or PlannerSettings()
+        self._served = served
         self._stopwatch = stopwatch
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
         situation = look(problem, self.settings, horizon(problem.at, self.settings))
+        if self._served is not None:
+            situation = replace(situation, thetas=thetas_by(self._served, situation))
         if not situation.wanted.regional:
             return keep_or_floor(situation, POLICY, "no forecast reaches into the horizon")
         instance = full_instance(situation)

@@ -1,0 +1,39 @@
+"""θ from another source than `planning.throughput`: what placement says that a replica serves.
+
+The reserve for queueing (ρ) stays the planner's. A VM type on which the tier's SLO is out of reach by
+the planner's own law stays excluded, whatever the source says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from heliostat.ports.deciding import ServedPerReplica
+from planning.situation import Situation, Thetas
+from planning.throughput import Throughput, assumed_mix
+
+
+def thetas_by(served: ServedPerReplica, situation: Situation) -> Thetas:
+    """The situation's θ, with the source's rate wherever it has one."""
+    catalogue = situation.catalogue
+    given = {(mix.model, mix.tier): mix for mix in situation.problem.mixes}
+    found = dict(situation.thetas)
+    for key, own in situation.thetas.items():
+        model = catalogue.model(own.model)
+        spec = model.tier(own.tier)
+        if spec is None or own.requests_per_second <= 0:
+            continue
+        mix = given.get((own.model, own.tier)) or assumed_mix(model, spec)
+        rate = served.requests_per_second(model, own.vm_type, spec, mix)
+        if rate is not None:
+            found[key] = _at(own, rate)
+    return found
+
+
+def _at(own: Throughput, rate: float) -> Throughput:
+    """The same replica at that rate: prefills take a share of its time in proportion."""
+    if rate <= 0:
+        said = f"{own.model} on {own.vm_type} is not given {own.tier} requests by placement"
+        return replace(own, requests_per_second=0.0, excluded=said)
+    share = min(1.0, own.prefill_share * rate / own.requests_per_second)
+    return replace(own, requests_per_second=rate, prefill_share=share)

@@ -1,0 +1,53 @@
+"""What placement lets one replica serve, as planning asks for it: where placing and scaling meet.
+
+The rows by which best fit places (`scheduling.placement`) bound the batch of a worker, by laws that
+follow their engines and lengths that follow their requests; the plan is then made for what placement will
+in fact put on a replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heliostat.catalogue import ModelSpec, TierSpec
+from heliostat.model.demand import TokenMix
+from heliostat.model.names import ModelName, VmTypeName
+from scheduling.laws.law import WorkerLaw
+from scheduling.placement.margins import Margins
+from scheduling.request import Promise
+from scheduling.sizing.configuration import Candidate, configure
+from scheduling.sizing.load import Load
+
+
+class ServedByPlacement:
+    """Implements `heliostat.ports.deciding.ServedPerReplica`."""
+
+    def __init__(
+        self,
+        laws: Mapping[tuple[ModelName, VmTypeName], WorkerLaw] | None = None,
+        margins: Margins | None = None,
+    ) -> None:
+        """`laws`: those that were refitted; a missing one is the catalogue's."""
+        self._laws = laws or {}
+        self._margins = margins or Margins()
+
+    def requests_per_second(
+        self, model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix
+    ) -> float | None:
+        law = self._laws.get((model.name, vm_type))
+        if law is None:
+            law = WorkerLaw.of(model.engines[vm_type])
+        reference = model.engines.get(spec.slo.reference_vm_type)
+        inputs = max(1.0, mix.input_tokens)
+        unloaded = reference.prefill_seconds(inputs) if reference else 0.0
+        promise = Promise(
+            ttft_seconds=spec.slo.ttft_seconds(unloaded), itl_seconds=spec.slo.itl_seconds
+        )
+        load = Load(
+            requests_per_second=0.0,
+            input_tokens=inputs,
+            output_tokens=max(1.0, mix.output_tokens),
+            promise=promise,
+        )
+        candidate = Candidate(vm_type=vm_type, gpus=1, law=law)
+        return configure(candidate, load, self._margins).requests_per_second

@@ -97,15 +97,15 @@ class Shelf:
         """The windows of matching series in buckets of `length` seconds from the span's start."""
         matching = [matches(series) for series in self._series]
         first = to_epoch(span.start)
+        by_place: dict[tuple[int, int], list[Window]] = {}
+        for start in minute_starts(span):
+            begin = first + (start - first) // length * length
+            for place, window in self._minutes.get(start, {}).items():
+                if matching[place]:
+                    by_place.setdefault((begin, place), []).append(window)
         found: dict[tuple[int, UsageSeries], list[Window]] = {}
-        for begin in range(first, to_epoch(span.end), length):
-            by_place: dict[int, list[Window]] = {}
-            for start in range(begin, min(begin + length, to_epoch(span.end)), 60):
-                for place, window in self._minutes.get(start, {}).items():
-                    if matching[place]:
-                        by_place.setdefault(place, []).append(window)
-            for place, windows in by_place.items():
-                found.setdefault((begin, self._series[place]), []).extend(windows)
+        for (begin, place), windows in by_place.items():
+            found.setdefault((begin, self._series[place]), []).extend(windows)
         return [
             bucket_of(series, begin, windows, with_latency=with_latency)
             for (begin, series), windows in found.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput, SequenceGap
+from heliostat.model.instants import Span
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import EVERYWHERE, RegionName, Tier, TokenKind
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageWindow
@@ -170,6 +172,18 @@ def test_filters_pick_series_and_buckets_count_from_the_span(world: World) -> No
         assert [b.series for b in usage.query(replace(asked, **chosen))] == [other]
     assert len(usage.query(replace(asked, servings=frozenset({EU})))) == 3
     assert usage.query(replace(asked, servings=frozenset({US}))) == ()
+
+
+def test_a_span_that_begins_inside_a_minute_holds_the_minutes_that_begin_in_it(
+    world: World,
+) -> None:
+    world.stores.usage.record([batch(*(window(minute) for minute in range(6)))])
+    late = Span(at(0) + timedelta(seconds=14), at(4) + timedelta(seconds=14))
+    found = world.stores.usage.query(UsageQuery(span=late, bucket=2 * MINUTE))
+    assert [(bucket.start - late.start, bucket.windows) for bucket in found] == [
+        (0 * MINUTE, 2),
+        (2 * MINUTE, 2),
+    ]
 
 
 def test_latency_comes_only_when_asked_for(world: World) -> None:

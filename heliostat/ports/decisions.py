@@ -135,10 +135,22 @@ class CommandOutbox(Protocol):
         region: RegionName | None = None,
         states: Sequence[CommandState] = (),
         created: Span | None = None,
+        newest_first: bool = False,
         after_id: str = "",
         limit: int = 100,
     ) -> tuple[Command, ...]:
-        """Matching commands, oldest first; ids sort by creation."""
+        """The first matching commands behind the one of that id, in order of their ids, which sort by
+        creation: oldest first, or newest first."""
+        ...
+
+    def count(
+        self,
+        *,
+        region: RegionName | None = None,
+        states: Sequence[CommandState] = (),
+        created: Span | None = None,
+    ) -> int:
+        """How many commands match."""
         ...
 
     def cancel(

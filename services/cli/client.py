@@ -128,13 +128,26 @@ class Client:
 
     def rows(self, method: Callable[..., Any], request: Any, *, of: str, limit: int) -> list[Any]:
         """The first `limit` messages in the field `of`, over as many pages as that takes."""
+        return self._pages(method, request, of, limit)[0]
+
+    def counted(
+        self, method: Callable[..., Any], request: Any, *, of: str, limit: int
+    ) -> tuple[list[Any], int]:
+        """The same, and how many there are in all where the server counts (else how many it gave)."""
+        found, last = self._pages(method, request, of, limit)
+        return found, last.total_size if last.HasField("total_size") else len(found)
+
+    def _pages(
+        self, method: Callable[..., Any], request: Any, of: str, limit: int
+    ) -> tuple[list[Any], Any]:
+        """The first messages, and the last page that was read."""
         found: list[Any] = []
         while True:
             request.page_size = min(limit - len(found), LARGEST_PAGE)
             page = self.call(method, request)
             found += getattr(page, of)
             if not page.next_page_token or len(found) >= limit:
-                return found[:limit]
+                return found[:limit], page
             request.page_token = page.next_page_token
 
     def _channel(self) -> grpc.Channel:

@@ -26,7 +26,7 @@ def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
                 at(one.created_at),
                 one.state + (f" ({one.refusal})" if one.refusal else ""),
                 str(one.order),
-                "\n".join(text for text in (f"{one.author}: {one.reason}", one.outcome) if text),
+                "\n".join(filter(None, (f"{one.author}: {one.reason}", _how_it_goes(one)))),
             ]
             for one in found
         ],
@@ -67,6 +67,11 @@ def show_order(
         )
     if not kept and not dry_run:
         out.say("No override was set: the next plan may decide otherwise.")
+
+
+def _how_it_goes(command: Command) -> str:
+    """How it ended, or what an open one waits for."""
+    return command.outcome if command.state.ended else command.progress.detail
 
 
 def _progress(command: Command) -> str:

@@ -62,6 +62,7 @@ class Metrics:
             "quantile",
         )
         self.leading = self._gauge("leading", "1 while this control plane leads")
+        self.watchers = self._gauge("route_watchers", "Gateways that watch for routing tables")
         self._forecasts: tuple[Forecast, ...] = ()
         self.watch(self._forecast_figures)
 

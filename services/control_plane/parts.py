@@ -86,6 +86,8 @@ def desk_of(
     """What servicers work with; made inside a running event loop."""
     bells = Bells()
     threads = StoreThreads(settings.readers)
+    routes = RouteHub(parts.stores.routing, parts.catalogue, threads, bells)
+    metrics.watchers.set_function(lambda: routes.watchers)
     return Desk(
         stores=parts.stores,
         catalogue=parts.catalogue,
@@ -100,7 +102,7 @@ def desk_of(
         threads=threads,
         bells=bells,
         intake=UsageIntake(parts.stores.usage, threads),
-        routes=RouteHub(parts.stores.routing, parts.catalogue, threads, bells),
+        routes=routes,
         metrics=metrics,
         usage_limits=UsageLimits(ahead=settings.usage_ahead, behind=settings.usage_behind),
         command_lease=settings.command_lease,

@@ -107,19 +107,37 @@ class MemoryOutbox:
         region: RegionName | None = None,
         states: Sequence[CommandState] = (),
         created: Span | None = None,
+        newest_first: bool = False,
         after_id: str = "",
         limit: int = 100,
     ) -> tuple[Command, ...]:
+        found = self._matching(region, states, created)
+        if newest_first:
+            found.reverse()
+        behind = [c for c in found if not after_id or (c.command_id < after_id) == newest_first]
+        return tuple([c for c in behind if c.command_id != after_id][:limit])
+
+    def count(
+        self,
+        *,
+        region: RegionName | None = None,
+        states: Sequence[CommandState] = (),
+        created: Span | None = None,
+    ) -> int:
+        return len(self._matching(region, states, created))
+
+    def _matching(
+        self, region: RegionName | None, states: Sequence[CommandState], created: Span | None
+    ) -> list[Command]:
+        """Oldest first."""
         with self._lock:
-            found = [
+            return [
                 held.command
                 for held in self._held.values()
                 if (region is None or held.command.region == region)
                 and (not states or held.command.state in states)
                 and (created is None or held.command.created_at in created)
-                and held.command.command_id > after_id
             ]
-        return tuple(found[:limit])
 
     def cancel(
         self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
 
 from heliostat.errors import UnknownCommand
 from heliostat.model.command import Acknowledgement, Command, CommandState
@@ -129,20 +129,30 @@ class SqlOutbox:
         region: RegionName | None = None,
         states: Sequence[CommandState] = (),
         created: Span | None = None,
+        newest_first: bool = False,
         after_id: str = "",
         limit: int = 100,
     ) -> tuple[Command, ...]:
-        query = select(_c.document).where(_c.command_id > after_id)
-        if region is not None:
-            query = query.where(_c.region == region)
-        if states:
-            query = query.where(_c.state.in_([state.value for state in states]))
-        if created is not None:
-            start, end = to_epoch(created.start), to_epoch(created.end)
-            query = query.where(_c.created_at >= start, _c.created_at < end)
+        query = select(_c.document).where(*_matching(region, states, created))
+        if after_id:
+            behind = _c.command_id < after_id if newest_first else _c.command_id > after_id
+            query = query.where(behind)
+        order = _c.command_id.desc() if newest_first else _c.command_id
         with self._database.read() as connection:
-            found = connection.execute(query.order_by(_c.command_id).limit(limit)).scalars()
+            found = connection.execute(query.order_by(order).limit(limit)).scalars()
             return tuple(loads(Command, document) for document in found)
+
+    def count(
+        self,
+        *,
+        region: RegionName | None = None,
+        states: Sequence[CommandState] = (),
+        created: Span | None = None,
+    ) -> int:
+        query = select(func.count()).select_from(commands)
+        with self._database.read() as connection:
+            found = connection.execute(query.where(*_matching(region, states, created)))
+            return found.scalar_one()
 
     def cancel(
         self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
@@ -188,6 +198,20 @@ class SqlOutbox:
             .where(_c.command_id == command.command_id)
             .values(state=command.state.value, document=dumps(command), **lease)
         )
+
+
+def _matching(
+    region: RegionName | None, states: Sequence[CommandState], created: Span | None
+) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if region is not None:
+        wanted.append(_c.region == region)
+    if states:
+        wanted.append(_c.state.in_([state.value for state in states]))
+    if created is not None:
+        start, end = to_epoch(created.start), to_epoch(created.end)
+        wanted += [_c.created_at >= start, _c.created_at < end]
+    return wanted
 
 
 def _found(document: str | None, command_id: str) -> Command:

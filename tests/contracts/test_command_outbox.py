@@ -224,6 +224,18 @@ def test_commands_are_listed_by_region_state_time_and_page(world: World) -> None
     assert listed(created=Span(at(10), at(20))) == (b,)
     assert listed(limit=1) == (now(world, a),)
     assert listed(after_id=a.command_id) == (b, c)
+    newest = listed(newest_first=True)
+    assert newest == (c, b, now(world, a))
+    assert listed(newest_first=True, limit=2) == newest[:2]
+    assert listed(newest_first=True, after_id=b.command_id) == newest[2:]
+
+
+def test_matching_commands_are_counted(world: World) -> None:
+    count = world.stores.outbox.count
+    assert count() == 0
+    order(world, command(of=pool(EU)), command(of=pool(US), created_at=at(10)))
+    assert (count(), count(region=EU), count(states=[CommandState.APPLIED])) == (2, 1, 0)
+    assert count(created=Span(at(10), at(20)), states=[CommandState.PENDING]) == 1
 
 
 def test_a_cancelled_command_ends_with_its_author_and_an_audit_record(world: World) -> None:

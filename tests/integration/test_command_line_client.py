@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from heliostat.clock import SystemClock
-from heliostat.model.command import Acknowledgement, CommandState
+from heliostat.model.command import Acknowledgement, CommandProgress, CommandState
 from heliostat.model.forecast import Champion
 from heliostat.model.governance import Mode
 from heliostat.model.instants import floor_to
@@ -25,6 +26,7 @@ from tests.builders import MINUTE, NOON, a_batch, a_forecast, a_pool, a_window
 from tests.cli.running import Ran, heliostat
 from tests.support.certificates import Authority
 from tests.support.planes import World, a_world
+from tests.support.waiting import until
 
 POOL = a_pool()
 
@@ -145,10 +147,32 @@ async def test_lists_go_over_pages_and_stop_at_the_limit() -> None:
         await desk.world.client.set_mode(Mode.ACTIVE)
         for target in (1, 2, 3):
             await desk("fleet", "scale", POOL, target, "--reason", "r")
-        assert len((await desk.json("fleet", "commands"))["commands"]) == 3
-        assert len((await desk.json("fleet", "commands", "--limit", 2))["commands"]) == 2
+        everything = await desk.json("fleet", "commands")
+        targets = [one["order"]["target_replicas"] for one in everything["commands"]]
+        assert (targets, everything["total"]) == ([3, 2, 1], 3)
+        newest = await desk.json("fleet", "commands", "--limit", 2)
+        assert newest == {"commands": everything["commands"][:2], "total": 3}
+        said = (await desk("fleet", "commands", "--limit", 2)).out
+        assert "1 older ones are not shown: --limit 3 shows all." in " ".join(said.split())
+        assert "not shown" not in (await desk("fleet", "commands")).out
         cancelled = await desk.json("fleet", "commands", "--state", "cancelled", "--region", "east")
-        assert len(cancelled["commands"]) == 2
+        assert (len(cancelled["commands"]), cancelled["total"]) == (2, 2)
+
+
+async def test_overrides_are_listed_newest_first_and_say_how_many_more_there_are() -> None:
+    async with a_desk() as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        pools = [str(a_pool(region, model)) for region in ("east", "west") for model in ("beta",)]
+        for minutes, pool in enumerate([*pools, str(POOL)]):
+            desk.world.clock.advance_to(desk.world.clock.now() + minutes * MINUTE)
+            await desk("fleet", "scale", pool, 2, "--reason", "r")
+        shown = await desk.json("fleet", "overrides", "--limit", 2)
+        assert shown["total"] == 3
+        ages = [one["created_at"] for one in (await desk.json("fleet", "overrides"))["overrides"]]
+        assert ages == sorted(ages, reverse=True)
+        assert [one["created_at"] for one in shown["overrides"]] == ages[:2]
+        said = (await desk("fleet", "overrides", "--limit", 2)).out
+        assert "1 older ones are not shown" in " ".join(said.split())
 
 
 async def test_waiting_stays_until_the_agent_has_ended_the_command() -> None:
@@ -158,22 +182,21 @@ async def test_waiting_stays_until_the_agent_has_ended_the_command() -> None:
             desk("fleet", "scale", POOL, 2, "--reason", "r", "--wait", "--json")
         )
         outbox = desk.world.stores.outbox
-        for _ in range(200):
-            if outbox.commands():
-                break
-            await asyncio.sleep(0.05)
+        await until(lambda: bool(outbox.commands()))
         (command,) = outbox.commands()
-        outbox.acknowledge(
-            Acknowledgement(
-                command_id=command.command_id,
-                region=RegionName("east"),
-                state=CommandState.APPLIED,
-                at=desk.world.clock.now(),
-                detail="done",
-            )
+        word = Acknowledgement(
+            command_id=command.command_id,
+            region=RegionName("east"),
+            state=CommandState.LEASED,
+            at=desk.world.clock.now(),
+            progress=CommandProgress(loading=2),
         )
-        ran = await asyncio.wait_for(order, 20)
+        outbox.acknowledge(word)
+        outbox.acknowledge(replace(word, state=CommandState.APPLIED, detail="done"))
+        ran = await order
+        # The answer to the order itself says "pending": only who waited has heard the end.
         assert ran.json["command"]["state"] == "applied"
+        assert ran.json["command"]["outcome"] == "done"
 
 
 async def test_a_redeploy_takes_absolute_counts_for_both_pools() -> None:

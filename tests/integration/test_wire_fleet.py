@@ -313,7 +313,14 @@ async def test_commands_are_listed_in_pages_by_filter() -> None:
             if not page.next_page_token:
                 break
             request.page_token = page.next_page_token
+            assert page.total_size == 5
         assert seen == [f"r-{number}" for number in range(5)]
+        request = fleet_pb2.ListCommandsRequest(region="east", page_size=2, newest_first=True)
+        newest = await world.client.fleet.ListCommands(request)
+        request.page_token = newest.next_page_token
+        after = await world.client.fleet.ListCommands(request)
+        found = [command.request_id for command in (*newest.commands, *after.commands)]
+        assert found == ["r-4", "r-3", "r-2", "r-1"]
         pending = fleet_pb2.ListCommandsRequest(states=[fleet_pb2.COMMAND_STATE_PENDING])
         listed = await world.client.fleet.ListCommands(pending)
         assert [command.request_id for command in listed.commands] == ["r-4"]

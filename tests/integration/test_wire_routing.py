@@ -18,6 +18,7 @@ from services.translation.routing import gateway_from_wire, table_from_wire
 from tests.builders import a_pool, an_observation
 from tests.support.planes import Client as Gateway
 from tests.support.planes import World, a_channel, a_world, error_in
+from tests.support.waiting import until
 
 Request = routing_pb2.WatchRoutesRequest
 Stream = Any
@@ -84,11 +85,11 @@ async def test_a_subscriber_gets_the_whole_table_now_and_on_every_change() -> No
 async def test_a_subscriber_before_the_first_table_waits_for_it() -> None:
     async with a_world() as world:
         stream = await subscribed(world)
-        reading = asyncio.create_task(stream.read())
-        await asyncio.sleep(0.05)
-        assert not reading.done()
+        registry = world.plane.metrics.registry
+        await until(lambda: registry.get_sample_value("heliostat_route_watchers") == 1)
         await world.tick(Tick.REROUTE)
-        assert (await reading).table.origin_region == "east"
+        # The very first answer is the table: nothing was answered while there was none.
+        assert (await stream.read()).table.origin_region == "east"
         stream.cancel()
 
 

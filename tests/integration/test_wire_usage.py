@@ -235,12 +235,16 @@ async def test_a_stream_of_usage_shows_new_and_changed_buckets() -> None:
 
 async def test_a_control_plane_that_goes_away_ends_its_streams_at_once() -> None:
     async with a_world() as world:
-        stream = world.client.usage.StreamUsage(usage_pb2.StreamUsageRequest())
         reporting = world.client.usage.ReportUsage()
         await reporting.write(requests(numbered(NOON - MINUTE))[0])
         assert (await heard(reporting)).durable_sequence == 1
+        start = usage_pb2.StreamUsageRequest()
+        start.start.FromDatetime((NOON - 10 * MINUTE).replace(tzinfo=None))
+        stream = world.client.usage.StreamUsage(start)
+        assert (await heard(stream)).buckets
+        # Both are open and idle now; nothing but the stop ends them.
         ends = [asyncio.create_task(error_in(call)) for call in (stream, reporting)]
-        await asyncio.sleep(0.05)
-        await world.plane.stop()
+        stopping = asyncio.create_task(world.plane.stop())
         for error in await asyncio.gather(*ends):
             assert isinstance(error, Unavailable)
+        await stopping

@@ -11,6 +11,7 @@ from heliostat.loops.manual import ManualOrder
 from heliostat.model.command import Command, Order, ScaleOrder
 from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Override
+from heliostat.model.instants import to_epoch
 from heliostat.v1 import fleet_pb2, fleet_pb2_grpc
 from services.control_plane.servicers.orders import AgentConversation
 from services.identity import caller
@@ -28,6 +29,8 @@ from services.translation.pages import page_of
 from storage.notify import Topic
 
 POLL_SECONDS = 2.0
+_ALL_SECONDS = 10**12 - 1
+"""More than any instant's seconds since 1970."""
 _NEWS_OF_A_COMMAND = (Topic.COMMANDS, Topic.WORDS)
 
 
@@ -87,13 +90,14 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
         overrides = await self._desk.threads.read(
             lambda: self._desk.stores.overrides.overrides(now)
         )
-        found = sorted(
-            (o for o in overrides if region in ("", o.pool.region)), key=lambda o: str(o.pool)
-        )
-        rest = [override for override in found if str(override.pool) > page.after]
-        shown, token = page.cut(rest, lambda override: str(override.pool))
+        place = _place_by_age if request.newest_first else _place_by_pool
+        found = sorted((o for o in overrides if region in ("", o.pool.region)), key=place)
+        rest = [override for override in found if place(override) > page.after]
+        shown, token = page.cut(rest, place)
         return fleet_pb2.ListOverridesResponse(
-            overrides=[override_to_wire(override) for override in shown], next_page_token=token
+            overrides=[override_to_wire(override) for override in shown],
+            next_page_token=token,
+            total_size=len(found),
         )
 
     async def CancelOverride(
@@ -121,18 +125,25 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
         if request.HasField("created"):
             created = span_from_wire("created", request.created)
         page = page_of(request, default=100, limit=1000)
-        commands = await self._desk.threads.read(
-            lambda: self._desk.stores.outbox.commands(
+        outbox = self._desk.stores.outbox
+
+        def look() -> tuple[tuple[Command, ...], int]:
+            found = outbox.commands(
                 region=region,
                 states=states,
                 created=created,
+                newest_first=request.newest_first,
                 after_id=page.after,
                 limit=page.size + 1,
             )
-        )
+            return found, outbox.count(region=region, states=states, created=created)
+
+        commands, total = await self._desk.threads.read(look)
         shown, token = page.cut(commands, lambda command: command.command_id)
         return fleet_pb2.ListCommandsResponse(
-            commands=[command_to_wire(command) for command in shown], next_page_token=token
+            commands=[command_to_wire(command) for command in shown],
+            next_page_token=token,
+            total_size=total,
         )
 
     async def GetCommand(
@@ -201,3 +212,12 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
         return replace(
             fleet, pools=tuple(fleet.state(pool.key) for pool in self._desk.catalogue.pools)
         )
+
+
+def _place_by_pool(override: Override) -> str:
+    return str(override.pool)
+
+
+def _place_by_age(override: Override) -> str:
+    """Sorts newest first: the younger, the less is left of all the seconds that there are."""
+    return f"{_ALL_SECONDS - to_epoch(override.created_at):012d} {override.pool}"

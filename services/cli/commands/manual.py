@@ -1,0 +1,134 @@
+"""Orders by hand for the fleet: scale, redeploy, and the end of an order or an override."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+import typer
+
+from services.cli.asking import MOST_REPLICAS, DryRun, Etag, Reason, replicas
+from services.cli.client import Client
+from services.cli.orders import show_commands, show_order
+from services.cli.output import Output
+from services.cli.times import LENGTH_HELP, parse_length, present
+from services.cli.wiring import wired
+
+Until = Annotated[
+    str, typer.Option("--for", help=f"How long the planner keeps to it: {LENGTH_HELP}.")
+]
+RequestId = Annotated[
+    str, typer.Option(help="Repeat with the same id and nothing is ordered twice; made up without.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Stay until the command has ended.")]
+
+
+@wired
+def scale(
+    client: Client,
+    out: Output,
+    pool: Annotated[str, typer.Argument(help="region/model/vm_type")],
+    target: Annotated[int, typer.Argument(min=0, max=MOST_REPLICAS, help="Replicas to have.")],
+    reason: Reason,
+    keep: Until = "4h",
+    request_id: RequestId = "",
+    etag: Etag = "",
+    dry_run: DryRun = False,
+    wait: Wait = False,
+) -> None:
+    """Order an absolute number of replicas. In active mode the planner keeps to it until it expires."""
+    from heliostat.model.names import PoolKey
+    from heliostat.v1 import fleet_pb2
+    from services.translation.fields import instant_to_wire
+    from services.translation.names import pool_to_wire
+
+    request = fleet_pb2.ScalePoolRequest(
+        pool=pool_to_wire(PoolKey.parse(pool)),
+        target_replicas=target,
+        reason=reason,
+        request_id=request_id or str(uuid.uuid4()),
+        etag=etag,
+        validate_only=dry_run,
+        expires_at=instant_to_wire(present() + parse_length("--for", keep)),
+    )
+    answer = client.call(client.fleet.ScalePool, request)
+    show_order(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
+
+
+@wired
+def redeploy(
+    client: Client,
+    out: Output,
+    source: Annotated[
+        str, typer.Argument(help="Pool that gives: region/model/vm_type=replicas left.")
+    ],
+    destination: Annotated[str, typer.Argument(help="Pool that gets: …=replicas in the end.")],
+    reason: Reason,
+    keep: Until = "4h",
+    request_id: RequestId = "",
+    etag: Etag = "",
+    dry_run: DryRun = False,
+    wait: Wait = False,
+) -> None:
+    """Change the model on VMs that stand already; both counts are absolute."""
+    from heliostat.model.command import RedeployOrder
+    from heliostat.model.names import PoolKey
+    from heliostat.v1 import fleet_pb2
+    from services.translation.commands import redeploy_to_wire
+    from services.translation.fields import instant_to_wire
+
+    gives, left = replicas("source", source)
+    gets, wanted = replicas("destination", destination)
+    order = RedeployOrder(
+        source=PoolKey.parse(gives),
+        source_target=left,
+        destination=PoolKey.parse(gets),
+        destination_target=wanted,
+    )
+    request = fleet_pb2.RedeployPoolRequest(
+        order=redeploy_to_wire(order),
+        reason=reason,
+        request_id=request_id or str(uuid.uuid4()),
+        etag=etag,
+        validate_only=dry_run,
+        expires_at=instant_to_wire(present() + parse_length("--for", keep)),
+    )
+    answer = client.call(client.fleet.RedeployPool, request)
+    show_order(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
+
+
+@wired
+def cancel(
+    client: Client,
+    out: Output,
+    name: Annotated[str, typer.Argument(help="A command's id, or with --override an override's.")],
+    override: Annotated[bool, typer.Option("--override", help="End an override instead.")] = False,
+    etag: Etag = "",
+) -> None:
+    """End a command (its agent lets go at the next safe point), or an override."""
+    from heliostat.v1 import fleet_pb2
+    from services.translation.commands import command_from_wire, override_from_wire
+    from storage.numbering import command_id
+
+    if override:
+        ended = client.call(
+            client.fleet.CancelOverride, fleet_pb2.CancelOverrideRequest(override_id=name)
+        )
+        found = override_from_wire("override", ended.override)
+        if out.as_json:
+            out.json({"override": found})
+            return
+        out.say(
+            f"Override {found.override_id} of {found.pool} has ended; the planner decides again."
+        )
+        return
+    full = (
+        command_id(int(name)) if name.isdecimal() and len(name) <= 12 else name
+    )  # tables leave leading zeros out
+    request = fleet_pb2.CancelCommandRequest(command_id=full, etag=etag)
+    answer = client.call(client.fleet.CancelCommand, request)
+    command = command_from_wire("command", answer.command)
+    if out.as_json:
+        out.json({"command": command})
+        return
+    show_commands(out, [command], empty="")

@@ -11,7 +11,7 @@ import sys
 from benchmarks.evidence.asking import Asked, asked_of
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
-from benchmarks.evidence.making import make_page
+from benchmarks.evidence.making import Maker
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.registry import PAGES
 from benchmarks.evidence.scale import Scale
@@ -46,20 +46,20 @@ def main(arguments: list[str]) -> int:
 def _run(asked: Asked) -> int:
     checkout = Checkout.now()
     folder = RunFolder(path=asked.runs, code=checkout.code)
-    progress = Progress(asked.workers)
+    progress, scale = Progress(asked.workers), Scale(asked.scale)
     executor = make_executor("processes", asked.workers, EVENT)
     try:
         carrier = Carrier(Laboratory(executor, folder, progress), asked.seeds, progress)
         for name in asked.pages:
-            path = make_page(
-                PAGES[name],
-                carrier,
-                Scale(asked.scale),
-                progress,
-                asked.out,
-                checkout,
+            maker = Maker(
+                page=PAGES[name],
+                carrier=carrier,
+                scale=scale,
+                progress=progress,
+                checkout=checkout,
+                out=asked.out,
             )
-            print(path)
+            print(maker.make())
     finally:
         executor.close()
     for said in folder.corrupt:

@@ -82,7 +82,7 @@ class Carrier:
         for level in wanted.levels:
             if elsewhere is not None:
                 self._settle(policies, level, self._seeds[:1], lived, elsewhere)
-            self._settle(policies, level, self.seeds_at(wanted, level), lived, elsewhere)
+            self._settle(policies, level, wanted.seeds_at(level, self._seeds), lived, elsewhere)
         if wanted.bounds:
             self._bounds(wanted, lived)
 
@@ -95,11 +95,6 @@ class Carrier:
             assert policy.headroom is not None, "whoever asks fills headrooms in"
             asked += [(policy, policy.headroom, seed) for seed in self._seeds]
         self._live(asked, lived, recorded=wanted.curves)
-
-    def seeds_at(self, wanted: Match, level: float) -> tuple[int, ...]:
-        """Those that are compared at that level."""
-        side = level != wanted.levels[0] and wanted.side_seeds
-        return self._seeds[: wanted.side_seeds] if side else self._seeds
 
     def _search(self, policies: Iterable[PolicySpec], level: float, lived: Lived) -> None:
         """On the first seed, all policies side by side."""
@@ -165,7 +160,7 @@ class Carrier:
         locals_ = locals_of(wanted.policies, scene)
         for level in wanted.levels:
             terms = laxest(locals_, self._engine, level)
-            seeds = self.seeds_at(wanted, level)
+            seeds = wanted.seeds_at(level, self._seeds)
             specs = [
                 replace(self._spec(lived.scene, LINEAR, 0.0, seed), bound=terms) for seed in seeds
             ]

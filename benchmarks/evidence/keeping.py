@@ -66,8 +66,8 @@ def _place(page: EvidencePage, role: str, lived: Lived, seeds: Sequence[int]) ->
     for match in page.wants:
         if isinstance(match, Match) and match.scenario == role:
             for level in match.levels:
-                side = level != match.levels[0] and match.side_seeds
-                levels[f"{level:g}"] = min(len(seeds), match.side_seeds if side else len(seeds))
+                count = len(match.seeds_at(level, tuple(seeds)))
+                levels[f"{level:g}"] = max(count, levels.get(f"{level:g}", 0))
     return Place(
         role=role,
         name=scene.name,

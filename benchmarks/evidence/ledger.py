@@ -54,7 +54,7 @@ class Place:
     requests: float
     """Per run, on average."""
     levels: Mapping[str, int] = field(default_factory=dict)
-    """Level of attainment ("0.99") → how many seeds were compared at it."""
+    """Level of attainment ("0.99") → how many seeds were compared at it, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +92,10 @@ class Ledger:
             if wanted <= {trial.seed for trial in trials}
         ]
 
-    def policies(self, role: str) -> list[str]:
-        """Who lived there, in the order in which they first did."""
-        return list(dict.fromkeys(trial.policy for trial in self.trials if trial.scenario == role))
+    def most_seeds(self, role: str, policy: str) -> int:
+        """By how many of the first seeds a setting of that policy was lived there, at most."""
+        seeds = range(1, len(self.seeds) + 1)
+        return max((count for count in seeds if self.points(role, policy, count)), default=0)
 
 
 def _point(headroom: float, trials: Iterable[Trial]) -> Point:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.evidence.carrying import Carrier, Lived
@@ -19,64 +19,78 @@ _SEARCH_RUNS, _CORRECTION_SHARE = 4.0, 0.8
 """What a policy needs on average to find a level on one seed, and over all seeds after the first try."""
 
 
-def make_page(
-    page: EvidencePage,
-    carrier: Carrier,
-    scale: Scale,
-    progress: Progress,
-    out: Path,
-    checkout: Checkout,
-) -> Path:
-    """Live what is missing and write the page.
+@dataclass(slots=True, kw_only=True)
+class Maker:
+    """Makes a page, once. `lived` fills up, by the page's name of each scenario."""
 
-    Raises what runs and scenarios raise, and InvalidInput when the code changed meanwhile.
-    """
-    lived: dict[str, Lived] = {}
-    stages = {f"{page.name} {n}/{len(page.wants)}, {w.scenario}": w
-              for n, w in enumerate(page.wants, start=1)}  # fmt: skip
-    for stage, wanted in stages.items():
-        progress.expect(
-            stage, scale.scene(wanted.scenario).name, expected_runs(wanted, carrier.seeds)
-        )
-    before = progress.cpu_seconds
+    page: EvidencePage
+    carrier: Carrier
+    scale: Scale
+    progress: Progress
+    checkout: Checkout
+    out: Path
+    lived: dict[str, Lived] = field(default_factory=dict)
+    _before: float = 0.0
 
-    def write(*, complete: bool) -> Path:
+    def make(self) -> Path:
+        """Live what is missing and write the page.
+
+        Raises what runs and scenarios raise, and InvalidInput when the code changed meanwhile.
+        Interrupted, it writes what there is.
+        """
+        self._before = self.progress.cpu_seconds
+        stages = list(enumerate(self.page.wants, start=1))
+        for number, wanted in stages:
+            self.progress.expect(
+                self._name(number, wanted),
+                self.scale.scene(wanted.scenario).name,
+                expected_runs(wanted, self.carrier.seeds),
+            )
+        try:
+            for number, wanted in stages:
+                self._stage(self._name(number, wanted), wanted)
+                self._write(complete=False)
+        except KeyboardInterrupt:
+            if any(had.outcomes for had in self.lived.values()):
+                self._write(complete=False)
+            raise
+        return self._write(complete=True)
+
+    def _name(self, number: int, wanted: Wanted) -> str:
+        return f"{self.page.name} {number}/{len(self.page.wants)}, {wanted.scenario}"
+
+    def _stage(self, name: str, wanted: Wanted) -> None:
+        self.progress.enter(name)
+        had = self._at(wanted.scenario)
+        if isinstance(wanted, Fixed):
+            self.carrier.fixed(settled(wanted, self.lived), had)
+        else:
+            self.carrier.match(wanted, had, self._elsewhere(wanted))
+        self.progress.leave(name)
+        self.checkout.check()
+
+    def _at(self, role: str) -> Lived:
+        return self.lived.setdefault(role, Lived(scene=self.scale.scene(role)))
+
+    def _elsewhere(self, wanted: Match) -> Lived | None:
+        """Where settings are searched; None = where they are lived."""
+        role = wanted.search_on
+        if not role or self.scale.scene(role) == self.scale.scene(wanted.scenario):
+            return None
+        return self._at(role)
+
+    def _write(self, *, complete: bool) -> Path:
         ledger = ledger_from(
-            page,
-            lived,
-            carrier.seeds,
-            code=checkout.code,
-            commit=checkout.commit,
-            cpu_seconds=progress.cpu_seconds - before,
+            self.page,
+            self.lived,
+            self.carrier.seeds,
+            code=self.checkout.code,
+            commit=self.checkout.commit,
+            cpu_seconds=self.progress.cpu_seconds - self._before,
             complete=complete,
         )
-        write_ledger(ledger, out)
-        return write_page(page, ledger, out)
-
-    try:
-        for stage, wanted in stages.items():
-            progress.enter(stage)
-            had = lived.setdefault(wanted.scenario, Lived(scene=scale.scene(wanted.scenario)))
-            if isinstance(wanted, Match):
-                carrier.match(wanted, had, _elsewhere(wanted, lived, scale))
-            else:
-                carrier.fixed(settled(wanted, lived), had)
-            progress.leave(stage)
-            checkout.check()
-            write(complete=False)
-    except KeyboardInterrupt:
-        if any(had.outcomes for had in lived.values()):
-            write(complete=False)
-        raise
-    return write(complete=True)
-
-
-def _elsewhere(wanted: Match, lived: dict[str, Lived], scale: Scale) -> Lived | None:
-    """Where settings are searched; None = where they are lived."""
-    role = wanted.search_on
-    if not role or scale.scene(role) == scale.scene(wanted.scenario):
-        return None
-    return lived.setdefault(role, Lived(scene=scale.scene(role)))
+        write_ledger(ledger, self.out)
+        return write_page(self.page, ledger, self.out)
 
 
 def settled(wanted: Fixed, lived: dict[str, Lived]) -> Fixed:
@@ -100,12 +114,10 @@ def settled(wanted: Fixed, lived: dict[str, Lived]) -> Fixed:
 
 def expected_runs(wanted: Wanted, seeds: tuple[int, ...]) -> float:
     """About how many runs a stage needs, for the time left."""
-    count = len(seeds)
     if isinstance(wanted, Fixed):
-        return float(len(wanted.policies) * count)
-    policies = len(wanted.policies) + wanted.bounds
-    side = wanted.side_seeds or count
-    per_policy = _SEARCH_RUNS + (1 + _CORRECTION_SHARE) * count
-    per_side = 1 + (1 + _CORRECTION_SHARE) * side
-    bounds = (count + side * (len(wanted.levels) - 1)) if wanted.bounds else 0
-    return policies * (per_policy + per_side * (len(wanted.levels) - 1)) + bounds
+        return float(len(wanted.policies) * len(seeds))
+    lived = [len(wanted.seeds_at(level, seeds)) for level in wanted.levels]
+    corrected = sum(count * (1 + _CORRECTION_SHARE) for count in lived)
+    per_policy = _SEARCH_RUNS + (len(lived) - 1) + corrected
+    bounds = sum(lived) if wanted.bounds else 0
+    return (len(wanted.policies) + wanted.bounds) * per_policy + bounds

@@ -36,10 +36,10 @@ class Standing:
 
 
 def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing | None:
-    """Over all seeds that were compared at that level there; None when it has no whole setting."""
+    """Over the seeds that it was compared by at that level there; None when it has no whole setting."""
     place = ledger.place(role)
-    seeds = len(ledger.seeds) if place is None else place.levels.get(f"{level:g}", 0)
-    points = ledger.points(role, policy, seeds)
+    most = len(ledger.seeds) if place is None else place.levels.get(f"{level:g}", 0)
+    points = ledger.points(role, policy, min(most, ledger.most_seeds(role, policy)))
     found = contest(PolicySpec(name=policy, policy=policy), points, level, BILLED)
     if found.point is None or not found.point.results:
         return None

@@ -17,8 +17,8 @@ def rival(policy: str, name: str = "", **asked: object) -> PolicySpec:
 class Match:
     """Policies of which each is brought to its cheapest setting that reaches each of the levels.
 
-    The first level is the one that verdicts rest on: it is lived by every seed. The others are lived
-    by `side_seeds` of them, 0 = all. `bounds`: the linear bound and the causal oracle are found too.
+    The first level is the one that verdicts rest on: it is lived by the first `seeds`, the others by
+    the first `side_seeds`; 0 = all. `bounds`: the linear bound and the causal oracle are found too.
     `search_on` names a shorter scenario of the same fleet and demand: settings are searched there, and
     only corrected here, where a run costs more.
     """
@@ -26,6 +26,7 @@ class Match:
     scenario: str
     policies: tuple[PolicySpec, ...]
     levels: tuple[float, ...] = (0.99,)
+    seeds: int = 0
     side_seeds: int = 0
     bounds: bool = False
     search_on: str = ""
@@ -35,6 +36,11 @@ class Match:
             raise InvalidInput("policies", "a match needs policies, each under a name of its own")
         if not self.levels or not all(0 < level < 1 for level in self.levels):
             raise InvalidInput("levels", "a match needs levels within (0, 1)")
+
+    def seeds_at(self, level: float, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the seeds that are compared at that level."""
+        wanted = self.seeds if level == self.levels[0] else self.side_seeds
+        return seeds[:wanted] if wanted else seeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

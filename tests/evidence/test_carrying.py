@@ -105,8 +105,9 @@ def test_side_levels_may_be_lived_by_fewer_seeds(tmp_path: Path) -> None:
     all_seeds = Bench(tmp_path / "others")
     all_seeds.carrier.match(MATCH, all_seeds.lived(tmp_path))
     assert len(bench.executor.ran) < len(all_seeds.executor.ran)
-    assert bench.carrier.seeds_at(match, 0.97) == (1,)
-    assert bench.carrier.seeds_at(match, LEVEL) == SEEDS
+    assert match.seeds_at(0.97, SEEDS) == (1,)
+    assert match.seeds_at(LEVEL, SEEDS) == SEEDS
+    assert replace(match, seeds=2).seeds_at(LEVEL, SEEDS) == (1, 2)
 
 
 def test_bounds_are_found_at_every_level_and_the_oracle_plays_too(tmp_path: Path) -> None:

@@ -63,6 +63,18 @@ def test_a_policy_that_never_reaches_stands_at_its_nearest_miss() -> None:
     assert standing(a_ledger(a_frontier()), HOME, "nobody", 0.99) is None
 
 
+def test_a_policy_of_fewer_seeds_is_compared_on_those_that_it_lived() -> None:
+    few = [a_trial("few", 0.3, seed, billed=50 * (100 + seed)) for seed in (1, 2)]
+    ledger = a_ledger([*a_frontier(), *few, a_trial("few", 0.1, 1, kept=0.9)])
+    found = standing(ledger, HOME, "few", 0.99)
+    assert found is not None
+    assert sorted(found.point.results) == [1, 2]
+    change = relative(found, standing(ledger, HOME, "theirs", 0.99), "gpu_hours_billed")
+    assert change is not None
+    assert change.count == 2
+    assert change.mean == pytest.approx(49.0)
+
+
 def test_a_change_is_taken_seed_by_seed() -> None:
     ledger = a_ledger(a_frontier())
     ours, theirs = (standing(ledger, HOME, name, 0.99) for name in ("ours", "theirs"))

@@ -14,7 +14,7 @@ from benchmarks.evidence.asking import asked_of
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.judging import best_row, change_row, limit_row
-from benchmarks.evidence.making import make_page
+from benchmarks.evidence.making import Maker
 from benchmarks.evidence.page import EvidencePage
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.reading import standing
@@ -113,9 +113,15 @@ def made(folder: Path, scale: str) -> tuple[Progress, str]:
     laboratory = Laboratory(
         make_executor("serial", 1, FLUID), RunFolder(path=folder / "runs", code="abc"), progress
     )
-    still = StandsStill(code="abc", commit="123")
-    carrier = Carrier(laboratory, (1, 2), progress, engine=FLUID)
-    path = make_page(tiny(), carrier, Scale(scale), progress, folder / "out", still)
+    maker = Maker(
+        page=tiny(),
+        carrier=Carrier(laboratory, (1, 2), progress, engine=FLUID),
+        scale=Scale(scale),
+        progress=progress,
+        checkout=StandsStill(code="abc", commit="123"),
+        out=folder / "out",
+    )
+    path = maker.make()
     return progress, path.read_text("utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.evidence.drawing.canvas import COLOURS, FAINT, INK, Canvas, Scale, linear, ticks
+from benchmarks.evidence.wording import signed
 from simulation.experiments.intervals import Estimate
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _FOOT = 760, 210, 90, 44, 24, 40
@@ -35,8 +36,8 @@ def bars_picture(
     foot = height - _FOOT
     for tick in ticks(low, high, 6):
         canvas.line([(x(tick), _TOP - 6), (x(tick), foot)], FAINT, 0.5)
-        words = f"{100 * tick:+.0f} %" if percent else f"{tick:,.0f}"
-        canvas.words(x(tick), foot + 16, words.replace("-", "−"), anchor="middle", size=11)
+        words = signed(tick, 0) if percent else f"{tick:,.0f}"
+        canvas.words(x(tick), foot + 16, words, anchor="middle", size=11)
     for place, (name, one) in enumerate(known):
         _bar(canvas, name, one, _TOP + _ROW * place, x, percent=percent)
     canvas.line([(x(0), _TOP - 6), (x(0), foot)], INK, 1)
@@ -55,5 +56,5 @@ def _bar(canvas: Canvas, name: str, one: Estimate, y: float, x: Scale, *, percen
         canvas.line([(x(one.low), middle), (x(one.high), middle)], INK, 1.2)
         for at in (one.low, one.high):
             canvas.line([(x(at), middle - 4), (x(at), middle + 4)], INK, 1.2)
-    words = f"{100 * one.mean:+.1f} %" if percent else f"{one.mean:,.1f}"
-    canvas.words(_WIDTH - _RIGHT + 10, middle + 4, words.replace("-", "−"), size=11)
+    words = signed(one.mean) if percent else f"{one.mean:,.1f}"
+    canvas.words(_WIDTH - _RIGHT + 10, middle + 4, words, size=11)

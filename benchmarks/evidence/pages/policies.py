@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.evidence.drawing.bars import bars_picture
 from benchmarks.evidence.drawing.frontier import frontier_picture
 from benchmarks.evidence.judging import change_row, limit_row
@@ -44,24 +46,15 @@ SCENARIOS = {
     TENANTS: "205 measured tenants with their holes, two models, three regions round the globe",
     SMALL: "an eighth of the week: two or three busy replicas a model, floors decide",
 }
+_JUDGED = tuple(rival(name) for name in NAMES[:2])
+_OTHERS = tuple(rival(name) for name in NAMES[2:])
+_SIDE: dict[str, Any] = {"levels": LEVELS, "side_seeds": 1}
 WANTS = (
-    Match(
-        scenario=SMALL,
-        policies=_POLICIES,
-        levels=LEVELS,
-        side_seeds=1,
-        bounds=True,
-        search_on=SMALL_DAY,
-    ),
-    Match(
-        scenario=WEEK,
-        policies=_POLICIES,
-        levels=LEVELS,
-        side_seeds=1,
-        bounds=True,
-        search_on=PEAK_DAY,
-    ),
-    Match(scenario=TENANTS, policies=_POLICIES, levels=LEVELS, side_seeds=1, bounds=True),
+    Match(scenario=WEEK, policies=_POLICIES, bounds=True, search_on=PEAK_DAY, **_SIDE),
+    Match(scenario=TENANTS, policies=_JUDGED, bounds=True, **_SIDE),
+    Match(scenario=SMALL, policies=_JUDGED, bounds=True, search_on=SMALL_DAY, **_SIDE),
+    Match(scenario=TENANTS, policies=_OTHERS, seeds=3, **_SIDE),
+    Match(scenario=SMALL, policies=_OTHERS, seeds=3, search_on=SMALL_DAY, **_SIDE),
 )
 
 

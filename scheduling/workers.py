@@ -231,6 +231,13 @@ class Workers:
         """Where a request is booked; None = nowhere."""
         return self._bookings.get(request_id)
 
+    def waiting_on(self, row: int) -> tuple[Booking, ...]:
+        """What is booked on a row and has not begun, the latest first. Raises UnknownReplica."""
+        self.name_of(row)
+        here = (self._bookings[name] for name in self._seated[row])
+        waiting = [booking for booking in here if booking.begun_at is None]
+        return tuple(sorted(waiting, key=lambda booking: (-booking.at, booking.request.id)))
+
     def booked_before(self, instant: float) -> tuple[Booking, ...]:
         """What was booked before that instant and never completed: a client may have gone."""
         return tuple(one for one in self._bookings.values() if one.at < instant)

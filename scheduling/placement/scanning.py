@@ -117,3 +117,15 @@ def _scan(sources: int) -> Callable[..., tuple[int, float]]:
 
 
 scan = entry(_scan)
+
+
+def _fits(sources: int) -> Callable[..., bool]:
+    def fits(workers: Any, seats: Any, row: int, asked: Any, now: float) -> bool:
+        """Does the worker of that row break none?"""
+        assert sources >= 0
+        return bool(judge(workers[row], seats[row], asked[0], now)[0] == FITS)
+
+    return fits
+
+
+fits_row = entry(_fits)

@@ -3,8 +3,8 @@
 Source: arXiv 2504.14966, priority mapping. Start from the better of arrival order and ascending predicted
 seconds; return at once if all promises hold; squeeze a request into the batch before, delay it into the
 next, or swap two; take a worse order with probability exp(Δ/T). The paper's temperatures (500 to 20)
-accept everything, as G lies between 0.01 and 1: here Δ is taken relative to the start's G, and T falls from
-1 to 0.04 (ours, as are decay and moves per temperature).
+accept everything, as G lies between 0.01 and 1: here Δ counts in promises (Δ = n − n₀, or ΔG·t₀), and T falls
+from 2 to 0.02. Temperatures, decay and moves are ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scheduling.ordering.doubt import as_lived
 from scheduling.ordering.goal import Goal
 from scheduling.ordering.on_time import most_on_time
 from scheduling.ordering.port import Ordered, Queue
-from scheduling.ordering.search import LONGEST, anneal
+from scheduling.ordering.search import ANNEAL, LONGEST
 from scheduling.ordering.starvation import Flags, starved, starved_first
 from scheduling.ordering.tables import Places, Tables, filled, places, tables_of
 
@@ -36,10 +36,10 @@ class Cooling:
     `walk`: accept every move; a random walk with as many evaluations, the control.
     """
 
-    hot: float = 1.0
-    cold: float = 0.04
+    hot: float = 2.0
+    cold: float = 0.02
     decay: float = 0.95
-    moves: int = 100
+    moves: int = 60
     walk: bool = False
 
     def __post_init__(self) -> None:
@@ -59,7 +59,8 @@ class Annealing:
     Who waited longer than `starved_after` times its promise goes first, in order of arrival, and the
     search leaves it there (None: nobody does). With a `starved_share` below 1 only the longest waiting
     of them does, and only in that share of the orders: under overload the rule would else serve
-    nobody but those who are late already. `doubtful`: search in the queue `as_lived`.
+    nobody but those who are late already. `doubtful`: search in the queue `as_lived`. `contented`: return
+    at once when all promises hold at the start, however long it takes.
     """
 
     goal: Goal = Goal.GAIN
@@ -68,6 +69,7 @@ class Annealing:
     starved_after: float | None = 2.0
     starved_share: float = 1.0
     doubtful: bool = False
+    contented: bool = True
 
     def __post_init__(self) -> None:
         if not self.starts:
@@ -87,7 +89,7 @@ class Annealing:
         tables = as_lived(plain) if self.doubtful else plain
         first = filled(tables.count, len(tables.run))
         order, met, was = self._start(tables, fixed, first)
-        if met > tables.count - 1e-9:
+        if self.contented and met > tables.count - 1e-9:
             return plain.plan(order).ordered("all promises hold from the start", len(self.starts))
         order, first, weighed = self._searched(tables, fixed, order, first, chance)
         found = plain.plan(order, None if queue.continuous and self.doubtful else first)
@@ -130,7 +132,7 @@ class Annealing:
         cooling, found = self.cooling, order.copy()
         bounds = np.full(tables.count + 2, tables.count)
         bounds[: len(first)] = first
-        batches, weighed, _, _ = anneal(
+        batches, weighed, _, _ = ANNEAL[self.goal.compiled](
             *tables.compiled,
             fixed,
             float(tables.waited.sum()),
@@ -154,7 +156,9 @@ RANDOM_WALK = Annealing(cooling=Cooling(walk=True))
 HELIOSTAT = Annealing(
     goal=Goal.LIKELY,
     starts=(most_on_time, *(sorted_by(rival.key) for rival in BY_KEY.values())),
+    cooling=Cooling(hot=0.5, cold=0.01),
     starved_share=0.05,
     doubtful=True,
+    contented=False,
 )
 """Ours: promises kept by probability, from the best of the cheap rivals and of Moore and Hodgson's order."""

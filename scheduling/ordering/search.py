@@ -7,6 +7,9 @@ booked, or undone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,8 @@ from scheduling.compiled import entry, part
 from scheduling.ordering.weighing import batch_alone, gained, kept, lay_out, seconds_of
 
 RATIO, COUNT, EXPECTED = 0, 1, 2
-"""What is maximised: n/t as a multiple of the start's; n less t, where the start's t counts half a
-request; the same with n by probability."""
+"""What is maximised, in promises: n/t times the start's t; n less t, where the start's t counts half a
+promise; the same with n by probability."""
 SQUEEZE, DELAY = 0, 1
 """Moves into the batch before and behind; all else exchanges two requests."""
 LONGEST = 1 << 20
@@ -75,10 +78,19 @@ def _propose(
 
 
 @part
-def _book(tables: Any, order: Any, first: Any, books: Any, move: Any, found: Any) -> None:
+def _book(
+    latest: Any,
+    sharp: Any,
+    order: Any,
+    first: Any,
+    home: Any,
+    slack: Any,
+    keen: Any,
+    ends: Any,
+    move: Any,
+    found: Any,
+) -> None:
     """Write down an accepted move of batches a and b that now end and begin at `inner` and `outer`."""
-    _, _, latest, sharp = tables
-    home, slack, keen, ends = books
     a, b, low, inner, outer, end, batches = move
     start_a, start_b, early, late = found
     first[a + 1], first[b] = inner, outer
@@ -111,7 +123,7 @@ def _take_away(first: Any, home: Any, ends: Any, batches: int, empty: int) -> No
     first[batches - 1] = first[batches]
 
 
-def _build(sources: int) -> Any:
+def _build(sources: int, soft: bool) -> Any:
     def anneal(
         run: Any,
         lasts: Any,
@@ -131,20 +143,19 @@ def _build(sources: int) -> Any:
     ) -> Any:
         cap, n = run.shape
         home, slack, keen, ends = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n + 1)
-        tables, books, soft = (
-            (run, lasts, latest, sharp),
-            (home, slack, keen, ends),
-            goal == EXPECTED,
-        )
         best_order, best_first, best_batches = order.copy(), first.copy(), batches
-        met, seconds = lay_out(tables, soft, order, first, batches, books)
-        unit = (waited + seconds) / max(met, 1.0) if goal == RATIO else 0.5 / (waited + seconds)
+        met, seconds = lay_out(
+            run, lasts, latest, sharp, soft, order, first, batches, home, slack, keen, ends
+        )
+        unit = waited + seconds if goal == RATIO else 0.5 / (waited + seconds)
         best_met, best_seconds = met, waited + seconds
         best = _value(best_met, best_seconds, unit, goal)
         state, weighed, heat = seed, 0, hot
         while heat >= cold:
             # Anew at each level: sums of differences would drift.
-            met, seconds = lay_out(tables, soft, order, first, batches, books)
+            met, seconds = lay_out(
+                run, lasts, latest, sharp, soft, order, first, batches, home, slack, keen, ends
+            )
             seconds += waited
             value = _value(met, seconds, unit, goal)
             for _ in range(moves):
@@ -168,12 +179,16 @@ def _build(sources: int) -> Any:
                     - kept(soft, slack, keen, was_outer, end)
                 )
                 order[p], order[q] = order[q], order[p]
-                length, work, count = batch_alone(tables, soft, order, low, inner, start_a)
+                length, work, count = batch_alone(
+                    run, lasts, latest, sharp, soft, order, low, inner, start_a
+                )
                 early = start_a + length - ends[a]
                 then += work
                 met_then += count
                 start_b = ends[b - 1] + early
-                length, work, count = batch_alone(tables, soft, order, outer, end, start_b)
+                length, work, count = batch_alone(
+                    run, lasts, latest, sharp, soft, order, outer, end, start_b
+                )
                 late = start_b + length - was_end
                 then += work + early * (outer - inner) + late * (n - end)
                 met_then += count + gained(soft, slack, keen, inner, outer, early)
@@ -191,7 +206,8 @@ def _build(sources: int) -> Any:
                     first[batches] = n
                     ends[b] = was_end
                 move = (a, b, low, inner, outer, end, batches)
-                _book(tables, order, first, books, move, (start_a, start_b, early, late))
+                found = (start_a, start_b, early, late)
+                _book(latest, sharp, order, first, home, slack, keen, ends, move, found)
                 if inner == low or outer == end:
                     _take_away(first, home, ends, batches, a if inner == low else b)
                     batches -= 1
@@ -207,11 +223,13 @@ def _build(sources: int) -> Any:
     return anneal
 
 
-anneal = entry(_build)
-"""Improve `order` and `first` (room for n + 2 bounds) in place; gives how many batches there are, how many
-moves were weighed, and the n and t that the search believes to have reached.
+_counting, _likely = (entry(partial(_build, soft=soft)) for soft in (False, True))
+ANNEAL: Mapping[int, Any] = MappingProxyType(
+    {RATIO: _counting, COUNT: _counting, EXPECTED: _likely}
+)
+"""Per goal, the search. Improves `order` and `first` (room for n + 2 bounds) in place; gives how many
+batches there are, how many moves were weighed, and the n and t that it believes to have reached.
 
 `waited`: seconds that all have waited together; who is `fixed` stays in its batch. `seed`: 64 bits.
-Temperatures fall from `hot` by `decay` while they are at least `cold`, with `moves` proposals each; `goal`
-is RATIO or COUNT.
+Temperatures fall from `hot` by `decay` while they are at least `cold`, with `moves` proposals each.
 """

@@ -7,6 +7,7 @@ none does). Kept is counted whole; or, where lengths are in doubt, by its probab
 from 1 to 0 as the start passes `latest`, by `sharp[b − 1, i]` a second.
 
 Places are walked with unsigned numbers: a signed subscript is asked each time whether it is below zero.
+Arrays are handed over one by one: a tuple of them would count references at every call.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 
 from scheduling.compiled import entry, part
 
+_ONE, _TWO, _THREE = (np.uint64(number) for number in (1, 2, 3))
+
 
 @part
 def chance_of(slack: float, sharp: float) -> float:
@@ -25,14 +28,44 @@ def chance_of(slack: float, sharp: float) -> float:
 
 
 @part
-def lay_out(tables: Any, soft: bool, order: Any, first: Any, batches: int, books: Any) -> Any:
+def _likely(slack: Any, keen: Any, low: int, high: int, shift: float) -> float:
+    """Σ probabilities at places [low, high), all of them `shift` seconds later; four sums side by side,
+    since one sum would wait for each addition."""
+    one, two, three, four = 0.0, 0.0, 0.0, 0.0
+    p = low
+    while p + 4 <= high:
+        q = np.uint64(p)
+        one += chance_of(slack[q] - shift, keen[q])
+        two += chance_of(slack[q + _ONE] - shift, keen[q + _ONE])
+        three += chance_of(slack[q + _TWO] - shift, keen[q + _TWO])
+        four += chance_of(slack[q + _THREE] - shift, keen[q + _THREE])
+        p += 4
+    while p < high:
+        one += chance_of(slack[np.uint64(p)] - shift, keen[np.uint64(p)])
+        p += 1
+    return (one + two) + (three + four)
+
+
+@part
+def lay_out(
+    run: Any,
+    lasts: Any,
+    latest: Any,
+    sharp: Any,
+    soft: bool,
+    order: Any,
+    first: Any,
+    batches: int,
+    home: Any,
+    slack: Any,
+    keen: Any,
+    ends: Any,
+) -> Any:
     """Weigh everything from the beginning: n, and Σ seconds from the first start to each request's end.
 
-    `books` are filled: by place `home` (its batch), `slack` (latest start less start) and `keen`
-    (`sharp`), by batch `ends`.
+    Fills, by place, `home` (its batch), `slack` (latest start less start) and `keen` (`sharp`), and by
+    batch `ends`.
     """
-    run, lasts, latest, sharp = tables
-    home, slack, keen, ends = books
     now, seconds, met = 0.0, 0.0, 0.0
     for j in range(batches):
         size = first[j + 1] - first[j] - 1
@@ -51,9 +84,18 @@ def lay_out(tables: Any, soft: bool, order: Any, first: Any, batches: int, books
 
 
 @part
-def batch_alone(tables: Any, soft: bool, order: Any, low: int, high: int, start: float) -> Any:
+def batch_alone(
+    run: Any,
+    lasts: Any,
+    latest: Any,
+    sharp: Any,
+    soft: bool,
+    order: Any,
+    low: int,
+    high: int,
+    start: float,
+) -> Any:
     """Of the batch at places [low, high): its length, Σ seconds to its members' ends, how many it keeps."""
-    run, lasts, latest, sharp = tables
     size = max(high - low, 1) - 1
     longest, work, met = 0.0, 0.0, 0.0
     for p in range(np.uint64(low), np.uint64(high)):
@@ -80,27 +122,23 @@ def seconds_of(run: Any, order: Any, low: int, high: int, start: float) -> float
 @part
 def kept(soft: bool, slack: Any, keen: Any, low: int, high: int) -> float:
     """How many at places [low, high) keep their promises."""
-    met = 0.0
     if soft:
-        for p in range(np.uint64(low), np.uint64(high)):
-            met += chance_of(slack[p], keen[p])
-    else:
-        for p in range(np.uint64(low), np.uint64(high)):
-            met += 1.0 if slack[p] >= 0.0 else 0.0
-    return met
+        return _likely(slack, keen, low, high, 0.0)
+    met: Any = 0
+    for p in range(np.uint64(low), np.uint64(high)):
+        met += np.int64(slack[p] >= 0.0)
+    return float(met)
 
 
 @part
 def gained(soft: bool, slack: Any, keen: Any, low: int, high: int, shift: float) -> float:
     """How many more of them keep theirs when all start `shift` seconds later."""
-    met = 0.0
     if soft:
-        for p in range(np.uint64(low), np.uint64(high)):
-            met += chance_of(slack[p] - shift, keen[p]) - chance_of(slack[p], keen[p])
-    else:
-        for p in range(np.uint64(low), np.uint64(high)):
-            met += (1.0 if slack[p] >= shift else 0.0) - (1.0 if slack[p] >= 0.0 else 0.0)
-    return met
+        return _likely(slack, keen, low, high, shift) - _likely(slack, keen, low, high, 0.0)
+    met: Any = 0
+    for p in range(np.uint64(low), np.uint64(high)):
+        met += np.int64(slack[p] >= shift) - np.int64(slack[p] >= 0.0)
+    return float(met)
 
 
 def _build(sources: int) -> Any:
@@ -108,8 +146,10 @@ def _build(sources: int) -> Any:
         run: Any, lasts: Any, latest: Any, sharp: Any, soft: bool, order: Any, first: Any
     ) -> Any:
         n, batches = order.shape[0], first.shape[0] - 1
-        books = (np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(batches))
-        return lay_out((run, lasts, latest, sharp), soft, order, first, batches, books)
+        home, slack, keen, ends = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(batches)
+        return lay_out(
+            run, lasts, latest, sharp, soft, order, first, batches, home, slack, keen, ends
+        )
 
     weigh.__doc__ = f"n and seconds of an order (sources {sources})."
     return weigh

@@ -68,7 +68,8 @@ class _Run:
     planned_at: float | None = None
 
     def through(self, jobs: Iterable[Job]) -> tuple[Served, ...]:
-        self.coming = sorted(jobs, key=lambda job: job.request.arrival, reverse=True)
+        self.coming = sorted(jobs, key=lambda job: job.request.arrival)
+        self.coming.reverse()
         for job in self.coming:
             if job.tokens > self.replica.law.kv_tokens:
                 raise InvalidInput("job", f"{job.request.id}: {job.tokens} tokens never fit")

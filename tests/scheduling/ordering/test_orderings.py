@@ -276,3 +276,12 @@ def test_a_cooling_that_would_not_end_is_refused(changes: dict[str, Any]) -> Non
 
 def test_a_prediction_may_be_in_doubt() -> None:
     assert LengthPrediction.exactly(5.0).deviation_tokens == 0
+
+
+def test_who_is_not_contented_goes_on_shortening_when_all_promises_hold() -> None:
+    """The short one is better off alone than with three that keep their batch for long."""
+    queue = a_queue(*(a_request(str(n), output=100.0 if n else 5.0) for n in range(5)), cap=4)
+    restless = Annealing(contented=False).order(queue, chance())
+    contented = PAPER.order(queue, chance())
+    assert contented.expected.met == restless.expected.met == 5
+    assert restless.expected.seconds < contented.expected.seconds

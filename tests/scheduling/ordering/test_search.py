@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.ordering.search import COUNT, EXPECTED, RATIO, anneal
+from scheduling.ordering.search import ANNEAL, COUNT, EXPECTED, RATIO
 from scheduling.ordering.weighing import weigh
 
 Case = dict[str, Any]
@@ -41,7 +41,7 @@ def _search(case: Case) -> tuple[Any, Any, float, float]:
     full = np.minimum(np.arange(-(-n // cap) + 1) * cap, n)
     first[: len(full)] = full
     cooling = (case["hot"], case["hot"], 0.5, case["moves"])
-    batches, _, met, seconds = anneal(
+    batches, _, met, seconds = ANNEAL[case["goal"]](
         *case["tables"], case["fixed"], 0.0, order, first, len(full) - 1, case["goal"],
         case["seed"], *cooling,
     )  # fmt: skip

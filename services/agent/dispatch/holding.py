@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 
 from heliostat.model.dispatch import DispatchAsk
 from heliostat.model.names import ModelName, Tier
@@ -13,7 +14,7 @@ from scheduling.request import Request
 _RANK = {tier: rank for rank, tier in enumerate(Tier)}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Held:
     """One request that waits, not beyond `until` (seconds)."""
 
@@ -31,12 +32,16 @@ class Held:
 
 
 class Holding:
-    """At most `most` requests, by model."""
+    """At most `most` requests, by model.
+
+    Lists keep those that left until their turn comes: leaving costs nothing, however many wait.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._by_id: dict[str, Held] = {}
         self._by_model: dict[ModelName, list[Held]] = {}
+        self._waiting: Counter[ModelName] = Counter()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -52,18 +57,19 @@ class Holding:
 
     def waiting(self, model: ModelName) -> int:
         """How many of the model wait."""
-        return len(self._by_model.get(model, ()))
+        return self._waiting[model]
 
     def add(self, held: Held) -> None:
         """It waits from now on."""
         self._by_id[held.ask.request_id] = held
+        self._waiting[held.ask.model] += 1
         insort(self._by_model.setdefault(held.ask.model, []), held, key=lambda one: one.turn)
 
     def drop(self, request_id: str) -> Held | None:
         """It waits no more; None when it did not."""
         held = self._by_id.pop(request_id, None)
         if held is not None:
-            self._by_model[held.ask.model].remove(held)
+            self._waiting[held.ask.model] -= 1
         return held
 
     def drop_of(self, gateway_id: str) -> tuple[Held, ...]:
@@ -71,11 +77,19 @@ class Holding:
         gone = [name for name, held in self._by_id.items() if held.gateway_id == gateway_id]
         return tuple(held for name in gone if (held := self.drop(name)) is not None)
 
-    def next(self, limit: int) -> Iterator[Held]:
-        """Of every model the `limit` whose turn is next; they may be dropped meanwhile."""
-        for model in tuple(self._by_model):
-            yield from self._by_model[model][:limit]
+    def next(self, limit: int) -> tuple[Held, ...]:
+        """Of every model the `limit` whose turn is next."""
+        return tuple(held for model in self._by_model for held in self._next(model, limit))
 
     def overdue(self, now: float) -> tuple[Held, ...]:
         """Those that waited as long as they may."""
         return tuple(held for held in self._by_id.values() if held.until <= now)
+
+    def _next(self, model: ModelName, limit: int) -> list[Held]:
+        line = self._by_model[model]
+        if len(line) > 2 * self._waiting[model]:
+            line[:] = [held for held in line if self._is_here(held)]
+        return list(islice((held for held in line if self._is_here(held)), limit))
+
+    def _is_here(self, held: Held) -> bool:
+        return self._by_id.get(held.ask.request_id) is held

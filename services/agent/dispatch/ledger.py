@@ -19,7 +19,7 @@ ENDED_SECONDS = 900.0
 """Ended requests are remembered for so long, and so many of the latest."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Lease:
     """One request's place; `attempt` is the one that holds it, `arrived_at` when it was asked for."""
 

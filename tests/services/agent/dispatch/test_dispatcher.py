@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliostat.errors import RequestIdReused
@@ -359,6 +359,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(STEPS)
 async def test_whatever_happens_books_agree_and_return_to_zero(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]

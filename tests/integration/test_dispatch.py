@@ -1,0 +1,287 @@
+"""DispatchService at an agent's local door, as gateways find it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from grpc import aio
+
+from heliostat.errors import Forbidden, InvalidInput, UnknownModel
+from heliostat.model.names import RegionName
+from heliostat.v1 import common_pb2
+from heliostat.v1 import dispatch_pb2 as pb
+from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub
+from services.agent.agent import Agent
+from services.identity import Identity, Role
+from services.translation.problems import error_of
+from tests.support.agents import EAST
+from tests.support.certificates import Authority
+from tests.support.dispatching import an_endpoint
+from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
+from tests.support.planes import a_channel
+from tests.support.streams import heard
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from heliostat.v1.dispatch_pb2_grpc import DispatchServiceAsyncStub
+
+    Stream = aio.StreamStreamCall[pb.DispatchRequest, pb.DispatchResponse]
+
+FAST, NORMAL = common_pb2.TIER_INTERACTIVE_FAST, common_pb2.TIER_INTERACTIVE_NORMAL
+BATCH = common_pb2.TIER_BATCH
+
+
+def an_ask(name: str, **changes: Any) -> pb.DispatchAsk:
+    values: dict[str, Any] = {
+        "request_id": name,
+        "model": "alpha",
+        "tier": FAST,
+        "input_tokens": 500,
+        "predicted_output_tokens": 100.0,
+    }
+    return pb.DispatchAsk(**(values | changes))
+
+
+def an_end(name: str) -> pb.Completion:
+    return pb.Completion(
+        request_id=name, outcome=pb.COMPLETION_OUTCOME_FINISHED, output_tokens=90, ttft_seconds=0.2
+    )
+
+
+@pytest.fixture
+def replicas() -> StandingReplicas:
+    return StandingReplicas([an_endpoint(0), an_endpoint(1)])
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, replicas: StandingReplicas) -> AsyncIterator[Agent]:
+    async with a_dispatching_agent(tmp_path, replicas) as agent:
+        await _sees(agent, 2)
+        yield agent
+
+
+@pytest.fixture
+async def door(agent: Agent) -> AsyncIterator[DispatchServiceAsyncStub]:
+    async with a_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        yield DispatchServiceStub(channel)
+
+
+async def _sees(agent: Agent, replicas: int) -> None:
+    async with a_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        door: DispatchServiceAsyncStub = DispatchServiceStub(channel)
+        while True:
+            view = await door.GetDispatch(pb.GetDispatchRequest())
+            fresh = [r for r in view.replicas if r.signal == common_pb2.SIGNAL_FRESH]
+            if len(fresh) == replicas:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def ask(stream: Stream, *asks: pb.DispatchAsk) -> list[pb.DispatchDecision]:
+    """The decisions on one message."""
+    await stream.write(pb.DispatchRequest(gateway_id="gw", asks=asks))
+    found: list[pb.DispatchDecision] = []
+    while len(found) < len(asks):
+        found += (await heard(stream)).decisions
+    return found
+
+
+async def refused_call(call: Awaitable[Any]) -> Exception:
+    with pytest.raises(grpc.RpcError) as caught:
+        await call
+    return error_of(caught.value)
+
+
+async def test_many_asks_in_one_message_are_answered_in_their_order(
+    agent: Agent, door: DispatchServiceAsyncStub
+) -> None:
+    stream = door.Dispatch()
+    decisions = await ask(
+        stream, *(an_ask(f"r-{n}", tier=BATCH if n % 3 == 0 else NORMAL) for n in range(30))
+    )
+    answers = decisions[:30]
+    assert [one.request_id for one in answers] == [f"r-{n}" for n in range(30)]
+    assert [one.WhichOneof("outcome") for one in answers] == ["queued", "placed", "placed"] * 10
+    ends = pb.CompleteRequest(gateway_id="gw", completions=[an_end(f"r-{n}") for n in range(30)])
+    first, second = await door.Complete(ends), await door.Complete(ends)
+    assert (first.closed, first.already_closed, first.unknown) == (30, 0, 0)
+    assert (second.closed, second.already_closed) == (0, 30)
+    view = await door.GetDispatch(pb.GetDispatchRequest())
+    assert [replica.booked_requests for replica in view.replicas] == [0, 0]
+    assert view.counts.finished == 30
+    stream.cancel()
+
+
+BAD = {
+    "unknown model": (an_ask("r", model="gamma"), "UNKNOWN_MODEL", "asks[0].model"),
+    "no tier": (an_ask("r", tier=0), "INVALID_INPUT", "asks[0].tier"),
+    "zero tokens": (an_ask("r", input_tokens=0), "INVALID_INPUT", "asks[0].input_tokens"),
+    "ten million tokens": (an_ask("r", input_tokens=10**7), "INVALID_INPUT", ""),
+    "NaN": (
+        an_ask("r", predicted_output_tokens=float("nan")),
+        "INVALID_INPUT",
+        "asks[0].predicted_output_tokens",
+    ),
+    "no name": (an_ask(""), "INVALID_INPUT", "asks[0].request_id"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_a_bad_ask_is_refused_by_name_and_the_stream_goes_on(
+    door: DispatchServiceAsyncStub, bad: str
+) -> None:
+    stream = door.Dispatch()
+    wrong, reason, field = BAD[bad]
+    refused, good = await ask(stream, wrong, an_ask("good"))
+    assert refused.WhichOneof("outcome") == "refused"
+    assert refused.refused.reason == reason
+    assert refused.refused.field.startswith(field)
+    assert good.WhichOneof("outcome") == "placed"
+    view = await door.GetDispatch(pb.GetDispatchRequest())
+    assert sum(replica.booked_requests for replica in view.replicas) == 1
+    stream.cancel()
+
+
+@pytest.mark.parametrize(
+    "request_message",
+    [
+        pb.DispatchRequest(asks=[an_ask("r")]),
+        pb.DispatchRequest(gateway_id="gw", asks=[an_ask(f"r-{n}") for n in range(1001)]),
+        pb.DispatchRequest(gateway_id="gw", running_request_ids=["r"] * 1001),
+        pb.DispatchRequest(gateway_id="g" * 201),
+    ],
+    ids=["nobody", "too many asks", "too many names", "long name"],
+)
+async def test_a_bad_message_ends_the_stream(
+    door: DispatchServiceAsyncStub, request_message: pb.DispatchRequest
+) -> None:
+    stream = door.Dispatch()
+    await stream.write(request_message)
+    assert isinstance(await refused_call(stream.read()), InvalidInput)
+
+
+async def test_a_stream_speaks_for_one_gateway(door: DispatchServiceAsyncStub) -> None:
+    stream = door.Dispatch()
+    await ask(stream, an_ask("r"))
+    await stream.write(pb.DispatchRequest(gateway_id="another"))
+    assert isinstance(await refused_call(stream.read()), InvalidInput)
+
+
+async def test_bad_completions_are_named_and_the_others_count(
+    door: DispatchServiceAsyncStub,
+) -> None:
+    stream = door.Dispatch()
+    await ask(stream, an_ask("r"))
+    bad = pb.Completion(request_id="bad")
+    answer = await door.Complete(pb.CompleteRequest(completions=[bad, an_end("r"), an_end("?")]))
+    assert (answer.closed, answer.unknown) == (1, 1)
+    (problem,) = answer.refused
+    assert (problem.request_id, problem.problem.field) == ("bad", "completions[0].outcome")
+    stream.cancel()
+
+
+async def test_an_unknown_model_is_not_looked_at(door: DispatchServiceAsyncStub) -> None:
+    call = door.GetDispatch(pb.GetDispatchRequest(model="gamma"))
+    assert isinstance(await refused_call(call), UnknownModel)
+
+
+async def test_who_is_on_a_replica_that_vanishes_is_told_on_the_open_stream(
+    agent: Agent, door: DispatchServiceAsyncStub, replicas: StandingReplicas
+) -> None:
+    stream = door.Dispatch()
+    (placed,) = await ask(stream, an_ask("r"))
+    gone = placed.placed.replica_id
+    replicas.endpoints = [one for one in replicas.endpoints if one.replica_id != gone]
+    (told,) = (await heard(stream)).decisions
+    assert told.withdrawn.reason == pb.WITHDRAWAL_REASON_REPLICA_GONE
+    assert told.withdrawn.replica_id == gone
+    (again,) = await ask(stream, an_ask("r", attempt=2))
+    assert again.placed.replica_id != gone
+    assert agent.room is not None
+    assert agent.room.booked == 1
+    stream.cancel()
+
+
+async def test_a_gateway_that_reads_nothing_holds_up_nobody(
+    agent: Agent, door: DispatchServiceAsyncStub
+) -> None:
+    mute = door.Dispatch()
+    for number in range(15):
+        asks = [an_ask(f"mute-{number}-{n}", model="beta") for n in range(1000)]
+        writing = asyncio.create_task(mute.write(pb.DispatchRequest(gateway_id="mute", asks=asks)))
+        done, _ = await asyncio.wait({writing}, timeout=2)
+        if not done:
+            writing.cancel()
+            break
+    stream = door.Dispatch()
+    (placed,) = await ask(stream, an_ask("r"))
+    assert placed.WhichOneof("outcome") == "placed"
+    mute.cancel()
+    room = agent.room
+    assert room is not None
+    await until(lambda: room.held == 0)
+    stream.cancel()
+
+
+async def test_the_page_of_a_view_is_as_long_as_asked(door: DispatchServiceAsyncStub) -> None:
+    view = await door.GetDispatch(pb.GetDispatchRequest(page_size=1))
+    assert (len(view.replicas), view.replicas_known) == (1, 2)
+    assert view.region == "east"
+    (basis,) = view.bases
+    assert basis.basis == pb.PLACEMENT_BASIS_SIGNALS
+
+
+WHO = {
+    "gateway": Identity(role=Role.GATEWAY, region=EAST, name="gw-1"),
+    "agent": Identity(role=Role.AGENT, region=EAST, name="agent-1"),
+    "operator": Identity(role=Role.OPERATOR, name="ann"),
+    "admin": Identity(role=Role.ADMIN, name="root"),
+    "abroad": Identity(role=Role.GATEWAY, region=RegionName("west"), name="gw-1"),
+}
+MAY_DISPATCH, MAY_LOOK = {"gateway", "admin"}, {"gateway", "agent", "operator", "admin"}
+
+
+@asynccontextmanager
+async def _secured(
+    folder: Path, authority: Authority, who: str
+) -> AsyncIterator[DispatchServiceAsyncStub]:
+    driver = StandingReplicas([an_endpoint(0)])
+    async with (
+        a_dispatching_agent(folder, driver, local_tls=authority.server()) as agent,
+        a_channel(f"127.0.0.1:{agent.local_port}", authority.client(WHO[who])) as channel,
+    ):
+        yield DispatchServiceStub(channel)
+
+
+@pytest.mark.parametrize("who", WHO)
+async def test_only_gateways_of_the_region_and_admins_dispatch(tmp_path: Path, who: str) -> None:
+    authority = Authority(tmp_path)
+
+    async def dispatch(door: DispatchServiceAsyncStub) -> None:
+        stream = door.Dispatch()
+        await ask(stream, an_ask("r"))
+        stream.cancel()
+
+    async def complete(door: DispatchServiceAsyncStub) -> None:
+        await door.Complete(pb.CompleteRequest())
+
+    async def look(door: DispatchServiceAsyncStub) -> None:
+        await door.GetDispatch(pb.GetDispatchRequest())
+
+    calls: list[tuple[Callable[[DispatchServiceAsyncStub], Awaitable[None]], set[str]]] = [
+        (dispatch, MAY_DISPATCH),
+        (complete, MAY_DISPATCH),
+        (look, MAY_LOOK),
+    ]
+    async with _secured(tmp_path / "agent", authority, who) as door:
+        for call, allowed in calls:
+            if who in allowed:
+                await call(door)
+            else:
+                assert isinstance(await refused_call(call(door)), Forbidden)

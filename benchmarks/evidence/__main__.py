@@ -12,6 +12,7 @@ from benchmarks.evidence.asking import Asked, asked_of
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.making import Maker
+from benchmarks.evidence.measured import Measurements
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.registry import PAGES
 from benchmarks.evidence.scale import Scale
@@ -57,6 +58,7 @@ def _run(asked: Asked) -> int:
                 scale=scale,
                 progress=progress,
                 checkout=checkout,
+                measurements=Measurements(path=asked.runs, code=checkout.code),
                 out=asked.out,
             )
             print(maker.make())

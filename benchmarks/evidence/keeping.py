@@ -9,7 +9,7 @@ from benchmarks.evidence.carrying import Lived
 from benchmarks.evidence.excerpts import curve_of, figures_of
 from benchmarks.evidence.ledger import Curve, Ledger, Place, Trial
 from benchmarks.evidence.page import EvidencePage
-from benchmarks.evidence.wanted import Match
+from benchmarks.evidence.wanted import Match, Measured
 from simulation.experiments.result import RunFailure, RunResult
 from simulation.experiments.scenes import load_scene
 
@@ -20,6 +20,7 @@ BURSTS_FROM_HOUR = 25
 def ledger_from(
     page: EvidencePage,
     lived: Mapping[str, Lived],
+    measured: Sequence[Trial],
     seeds: Sequence[int],
     *,
     code: str,
@@ -37,10 +38,22 @@ def ledger_from(
         seeds=tuple(seeds),
         cpu_seconds=cpu_seconds,
         complete=complete,
-        places=tuple(_place(page, role, had, seeds) for role, had in lived.items()),
-        trials=tuple(trials),
+        places=(
+            *(_place(page, role, had, seeds) for role, had in lived.items()),
+            *_measured_places(page, measured),
+        ),
+        trials=(*trials, *measured),
         curves=tuple(curves),
     )
+
+
+def _measured_places(page: EvidencePage, trials: Sequence[Trial]) -> list[Place]:
+    had = {trial.scenario for trial in trials}
+    return [
+        Place(role=one.scenario, name=one.scenario, said=one.said, days=0.0, requests=0.0)
+        for one in page.wants
+        if isinstance(one, Measured) and one.scenario in had
+    ]
 
 
 def _trials(role: str, lived: Lived, curves: list[Curve]) -> list[Trial]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from benchmarks.evidence.carrying import Carrier, Lived
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.keeping import ledger_from
+from benchmarks.evidence.ledger import Trial
+from benchmarks.evidence.measured import Measurements
 from benchmarks.evidence.page import EvidencePage
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.scale import Scale
-from benchmarks.evidence.wanted import Fixed, Match, Wanted
+from benchmarks.evidence.wanted import Fixed, Match, Measured, Wanted
 from benchmarks.evidence.writing import write_ledger, write_page
 from heliostat.errors import InvalidInput
 
@@ -29,7 +31,9 @@ class Maker:
     progress: Progress
     checkout: Checkout
     out: Path
+    measurements: Measurements
     lived: dict[str, Lived] = field(default_factory=dict)
+    measured: list[Trial] = field(default_factory=list)
     _before: float = 0.0
 
     def make(self) -> Path:
@@ -43,7 +47,7 @@ class Maker:
         for number, wanted in stages:
             self.progress.expect(
                 self._name(number, wanted),
-                self.scale.scene(wanted.scenario).name,
+                self._scenario(wanted),
                 expected_runs(wanted, self.carrier.seeds),
             )
         try:
@@ -51,7 +55,7 @@ class Maker:
                 self._stage(self._name(number, wanted), wanted)
                 self._write(complete=False)
         except KeyboardInterrupt:
-            if any(had.outcomes for had in self.lived.values()):
+            if self.measured or any(had.outcomes for had in self.lived.values()):
                 self._write(complete=False)
             raise
         return self._write(complete=True)
@@ -59,15 +63,28 @@ class Maker:
     def _name(self, number: int, wanted: Wanted) -> str:
         return f"{self.page.name} {number}/{len(self.page.wants)}, {wanted.scenario}"
 
+    def _scenario(self, wanted: Wanted) -> str:
+        """Runs on the same one cost alike."""
+        if isinstance(wanted, Measured):
+            return wanted.scenario
+        return self.scale.scene(wanted.scenario).name
+
     def _stage(self, name: str, wanted: Wanted) -> None:
         self.progress.enter(name)
-        had = self._at(wanted.scenario)
-        if isinstance(wanted, Fixed):
-            self.carrier.fixed(settled(wanted, self.lived), had)
+        if isinstance(wanted, Measured):
+            self._measure(name, wanted)
+        elif isinstance(wanted, Fixed):
+            self.carrier.fixed(settled(wanted, self.lived), self._at(wanted.scenario))
         else:
-            self.carrier.match(wanted, had, self._elsewhere(wanted))
+            self.carrier.match(wanted, self._at(wanted.scenario), self._elsewhere(wanted))
         self.progress.leave(name)
         self.checkout.check()
+
+    def _measure(self, name: str, wanted: Measured) -> None:
+        for seed in self.carrier.seeds:
+            trials, spent, found = self.measurements.trials(wanted, seed)
+            self.measured += trials
+            self.progress.measured(name, seed, spent, found=found)
 
     def _at(self, role: str) -> Lived:
         return self.lived.setdefault(role, Lived(scene=self.scale.scene(role)))
@@ -83,6 +100,7 @@ class Maker:
         ledger = ledger_from(
             self.page,
             self.lived,
+            self.measured,
             self.carrier.seeds,
             code=self.checkout.code,
             commit=self.checkout.commit,
@@ -114,6 +132,8 @@ def settled(wanted: Fixed, lived: dict[str, Lived]) -> Fixed:
 
 def expected_runs(wanted: Wanted, seeds: tuple[int, ...]) -> float:
     """About how many runs a stage needs, for the time left."""
+    if isinstance(wanted, Measured):
+        return float(len(seeds))
     if isinstance(wanted, Fixed):
         return float(len(wanted.policies) * len(seeds))
     lived = [len(wanted.seeds_at(level, seeds)) for level in wanted.levels]

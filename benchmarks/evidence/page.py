@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.wanted import Wanted
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +23,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePage:
-    """One page: `name` names template, ledger and page alike."""
+    """One page: `name` names its template in `templates`, its ledger and the page itself."""
 
     name: str
     wants: tuple[Wanted, ...]
     show: Callable[[Ledger], Shown]
+    templates: Path = TEMPLATES

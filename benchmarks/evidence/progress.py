@@ -58,24 +58,34 @@ class Progress:
 
     def done(self, spec: RunSpec, outcome: Outcome, *, found: bool) -> None:
         """Say it, and what is left."""
-        self.runs += 1
-        self.cpu_seconds += outcome.cpu_seconds
-        scenario, left = self._expected.get(self._stage, (spec.scene.name, 0.0))
-        self._expected[self._stage] = (scenario, max(0.0, left - 1))
-        if found:
+        if self._count(spec.scene.name, outcome.cpu_seconds, found=found):
             return
-        self.made += 1
-        self._spent.setdefault(scenario, []).append(outcome.cpu_seconds)
         said = (
             f"failed at {outcome.at}: {outcome.error}"
             if isinstance(outcome, RunFailure)
             else outcome_words(outcome.figures)
         )
+        self._finished(f"{spec.scene.name}: {spec}: {said}", outcome.cpu_seconds)
+
+    def measured(self, what: str, seed: int, spent: float, *, found: bool) -> None:
+        """A page's own measurement of a seed is done."""
+        if not self._count(what, spent, found=found):
+            self._finished(f"{what}, seed {seed}", spent)
+
+    def _count(self, scenario: str, spent: float, *, found: bool) -> bool:
+        """Book it; whether it was found, and there is nothing to say."""
+        self.runs += 1
+        self.cpu_seconds += spent
+        scenario, left = self._expected.get(self._stage, (scenario, 0.0))
+        self._expected[self._stage] = (scenario, max(0.0, left - 1))
+        if not found:
+            self.made += 1
+            self._spent.setdefault(scenario, []).append(spent)
+        return found
+
+    def _finished(self, what: str, spent: float) -> None:
         passed = (self._stopwatch() - self._began) / 60
-        self._say(
-            f"{passed:5.1f} min  {spec.scene.name}: {spec}: {said} "
-            f"({outcome.cpu_seconds:.1f} CPU s), about {self._left()} left"
-        )
+        self._say(f"{passed:5.1f} min  {what} ({spent:.1f} CPU s), about {self._left()} left")
 
     def _left(self) -> str:
         """By what runs on each scenario cost so far."""

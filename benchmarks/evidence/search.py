@@ -67,8 +67,10 @@ def _refined(
 ) -> float | None:
     by_headroom = {one.headroom: one for one in known}
     miss, hit = by_headroom[below], by_headroom[least]
-    tried_between = [one for one in known if one.headroom not in search.grid]
-    if len(tried_between) >= search.between * 2 or near_enough(hit, level, search):
+    floor = max((h for h in search.grid if h <= below), default=0.0)
+    top = min((h for h in search.grid if h >= least), default=math.inf)
+    refined = [h for h in by_headroom if floor < h < top and h not in search.grid]
+    if len(refined) >= search.between or near_enough(hit, level, search):
         return None
     assert miss.cost is not None, "only known settings come here"
     assert hit.cost is not None, "only known settings come here"
@@ -130,9 +132,11 @@ def corrected(curve: Sequence[Seen], here: Seen, level: float, search: Search) -
     """The setting that should just reach where `here` was seen, from the curve of another seed or place.
 
     What `here` misses more than the curve at its headroom, it is taken to miss more everywhere. None
-    when `here` is near enough, or nothing new is found.
+    when `here` is near enough, nothing new is found, or the level was never within reach.
     """
     if here.attainment is None or len(curve) < 2 or near_enough(here, level, search):
+        return None
+    if not any(one.reaches(level) for one in (*curve, here)):
         return None
     ratio = missed(here) / missed_at(curve, here.headroom)
     asked = min(1 - 1e-9, max(0.0, 1 - (1 - level) / ratio))

@@ -1,9 +1,11 @@
-"""What a page wants to have been lived: policies held equal, and policies at settings of their own."""
+"""What a page wants: policies held equal, policies at settings of their own, and what it measures itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from benchmarks.evidence.ledger import Trial
 from heliostat.errors import InvalidInput
 from simulation.experiments.spec import PolicySpec
 
@@ -61,4 +63,16 @@ class Fixed:
             raise InvalidInput("policies", "a headroom, or where to take it from")
 
 
-Wanted = Match | Fixed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What no simulated world lives: `measure` makes the trials of a seed, a function of its module.
+
+    Their `scenario` is the one named here. `said` = what the measurement assumes.
+    """
+
+    scenario: str
+    measure: Callable[[int], Iterable[Trial]]
+    said: tuple[str, ...] = ()
+
+
+Wanted = Match | Fixed | Measured

@@ -8,12 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.evidence.ledger import Ledger, Place, ledger_as_mapping, ledger_of
-from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.page import EvidencePage, Shown
 from benchmarks.evidence.wording import listed
 from heliostat.errors import InvalidInput
 
 RESULTS, PICTURES = "results", "pictures"
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_ledger(ledger: Ledger, out: Path) -> None:
@@ -50,21 +49,23 @@ def write_page(page: EvidencePage, ledger: Ledger, out: Path) -> Path:
     for name, svg in shown.pictures.items():
         (pictures / name).write_text(svg, "utf-8")
     path = out / f"{page.name}.md"
-    path.write_text(rendered(page.name, ledger, dict(shown.values)), "utf-8")
+    path.write_text(rendered(page, ledger, shown), "utf-8")
     return path
 
 
-def rendered(name: str, ledger: Ledger, values: dict[str, object]) -> str:
+def rendered(page: EvidencePage, ledger: Ledger, shown: Shown) -> str:
     """The page's Markdown."""
     environment = Environment(  # noqa: S701 - Markdown of our own figures, no HTML of anybody's
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(page.templates),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    template = environment.get_template(f"{name}.md")
-    return template.render(**values, rests_on=rests_on(ledger), places=ledger.places, ledger=ledger)
+    template = environment.get_template(f"{page.name}.md")
+    return template.render(
+        **shown.values, rests_on=rests_on(ledger), places=ledger.places, ledger=ledger
+    )
 
 
 def rests_on(ledger: Ledger) -> str:

@@ -14,14 +14,17 @@ from benchmarks.evidence.asking import asked_of
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.judging import best_row, change_row, limit_row
+from benchmarks.evidence.ledger import Ledger, Trial
 from benchmarks.evidence.making import Maker
-from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.measured import Measurements
+from benchmarks.evidence.page import EvidencePage, Shown
 from benchmarks.evidence.progress import Progress
-from benchmarks.evidence.reading import standing
+from benchmarks.evidence.reading import fixed, standing
 from benchmarks.evidence.registry import PAGES
 from benchmarks.evidence.scale import Scale
+from benchmarks.evidence.tables import claims_table
 from benchmarks.evidence.verdicts import Verdict
-from benchmarks.evidence.wanted import Match, rival
+from benchmarks.evidence.wanted import Match, Measured, rival
 from benchmarks.evidence.writing import read_ledger, rests_on, write_page
 from heliostat.errors import InvalidInput
 from simulation.experiments.executors import make_executor
@@ -52,6 +55,8 @@ def test_a_page_without_any_run_says_so_instead_of_breaking(name: str, tmp_path:
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_what_a_page_wants_can_be_made(name: str) -> None:
     for wanted in PAGES[name].wants:
+        if isinstance(wanted, Measured):
+            continue
         assert wanted.policies
         assert {one.policy for one in wanted.policies} <= set(PLUGINS)
 
@@ -101,6 +106,22 @@ def tiny() -> EvidencePage:
     )
 
 
+def toss(seed: int) -> list[Trial]:
+    """Measures something that no world lives."""
+    return [
+        Trial(
+            scenario="a toss", policy=side, headroom=0.0, seed=seed, figures={"won": seed + bonus}
+        )
+        for side, bonus in (("heads", 0.5), ("tails", 0.0))
+    ]
+
+
+def tossed(ledger: Ledger) -> Shown:
+    heads, tails = (fixed(ledger, "a toss", side) for side in ("heads", "tails"))
+    row = change_row("heads win", heads, tails, "won", 0.1)
+    return Shown(values={"claims": claims_table([row])})
+
+
 class StandsStill(Checkout):
     """Code that nobody changes meanwhile."""
 
@@ -108,17 +129,18 @@ class StandsStill(Checkout):
         pass
 
 
-def made(folder: Path, scale: str) -> tuple[Progress, str]:
+def made(folder: Path, scale: str, page: EvidencePage | None = None) -> tuple[Progress, str]:
     progress = Progress(1, out=io.StringIO())
     laboratory = Laboratory(
         make_executor("serial", 1, FLUID), RunFolder(path=folder / "runs", code="abc"), progress
     )
     maker = Maker(
-        page=tiny(),
+        page=page or tiny(),
         carrier=Carrier(laboratory, (1, 2), progress, engine=FLUID),
         scale=Scale(scale),
         progress=progress,
         checkout=StandsStill(code="abc", commit="123"),
+        measurements=Measurements(path=folder / "runs", code="abc"),
         out=folder / "out",
     )
     path = maker.make()
@@ -139,6 +161,21 @@ def test_a_page_is_lived_written_and_taken_up_again(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     write_page(tiny(), ledger, tmp_path / "out")
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_page_may_measure_what_no_world_lives(tmp_path: Path) -> None:
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    (templates / "toss.md").write_text("{{ rests_on }}\n\n{{ claims }}\n")
+    measured = Measured(scenario="a toss", measure=toss, said=("The coin is fair.",))
+    page = EvidencePage(name="toss", wants=(measured,), show=tossed, templates=templates)
+    first, text = made(tmp_path, "full", page)
+    assert (first.made, first.runs) == (2, 2)
+    assert "4 runs on `a toss`; 2 seeds" in text
+    assert "heads win" in text
+    again, same = made(tmp_path, "full", page)
+    assert (again.made, again.runs) == (0, 2)
+    assert same == text
 
 
 def test_a_checkout_that_changed_meanwhile_is_noticed() -> None:

@@ -102,3 +102,15 @@ def test_a_mean_that_misses_where_the_first_seed_reached_is_moved_up() -> None:
 def test_a_mean_that_is_near_enough_is_left_alone() -> None:
     curve = [a_setting(h) for h in (0.25, 0.43)]
     assert corrected(curve, a_setting(0.43), kept(0.43), SEARCH) is None
+
+
+def test_a_level_that_was_never_within_reach_is_not_chased() -> None:
+    curve = [a_setting(h) for h in (0.25, 0.43)]
+    assert corrected(curve, a_setting(0.43), 0.9999, SEARCH) is None
+
+
+def test_the_curve_of_another_place_tells_how_far_to_move_between_its_settings() -> None:
+    curve = [a_setting(h) for h in (0.2, 0.4, 0.8)]
+    here = Seen(headroom=0.5, attainment=1 - 3 * (1 - kept(0.5)), cost=150.0)
+    found = corrected(curve, here, kept(0.5), SEARCH)
+    assert found == pytest.approx(0.5 + math.log(3) / 6, abs=0.02)

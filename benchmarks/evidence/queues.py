@@ -1,7 +1,7 @@
 """Queues of one replica, lived under every ordering: what the page on annealing rests on.
 
-A trial is one ordering at one setting with one seed: means over several draws of requests, the same for every
-ordering. `headroom` is what a sweep varies: how many requests come at once, how many come a second, or how far
+A trial is one ordering at one setting with one seed: means over several draws of requests, the same for
+every ordering. `headroom` is what a sweep varies: requests at once, requests a second, or how far
 predictions are off.
 """
 
@@ -83,7 +83,7 @@ def at_once(seed: int) -> Iterator[Trial]:
     for setting in settings(MODELS, CAPS):
         for count in COUNTS:
             load = Load(count=count, foresight=setting.foresight)
-            yield from _trials(AT_ONCE, setting, load, count, seed, _orderings(count), draws=8)
+            yield from _trials(AT_ONCE, setting, load, count, seed, _orderings(count), draws=24)
 
 
 def joining(seed: int) -> Iterator[Trial]:
@@ -91,7 +91,7 @@ def joining(seed: int) -> Iterator[Trial]:
     for setting in settings(("32B",), CAPS[1:], continuous=True):
         for count in COUNTS[1:]:
             load = Load(count=count, foresight=setting.foresight)
-            yield from _trials(JOINING, setting, load, count, seed, _ALL, draws=4)
+            yield from _trials(JOINING, setting, load, count, seed, _ALL, draws=12)
 
 
 def streams(seed: int) -> Iterator[Trial]:
@@ -100,7 +100,7 @@ def streams(seed: int) -> Iterator[Trial]:
         for setting in settings(("32B",), (cap,), continuous=continuous):
             for rate in rates:
                 load = Load(count=STREAM_REQUESTS, per_second=rate, foresight=setting.foresight)
-                yield from _trials(STREAM, setting, load, rate, seed, _ALL, draws=2)
+                yield from _trials(STREAM, setting, load, rate, seed, _ALL, draws=6)
 
 
 def blurred(seed: int) -> Iterator[Trial]:
@@ -110,7 +110,7 @@ def blurred(seed: int) -> Iterator[Trial]:
             continue
         for error in ERRORS:
             load = Load(count=PLANNED, foresight=setting.foresight, error=error)
-            yield from _trials(BLURRED, setting, load, error, seed, ORDERINGS, draws=8)
+            yield from _trials(BLURRED, setting, load, error, seed, ORDERINGS, draws=24)
 
 
 def plans(seed: int) -> Iterator[Trial]:

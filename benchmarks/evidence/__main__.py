@@ -51,8 +51,8 @@ def _run(asked: Asked) -> int:
     executor = make_executor("processes", asked.workers, EVENT)
     try:
         carrier = Carrier(Laboratory(executor, folder, progress), asked.seeds, progress)
-        for name in asked.pages:
-            maker = Maker(
+        makers = [
+            Maker(
                 page=PAGES[name],
                 carrier=carrier,
                 scale=scale,
@@ -61,6 +61,11 @@ def _run(asked: Asked) -> int:
                 measurements=Measurements(path=asked.runs, code=checkout.code),
                 out=asked.out,
             )
+            for name in asked.pages
+        ]
+        for maker in makers:
+            maker.expect()
+        for maker in makers:
             print(maker.make())
     finally:
         executor.close()

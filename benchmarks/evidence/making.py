@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.evidence.carrying import Carrier, Lived
@@ -16,7 +17,9 @@ from benchmarks.evidence.scale import Scale
 from benchmarks.evidence.wanted import Fixed, Match, Measured, Wanted
 from benchmarks.evidence.writing import write_ledger, write_page
 from heliostat.errors import InvalidInput
+from simulation.experiments.scenes import load_scene
 
+_DAY = timedelta(days=1)
 _SEARCH_RUNS, _CORRECTION_SHARE = 4.0, 0.8
 """What a policy needs on average to find a level on one seed, and over all seeds after the first try."""
 
@@ -36,6 +39,12 @@ class Maker:
     measured: list[Trial] = field(default_factory=list)
     _before: float = 0.0
 
+    def expect(self) -> None:
+        """Tell the progress what may be needed. Raises what scenarios raise."""
+        for stage, wanted in self._stages().items():
+            name, days = self._place(wanted)
+            self.progress.expect(stage, name, expected_runs(wanted, self.carrier.seeds), days)
+
     def make(self) -> Path:
         """Live what is missing and write the page.
 
@@ -43,16 +52,9 @@ class Maker:
         Interrupted, it writes what there is.
         """
         self._before = self.progress.cpu_seconds
-        stages = list(enumerate(self.page.wants, start=1))
-        for number, wanted in stages:
-            self.progress.expect(
-                self._name(number, wanted),
-                self._scenario(wanted),
-                expected_runs(wanted, self.carrier.seeds),
-            )
         try:
-            for number, wanted in stages:
-                self._stage(self._name(number, wanted), wanted)
+            for stage, wanted in self._stages().items():
+                self._live(stage, wanted)
                 self._write(complete=False)
         except KeyboardInterrupt:
             if self.measured or any(had.outcomes for had in self.lived.values()):
@@ -60,16 +62,22 @@ class Maker:
             raise
         return self._write(complete=True)
 
-    def _name(self, number: int, wanted: Wanted) -> str:
-        return f"{self.page.name} {number}/{len(self.page.wants)}, {wanted.scenario}"
+    def _stages(self) -> dict[str, Wanted]:
+        """By the name that the progress calls them."""
+        wants = self.page.wants
+        return {
+            f"{self.page.name} {number}/{len(wants)}, {wanted.scenario}": wanted
+            for number, wanted in enumerate(wants, start=1)
+        }
 
-    def _scenario(self, wanted: Wanted) -> str:
-        """Runs on the same one cost alike."""
+    def _place(self, wanted: Wanted) -> tuple[str, float]:
+        """Which scenario, and how many days a run of it lives."""
         if isinstance(wanted, Measured):
-            return wanted.scenario
-        return self.scale.scene(wanted.scenario).name
+            return wanted.scenario, 1.0
+        scene = load_scene(self.scale.scene(wanted.scenario))
+        return scene.name, scene.span.length / _DAY
 
-    def _stage(self, name: str, wanted: Wanted) -> None:
+    def _live(self, name: str, wanted: Wanted) -> None:
         self.progress.enter(name)
         if isinstance(wanted, Measured):
             self._measure(name, wanted)

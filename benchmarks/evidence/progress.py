@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 from benchmarks.evidence.excerpts import outcome_words
@@ -13,10 +14,20 @@ from simulation.experiments.result import Outcome, RunFailure
 from simulation.experiments.spec import RunSpec
 
 
+@dataclass(slots=True)
+class _Stage:
+    """What a stage may still need: so many runs of so many simulated days on a scenario."""
+
+    scenario: str
+    runs: float
+    days: float
+
+
 class Progress:
     """Implements `Watcher`; `expect` tells it beforehand how many runs a stage may need.
 
-    What is left is an estimate: searches end when they end. Runs that were found cost nothing.
+    What is left is an estimate: searches end when they end. Runs that were found cost nothing. A
+    scenario that nobody lived yet is taken to cost per simulated day what the others did.
     """
 
     def __init__(
@@ -29,17 +40,18 @@ class Progress:
         self._workers, self._out, self._stopwatch = workers, out, stopwatch
         self._began = stopwatch()
         self._stage = ""
-        self._expected: dict[str, tuple[str, float]] = {}
-        """Stage → its scenario and the runs that it may still need."""
-        self._spent: dict[str, list[float]] = {}
-        """Scenario → CPU seconds of each run that was made."""
+        self._expected: dict[str, _Stage] = {}
+        self._spent: dict[str, tuple[int, float]] = {}
+        """Scenario → the runs that were made, and their CPU seconds."""
+        self._days: dict[str, float] = {}
         self.cpu_seconds = 0.0
         """Of all runs that were looked at, found ones included."""
         self.runs = self.made = 0
 
-    def expect(self, stage: str, scenario: str, runs: float) -> None:
-        """So many runs may be needed for a stage."""
-        self._expected[stage] = (scenario, runs)
+    def expect(self, stage: str, scenario: str, runs: float, days: float = 1.0) -> None:
+        """So many runs of that many simulated days may be needed for a stage."""
+        self._expected[stage] = _Stage(scenario, runs, days)
+        self._days[scenario] = days
 
     def enter(self, stage: str) -> None:
         """The runs that follow belong to this stage."""
@@ -76,11 +88,13 @@ class Progress:
         """Book it; whether it was found, and there is nothing to say."""
         self.runs += 1
         self.cpu_seconds += spent
-        scenario, left = self._expected.get(self._stage, (scenario, 0.0))
-        self._expected[self._stage] = (scenario, max(0.0, left - 1))
+        stage = self._expected.get(self._stage)
+        if stage is not None:
+            stage.runs = max(0.0, stage.runs - 1)
         if not found:
             self.made += 1
-            self._spent.setdefault(scenario, []).append(spent)
+            made, seconds = self._spent.get(scenario, (0, 0.0))
+            self._spent[scenario] = (made + 1, seconds + spent)
         return found
 
     def _finished(self, what: str, spent: float) -> None:
@@ -89,14 +103,14 @@ class Progress:
 
     def _left(self) -> str:
         """By what runs on each scenario cost so far."""
-        known = [seconds for spent in self._spent.values() for seconds in spent]
-        if not known:
-            return f"{sum(runs for _, runs in self._expected.values()):.0f} runs"
-        overall = sum(known) / len(known)
+        if not self._spent:
+            return f"{sum(stage.runs for stage in self._expected.values()):.0f} runs"
+        days = sum(made * self._days.get(at, 1.0) for at, (made, _) in self._spent.items())
+        a_day = sum(seconds for _, seconds in self._spent.values()) / days
         seconds = 0.0
-        for scenario, runs in self._expected.values():
-            spent = self._spent.get(scenario)
-            seconds += runs * (sum(spent) / len(spent) if spent else overall)
+        for stage in self._expected.values():
+            made, spent = self._spent.get(stage.scenario, (0, 0.0))
+            seconds += stage.runs * (spent / made if made else stage.days * a_day)
         return f"{seconds / self._workers / 60:.0f} min"
 
     def _say(self, words: str) -> None:

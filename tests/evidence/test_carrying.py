@@ -186,5 +186,19 @@ def test_progress_says_each_run_and_what_is_left(tmp_path: Path) -> None:
     assert lines[0] == "— stage; about 30 runs left"
     assert len(lines) == 1 + len(bench.executor.ran)
     assert all("within SLO" in line and "left" in line for line in lines[1:])
-    # 29 runs of half a second on two workers.
-    assert "about 0 min left" in lines[1]
+
+
+def test_a_scenario_that_nobody_lived_yet_is_taken_to_cost_what_others_did_per_day() -> None:
+    said = io.StringIO()
+    progress = Progress(2, out=said, stopwatch=lambda: 0.0)
+    progress.expect("day", "day", 1, days=1)
+    progress.expect("week", "week", 10, days=7)
+    progress.enter("day")
+    progress.measured("day", 1, 12.0, found=False)
+    # 10 runs of 7 days at 12 s a day, on two workers.
+    assert "about 7 min left" in said.getvalue()
+    progress.leave("day")
+    progress.enter("week")
+    progress.measured("week", 1, 60.0, found=False)
+    assert "about 4 min left" in said.getvalue().splitlines()[-1]
+    assert (progress.made, progress.runs, progress.cpu_seconds) == (2, 2, 72.0)

@@ -143,6 +143,7 @@ def made(folder: Path, scale: str, page: EvidencePage | None = None) -> tuple[Pr
         measurements=Measurements(path=folder / "runs", code="abc"),
         out=folder / "out",
     )
+    maker.expect()
     path = maker.make()
     return progress, path.read_text("utf-8")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heliostat.model.names import ModelName, PoolKey, Tier
-from planning.milp.instance import Floats, Ints
+from planning.milp.instance import Floats, Ints, Work
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
 from planning.usable import tier_loads, usable_shares
@@ -36,7 +36,8 @@ def flow_arcs(situation: Situation) -> Arcs:
             rate = situation.thetas[key.model, spec.key.vm_type, key.tier].requests_per_second
             if rate > 0 and catalogue.may_serve(key.origin, spec.key.region, key.model, key.tier):
                 away = catalogue.round_trip(key.origin, spec.key.region)
-                rows.append((c, p, 1 / rate, unit * away))
+                yields = situation.settings.batch_yields and key.tier is Tier.BATCH
+                rows.append((c, p, 0.0 if yields else 1 / rate, unit * away))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return Arcs(
         demand=table[:, 0].astype(np.int64),
@@ -44,6 +45,29 @@ def flow_arcs(situation: Situation) -> Arcs:
         load=table[:, 2],
         cost=table[:, 3],
     )
+
+
+def work_of(situation: Situation, arcs: Arcs) -> Work | None:
+    """What the arcs' flows keep busy over whole steps, where batch work yields to peaks."""
+    settings = situation.settings
+    if not settings.batch_yields:
+        return None
+    part = np.stack(
+        [
+            np.divide(w.work, w.pooled, out=np.ones_like(w.work), where=w.pooled > 0)
+            for w in situation.wanted.regional
+        ]
+    )
+    theta = np.array(
+        [
+            situation.thetas[key.model, key.vm_type, tier].requests_per_second
+            for key, tier in (
+                (situation.pools[p].key, situation.wanted.regional[c].key.tier)
+                for c, p in zip(arcs.demand, arcs.pool, strict=True)
+            )
+        ]
+    )
+    return Work(load=part[arcs.demand] / theta[:, None], share=settings.most_busy)
 
 
 def shortage_prices(situation: Situation) -> Floats:
@@ -62,6 +86,8 @@ def usable_table(situation: Situation) -> Floats:
     most = max((spec.max_replicas for spec in situation.pools), default=1)
     wanted: dict[ModelName, dict[Tier, float]] = {}
     for row in situation.wanted.regional:
+        if situation.settings.batch_yields and row.key.tier is Tier.BATCH:
+            continue
         rates = wanted.setdefault(row.key.model, {})
         rates[row.key.tier] = rates.get(row.key.tier, 0.0) + float(row.pooled.mean())
     return np.stack(
@@ -75,7 +101,11 @@ def usable_table(situation: Situation) -> Floats:
 def _usable(situation: Situation, pool: PoolKey, most: int, wanted: dict[Tier, float]) -> Floats:
     model = situation.catalogue.model(pool.model)
     return usable_shares(
-        [situation.thetas[model.name, pool.vm_type, spec.tier] for spec in model.tiers],
+        [
+            situation.thetas[model.name, pool.vm_type, spec.tier]
+            for spec in model.tiers
+            if not (situation.settings.batch_yields and spec.tier is Tier.BATCH)
+        ],
         most,
         tier_loads(model, pool.vm_type, situation.thetas, wanted),
     )

@@ -15,13 +15,26 @@ from planning.solve import SolveSettings
 _MEDIAN = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a tier is planned for: a quantile of demand, so much of the way from mean to peak minute."""
+
+    level: float
+    peak_share: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerSettings:
     """Parameters of the receding-horizon plan.
 
     The first `near_steps` steps are `near_step` long, then `far_steps` of `far_step`. Interactive
-    tiers are planned for a quantile of the peak minute, `level` for interactive-fast and `patient_level`
-    for interactive-normal, which may wait for a minute's peak to pass; batch for the median of the mean.
+    tiers are planned for a quantile of demand, so much of the way from a step's mean to its peak minute:
+    `level` and `peak_share` for interactive-fast, `patient_level` and `patient_peak_share` for
+    interactive-normal, which may wait for a minute's peak to pass; batch for the median of the mean.
+    `batch_yields`: batch work takes no part in peaks; pools must carry the larger of the peak of the rest
+    and of all work over a step, at most `most_busy` full then. `batch_within` > 0: where the backlog is
+    measured, capacity is held for batch work only as far as it would otherwise not be done that long after
+    it came.
     `latency_weight` is the cost of one second of round trip in multiples of serving the request on
     its cheapest VM. Start, change and redeploy costs are hours of the VM's price, on top of what is
     billed until a replica is ready. `survive` > 0 keeps that share of every other region's and the
@@ -34,11 +47,16 @@ class PlannerSettings:
     far_steps: int = 2
     level: float = 0.9
     patient_level: float = 0.5
+    peak_share: float = 1.0
+    patient_peak_share: float = 1.0
     latency_weight: float = 0.5
     start_hours: float = 0.05
     change_hours: float = 0.05
     redeploy_hours: float = 0.05
     survive: float = 0.0
+    batch_yields: bool = False
+    most_busy: float = 0.95
+    batch_within: timedelta = timedelta(0)
     solve: SolveSettings = field(
         default_factory=lambda: SolveSettings(
             limits=Limits(nodes=20, most_whole=60),
@@ -52,16 +70,24 @@ class PlannerSettings:
         for name, level in (("level", self.level), ("patient_level", self.patient_level)):
             if not 0 < level < 1:
                 raise InvalidInput(f"planner.{name}", f"{level} is not within (0, 1)")
-        if not 0 <= self.survive <= 1:
-            raise InvalidInput("planner.survive", f"{self.survive} is not within [0, 1]")
+        for name, share in (
+            ("survive", self.survive),
+            ("peak_share", self.peak_share),
+            ("patient_peak_share", self.patient_peak_share),
+            ("most_busy", self.most_busy),
+        ):
+            if not 0 <= share <= 1:
+                raise InvalidInput(f"planner.{name}", f"{share} is not within [0, 1]")
+        if self.batch_within < timedelta(0):
+            raise InvalidInput("planner.batch_within", f"{self.batch_within} is negative")
 
     @property
-    def levels(self) -> Mapping[Tier, float]:
-        """The quantile that each tier is planned for."""
+    def aims(self) -> Mapping[Tier, Aim]:
+        """What each tier is planned for."""
         return {
-            Tier.INTERACTIVE_FAST: self.level,
-            Tier.INTERACTIVE_NORMAL: self.patient_level,
-            Tier.BATCH: _MEDIAN,
+            Tier.INTERACTIVE_FAST: Aim(self.level, self.peak_share),
+            Tier.INTERACTIVE_NORMAL: Aim(self.patient_level, self.patient_peak_share),
+            Tier.BATCH: Aim(_MEDIAN, 0.0),
         }
 
 

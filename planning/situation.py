@@ -15,6 +15,7 @@ from heliostat.model.governance import Override
 from heliostat.model.names import ModelName, PoolKey, Tier, VmTypeName
 from heliostat.model.plan import PoolTarget
 from heliostat.ports.deciding import PlanningProblem
+from planning.batch_due import only_what_is_due
 from planning.grid import Grid
 from planning.holding import Standing, standing
 from planning.overrides import Ended, overrides_ended, overrides_in_force
@@ -93,7 +94,9 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
         prefill_shares={key: _prefill_share(thetas, *key) for key in mixes},
         grid=grid,
     )
-    wanted = wanted_demand(reader, settings.levels, catalogue.demands)
+    wanted = wanted_demand(reader, settings.aims, catalogue.demands)
+    if settings.batch_within:
+        wanted = only_what_is_due(wanted, problem, settings.batch_within, settings.near_step)
     forecast_models = {found.key.model for found in wanted.regional}
     blind = {model.name for model in catalogue.models} - forecast_models
     blind |= {key.model for key in wanted.unusable}

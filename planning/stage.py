@@ -8,7 +8,7 @@ from planning.covering import heliostat_covers
 from planning.limits import bounds, prices, quota_groups
 from planning.milp.instance import Instance
 from planning.moving import full_moves
-from planning.serving import flow_arcs, shortage_prices, typical_sizes, usable_table
+from planning.serving import flow_arcs, shortage_prices, typical_sizes, usable_table, work_of
 from planning.situation import Situation
 
 
@@ -37,4 +37,5 @@ def full_instance(situation: Situation) -> Instance:
         covers=heliostat_covers(situation),
         moves=full_moves(situation),
         budget=situation.catalogue.guardrails.budget_dollars_per_hour,
+        work=work_of(situation, arcs),
     )

@@ -21,17 +21,22 @@ from heliostat.model.forecast import Forecast
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
 from planning.grid import Grid
 from planning.milp.instance import Floats
+from planning.settings import Aim
 
 _MEDIAN = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Wanted:
-    """One origin's demand per step in requests per second; `source` says which forecast it is."""
+    """One origin's demand per step in requests per second; `source` says which forecast it is.
+
+    `work` is what has to be done over the whole step: the median of its mean.
+    """
 
     key: DemandKey
     own: Floats
     pooled: Floats
+    work: Floats
     source: str
 
 
@@ -59,12 +64,15 @@ class RateReader:
     prefill_shares: Mapping[tuple[ModelName, Tier], float]
     grid: Grid
 
-    def rates(self, key: DemandKey, level: float) -> Floats | None:
-        """Requests per second per step; None when no forecast reaches into the horizon."""
+    def rates(self, key: DemandKey, level: float, peak_share: float) -> Floats | None:
+        """Requests per second per step; None when no forecast reaches into the horizon.
+
+        `peak_share` of the way from the step's mean to its peak minute, each at its quantile `level`.
+        """
         mix = self.mixes[key.model, key.tier]
         share = self.prefill_shares[key.model, key.tier]
-        inputs = self._tokens(key, TokenKind.INPUT, level)
-        outputs = self._tokens(key, TokenKind.OUTPUT, level)
+        inputs = self._tokens(key, TokenKind.INPUT, level, peak_share)
+        outputs = self._tokens(key, TokenKind.OUTPUT, level, peak_share)
         by_input = None if inputs is None else inputs / max(1.0, mix.input_tokens)
         by_output = None if outputs is None else outputs / max(1.0, mix.output_tokens)
         if by_input is None or by_output is None:
@@ -81,15 +89,18 @@ class RateReader:
                 return f"{key} {what} p{found.levels[found.level_index(level)] * 100:g} by {found.method}"
         return ""
 
-    def _tokens(self, key: DemandKey, kind: TokenKind, level: float) -> Floats | None:
+    def _tokens(
+        self, key: DemandKey, kind: TokenKind, level: float, peak_share: float
+    ) -> Floats | None:
         forecast = self.forecasts.get(SeriesKey(demand=key, kind=kind))
         if forecast is None:
             return None
         end = forecast.span.end
         if end <= self.grid.spans[0].start or forecast.start >= self.grid.spans[-1].end:
             return None
-        table = forecast.mean if key.tier is Tier.BATCH else forecast.peak
-        row = np.maximum(0.0, np.array(table[forecast.level_index(level)]))
+        place = forecast.level_index(level)
+        mean, peak = np.array(forecast.mean[place]), np.array(forecast.peak[place])
+        row = np.maximum(0.0, mean + peak_share * (peak - mean))
         largest = []
         for span in self.grid.spans:
             first = int((span.start - forecast.start) // forecast.step)
@@ -100,9 +111,9 @@ class RateReader:
 
 
 def wanted_demand(
-    reader: RateReader, levels: Mapping[Tier, float], keys: tuple[DemandKey, ...]
+    reader: RateReader, aims: Mapping[Tier, Aim], keys: tuple[DemandKey, ...]
 ) -> WantedDemand:
-    """Demand of `keys` (regional) at each tier's quantile. A key that nobody ever forecast has no demand."""
+    """Demand of `keys` (regional) at each tier's aim. A key that nobody ever forecast has no demand."""
     groups: dict[tuple[ModelName, Tier], list[DemandKey]] = {}
     for key in keys:
         groups.setdefault((key.model, key.tier), []).append(key)
@@ -110,21 +121,28 @@ def wanted_demand(
     whole: dict[tuple[ModelName, Tier], Floats] = {}
     notes: list[str] = []
     for (model, tier), members in groups.items():
-        asked = levels[tier]
-        own = {k: r for k in members if (r := reader.rates(k, asked)) is not None}
+        level, part = aims[tier].level, aims[tier].peak_share
+        own = {k: r for k in members if (r := reader.rates(k, level, part)) is not None}
         if not own:
             continue
         everywhere = DemandKey(origin=EVERYWHERE, model=model, tier=tier)
-        total = reader.rates(everywhere, asked)
+        total = reader.rates(everywhere, level, part)
         if total is None:
             notes.append(f"no aggregate forecast of {model}/{tier}: regional quantiles were added")
             total = np.sum(list(own.values()), axis=0)
             pooled = own
         else:
-            pooled = _pooled(own, {k: reader.rates(k, _MEDIAN) for k in own}, total)
+            pooled = _pooled(own, {k: reader.rates(k, _MEDIAN, part) for k in own}, total)
         whole[model, tier] = total
         regional += [
-            Wanted(key=k, own=own[k], pooled=pooled[k], source=reader.source(k, asked)) for k in own
+            Wanted(
+                key=k,
+                own=own[k],
+                pooled=pooled[k],
+                work=_at_most(reader.rates(k, _MEDIAN, 0.0), pooled[k]),
+                source=reader.source(k, level),
+            )
+            for k in own
         ]
     known = {wanted.key for wanted in regional}
     unusable = tuple(
@@ -136,6 +154,10 @@ def wanted_demand(
     return WantedDemand(
         regional=tuple(regional), whole=whole, unusable=unusable, notes=tuple(notes)
     )
+
+
+def _at_most(mean: Floats | None, peak: Floats) -> Floats:
+    return peak if mean is None else np.minimum(mean, peak)
 
 
 def _pooled(

@@ -19,6 +19,7 @@ Rows (an order at t is ready at its arrival step, `NEVER` when that lies beyond 
 
     served     Σ_a∈c x[a,t] + s[c,t] = demand[c,t]
     capacity   Σ_a∈p x[a,t] / θ_a ≤ ρ_p · n[p,t]                    ρ linearised at a pool size
+    work       Σ_a∈p w_at · x[a,t] ≤ σ · n[p,t]                     optional: see below
     balance    n[p,t] = n[p,t−1] + ordered before + Σ u ready at t + Σ y ready at t − Σ y out − d
     quota      Σ_p∈(r,g) n + starts and redeployments under way ≤ quota[r,g,t]
     cover i    Σ_p w_ip · ρ_p · n[p,t] + v[i,t] ≥ need[i,t]           own share, all regions, N − 1
@@ -27,6 +28,10 @@ Rows (an order at t is ready at its arrival step, `NEVER` when that lies beyond 
 
     min  Σ_t h_t · ( Σ price·(n + under way) + Σ cost_a·x + Σ price_c·s + Σ price_i·v + price_l·l
          + price_b·b ) + Σ start·u + Σ change·(u + d) + Σ redeploy·y
+
+Where patient work yields to bursts, demand and capacity rows speak of peak minutes and leave batch work out
+(1/θ = 0 there), and the work rows of what is to be done over the whole step, w being the replicas that a
+flow keeps busy then and σ how full a pool may run: it needs the larger of the two, not their sum.
 
 Shortage, uncovered needs, floors and the budget are priced far above any replica, so only quotas and
 upper bounds can make the programme infeasible. A missing arc is a residency rule, a latency budget or

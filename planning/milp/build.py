@@ -40,6 +40,7 @@ def build(instance: Instance, share: Floats) -> Programme:
     rows = row_kinds.Rows()
     row_kinds.served(rows, columns, instance)
     row_kinds.capacity(rows, columns, instance, share)
+    row_kinds.work(rows, columns, instance)
     row_kinds.quota(rows, columns, instance)
     row_kinds.budget(rows, columns, instance)
     row_kinds.floors(rows, columns, instance)

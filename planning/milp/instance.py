@@ -59,6 +59,18 @@ class Moves:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Work:
+    """What flows keep busy in the end, waiting or not: Σ load·x ≤ share·n.
+
+    `load` (A, T) is replicas per planned request per second over the whole step, where `arc_load` counts
+    its peak; `share` is how full a pool may run then.
+    """
+
+    load: Floats
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Instance:
     """P pools, C demands, A flow arcs, Q quota groups, T steps.
 
@@ -85,6 +97,7 @@ class Instance:
     covers: tuple[Cover, ...] = ()
     moves: Moves | None = None
     budget: float | None = None
+    work: Work | None = None
 
     @property
     def pools(self) -> int:

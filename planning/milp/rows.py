@@ -58,6 +58,16 @@ def capacity(rows: Rows, columns: Columns, instance: Instance, share: Floats) ->
     rows.put(numbers, columns.n.index, -share)
 
 
+def work(rows: Rows, columns: Columns, instance: Instance) -> None:
+    """Over the whole step no more is to be done in a pool than its replicas can do."""
+    if instance.work is None:
+        return
+    zero = np.zeros((instance.pools, instance.steps))
+    numbers = rows.open("work", -_without_end(zero), zero)
+    rows.put(numbers[instance.arc_pool], columns.x.index, instance.work.load)
+    rows.put(numbers, columns.n.index, -instance.work.share)
+
+
 def quota(rows: Rows, columns: Columns, instance: Instance) -> None:
     """Replicas and those under way stay within the quota of their region and VM type."""
     limit = instance.quota.astype(np.float64)

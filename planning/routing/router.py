@@ -4,16 +4,22 @@ The shares of the plan are water-filled (`fill`) into the capacity that is ready
 busier than the last tables explain is slower than its engine law says, and counts for less (down to
 half). Shares then move by at most `largest_move` a step and not at all within `hysteresis`, so that
 regions do not chase each other's readings. Traffic leaves a region without ready replicas at once.
+
+With `pooled_within` an origin's requests are spread over all regions that near (round trip), and those to
+which the plan sends, so that all are equally full (`balance`), and nothing is shed: engines turn away
+whom they keep waiting too long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.model.routing import RouteEntry, RoutingTable
 from heliostat.ports.deciding import RoutingProblem
+from planning.routing.balance import balance
 from planning.routing.entries import (
     SHED,
     Split,
@@ -39,6 +45,7 @@ class WaterFillingRouter:
 
     largest_move: float = 0.25
     hysteresis: float = 0.02
+    pooled_within: timedelta | None = None
 
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         models = views(problem)
@@ -47,7 +54,10 @@ class WaterFillingRouter:
         before = previous_entries(problem)
         splits: dict[DemandKey, Split] = {}
         for view in models.values():
-            splits |= _split(view, rates, flows, before)
+            if self.pooled_within is None:
+                splits |= _split(view, rates, flows, before)
+            else:
+                splits |= self._balanced(problem, view, rates, flows, before)
         measured = {rate.demand for rate in problem.demand if rate.measured}
 
         def decide(demand: DemandKey, kept: Split | None) -> Decision:
@@ -67,6 +77,43 @@ class WaterFillingRouter:
             return demand not in measured or any(view.regions[r].old for r in serving)
 
         return tables(problem, models, decide, is_old)
+
+    def _balanced(
+        self,
+        problem: RoutingProblem,
+        view: ModelView,
+        rates: Mapping[DemandKey, float],
+        flows: Mapping[DemandKey, Mapping[RegionName, float]],
+        before: Mapping[tuple[RegionName, ModelName, Tier], RouteEntry],
+    ) -> dict[DemandKey, Split]:
+        """Every demand's shares; nothing is shed."""
+        size = _capacity(view, rates, before).full
+        load = dict.fromkeys(view.regions, 0.0)
+        splits: dict[DemandKey, Split] = {}
+        origins = sorted({origin for origin, _ in view.reach})
+        for tier in view.tiers:
+            wants = [
+                self._in_pool(problem, _want(view, origin, tier, rates, flows))
+                for origin in origins
+                if view.serving(origin, tier)
+            ]
+            placed = balance(wants, size, load)
+            for want in wants:
+                key = DemandKey(origin=want.origin, model=view.model.name, tier=tier)
+                splits[key] = _shares(want, placed)
+        return splits
+
+    def _in_pool(self, problem: RoutingProblem, want: Want) -> Want:
+        """The same for the origin's pool alone: near regions, and those to which the plan sends."""
+        assert self.pooled_within is not None
+        most = self.pooled_within.total_seconds()
+        pool = [
+            region
+            for region in want.serving
+            if problem.catalogue.round_trip(want.origin, region) <= most
+            or want.wanted.get(region, 0.0) > self.hysteresis
+        ]
+        return replace(want, serving=tuple(pool or want.serving[:1]))
 
 
 def demand_rates(problem: RoutingProblem) -> dict[DemandKey, float]:

@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from heliostat.errors import InvalidInput
 from planning.highs import Limits
 from planning.milp.build import build
-from planning.milp.instance import NEVER, Instance, Moves
+from planning.milp.instance import NEVER, Instance, Moves, Work
 from planning.random_problem import parse_size, random_problem
 from planning.solve import SolveSettings, solve
 
@@ -226,3 +226,18 @@ def test_a_random_problem_is_of_its_size_and_its_seed() -> None:
     assert 4 <= busy.min() <= busy.max() <= 12
     speed = 2 ** (np.arange(2) / 2)
     assert (problem.quota @ speed >= 1.5 * busy.sum(axis=1) / 0.85 - 1e-9).all()
+
+
+def test_work_that_may_wait_needs_replicas_even_where_no_peak_does() -> None:
+    base = random_problem(regions=2, models=1, vm_types=1, busy=6.0, seed=3).instance()
+    arcs = len(base.arc_pool)
+    yields = replace(base, arc_load=np.zeros(arcs))
+    work = replace(yields, work=Work(load=np.tile(base.arc_load[:, None], 1), share=0.9))
+    free, bound = solve(yields, EXACT), solve(work, EXACT)
+    assert free is not None
+    assert bound is not None
+    assert free.replicas.sum() == 0
+    done = np.zeros(base.pools)
+    np.add.at(done, base.arc_pool, base.arc_load * bound.flows[:, 0])
+    assert (done <= 0.9 * bound.replicas[:, 0] + 1e-6).all()
+    assert bound.shortage.sum() == pytest.approx(0.0, abs=1e-6)

@@ -76,16 +76,25 @@ def _share_of(gain: Estimate, claimed: float) -> str:
 
 
 def limit_row(
-    claim: str, found: Estimate | None, most: float, *, asked: str = "", because: str = ""
+    claim: str,
+    ours: Standing | None,
+    found: Estimate | None,
+    most: float,
+    *,
+    asked: str = "",
+    because: str = "",
 ) -> Row:
-    """A claim that a share stays at or below `most`."""
+    """A claim that what ours bills above a bound stays at or below `most`."""
     verdict = of_limit(found, most)
     reason = {
         Verdict.HOLDS: "all of the interval keeps the limit",
         Verdict.IN_PART: "the mean keeps the limit, the interval does not",
         Verdict.NOT: "the mean is above the limit",
-        Verdict.UNTESTED: "there is no interval",
+        Verdict.UNTESTED: NOTHING_LIVED if ours is None else "there is no bound, or no interval",
     }[verdict]
+    if ours is not None and not ours.reached:
+        verdict = Verdict.NOT
+        reason = f"{ours.policy} misses the level with every headroom tried ({_kept(ours)})"
     return Row(
         claim=claim,
         asked=asked or f"≤ {percent(most, 0)}",

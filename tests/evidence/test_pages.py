@@ -228,8 +228,10 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     assert best.reason == "Better than theirs."
     worst = best_row("", theirs, [ours], "gpu_hours_billed", asked="least")
     assert worst.verdict is Verdict.NOT
-    limit = limit_row("", Estimate(mean=0.2, low=0.1, high=0.35, count=3), 0.3)
+    limit = limit_row("", ours, Estimate(mean=0.2, low=0.1, high=0.35, count=3), 0.3)
     assert (limit.verdict, limit.asked) == (Verdict.IN_PART, "≤ 30 %")
+    flattered = limit_row("", late, Estimate(mean=0.1, low=0.1, high=0.1, count=3), 0.3)
+    assert flattered.verdict is Verdict.NOT
 
 
 def test_what_a_page_rests_on_names_who_stood_in() -> None:

@@ -159,7 +159,7 @@ def _levers(found: Mapping[str, Standing | None]) -> list[Lever]:
         ("the mixed pool and its evictions", "chiron", "chiron-unmixed"),
         *(
             (
-                f"IBP and BBP at B = {size}",
+                f"Chiron but for the controller, at B = {size}",
                 f"chiron scaling, B {size}",
                 f"reactive scaling, B {size}",
             )

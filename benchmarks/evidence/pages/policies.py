@@ -63,7 +63,7 @@ def claims(ledger: Ledger) -> list[Row]:
     rows = []
     for role in (WEEK, TENANTS, SMALL):
         ours, reactive = (standing(ledger, role, name, LEVEL) for name in ("heliostat", "reactive"))
-        oracle = standing(ledger, role, ORACLE.name, LEVEL)
+        oracle = _oracle(ledger, role)
         rows.append(
             change_row(
                 f"`{role}`: GPU-hours against reactive at its own best",
@@ -81,11 +81,15 @@ def claims(ledger: Ledger) -> list[Row]:
             ),
             limit_row(
                 f"`{role}`: GPU-hours above the LP bound",
+                ours,
                 above_bound(ledger, role, ours, LEVEL),
                 0.30,
             ),
             limit_row(
-                f"`{role}`: GPU-hours above the causal oracle", relative(ours, oracle, BILLED), 0.15
+                f"`{role}`: GPU-hours above the causal oracle",
+                ours,
+                relative(ours, oracle, BILLED),
+                0.15,
             ),
         ]
     return rows
@@ -135,6 +139,12 @@ def show(ledger: Ledger) -> Shown:
     )
 
 
+def _oracle(ledger: Ledger, role: str) -> Standing | None:
+    """The causal oracle; None where it does not reach the level either, and is no bound."""
+    found = standing(ledger, role, ORACLE.name, LEVEL)
+    return found if found is not None and found.reached else None
+
+
 def _bound(ledger: Ledger, role: str, level: float) -> float | None:
     point = linear_point(ledger, role, level)
     found = None if point is None else point.mean(LP_GPU_HOURS)
@@ -162,10 +172,10 @@ def _levels_table(ledger: Ledger, role: str) -> str:
 
 def _bounds_table(ledger: Ledger, role: str) -> str:
     """How far above the two bounds everybody is."""
-    oracle = standing(ledger, role, ORACLE.name, LEVEL)
+    oracle = _oracle(ledger, role)
 
     def row(name: str, one: Standing | None) -> tuple[str, str, str]:
-        above_oracle = NOTHING if one is oracle else change(relative(one, oracle, BILLED))
+        above_oracle = NOTHING if name == ORACLE.name else change(relative(one, oracle, BILLED))
         return name, change(above_bound(ledger, role, one, LEVEL)), above_oracle
 
     return table(

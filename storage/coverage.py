@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -11,7 +12,7 @@ from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import RegionName
 from storage.fold import BUCKET_MINUTES, MINUTE_SECONDS, Ints
 
-_WHOLE_BUCKET = (1 << BUCKET_MINUTES) - 1
+_BITS = np.arange(BUCKET_MINUTES)
 
 
 class Coverage:
@@ -28,17 +29,14 @@ class Coverage:
         if origin not in self._minutes:
             self._minutes[origin] = np.zeros(self.steps * self._step_minutes, np.bool_)
 
-    def add(self, origin: RegionName, bucket_start: int, mask: int) -> None:
-        """Add 15 minutes from `bucket_start` (epoch seconds): bit i of `mask` is minute i."""
+    def add(self, origin: RegionName, bucket_starts: Sequence[int], masks: Sequence[int]) -> None:
+        """Add 15 minutes from each start (epoch seconds): bit i of its mask is minute i."""
         self.reported(origin)
         minutes = self._minutes[origin]
-        first = (bucket_start - self._start) // MINUTE_SECONDS
-        if mask == _WHOLE_BUCKET and 0 <= first <= len(minutes) - BUCKET_MINUTES:
-            minutes[first : first + BUCKET_MINUTES] = True  # by far the most of them
-            return
-        for minute in range(BUCKET_MINUTES):
-            if mask >> minute & 1 and 0 <= first + minute < len(minutes):
-                minutes[first + minute] = True
+        first = (np.array(bucket_starts, np.int64) - self._start) // MINUTE_SECONDS
+        there = np.array(masks, np.int64)[:, None] >> _BITS & 1 == 1
+        places = (first[:, None] + _BITS)[there]
+        minutes[places[(places >= 0) & (places < len(minutes))]] = True
 
     @property
     def origins(self) -> tuple[RegionName, ...]:

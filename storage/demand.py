@@ -6,9 +6,9 @@ when fewer than half of its minutes were reported, or measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,7 @@ from heliostat.model.demand import DemandSeries
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
 from storage.coverage import Coverage
-from storage.fold import MINUTE_SECONDS, Floats, Ints, Table, mean_of, measured_columns
-
-_Number = TypeVar("_Number", np.float64, np.int64)
+from storage.fold import MINUTE_SECONDS, Floats, Ints, Table, measured_columns
 
 
 def demand_series(
@@ -33,13 +31,15 @@ def demand_series(
 
     `folded` holds buckets of `step` that start inside `span`, on its grid.
     """
-    grids = _Grids(folded, span, step, coverage.steps)
+    grids = _Grids(folded, sorted(keys), span, step, coverage.steps)
+    tokens_of = {kind: grids.tokens(kind) for kind in TokenKind}
     rates: dict[SeriesKey, Floats] = {}
     peaks: dict[SeriesKey, Floats] = {}
-    for number, key in keys.items():
+    for row, number in enumerate(sorted(keys)):
+        key = keys[number]
         reported = None if key.origin == EVERYWHERE else coverage.counts(key.origin)
         for kind in TokenKind:
-            tokens, peak, unmeasured = grids.tokens(number, kind)
+            tokens, peak, unmeasured = (column[row] for column in tokens_of[kind])
             series = SeriesKey(demand=key, kind=kind)
             peaks[series] = peak / MINUTE_SECONDS
             if reported is not None:
@@ -60,53 +60,56 @@ def demand_series(
 
 
 class _Grids:
-    """Folded buckets of one key as dense columns over the span."""
+    """Folded buckets as dense columns over the span, a row per key."""
 
-    def __init__(self, folded: Table, span: Span, step: timedelta, steps: int) -> None:
-        order = np.argsort(folded["key"], kind="stable")
-        self._table = folded[order]
-        self._steps = steps
-        offset = self._table["start"] - to_epoch(span.start)
-        self._place = offset // int(step.total_seconds())
+    def __init__(
+        self, folded: Table, numbers: Sequence[int], span: Span, step: timedelta, steps: int
+    ) -> None:
+        row = np.searchsorted(np.array(numbers, np.int64), folded["key"])
+        offset = folded["start"] - to_epoch(span.start)
+        self._table = folded
+        self._cells = row * steps + offset // int(step.total_seconds())
+        self._shape = (len(numbers), steps)
 
-    def tokens(self, number: int, kind: TokenKind) -> tuple[Floats, Floats, Ints]:
+    def tokens(self, kind: TokenKind) -> tuple[Floats, Floats, Ints]:
         """Tokens and peak-minute tokens per step (NaN = no mean to estimate by), and unmeasured
-        minutes."""
-        low, high = np.searchsorted(self._table["key"], [number, number + 1])
-        rows, place = self._table[low:high], self._place[low:high]
+        minutes; (keys, steps) each."""
         name = "input" if kind is TokenKind.INPUT else "output"
+        tokens, requests = (self._dense(column) for column in measured_columns(kind))
+        over_span = np.array([[mean] for mean in map(_mean, tokens, requests)]).reshape(-1, 1)
+        mean = np.where(requests > 0, tokens / np.maximum(requests, 1), over_span)
+        peak = self._dense(f"peak_{name}")
         return (
-            _spread(_tokens(rows, kind), place, self._steps),
-            _spread(_peaks(rows, kind), place, self._steps),
-            _spread(rows[f"{name}_unmeasured"], place, self._steps),
+            self._wanted(kind, mean),
+            np.where(np.isnan(peak), self._dense("peak_net") * over_span, peak),
+            self._dense(f"{name}_unmeasured"),
         )
+
+    def _wanted(self, kind: TokenKind, mean: Floats) -> Floats:
+        net = self._dense("net")
+        if kind is TokenKind.INPUT:
+            return np.where(net > 0, mean * net, 0.0)
+        missing = np.maximum(net - self._dense("output_completed"), 0)
+        wanted: Floats = self._dense("output_tokens") + np.where(missing > 0, mean * missing, 0.0)
+        return wanted
+
+    def _dense(self, name: str) -> NDArray[Any]:
+        """A column of the table; 0 where there is no bucket."""
+        values = self._table[name]
+        dense = np.zeros(self._shape, values.dtype)
+        dense.reshape(-1)[self._cells] = values
+        return dense
+
+
+def _mean(tokens: Ints, requests: Ints) -> float:
+    """Tokens per request over the whole span; NaN where none was measured."""
+    total = int(requests.sum())
+    return int(tokens.sum()) / total if total else float("nan")
 
 
 def whole_steps(span: Span, step: timedelta) -> Span:
     """The span cut to whole steps from its start."""
     return Span(span.start, span.start + span.length // step * step)
-
-
-def _tokens(rows: Table, kind: TokenKind) -> Floats:
-    net = rows["net"]
-    mean = np.where(np.isnan(mean_of(rows, kind)), _span_mean(rows, kind), mean_of(rows, kind))
-    if kind is TokenKind.INPUT:
-        return np.where(net > 0, mean * net, 0.0)
-    missing = np.maximum(net - rows["output_completed"], 0)
-    return rows["output_tokens"] + np.where(missing > 0, mean * missing, 0.0)
-
-
-def _peaks(rows: Table, kind: TokenKind) -> Floats:
-    name = "peak_input" if kind is TokenKind.INPUT else "peak_output"
-    return np.where(
-        np.isnan(rows[name]), rows["peak_net"] * _span_mean(rows, kind), rows[name]
-    ).astype(np.float64)
-
-
-def _span_mean(rows: Table, kind: TokenKind) -> float:
-    tokens, requests = measured_columns(kind)
-    total = int(rows[requests].sum())
-    return int(rows[tokens].sum()) / total if total else float("nan")
 
 
 def _add_aggregates(
@@ -123,12 +126,6 @@ def _add_aggregates(
     for series, origins in parts.items():
         if series in peaks:
             rates[series] = np.where(missing, np.nan, np.sum(origins, axis=0))
-
-
-def _spread(values: NDArray[_Number], place: Ints, steps: int) -> NDArray[_Number]:
-    dense = np.zeros(steps, values.dtype)
-    dense[place] = values
-    return dense
 
 
 def _values(column: Floats, present: Floats | None = None) -> tuple[float | None, ...]:

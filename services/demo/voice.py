@@ -30,6 +30,8 @@ class Voice:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            refresh_per_second=4,
+            disable=not self._console.is_terminal,  # drawn in vain it costs a core a second a minute
         )
         self._bar = self._bars.add_task("starting", total=None, note="")
 

@@ -155,10 +155,8 @@ class MemoryUsage:
     def coverage(self, span: Span, step: timedelta) -> Coverage:
         coverage = Coverage(span, step)
         for origin, masks in self._masks.items():
-            coverage.reported(origin)
-            for bucket in bucket_starts(span):
-                if bucket in masks:
-                    coverage.add(origin, bucket, masks[bucket])
+            known = [bucket for bucket in bucket_starts(span) if bucket in masks]
+            coverage.add(origin, known, [masks[bucket] for bucket in known])
         return coverage
 
     def folded(self, span: Span) -> Table:

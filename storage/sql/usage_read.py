@@ -47,8 +47,11 @@ class SqlUsageSource:
             coverage.reported(RegionName(origin))
         c = usage_coverage.c
         rows = select(c.origin, c.bucket_start, c.minutes).where(touching(c.bucket_start, span))
-        for origin, bucket, minutes in self._connection.execute(rows):
-            coverage.add(RegionName(origin), bucket, minutes)
+        found = self._connection.execute(rows.order_by(c.origin)).all()
+        names, starts, masks = zip(*found, strict=True) if found else ((), (), ())
+        for origin in dict.fromkeys(names):
+            part = slice(first := names.index(origin), first + names.count(origin))
+            coverage.add(RegionName(origin), starts[part], masks[part])
         return coverage
 
     def folded(self, span: Span) -> Table:

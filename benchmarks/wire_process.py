@@ -74,10 +74,10 @@ def a_plane(catalogue: Path, database: str) -> Iterator[Plane]:
         plane.address = plane.ask(json.dumps(wishes))["address"]
         yield plane
     finally:
-        _end(process)
+        end(process)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[str]) -> None:
     """Ask it to stop; one that does not is killed, so that nothing stays behind a broken benchmark."""
     assert process.stdin is not None
     with suppress(BrokenPipeError):  # it ended before, and said why

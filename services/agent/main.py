@@ -16,6 +16,7 @@ from services.agent.bootstrap import build_agent, hands_for
 from services.agent.journal.brake import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
+from services.collecting import collect_seldom
 from services.leaving import leave
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
@@ -72,6 +73,7 @@ async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> No
     try:
         metrics = _metrics(agent, settings)
         await agent.start()
+        collect_seldom()
         ticking = asyncio.create_task(
             agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
         )

@@ -99,6 +99,7 @@ def build_room(
             foresight=foresight,
             sights=sights,
             table=table,
+            spare_predictor=lambda: OnlineLengths(catalogue),
             seconds=seconds,
             beat_seconds=settings.beat.total_seconds(),
             feed_seconds=settings.feed.total_seconds(),

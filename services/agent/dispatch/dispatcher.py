@@ -44,6 +44,8 @@ from services.agent.dispatch.sight import Sight
 from services.agent.dispatch.tally import Tally
 
 _SOON = timedelta(seconds=1)
+_READINGS_A_BEAT = 100
+"""What that many engines measured is taken in within a millisecond."""
 _WHY = {
     Reason.NO_REPLICA: "no replica of the model is ready here",
     Reason.STALE: "nothing is known of the replicas",
@@ -175,7 +177,7 @@ class Dispatcher:
 
     def beat(self, now: float) -> tuple[Lease, ...]:
         """Take back what ran out, and try again for those that wait; batch requests that lost places."""
-        self._replicas.age(now)
+        self._replicas.read_on(_READINGS_A_BEAT, now)
         self._placing.let_begin(now)
         ended = []
         for lease in self._ledger.run_out(now):
@@ -272,7 +274,7 @@ class Dispatcher:
         away = next(self._routes.fallbacks(ask, from_epoch(int(now)), why), None)
         if away is not None:
             return away
-        _, ready = self._placing.ready(ask.model)
+        _, ready = self._replicas.ready(ask.model)
         reason = ShedReason.NO_CAPACITY if ready else ShedReason.NO_REPLICA
         return Shed(reason=reason, detail=why, retry_after=_SOON)
 

@@ -12,8 +12,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.dispatch import DispatchAsk, Placed, PlacementBasis
 from heliostat.model.names import ModelName, Tier
@@ -85,8 +83,9 @@ class Placing:
         self._sessions: OrderedDict[tuple[ModelName, str], str] = OrderedDict()
         self._first_tokens: list[tuple[float, ModelName, str]] = []
 
-    def warm_up(self) -> None:
-        """Place, book and end a request on a replica of nowhere, and leave no trace."""
+    def warm_up(self, predictor: LengthPredictor) -> None:
+        """Place, book and end a request on a replica of nowhere, and leave no trace; that predictor, which
+        nobody else has, is told of it."""
         for pool in self._catalogue.pools[:1]:
             workers = Workers(pool.key.model)
             law = WorkerLaw.of(self._catalogue.law(pool.key.model, pool.key.vm_type))
@@ -103,7 +102,11 @@ class Placing:
             self._placer.place(request, workers, 0.0)
             self._judge.fits(request, workers, row, 0.0)
             workers.book(row, request, 0.0)
+            workers.begin(request.id, 0.0)
             workers.complete(request.id, 0.0)
+            for tier in self._catalogue.model(pool.key.model).tiers[:1]:
+                predictor.observe(pool.key.model, tier.tier, 1, 1)
+                predictor.predict(pool.key.model, tier.tier, 1)
 
     def request_of(self, ask: DispatchAsk, arrived_at: float) -> Request:
         """The ask as a placer takes it. Raises InvalidInput, UnknownModel, UnknownTier."""
@@ -184,16 +187,9 @@ class Placing:
 
     def basis(self, model: ModelName) -> PlacementBasis:
         """By what the model's requests are placed at this moment."""
-        fresh, ready = self.ready(model)
+        fresh, ready = self._replicas.ready(model)
         few = fresh < max(1.0, self._rules.least_fresh_share * ready)
         return PlacementBasis.ROUND_ROBIN if ready and few else PlacementBasis.SIGNALS
-
-    def ready(self, model: ModelName) -> tuple[int, int]:
-        """How many replicas accept requests with fresh signals, and how many accept at all."""
-        workers = self._replicas.workers(model)
-        rows = workers.rows[: workers.used]
-        accepting = rows["accepting"] != 0
-        return int(np.count_nonzero(accepting & (rows["fresh"] != 0))), int(accepting.sum())
 
     # --- inside --------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Names in a row are `<vm type>/<replica>`: replicas of one model are told apart a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -42,19 +43,30 @@ class Replicas:
         self._workers: dict[ModelName, Workers] = {}
         self._standing: dict[ModelName, dict[str, Standing]] = {}
         self._laws: dict[PoolKey, WorkerLaw] = {}
+        self._ready: dict[ModelName, tuple[int, int]] = {}
+        self._unread: deque[tuple[ModelName, str, EngineReading, float]] = deque()
 
     # --- keeping up ----------------------------------------------------------------------------
 
     def see(self, sight: Sight, now: float) -> tuple[Request, ...]:
-        """Be equal to the look; the requests that were booked on replicas which are gone."""
+        """Be equal to the look; the requests that were booked on replicas which are gone.
+
+        What engines measured is taken in by `read_on`, a part at a time.
+        """
         lost = self.stand(sight.endpoints, now)
-        for model, standing in self._standing.items():
-            for name, replica in standing.items():
-                reading = sight.readings.get(replica.endpoint.address)
-                if reading is not None:
-                    self._report(model, name, replica, reading, sight.at)
-        self.age(now)
+        self._unread = deque(
+            (model, name, reading, sight.at)
+            for model, standing in self._standing.items()
+            for name, replica in standing.items()
+            if (reading := sight.readings.get(replica.endpoint.address)) is not None
+        )
         return lost
+
+    def read_on(self, limit: int, now: float) -> None:
+        """Take in what the next so many engines measured: a thousand at once would hold up every ask."""
+        for _ in range(min(limit, len(self._unread))):
+            self._report(*self._unread.popleft())
+        self.age(now)
 
     def stand(self, endpoints: Iterable[ReplicaEndpoint], now: float) -> tuple[Request, ...]:
         """Be equal to these endpoints, whose engines may not have been looked at; what was lost."""
@@ -63,12 +75,14 @@ class Replicas:
             if endpoint.pool.region == self._region and self._law(endpoint.pool) is not None:
                 wanted.setdefault(endpoint.pool.model, {})[name_of(endpoint)] = endpoint
         lost: list[Request] = []
+        self._ready.clear()
         for model in {*self._standing, *wanted}:
             lost += self._stand(model, wanted.get(model, {}), now)
         return tuple(lost)
 
     def age(self, now: float) -> None:
         """Signals that are too old are not fresh."""
+        self._ready.clear()
         for workers in self._workers.values():
             workers.forget_reports_before(now - self._stale_after)
 
@@ -94,6 +108,17 @@ class Replicas:
     def endpoint(self, model: ModelName, name: str) -> ReplicaEndpoint:
         """Where the replica of that name listens. Raises KeyError when it is not here."""
         return self._standing[model][name].endpoint
+
+    def ready(self, model: ModelName) -> tuple[int, int]:
+        """How many replicas accept requests with fresh signals, and how many accept at all."""
+        found = self._ready.get(model)
+        if found is None:
+            workers = self.workers(model)
+            rows = workers.rows[: workers.used]
+            accepting = rows["accepting"] != 0
+            fresh = int(np.count_nonzero(accepting & (rows["fresh"] != 0)))
+            found = self._ready[model] = (fresh, int(accepting.sum()))
+        return found
 
     def spare(self, model: ModelName, below: float) -> tuple[tuple[int, float], ...]:
         """Rows that accept, are fresh, and are used less than that, with their utilisation, the least used
@@ -151,11 +176,10 @@ class Replicas:
             workers.drain(name)
         workers.forget_reports_before(now - self._stale_after)
 
-    def _report(
-        self, model: ModelName, name: str, replica: Standing, reading: EngineReading, at: float
-    ) -> None:
+    def _report(self, model: ModelName, name: str, reading: EngineReading, at: float) -> None:
         """A look counts as fresh when the engine measured all that placing needs."""
-        if replica.read_at is not None and at <= replica.read_at:
+        replica = self._standing[model].get(name)
+        if replica is None or (replica.read_at is not None and at <= replica.read_at):
             return
         running, waiting = reading.running_requests, reading.waiting_requests
         kv = reading.kv_occupancy

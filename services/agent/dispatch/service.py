@@ -16,6 +16,7 @@ from heliostat.model.dispatch import Completion, DispatchAsk, DispatchDecision
 from heliostat.model.dispatch_view import DispatchView
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import RoutingTable
+from scheduling.lengths.prediction import LengthPredictor
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.foresight import Foresight
@@ -49,6 +50,8 @@ class RoomParts:
     foresight: Foresight
     sights: Sights
     table: Callable[[], RoutingTable | None]
+    spare_predictor: Callable[[], LengthPredictor]
+    """A new one that has learnt nothing."""
     seconds: Callable[[], float]
     beat_seconds: float = 0.1
     feed_seconds: float = 1.0
@@ -68,7 +71,7 @@ class DispatchRoom:
     def warm_up(self) -> None:
         """Compile what deciding takes, so that no request waits for that; seconds where it was never done
         on this machine. In any thread, before anybody asks."""
-        self._parts.placing.warm_up()
+        self._parts.placing.warm_up(self._parts.spare_predictor())
 
     # --- asks and ends -------------------------------------------------------------------------
 

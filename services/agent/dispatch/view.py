@@ -41,7 +41,7 @@ def view_of(
         ),
         held=len(dispatcher.holding),
         counts=tally.counts,
-        bases=tuple(_bases(placing, models)),
+        bases=tuple(_bases(replicas, placing, models)),
     )
 
 
@@ -80,9 +80,9 @@ def _queue(model: ModelName, totals: BatchTotals, now: float) -> BatchQueueView:
     )
 
 
-def _bases(placing: Placing, models: list[ModelName]) -> Iterator[ModelBasis]:
+def _bases(replicas: Replicas, placing: Placing, models: list[ModelName]) -> Iterator[ModelBasis]:
     for model in models:
-        fresh, ready = placing.ready(model)
+        fresh, ready = replicas.ready(model)
         if ready:
             yield ModelBasis(
                 model=model, basis=placing.basis(model), fresh_replicas=fresh, ready_replicas=ready

@@ -21,7 +21,7 @@ from scheduling.ordering.exhaustive import Exhaustive
 from scheduling.ordering.latency import LatencyModel
 from scheduling.ordering.port import Ordering, Queue
 from scheduling.ordering.registry import ORDERINGS
-from simulation.instance.jobs import Served, outcome
+from simulation.instance.jobs import Job, Served, outcome
 from simulation.instance.mix import Foresight, Load
 from simulation.instance.replica import Replica
 from simulation.profiles.shipped import engine_law
@@ -117,12 +117,7 @@ def plans(seed: int) -> Iterator[Trial]:
     """CPU time of one order of forty requests, the median of many, after warm-up."""
     for setting in settings(("32B",), CAPS):
         jobs = Load(count=PLANNED, foresight=setting.foresight).jobs(np.random.default_rng(seed))
-        queue = Queue(
-            requests=tuple(job.request for job in jobs),
-            latency=LatencyModel.of(setting.replica.law),
-            now=0.0,
-            batch_cap=setting.cap,
-        )
+        queue = _queue(jobs, setting)
         for name in ("annealing", "heliostat"):
             yield Trial(
                 scenario=PLANS,
@@ -131,6 +126,15 @@ def plans(seed: int) -> Iterator[Trial]:
                 seed=seed,
                 figures={MILLISECONDS: _milliseconds(ORDERINGS[name], queue)},
             )
+
+
+def _queue(jobs: Iterable[Job], setting: Setting) -> Queue:
+    return Queue(
+        requests=tuple(job.request for job in jobs),
+        latency=LatencyModel.of(setting.replica.law),
+        now=0.0,
+        batch_cap=setting.cap,
+    )
 
 
 def settings(

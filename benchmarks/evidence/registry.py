@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.pages.annealing import ANNEALING
 from benchmarks.evidence.pages.chiron import CHIRON
 from benchmarks.evidence.pages.policies import POLICIES
 from benchmarks.evidence.pages.sageserve import SAGESERVE
@@ -15,5 +16,6 @@ PAGES: Mapping[str, EvidencePage] = {
         SAGESERVE,
         CHIRON,
         POLICIES,
+        ANNEALING,
     )
 }

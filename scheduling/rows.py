@@ -52,7 +52,9 @@ ASKED = _record(
     # What a request asks for, in tokens: its prompt, KV at its predicted end, context at its mean.
     ("i8", "input peak context rows"),
     # How long it has waited, and what it was promised, in seconds; the margins.
-    ("f8", "waited ttft gap margin memory_share"),
+    ("f8", "waited ttft gap margin memory_share foresight"),
+    # 1: the fullest that fits; −1: the emptiest.
+    ("f8", "towards"),
 )
 
 

@@ -13,15 +13,18 @@ NO_LIMIT = float("inf")
 
 
 @rule
-def least_slack(seats: Any, taken: int, now: float, then: float, stalled: float) -> float:
+def least_slack(
+    seats: Any, taken: int, now: float, then: float, stalled: float, foresight: float
+) -> float:
     """The least slack in seconds at iterations of `then`, of those whose promise holds at iterations
-    of `now`; `NO_LIMIT` when there is nobody."""
+    of `now`; `NO_LIMIT` when there is nobody. `foresight`: the share of their gaps that counts."""
     least = NO_LIMIT
     for place in range(taken):
         seat = seats[place]
         already = stalled - seat.stalled_before
-        if slack_seconds(seat.itl_seconds, seat.gaps, now, already) >= 0.0:
-            least = min(least, slack_seconds(seat.itl_seconds, seat.gaps, then, already))
+        gaps = foresight * seat.gaps
+        if slack_seconds(seat.itl_seconds, gaps, now, already) >= 0.0:
+            least = min(least, slack_seconds(seat.itl_seconds, gaps, then, already))
     return float(least)
 
 
@@ -58,7 +61,7 @@ def _renew(sources: int) -> Callable[..., None]:
         booked = worker.running + worker.waiting
         now = pace(worker, booked, worker.context_tokens)
         worker.stall_slack_seconds = least_slack(
-            seats[row], booked, now, now, worker.stalled_seconds
+            seats[row], booked, now, now, worker.stalled_seconds, 1.0
         )
 
     return renew

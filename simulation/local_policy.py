@@ -12,6 +12,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from heliostat.errors import InvalidInput
+from scheduling.batch_size.settings import BatchSize as BatchSize
+from scheduling.batch_size.settings import ChironBatchSize as ChironBatchSize
+from scheduling.batch_size.settings import StaticBatchSize as StaticBatchSize
+from scheduling.placement.margins import Margins
 
 
 class Order(StrEnum):
@@ -39,6 +43,13 @@ class Dispatch(StrEnum):
     RANDOM = "random"
     ROUND_ROBIN = "round-robin"
     """One after the other."""
+    BEST_FIT = "best-fit"
+    """Aladdin's: the fullest one that keeps every promise; the one with least work where none would.
+    See `Fit`."""
+    KV_BEST_FIT = "kv-best-fit"
+    """The one with least memory left that holds the request's predicted end too."""
+    FREENESS = "freeness"
+    """Llumnix's: the one that could go on for most iterations, memory ÷ batch."""
 
 
 class Prefill(StrEnum):
@@ -77,44 +88,20 @@ class DpaBounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StaticBatchSize:
-    """At most `most` sequences run on a replica; None = as many as its engine law allows."""
+class Fit:
+    """What best fit leaves unused, and what it knows of output lengths.
 
-    most: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.most is not None and self.most < 1:
-            raise InvalidInput("batch_size.most", f"{self.most} is not at least 1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChironBatchSize:
-    """Chiron's local autoscaler (arXiv 2501.08090, Algorithm 1): B follows the backpressure.
-
-    Every `period`: P = max(ITL ÷ ITL promise, throughput before ÷ throughput now); below 1
-    B ← α·B/P + (1 − α)·B, else B ← max(1, B/2). The ITL is the `itl_quantile` over the period, the
-    promise that of the strictest tier that runs. Throughput counts only after B grew, since a smaller
-    batch has less of it by itself and would be halved to one, and only while at least
-    `binding_share` of B run, so that a lull halves nothing; one period grows B at most
-    `largest_growth` times. All but `smoothing` are our reading: the paper leaves them open.
+    `length_error` None: it learns them, a mean by region, model, tier and bin of the prompt, from those
+    that ended. A share e: it is told them, times a factor drawn evenly from [1 − e, 1 + e] (0 = the
+    truth); experiments only.
     """
 
-    smoothing: float = 0.5
-    period: timedelta = timedelta(seconds=2)
-    itl_quantile: float = 0.95
-    binding_share: float = 0.95
-    largest_growth: float = 2.0
-    first: int = 8
+    margins: Margins = Margins()
+    length_error: float | None = None
 
     def __post_init__(self) -> None:
-        shares = (self.smoothing, self.itl_quantile, self.binding_share)
-        if not all(0 < share <= 1 for share in shares):
-            raise InvalidInput("batch_size", f"shares {shares} must lie in (0, 1]")
-        if self.period <= timedelta(0) or self.largest_growth <= 1 or self.first < 1:
-            raise InvalidInput("batch_size", "needs a period, growth above 1, a first size of 1")
-
-
-BatchSize = StaticBatchSize | ChironBatchSize
+        if self.length_error is not None and not 0 <= self.length_error <= 1:
+            raise InvalidInput("fit.length_error", f"{self.length_error} is not within [0, 1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +138,7 @@ class LocalPolicy:
     order: Order = Order.FCFS
     dpa: DpaBounds = DpaBounds()
     dispatch: Dispatch = Dispatch.LEAST_WORK
+    fit: Fit = Fit()
     prefill: Prefill = Prefill.WHOLE
     max_prefill_tokens: int = 8192
     chunk_tokens: int = 512

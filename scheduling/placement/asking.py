@@ -37,6 +37,8 @@ def asked_of(request: Request, margins: Margins, rows: int, now: float) -> Recor
     one["waited"] = max(0.0, now - request.arrival)
     one["ttft"], one["gap"] = request.promise.ttft_seconds, request.promise.itl_seconds
     one["margin"], one["memory_share"] = margins.time, margins.memory_share
+    one["foresight"] = margins.foresight
+    one["towards"] = -1.0 if margins.spread else 1.0
     return asked
 
 

@@ -10,11 +10,21 @@ from heliostat.errors import InvalidInput
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margins:
     """`memory_share`: θ, the share of KV memory that predicted peaks may fill (the paper has such a
-    factor, 0.95 is ours); `time`: seconds by the laws are taken this share longer."""
+    factor, 0.95 is ours); `time`: seconds by the laws are taken this share longer; `foresight`: of the
+    tokens that a request is expected to generate still, the share that may make up for a stall (1, the
+    paper's, breaks promises to those who end sooner than the mean; 0 heeds only what was saved so far).
+    `spread`: of those that fit the emptiest is taken, not the fullest: for fleets whose size somebody else
+    decides, where packing frees nothing."""
 
     memory_share: float = 0.95
     time: float = 0.0
+    foresight: float = 1.0
+    spread: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.memory_share <= 1 or not 0 <= self.time < 10:
-            raise InvalidInput("margins", f"memory_share {self.memory_share}, time {self.time}")
+        if (
+            not 0 < self.memory_share <= 1
+            or not 0 <= self.time < 10
+            or not 0 <= self.foresight <= 1
+        ):
+            raise InvalidInput("margins", f"{self} is out of range")

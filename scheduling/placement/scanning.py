@@ -85,14 +85,14 @@ def judge(worker: Any, seats: Any, asked: Any, now: float) -> tuple[int, float, 
     if rows == PREFILL_ONLY:
         return FITS, -worker.prefill_free_at, ttft
     context = worker.context_tokens + worker.unbooked_kv_tokens
-    before = stretch * pace(worker, sequences - 1, context)
+    before = pace(worker, sequences - 1, context)
     iteration = stretch * pace(worker, sequences, context + asked.context)
     if not meets_gap(iteration, asked.gap):
         return ITL, 0.0, ttft
-    slack = least_slack(seats, booked, before, iteration, worker.stalled_seconds)
+    slack = least_slack(seats, booked, before, iteration, worker.stalled_seconds, asked.foresight)
     if not absorbs_stall(prefill, slack):
         return STALL, 0.0, ttft
-    return FITS, residual(iteration, asked.gap, peak, room), ttft
+    return FITS, asked.towards * residual(iteration, asked.gap, peak, room), ttft
 
 
 def _scan(sources: int) -> Callable[..., tuple[int, float]]:

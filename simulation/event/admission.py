@@ -20,7 +20,7 @@ from simulation.event.layout import (
     requests,
     work,
 )
-from simulation.event.memory import evict_last_batch, free_tokens
+from simulation.event.memory import evict_last_batch, free_tokens, part_with
 from simulation.event.outcomes import turn_away
 from simulation.event.promises import promise_of
 from simulation.event.queues import push, without_first
@@ -91,7 +91,7 @@ def first_waiting(world: Any, key: Any, cell: int, slot: int, at: float) -> int:
         if not out_of_patience(world, first, at):
             return int(first)
         leave_queue(world, cell, slot)
-        work(world)[slot] -= requests(world, first).estimate
+        part_with(world, slot, first)
         turn_away(world, first, at)
     return NOBODY
 
@@ -114,6 +114,7 @@ def leave_queue(world: Any, cell: int, slot: int) -> int:
     replica.waiting -= 1
     asked = requests(world, first)
     work(world)[slot] -= tokens_to_prefill(asked) * replica.prefill_token
+    replica.waiting_tokens -= tokens_to_prefill(asked)
     count_waiting(world, cell, first, -1)
     return int(first)
 

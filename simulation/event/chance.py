@@ -12,6 +12,7 @@ import numpy as np
 from simulation.event.compiled import kernel
 
 ROUTE_STREAM, RETURN_STREAM, FIRST_DISPATCH_STREAM = 0, 1, 2
+LENGTH_STREAM = -1
 ATTEMPT_BIT = 48
 """Where an attempt's number goes in a request's."""
 

@@ -9,7 +9,6 @@ record alone, and look the arrays up where they need them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,6 +18,8 @@ import numba.np.arrayobj
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+
+from scheduling.compiled import SHARED, sources_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -121,6 +122,5 @@ def _fields(context: Any, builder: Any, world: Any, pointer: Any) -> Callable[[s
 
 
 def _sources() -> int:
-    """A number that changes when any source of this room does."""
-    text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
-    return int.from_bytes(sha256(text).digest()[:6], "big")
+    """A number that changes when any source of this room does, or of the rules that it shares."""
+    return sources_of([Path(__file__).parent, *SHARED])

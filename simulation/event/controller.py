@@ -1,6 +1,6 @@
 """Chiron's local autoscaler (arXiv 2501.08090, Algorithm 1): the batch size follows the backpressure.
 
-`simulation.local_policy.ChironBatchSize` says what is decided; this measures and does it. A replica's
+`scheduling.batch_size` says what is decided; this measures and does it. A replica's
 clock ticks while it has work, and a tick acts at the next boundary of iterations.
 """
 
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduling.rules.batch import backpressure, resized
 from simulation.event.compiled import kernel
 from simulation.event.layout import GAP_SAMPLES, gaps, replicas
-
-_LEAST_PRESSURE = 1e-6
 
 
 @kernel
@@ -52,28 +51,27 @@ def control(world: Any, cell: Any, slot: int, at: float) -> None:
     elapsed = at - replica.ticked
     rate = replica.generated / elapsed if elapsed > 0.0 else 0.0
     if replica.gaps > 0:
-        pressure = _high_gap(world, slot) / _strictest(cell, replica)
         binds = replica.held >= world.binding_share * replica.limit
-        if binds and replica.grew and rate > 0.0:
-            pressure = max(pressure, replica.rate_before / rate)
-        _resize(world, replica, max(_LEAST_PRESSURE, pressure))
+        pressure = backpressure(
+            _high_gap(world, slot),
+            _strictest(cell, replica),
+            replica.rate_before,
+            rate,
+            binds and replica.grew != 0,
+        )
+        replica.grew = pressure < 1.0
+        replica.batch_size = resized(
+            replica.batch_size,
+            pressure,
+            world.smoothing,
+            world.largest_growth,
+            float(replica.most),
+        )
+        replica.limit = int(replica.batch_size)
         replica.rate_before = rate
     while replica.tick <= at:
         replica.tick += world.period
     _begin_period(replica, at)
-
-
-@kernel
-def _resize(world: Any, replica: Any, pressure: float) -> None:
-    size = replica.batch_size
-    replica.grew = pressure < 1.0
-    if pressure < 1.0:
-        grown = world.smoothing * size / pressure + (1.0 - world.smoothing) * size
-        size = min(grown, size * world.largest_growth)
-    else:
-        size = max(1.0, 0.5 * size)
-    replica.batch_size = min(size, float(replica.most))
-    replica.limit = int(replica.batch_size)
 
 
 @kernel

@@ -40,7 +40,7 @@ def arrive(world: Any, key: Any, cell: int, request: int, at: float) -> None:
     if place.ready == 0:
         hold(world, cell, request)
         return
-    slot = choose(world, cell, request)
+    slot = choose(world, cell, request, at)
     enqueue(world, key, cell, slot, request, at)
     _nudge(world, cell, slot, at)
 

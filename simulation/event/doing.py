@@ -38,7 +38,7 @@ from simulation.event.layout import (
     work,
 )
 from simulation.event.load import book
-from simulation.event.memory import free_tokens, let_go, make_room_to_go_on
+from simulation.event.memory import free_tokens, let_go, make_room_to_go_on, part_with
 from simulation.event.outcomes import finish
 from simulation.event.timing import decode_work, iterations_until, prompt_seconds, seconds_of
 
@@ -123,7 +123,7 @@ def _end_sequence(world: Any, cell: int, slot: int, request: int, at: float) -> 
         replica.running_batch -= 1
         replica.batch_tokens -= tokens
     let_go(replica, asked, tokens)
-    work(world)[slot] -= asked.estimate
+    part_with(world, slot, request)
     finish(world, cell, request, at)
 
 
@@ -149,7 +149,7 @@ def _end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) ->
             one.first_after = at - one.arrival
         if generated >= one.output:
             let_go(replica, one, one.input + one.done + 1)
-            work(world)[slot] -= one.estimate
+            part_with(world, slot, request)
             finish(world, cell, request, at)
         else:
             start_decoding(world, slot, request, generated)
@@ -242,7 +242,7 @@ def _stand_idle(world: Any, place: Any, slot: int, at: float) -> None:
     if replica.standing == LEAVING:
         replica.standing = OFF
     if replica.standing == SERVING and replica.waiting == 0:
-        work(world)[slot] = 0.0  # what rounding left
+        work(world)[slot] = replica.expected = 0.0  # what rounding left
     set_due(world, place, slot, FOREVER)
 
 

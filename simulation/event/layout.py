@@ -84,10 +84,15 @@ REPLICA = _record(
     # When its queue's keys were renewed; the batch controller's size, ticks, rate before, and how
     # long running sequences have been stalled.
     ("f8", "renewed batch_size tick ticked rate_before stalled"),
+    # Output tokens that are expected of all who wait or run here; when the first of those who came to
+    # wait since nobody did must have its first token.
+    ("f8", "expected first_due"),
     # Tokens of memory: it has, sequences hold; tokens of context that an iteration reads, and that
     # batch work has of these.
     ("i8", "memory held_tokens context batch_tokens"),
     ("i8", "iteration iterations generated"),
+    # Prompt tokens of all who wait or run here; those still to be prefilled of who waits.
+    ("i8", "prompts waiting_tokens"),
     ("i4", "pool standing phase most limit turn"),
     # Sequences that hold memory, by tier; that decode; of these the batch ones.
     ("i4", "held held_fast held_normal held_batch running running_batch"),
@@ -146,6 +151,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "shares": np.dtype("f8"),
     "trips": np.dtype("f8"),
     "expected_output": np.dtype("f8"),
+    "binned_output": np.dtype("f8"),
     "current": np.dtype("i4"),
     "latencies": np.dtype("i8"),
     "backlog": np.dtype("i8"),
@@ -164,6 +170,8 @@ WORLD = _record(
     ("f8", "step_end one_below two_below promoted_after order_a order_b"),
     ("f8", "back_off returns growth"),
     ("f8", "smoothing period gap_quantile binding_share largest_growth"),
+    ("i8", "predicts knows_lengths"),
+    ("f8", "memory_share time_margin length_error foresight towards"),
 )
 
 requests = record("requests", REQUEST)
@@ -181,6 +189,7 @@ due = view("due", ARRAYS["due"])
 shares = view("shares", ARRAYS["shares"])
 trips = view("trips", ARRAYS["trips"])
 expected_output = view("expected_output", ARRAYS["expected_output"])
+binned_output = view("binned_output", ARRAYS["binned_output"])
 current = view("current", ARRAYS["current"])
 latencies = view("latencies", ARRAYS["latencies"])
 backlog = view("backlog", ARRAYS["backlog"])

@@ -11,7 +11,8 @@ from simulation.event.cell import live
 from simulation.event.compiled import entry, kernel
 from simulation.event.gateway import come_in, reroute
 from simulation.event.gauging import drained_at, read_gauges
-from simulation.event.layout import NOBODY, cells, replicas, requests, work
+from simulation.event.layout import NOBODY, cells, replicas, requests
+from simulation.event.memory import part_with
 from simulation.event.outcomes import turn_away
 from simulation.event.queues import push, without_first
 
@@ -82,7 +83,7 @@ def _sweep_queue(world: Any, cell: int, slot: int, at: float) -> None:
         request = replica.queue
         if out_of_patience(world, request, at):
             leave_queue(world, cell, slot)
-            work(world)[slot] -= requests(world, request).estimate
+            part_with(world, slot, request)
             requests(world, request).next = leave
             leave = request
         else:

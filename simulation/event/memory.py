@@ -59,7 +59,7 @@ def evict_last_batch(world: Any, cell: int, slot: int) -> float:
     place = last_admitted(world, slot, True)
     request, seconds = _stop(world, slot, place)
     demands(world, requests(world, request).demand).evicted += 1
-    work(world)[slot] -= requests(world, request).estimate
+    part_with(world, slot, request)
     if world.admits_batch:
         wait_in_batch_queue(world, cell, request)
     else:
@@ -84,11 +84,12 @@ def wait_again(world: Any, cell: int, slot: int, request: int) -> None:
     """Let who gave way queue where it ran, in its old place; on a replica that drains, nowhere yet."""
     replica, asked = replicas(world, slot), requests(world, request)
     if replica.standing != SERVING:
-        work(world)[slot] -= asked.estimate
+        part_with(world, slot, request)
         hold(world, cell, request)
         return
     if not asked.swapped:
         work(world)[slot] += (asked.input + asked.done) * replica.prefill_token
+        replica.waiting_tokens += asked.input + asked.done
     replica.queue = push(world, replica.queue, request)
     replica.waiting += 1
     count_waiting(world, cell, request, 1)
@@ -114,6 +115,15 @@ def hold(world: Any, cell: int, request: int) -> None:
     else:
         requests(world, place.held_tail).next = request
     place.held_tail = request
+
+
+@kernel
+def part_with(world: Any, slot: int, request: int) -> None:
+    """Nothing more is expected of a request at the replica where it waited or ran."""
+    replica, asked = replicas(world, slot), requests(world, request)
+    work(world)[slot] -= asked.estimate
+    replica.prompts -= asked.input
+    replica.expected -= asked.estimate / replica.output_seconds
 
 
 @kernel

@@ -10,11 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from heliostat.model.engine import KNEE_TOKENS
+from scheduling.rules.lengths import BINS, follow, input_bin
 from simulation.event.chance import ATTEMPT_BIT, RETURN_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import bucket_of, count_latency
 from simulation.event.layout import (
     NOBODY,
+    TIERS,
+    binned_output,
     cells,
     demands,
     expected_output,
@@ -50,7 +53,7 @@ def finish(world: Any, cell: int, request: int, at: float) -> None:
     elif reachable(world, asked, demand):
         demand.reachable += 1
     _record(world, asked, demand.tier, ttft, gap, e2e)
-    _learn(world, cell, demand.tier, asked.output)
+    _learn(world, cell, demand.tier, asked)
     window = windows(world, asked.window)
     window.completed += 1
     window.output += asked.output
@@ -166,10 +169,17 @@ def _record(world: Any, asked: Any, tier: int, ttft: float, gap: float, e2e: flo
 
 
 @kernel
-def _learn(world: Any, cell: int, tier: int, output: int) -> None:
-    """Two numbers per cell and tier: the expected output, and of how many requests it is the mean."""
-    place = 2 * (cell * 3 + tier)
-    expected = expected_output(world)
-    seen = min(_MEMORY_OF_OUTPUTS, expected[place + 1] + 1.0)
-    expected[place + 1] = seen
-    expected[place] += (output - expected[place]) / seen
+def _learn(world: Any, cell: int, tier: int, asked: Any) -> None:
+    """Two numbers per cell and tier, and per bin of prompts: the expected output, and of how many requests
+    it is the mean."""
+    _follow(expected_output(world), 2 * (cell * TIERS + tier), asked.output)
+    if world.predicts:
+        place = 2 * ((cell * TIERS + tier) * BINS + input_bin(asked.input))
+        _follow(binned_output(world), place, asked.output)
+
+
+@kernel
+def _follow(means: Any, place: int, output: int) -> None:
+    seen = min(_MEMORY_OF_OUTPUTS, means[place + 1] + 1.0)
+    means[place + 1] = seen
+    means[place] = follow(means[place], seen, float(output))

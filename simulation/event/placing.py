@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.event.admission import has_room, has_room_without_batch, key_of, tokens_to_prefill
+from simulation.event.best_fit import (
+    freest,
+    fullest_by_memory,
+    fullest_that_fits,
+    predicted_output,
+    start_limit,
+)
 from simulation.event.chance import FIRST_DISPATCH_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import count_waiting
@@ -23,10 +30,11 @@ from simulation.event.layout import (
 from simulation.event.queues import push
 
 LEAST_WORK, PACK, POWER_OF_TWO, RANDOM, ROUND_ROBIN = 0, 1, 2, 3, 4
+BEST_FIT, KV_BEST_FIT, FREENESS = 5, 6, 7
 
 
 @kernel
-def choose(world: Any, cell: int, request: int) -> int:
+def choose(world: Any, cell: int, request: int, at: float) -> int:
     """The slot of the replica that gets the request; −1 when none of the cell's could ever hold it."""
     place, asked = cells(world, cell), requests(world, request)
     if longest(asked) > place.least_memory:
@@ -40,7 +48,14 @@ def choose(world: Any, cell: int, request: int) -> int:
         return _drawn(world, cell)
     if world.dispatch == ROUND_ROBIN:
         return _next_in_turn(world, place)
-    return least_work(world, place)
+    found = NOBODY
+    if world.dispatch == BEST_FIT:
+        found = fullest_that_fits(world, cell, request, at)
+    elif world.dispatch == KV_BEST_FIT:
+        found = fullest_by_memory(world, cell, request)
+    elif world.dispatch == FREENESS:
+        found = freest(world, cell)
+    return found if found >= 0 else least_work(world, place)
 
 
 @kernel
@@ -77,12 +92,20 @@ def enqueue(world: Any, key: Any, cell: int, slot: int, request: int, at: float)
     """Let a request wait at a replica, in its order."""
     replica, asked = replicas(world, slot), requests(world, request)
     tokens = expected_output(world)[2 * (cell * TIERS + asked.tier)]
+    if world.predicts:
+        tokens = predicted_output(world, cell, request)
     asked.estimate = tokens * replica.output_seconds
     asked.key = key_of(world, key, cell, request, at)
     replica.queue = push(world, replica.queue, request)
     replica.waiting += 1
     prompt = tokens_to_prefill(asked) * replica.prefill_token
     work(world)[slot] += prompt + asked.estimate
+    replica.prompts += asked.input
+    replica.expected += asked.estimate / replica.output_seconds
+    replica.waiting_tokens += tokens_to_prefill(asked)
+    if world.predicts:
+        limit = start_limit(world, cell, asked)
+        replica.first_due = limit if replica.waiting == 1 else min(limit, replica.first_due)
     count_waiting(world, cell, request, 1)
 
 

@@ -11,11 +11,21 @@ from heliostat.catalogue import FleetCatalogue, ModelSpec
 from heliostat.errors import InvalidInput
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import DemandKey, PoolKey, Tier
+from scheduling.rules.lengths import BINS
 from simulation.clients import Clients
 from simulation.event.arrays import Arrays, Records
 from simulation.event.layout import BACKLOG_BINS, BUCKETS, CELL, DEMAND, KINDS, LAW, NOBODY
 from simulation.event.orders import ORDERS
-from simulation.event.placing import LEAST_WORK, PACK, POWER_OF_TWO, RANDOM, ROUND_ROBIN
+from simulation.event.placing import (
+    BEST_FIT,
+    FREENESS,
+    KV_BEST_FIT,
+    LEAST_WORK,
+    PACK,
+    POWER_OF_TWO,
+    RANDOM,
+    ROUND_ROBIN,
+)
 from simulation.local_policy import (
     ChironBatchSize,
     Dispatch,
@@ -32,6 +42,9 @@ _DISPATCH = {
     Dispatch.POWER_OF_TWO: POWER_OF_TWO,
     Dispatch.RANDOM: RANDOM,
     Dispatch.ROUND_ROBIN: ROUND_ROBIN,
+    Dispatch.BEST_FIT: BEST_FIT,
+    Dispatch.KV_BEST_FIT: KV_BEST_FIT,
+    Dispatch.FREENESS: FREENESS,
 }
 
 
@@ -78,6 +91,7 @@ def lay_out(
     arrays.put("trips", np.array(trips).ravel())
     arrays.put("shares", np.zeros(max(1, len(demands) * regions)))
     arrays.put("expected_output", _expected_outputs(places))
+    arrays.put("binned_output", np.zeros(places.cells * tiers * BINS * 2))
     arrays.put("current", np.full(regions * models * tiers * regions, NOBODY, np.int32))
     arrays.put("latencies", np.zeros(tiers * KINDS * BUCKETS, np.int64))
     arrays.put("backlog", np.zeros(places.cells * BACKLOG_BINS, np.int64))
@@ -114,6 +128,16 @@ def _set_policy(arrays: Arrays, policy: LocalPolicy) -> None:
         timed_order=order.timed,
         order_a=a,
         order_b=b,
+    )
+    fit = policy.fit
+    arrays.set(
+        predicts=policy.dispatch in (Dispatch.BEST_FIT, Dispatch.KV_BEST_FIT),
+        knows_lengths=fit.length_error is not None,
+        length_error=fit.length_error or 0.0,
+        memory_share=fit.margins.memory_share,
+        time_margin=fit.margins.time,
+        foresight=fit.margins.foresight,
+        towards=-1.0 if fit.margins.spread else 1.0,
     )
     admission = policy.batch_admission
     if admission is not None:

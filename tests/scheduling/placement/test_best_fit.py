@@ -58,7 +58,7 @@ def judged(
     waited = now - request.arrival
     if waited < request.promise.ttft_seconds < waited + wait + own:
         return Reason.TTFT, 0.0
-    before = stretch * iteration(len(booked), sum(contexts[:-1]))
+    before = iteration(len(booked), sum(contexts[:-1]))
     then = stretch * iteration(len(booked) + 1, sum(contexts))
     if then > request.promise.itl_seconds:
         return Reason.ITL, 0.0
@@ -230,3 +230,21 @@ def test_a_request_of_another_model_or_without_prediction_is_refused(
 def test_margins_are_shares(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidInput, match="margins"):
         Margins(**wrong)
+
+
+def test_spreading_takes_the_emptiest_that_fits() -> None:
+    workers = some_workers(3)
+    workers.book(0, a_request("one"), -60.0)
+    workers.book(2, a_request("two"), -60.0)
+    workers.book(2, a_request("three"), -60.0)
+    assert BestFit().place(a_request(), workers, 0.0).row == 2
+    assert BestFit(Margins(spread=True)).place(a_request(), workers, 0.0).row == 1
+
+
+def test_less_foresight_leaves_less_slack() -> None:
+    workers = some_workers(1)
+    workers.book(0, a_request("runs", output=20), -60.0)
+    # 19 gaps of 0.1 s at iterations of 20 ms leave 1.5 s, half of them 0.75 s; a prefill takes 0.82 s.
+    long = a_request(input_tokens=8_000)
+    assert BestFit().place(long, workers, 0.0).row == 0
+    assert BestFit(Margins(foresight=0.5)).place(long, workers, 0.0).reason is Reason.STALL

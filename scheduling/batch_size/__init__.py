@@ -1,0 +1,1 @@
+"""How many sequences may run on a replica at a time."""

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.model.names import ModelName, Tier
+from scheduling.lengths.gaussian import TaskLengths
 from scheduling.lengths.prediction import LengthPrediction
 from scheduling.request import Promise, Request
 from simulation.instance.jobs import Job
 from simulation.workload.quantiles import LengthLaws, QuantileLaw
 
 _LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.9999)
-_Z90 = 1.2815515655446004
-HISTORY = 2000
+HISTORY = 500
 """Ended requests of each task from which predictions are learnt."""
 
 
@@ -61,7 +61,7 @@ class Foresight(Enum):
     """What an ordering knows of an output's length."""
 
     TASK = "task"
-    """Mean and deviation of its task's past: the paper's predictor."""
+    """Mean and deviation of its task's past: the paper's predictor, of which it takes draws."""
     ORACLE = "oracle"
     """Everything; no engine does."""
 
@@ -88,13 +88,13 @@ class Load:
             arrivals = np.cumsum(rng.exponential(1 / self.per_second, self.count))
         levels = rng.random((self.count, 2))
         blur = np.exp(self.error * rng.standard_normal(self.count))
-        learnt = [_learnt(task, rng) for task in self.tasks]
+        learnt = _learnt(self.tasks, rng)
         jobs = []
         for number, kind in enumerate(kinds.tolist()):
             task = self.tasks[kind]
             prompt = _whole(task.lengths.prompt, levels[number, :1])
             output = _whole(task.lengths.output, levels[number, 1:])
-            predicted = learnt[kind]
+            predicted = learnt.predict(task.tier)
             if self.foresight is Foresight.ORACLE:
                 predicted = LengthPrediction.exactly(max(1.0, output * float(blur[number])))
             request = Request(
@@ -114,10 +114,11 @@ def _whole(law: QuantileLaw, level: NDArray[np.float64]) -> int:
     return max(1, round(float(law.at(level)[0])))
 
 
-def _learnt(task: Task, rng: np.random.Generator) -> LengthPrediction:
-    """Per-task Gaussian of the outputs of `HISTORY` ended requests."""
-    past = np.maximum(1.0, np.rint(task.lengths.output.draw(rng, HISTORY)))
-    mean, deviation = float(past.mean()), float(past.std())
-    return LengthPrediction(
-        mean_tokens=mean, deviation_tokens=deviation, high_tokens=mean + _Z90 * deviation
-    )
+def _learnt(tasks: tuple[Task, ...], rng: np.random.Generator) -> TaskLengths:
+    """What `HISTORY` ended requests of each task teach."""
+    lengths = TaskLengths(prior=LengthPrediction.exactly(1.0))
+    for task in tasks:
+        past = np.maximum(1.0, np.rint(task.lengths.output.draw(rng, HISTORY)))
+        for output in past.tolist():
+            lengths.observe(task.tier, int(output))
+    return lengths

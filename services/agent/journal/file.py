@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from heliostat.errors import CorruptJournal, JournalInUse, StorageUnavailable
 from heliostat.model.instants import from_epoch
+from services.agent.journal import brake_file
 from services.agent.journal.making import connect, connected, move_aside
 from storage.sqlite_words import remedy_for
 
@@ -62,6 +63,7 @@ class JournalFile:
             except BaseException:  # whatever it was goes on; nobody else could let go of the lock
                 os.close(lock)
                 raise
+            brake_file.reserve(path)
         return cls(path, connection, lock, loss, power_safe=power_safe)
 
     @classmethod

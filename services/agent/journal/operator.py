@@ -8,12 +8,14 @@ from datetime import datetime
 from pathlib import Path
 
 from heliostat.model.instants import to_epoch
-from services.agent.journal.brake import BrakeState, put_brake, read_brake
+from services.agent.journal.brake import put_brake, read_brake
+from services.agent.journal.brake_file import BrakeState
 from services.agent.journal.file import JournalFile
 
 
 def set_brake(journal: Path, *, paused: bool, author: str, now: datetime) -> None:
-    """Pull or release the agent's brake; it works within one tick, the control plane is not asked."""
+    """Pull or release the agent's brake; it works within one tick, the control plane is not asked, and
+    a full disk is no hindrance."""
     with _visit(journal) as file:
         put_brake(file, paused=paused, author=author, now=now)
 

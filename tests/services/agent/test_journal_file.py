@@ -1,10 +1,13 @@
 """The journal's file: lost, locked, newer, full or read-only, each said and none called another."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from heliostat.clock import SystemClock
 from heliostat.errors import (
     CorruptRoutingFile,
     JournalInUse,
@@ -130,6 +133,48 @@ def test_an_operator_pulls_the_brake_while_the_agent_runs(tmp_path: Path) -> Non
     set_brake(disk.path, paused=False, author="ops", now=NOON + MINUTE)
     assert not brake(disk.path).paused
     disk.close()
+
+
+WITHOUT_ROOM = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))  # no file may grow beyond: a full disk
+from services.cli.main import main
+sys.argv = ["heliostat", "agent", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+def without_room(disk: AgentDisk, *words: str) -> subprocess.CompletedProcess[str]:
+    """An operator's command on a disk that takes no more."""
+    words = (sys.executable, "-c", WITHOUT_ROOM, *words, "--data-dir", str(disk.folder))
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_the_brake_is_pulled_and_released_on_a_full_disk(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    file = disk.file()
+    assert without_room(disk, "adopt", "i-1").returncode == 69, "the journal has room after all"
+    for word, paused in (("pause", True), ("resume", False), ("pause", True)):
+        ran = without_room(disk, word)
+        assert ran.returncode == 0, ran.stderr
+        assert disk.journal_in(file).paused() is paused
+    disk.close()
+    assert brake(disk.path).paused, "an agent that starts again is still braked"
+    set_brake(disk.path, paused=False, author="ops", now=SystemClock().now() + MINUTE)
+    assert not brake(disk.path).paused
+    set_brake(disk.path, paused=True, author="ops", now=NOON)
+    assert brake(disk.path).at == NOON, "the word beside the journal was cleared"
+
+
+def test_a_brake_word_that_cannot_be_read_brakes(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    disk.file()
+    disk.close()
+    disk.path.with_name(f"{disk.path.name}.brake").write_text("{")
+    assert brake(disk.path).paused
+    assert "cannot be read" in brake(disk.path).author
+    set_brake(disk.path, paused=False, author="ops", now=NOON)
+    assert not brake(disk.path).paused
 
 
 def test_a_brake_without_a_journal_says_so(tmp_path: Path) -> None:

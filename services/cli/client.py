@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from heliostat.v1 import (
         audit_pb2_grpc,
+        dispatch_pb2_grpc,
         fleet_pb2_grpc,
         forecast_pb2_grpc,
         plan_pb2_grpc,
@@ -103,6 +104,13 @@ class Client:
         from heliostat.v1 import audit_pb2_grpc
 
         return audit_pb2_grpc.AuditServiceStub(self._channel())
+
+    @property
+    def dispatch(self) -> dispatch_pb2_grpc.DispatchServiceStub:
+        """Single requests; agents serve it, control planes do not."""
+        from heliostat.v1 import dispatch_pb2_grpc
+
+        return dispatch_pb2_grpc.DispatchServiceStub(self._channel())
 
     def call(self, method: Callable[..., Answer], request: Message) -> Answer:
         """One answer. Raises the HeliostatError that the server raised."""

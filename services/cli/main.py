@@ -15,6 +15,7 @@ from services.cli.commands import (
     backtest,
     certs,
     db,
+    dispatch,
     fleet,
     forecast,
     mode,
@@ -46,6 +47,7 @@ app.add_typer(fleet.app, name="fleet", rich_help_panel=OPERATE)
 app.add_typer(mode.app, name="mode", rich_help_panel=OPERATE)
 app.add_typer(route.app, name="route", rich_help_panel=OPERATE)
 app.add_typer(usage.app, name="usage", rich_help_panel=OPERATE)
+app.add_typer(dispatch.app, name="dispatch", rich_help_panel=OPERATE)
 app.add_typer(audit.app, name="audit", rich_help_panel=OPERATE)
 app.add_typer(forecast.app, name="forecast", rich_help_panel=DECIDE)
 app.add_typer(plan.app, name="plan", rich_help_panel=DECIDE)

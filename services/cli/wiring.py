@@ -39,7 +39,9 @@ TlsKey = Annotated[Path | None, _connecting("--tls-key", "HELIOSTAT_TLS_KEY", "I
 Insecure = Annotated[
     bool, _connecting("--insecure", "", "Plain text beyond loopback: only on a trusted network.")
 ]
+Door = Annotated[str, _connecting("--agent", "", "The agent's door for gateways, host:port.")]
 DEFAULT_ADDRESS = "127.0.0.1:7443"
+DEFAULT_DOOR = "127.0.0.1:7444"
 
 _CONNECTION = {
     "address": (Address, DEFAULT_ADDRESS),
@@ -50,19 +52,23 @@ _CONNECTION = {
 }
 
 
+_TO_AGENT = {**_CONNECTION, "address": (Door, DEFAULT_DOOR)}
+_TALKS_TO = {"client": _CONNECTION, "agent": _TO_AGENT}
+
+
 def wired(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameters `out` and `client` are filled from options that it need not repeat."""
+    """A command whose parameters are filled from options that it need not repeat: `out`, and a Client
+    called `client` (of a control plane) or `agent` (of an agent's local door)."""
     hints = get_type_hints(command, include_extras=True)
     asked = inspect.signature(command).parameters
     parameters = [
         parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in asked.items()
-        if name not in ("out", "client")
+        if name not in ("out", *_TALKS_TO)
     ]
-    if "client" in asked:
-        parameters += [
-            _option(name, kind, default) for name, (kind, default) in _CONNECTION.items()
-        ]
+    other = next((name for name in _TALKS_TO if name in asked), None)
+    options = {} if other is None else _TALKS_TO[other]
+    parameters += [_option(name, kind, default) for name, (kind, default) in options.items()]
     if "out" in asked:
         parameters.append(_option("as_json", Json, False))
 
@@ -71,12 +77,12 @@ def wired(command: Callable[..., None]) -> Callable[..., None]:
         check_environment(os.environ)
         if "out" in asked:
             given["out"] = Output(as_json=given.pop("as_json"))
-        if "client" not in asked:
+        if other is None:
             command(**given)
             return
         connection = Connection(**{name: given.pop(name) for name in _CONNECTION})
         with Client(connection) as client:
-            command(client=client, **given)
+            command(**{other: client}, **given)
 
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -1,0 +1,123 @@
+"""`heliostat dispatch`: what a region's agent places requests by, asked at its door for gateways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.client import Client
+from services.cli.figures import NOTHING, at, count, fraction, span_words
+from services.cli.output import Output
+from services.cli.wiring import wired
+
+if TYPE_CHECKING:
+    from heliostat.model.dispatch_view import DispatchView
+
+app = typer.Typer(no_args_is_help=True, help="Single requests inside a region; asks its agent.")
+
+Model = Annotated[str, typer.Option(help="Only this model.")]
+
+
+@app.command()
+@wired
+def status(agent: Client, out: Output, model: Model = "") -> None:
+    """By what requests are placed at this moment, and what was decided since the agent's start."""
+    view = _view(agent, model, 1)
+    if out.as_json:
+        out.json({"region": view.region, "bases": view.bases, "held": view.held, **_counts(view)})
+        return
+    out.table(
+        f"{view.region}: places are given by",
+        ["model", "basis", "fresh>", "ready>"],
+        [
+            [one.model, one.basis, count(one.fresh_replicas), count(one.ready_replicas)]
+            for one in view.bases
+        ],
+        empty=f"{view.region}: no replica is ready.",
+    )
+    counts, placed = view.counts, view.counts.placed
+    out.facts(
+        {
+            "asked": count(counts.asked),
+            "placed": f"{count(placed)}, of these in turn {count(counts.placed_in_turn)}, "
+            f"on the session's replica {count(counts.session_kept)}",
+            "made to wait": f"{count(counts.queued)}, now in memory {count(view.held)}",
+            "other region": count(counts.other_region),
+            "turned away": f"{count(counts.shed)}, wrong {count(counts.refused)}",
+            "ended": f"{count(counts.finished)} finished, {count(counts.given_up)} given up, "
+            f"{count(counts.withdrawn)} places taken back",
+        }
+    )
+
+
+@app.command()
+@wired
+def replicas(
+    agent: Client,
+    out: Output,
+    model: Model = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most replicas to show.")] = 50,
+) -> None:
+    """The replicas, the fullest first: what is booked on them and what they measured."""
+    view = _view(agent, model, limit)
+    if out.as_json:
+        out.json({"region": view.region, "replicas": view.replicas})
+        return
+    out.table(
+        f"{view.region}: {len(view.replicas)} of {count(view.replicas_known)} replicas",
+        ["replica", "model", "vm type", "signal", "age>", "booked>", "running>", "waiting>", "KV>"],
+        [
+            [
+                one.replica_id + (" (drains)" if one.draining else ""),
+                one.pool.model,
+                one.pool.vm_type,
+                one.signal,
+                NOTHING if one.signal_age_seconds is None else f"{one.signal_age_seconds:.0f} s",
+                count(one.booked_requests),
+                count(one.running_requests),
+                count(one.waiting_requests),
+                fraction(one.kv_occupancy),
+            ]
+            for one in view.replicas
+        ],
+        empty=f"{view.region}: no replica is known.",
+    )
+
+
+@app.command()
+@wired
+def queue(agent: Client, out: Output, model: Model = "") -> None:
+    """Batch requests on the agent's disk, by model."""
+    view = _view(agent, model, 1)
+    if out.as_json:
+        out.json({"region": view.region, "queues": view.queues})
+        return
+    out.table(
+        f"{view.region}: batch requests",
+        ["model", "waiting>", "promoted>", "placed>", "oldest>", "first due!"],
+        [
+            [
+                one.model,
+                count(one.waiting),
+                count(one.promoted),
+                count(one.placed),
+                NOTHING if one.oldest_seconds is None else span_words(one.oldest_seconds),
+                at(one.first_due),
+            ]
+            for one in view.queues
+        ],
+        empty=f"{view.region}: no batch request waits or runs.",
+    )
+
+
+def _view(agent: Client, model: str, limit: int) -> DispatchView:
+    from heliostat.v1 import dispatch_pb2
+    from services.translation.dispatch_view import view_from_wire
+
+    request = dispatch_pb2.GetDispatchRequest(model=model, page_size=limit)
+    return view_from_wire(agent.call(agent.dispatch.GetDispatch, request))
+
+
+def _counts(view: DispatchView) -> dict[str, object]:
+    return {"counts": view.counts, "placed": view.counts.placed}

@@ -1,0 +1,84 @@
+"""`heliostat dispatch` against a running agent, at 80 columns and as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from heliostat.v1 import common_pb2
+from heliostat.v1 import dispatch_pb2 as pb
+from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub
+from services.agent.agent import Agent
+from tests.cli.running import Ran, heliostat
+from tests.support.dispatching import an_endpoint
+from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
+from tests.support.planes import a_channel
+from tests.support.waiting import until
+
+
+@pytest.fixture
+async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
+    """Two replicas that measured nothing to speak of, and a request of each kind."""
+    driver = StandingReplicas([an_endpoint(0), an_endpoint(1, draining=True)])
+    async with a_dispatching_agent(tmp_path, driver) as agent:
+        room = agent.room
+        assert room is not None
+        async with a_channel(f"127.0.0.1:{agent.local_port}") as channel:
+            stream = DispatchServiceStub(channel).Dispatch()
+            asks = [
+                pb.DispatchAsk(request_id=name, model=model, tier=tier, input_tokens=100)
+                for name, model, tier in (
+                    ("r", "alpha", common_pb2.TIER_INTERACTIVE_NORMAL),
+                    ("b", "beta", common_pb2.TIER_BATCH),
+                )
+            ]
+            await stream.write(pb.DispatchRequest(gateway_id="gw", asks=asks))
+            await until(lambda: room.booked == 1)
+            yield agent
+            stream.cancel()
+
+
+async def asked(agent: Agent, *arguments: object) -> Ran:
+    door = f"127.0.0.1:{agent.local_port}"
+    return await asyncio.to_thread(heliostat, "dispatch", *arguments, "--agent", door)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("status", ["alpha", "signals", "asked", "made to wait"]),
+        ("replicas", ["vm-0", "vm-1 (drains)", "fresh", "2 of 2 replicas"]),
+        ("queue", ["beta", "first due"]),
+    ],
+)
+async def test_what_is_shown_fits_80_columns(agent: Agent, command: str, words: list[str]) -> None:
+    ran = await asked(agent, command)
+    assert ran.code == 0, ran.err
+    assert max(len(line) for line in ran.out.splitlines()) <= 80
+    for word in words:
+        assert word in ran.out
+
+
+async def test_json_says_the_same(agent: Agent) -> None:
+    status = (await asked(agent, "status", "--json")).json
+    assert status["counts"]["asked"] == 2
+    assert status["placed"] == 1
+    assert status["bases"][0] == {
+        "model": "alpha",
+        "basis": "signals",
+        "fresh_replicas": 1,
+        "ready_replicas": 1,
+    }
+    replicas = (await asked(agent, "replicas", "--json", "--limit", 1)).json
+    assert [one["booked_requests"] for one in replicas["replicas"]] == [1]
+    (queue,) = (await asked(agent, "queue", "--json")).json["queues"]
+    assert (queue["model"], queue["waiting"], queue["promoted"]) == ("beta", 1, 0)
+
+
+async def test_a_model_that_nobody_knows_is_one_sentence(agent: Agent) -> None:
+    ran = await asked(agent, "replicas", "--model", "gamma")
+    assert ran.code != 0
+    assert "unknown model 'gamma'" in ran.err

@@ -1,0 +1,89 @@
+"""The example of a dispatching gateway in the docs, against an agent's local door."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import grpc
+import pytest
+
+from heliostat.v1 import common_pb2
+from heliostat.v1 import dispatch_pb2 as pb
+from services.agent.agent import Agent
+from tests.support.dispatching import an_endpoint
+from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    path = Path(__file__).parents[2] / "docs" / "examples" / "dispatch_client.py"
+    spec = importlib.util.spec_from_file_location("dispatch_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
+    async with a_dispatching_agent(tmp_path, StandingReplicas([an_endpoint(0)])) as agent:
+        yield agent
+
+
+async def test_the_example_serves_its_requests_and_says_how_they_ended(
+    agent: Agent, example: ModuleType
+) -> None:
+    room = agent.room
+    assert room is not None
+    served: list[str] = []
+    told: dict[str, str | None] = {}
+
+    def serve(request_id: str, place: pb.PlacedDecision) -> tuple[int, float]:
+        served.append(place.address)
+        if request_id == "fails":
+            raise OSError
+        return 100, 0.2
+
+    def tell(request_id: str, decision: pb.DispatchDecision) -> None:
+        told[request_id] = decision.WhichOneof("outcome")
+
+    def live() -> None:
+        with grpc.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+            gateway: Any = example.Dispatching(channel, "gw", serve, tell)
+            running = threading.Thread(target=_run, args=(gateway,))
+            running.start()
+            for name, model, tier in (
+                ("r", "alpha", common_pb2.TIER_INTERACTIVE_FAST),
+                ("b", "alpha", common_pb2.TIER_BATCH),
+                ("fails", "alpha", common_pb2.TIER_INTERACTIVE_FAST),
+                ("wrong", "gamma", common_pb2.TIER_INTERACTIVE_FAST),
+            ):
+                gateway.ask(
+                    pb.DispatchAsk(request_id=name, model=model, tier=tier, input_tokens=100)
+                )
+            while gateway.open_asks and running.is_alive():
+                running.join(0.02)
+            gateway.say.put(None)
+            running.join()
+            for thread in threading.enumerate():
+                if thread.name.endswith("(forward)"):
+                    thread.join()
+
+    await asyncio.to_thread(live)
+    assert told == {"wrong": "refused"}
+    assert served == [an_endpoint(0).address] * 3
+    assert (room.tally.finished, room.tally.given_up) == (2, 1)
+    assert room.booked == room.batch_waiting == 0
+
+
+def _run(gateway: Any) -> None:
+    with contextlib.suppress(grpc.RpcError):
+        gateway.run()

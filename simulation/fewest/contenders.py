@@ -1,0 +1,30 @@
+"""Who places: Aladdin's best fit as published and as we would run it, and everybody it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scheduling.placement.margins import Margins
+from simulation.local_policy import Dispatch, Fit, LocalPolicy
+
+CAREFUL = Margins(foresight=0.1)
+"""Ours: stalls are set against what was saved so far and a tenth of what is expected still, since half of
+all requests end sooner than the mean."""
+
+CONTENDERS: Mapping[str, LocalPolicy] = {
+    "best fit": LocalPolicy(dispatch=Dispatch.BEST_FIT),
+    "best fit, careful": LocalPolicy(dispatch=Dispatch.BEST_FIT, fit=Fit(margins=CAREFUL)),
+    "best fit, careful, spread": LocalPolicy(
+        dispatch=Dispatch.BEST_FIT, fit=Fit(margins=Margins(foresight=0.1, spread=True))
+    ),
+    "best fit, lengths known": LocalPolicy(dispatch=Dispatch.BEST_FIT, fit=Fit(length_error=0.0)),
+    "KV best fit, lengths known": LocalPolicy(
+        dispatch=Dispatch.KV_BEST_FIT, fit=Fit(length_error=0.0)
+    ),
+    "shortest queue": LocalPolicy(dispatch=Dispatch.LEAST_WORK),
+    "power of two": LocalPolicy(dispatch=Dispatch.POWER_OF_TWO),
+    "freeness": LocalPolicy(dispatch=Dispatch.FREENESS),
+    "round robin": LocalPolicy(dispatch=Dispatch.ROUND_ROBIN),
+    "random": LocalPolicy(dispatch=Dispatch.RANDOM),
+}
+"""By name; the shortest queue is that in expected seconds of work, the strongest we know of."""

@@ -14,7 +14,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.loops.orders import OrderBook
-from heliostat.loops.situation import Situation, SituationSettings
+from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
 from heliostat.model.fleet import CapacityDenial
@@ -81,7 +81,7 @@ class ControlLoop:
         self._catalogue = catalogue
         self._deciders = deciders
         self._settings = settings or ControlSettings()
-        self.situation = Situation(stores, catalogue, self._settings.situation)
+        self.situation = ProblemReader(stores, catalogue, self._settings.situation)
 
     # --- capacity ----------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class SituationSettings:
     route_stale_after: timedelta = timedelta(minutes=5)
 
 
-class Situation:
+class ProblemReader:
     """Reads problems from the stores; decides nothing."""
 
     def __init__(

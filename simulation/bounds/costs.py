@@ -10,8 +10,9 @@ import numpy.typing as npt
 from heliostat.catalogue import FleetCatalogue, PoolSpec, TierSpec
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import DemandKey
-from simulation.bounds.goodput import NO_GAP, Floats
+from simulation.bounds.goodput import NO_GAP
 from simulation.bounds.work import Work
+from simulation.columns import Floats
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

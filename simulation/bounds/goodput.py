@@ -24,14 +24,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from heliostat.errors import InvalidInput
 from heliostat.model.demand import TokenMix
 from heliostat.model.engine import KNEE_TOKENS, EngineLaw
+from simulation.columns import Floats
 from simulation.local_policy import LocalPolicy, Prefill
 
-Floats = npt.NDArray[np.float64]
 NO_GAP = 1e-12
 """Seconds: what is left of a promised gap where an iteration of nothing fills it."""
 

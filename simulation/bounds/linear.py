@@ -21,9 +21,9 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import Exhausted
 from heliostat.model.names import PoolKey
 from planning.highs import loaded
-from simulation.bounds.goodput import Floats
 from simulation.bounds.programme import Terms, build
 from simulation.bounds.work import Work
+from simulation.columns import Floats
 
 _NO_POINT = (
     highspy.HighsModelStatus.kInfeasible,

@@ -23,8 +23,8 @@ from heliostat.model.names import RegionName
 from planning.milp.columns import Block
 from planning.milp.rows import Rows
 from simulation.bounds.costs import Arcs, Bools, arcs_of, slack_seconds
-from simulation.bounds.goodput import Floats
 from simulation.bounds.work import Work
+from simulation.columns import Floats
 
 _HOUR_SECONDS = 3600.0
 

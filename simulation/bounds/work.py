@@ -15,7 +15,8 @@ from heliostat.model.instants import Span
 from heliostat.model.names import DemandKey, VmTypeName
 from heliostat.model.usage import WINDOW
 from simulation.arrivals import ArrivalRates
-from simulation.bounds.goodput import Floats, Practice, least_prefill_seconds
+from simulation.bounds.goodput import Practice, least_prefill_seconds
+from simulation.columns import Floats
 from simulation.requests.reach import Reach
 from simulation.requests.source import RequestSource
 

@@ -12,9 +12,10 @@ import numpy as np
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, Tier
 from heliostat.model.usage import UsageSeries, UsageWindow
+from simulation.columns import Floats
 from simulation.engine import TierLatencies, TierTally
 from simulation.fluid.gateways import Counts, Split
-from simulation.fluid.grid import TIERS, Floats, Grid
+from simulation.fluid.grid import TIERS, Grid
 from simulation.fluid.latency import Start
 from simulation.fluid.ledger import KINDS, OpenWindow, SeriesLedger
 from simulation.fluid.service import MINUTE_SECONDS

@@ -22,11 +22,12 @@ from heliostat.model.names import DemandKey, PoolKey, RegionName, Tier
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import WINDOW, UsageWindow
 from simulation.arrivals import ArrivalRates
+from simulation.columns import Floats
 from simulation.engine import PoolGauge, ReplicaChange, TierLatencies, TierTally
 from simulation.fluid.books import Books
 from simulation.fluid.gateways import Gateways
 from simulation.fluid.gauges import read_gauges
-from simulation.fluid.grid import Floats, Grid
+from simulation.fluid.grid import Grid
 from simulation.fluid.latency import Latencies, Start
 from simulation.fluid.lattice import prompt_factors, samples
 from simulation.fluid.offered import is_known, offered_in

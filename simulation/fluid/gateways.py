@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RoutingTable
-from simulation.fluid.grid import TIERS, Floats, Grid
+from simulation.columns import Floats
+from simulation.fluid.grid import TIERS, Grid
 from simulation.fluid.offered import Arrival
 
 Counts = NDArray[np.int64]

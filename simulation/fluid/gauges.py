@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from heliostat.model.names import PoolKey, Tier
+from simulation.columns import Floats
 from simulation.engine import PoolGauge
-from simulation.fluid.grid import TIERS, Floats, Grid
+from simulation.fluid.grid import TIERS, Grid
 from simulation.fluid.promises import Promises
 from simulation.fluid.service import MINUTE_SECONDS, Served
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import PoolKey, Tier
+from simulation.columns import Floats
 
-Floats = NDArray[np.float64]
 TIERS = tuple(Tier)
 """In the order in which they are served."""
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from heliostat.model.engine import KNEE_TOKENS
 from heliostat.model.latency import RELATIVE_ACCURACY, bucket_of
-from simulation.fluid.grid import Floats, Grid
+from simulation.columns import Floats
+from simulation.fluid.grid import Grid
 from simulation.fluid.lattice import OUTPUT_SCV, POINTS, PROMPT_SCV, Samples
 from simulation.fluid.ledger import Buckets, Chunk
 from simulation.fluid.promises import Promises

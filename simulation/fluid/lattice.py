@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from simulation.fluid.grid import Floats
+from simulation.columns import Floats
 
 POINTS = 16
 PROMPT_SCV = 0.5

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.catalogue import TierSpec
-from simulation.fluid.grid import TIERS, Floats, Grid
+from simulation.columns import Floats
+from simulation.fluid.grid import TIERS, Grid
 
 LEAST_PATIENCE_SECONDS = 30.0
 PATIENCE_IN_PROMISES = 2.0

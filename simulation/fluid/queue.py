@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulation.columns import Floats
 from simulation.fluid.gateways import Counts, Split
-from simulation.fluid.grid import Floats
 from simulation.fluid.promises import Promises
 from simulation.fluid.service import MINUTE_SECONDS, Served
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from heliostat.model.engine import KNEE_TOKENS
 from heliostat.model.names import Tier
-from simulation.fluid.grid import TIERS, Floats, Grid
+from simulation.columns import Floats
+from simulation.fluid.grid import TIERS, Grid
 
 MINUTE_SECONDS = 60.0
 BATCH_KEEPS_TOKEN_GAP = 0.9

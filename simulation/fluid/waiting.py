@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulation.fluid.grid import Floats
+from simulation.columns import Floats
 
 ARRIVAL_SCV = 1.0
 """Squared coefficient of variation of times between arrivals inside a minute: Poisson."""

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from simulation.columns import Floats
 from simulation.profiles.hardware import VALUE_BYTES, Architecture, Gpu, architecture, gpu
 from simulation.profiles.rows import AttentionRow, ProfileKey
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,13 +7,12 @@ Times span three orders of magnitude, so it is relative errors that are squared.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import nnls
 
 from heliostat.model.engine import KNEE_TOKENS
+from simulation.columns import Floats
 from simulation.profiles.law import Fit
 
-Floats = npt.NDArray[np.float64]
 FEWEST_POINTS = 4
 """One more than a law has coefficients."""
 

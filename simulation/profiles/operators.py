@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
-import numpy.typing as npt
 
+from simulation.columns import Floats
 from simulation.profiles.attention import attention_scales, attention_table, scaled
 from simulation.profiles.hardware import VALUE_BYTES, Architecture, Gpu, architecture, gpu
 from simulation.profiles.rows import AllReduceRow, AttentionRow, LinearRow, ProfileKey
 
-Floats = npt.NDArray[np.float64]
 _ALL_REDUCES_PER_LAYER = 2
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.columns import Floats
 from simulation.requests.columns import RequestColumns
 from simulation.requests.keys import Words, request_words
 from simulation.requests.lengths import LEVELS, LengthTables
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 MINUTE_SECONDS = 60.0

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from heliostat.catalogue import FleetCatalogue, TierSpec
 from heliostat.model.engine import KNEE_TOKENS, EngineLaw
 from heliostat.model.names import DemandKey
+from simulation.columns import Floats
 from simulation.requests.columns import RequestColumns
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

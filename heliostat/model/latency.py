@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import chain, pairwise
 from typing import Self
 
 from heliostat.errors import InvalidInput
@@ -90,17 +91,18 @@ class LatencySketch:
 
     def to_bytes(self) -> bytes:
         """Format byte, then per bucket two varints: zig-zag step from the bucket before, and count."""
+        buckets = sorted(self.counts)
+        counts = [self.counts[bucket] for bucket in buckets]
+        steps = [2 * (bucket - before) for before, bucket in pairwise((0, *buckets))]
+        if steps and steps[0] < 0:  # only the first bucket may lie below the one before, which is 0
+            steps[0] = -steps[0] - 1
         out = bytearray([FORMAT_BYTE])
-        before = 0
-        for bucket in sorted(self.counts):
-            step, count = bucket - before, self.counts[bucket]
-            zigzag = step * 2 if step >= 0 else -step * 2 - 1
-            if zigzag < 0x80 and count < 0x80:  # two bytes, as nearly always
-                out += bytes((zigzag, count))
-            else:
-                _put_varint(out, zigzag)
-                _put_varint(out, count)
-            before = bucket
+        if max(steps, default=0) < 0x80 and max(counts, default=0) < 0x80:  # two bytes, as often
+            out += bytes(chain.from_iterable(zip(steps, counts, strict=True)))
+            return bytes(out)
+        for step, count in zip(steps, counts, strict=True):
+            _put_varint(out, step)
+            _put_varint(out, count)
         return bytes(out)
 
     @classmethod

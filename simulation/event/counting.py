@@ -20,6 +20,7 @@ from simulation.event.layout import (
     demands,
     latencies,
     requests,
+    sketches,
     windows,
 )
 
@@ -73,9 +74,11 @@ def bucket_of(seconds: float) -> int:
 
 
 @kernel
-def count_latency(world: Any, tier: int, kind: int, bucket: int) -> None:
-    """One more request in that bucket of its tier."""
+def count_latency(world: Any, window: int, tier: int, kind: int, bucket: int) -> None:
+    """One more request in that bucket of its tier, and of its window where windows carry latencies."""
     latencies(world)[(tier * KINDS + kind) * BUCKETS + bucket] += 1
+    if world.with_sketches:
+        sketches(world)[(window * KINDS + kind) * BUCKETS + bucket] += 1
 
 
 @kernel

@@ -180,7 +180,6 @@ class EventEngine:
         rows = len(arrays["requests"])
         if needed > rows:
             arrays.grow_list("requests", "free_request", max(2 * rows, needed))
-        self._reporting.make_room_for(needed)
 
 
 def _as_arrays(columns: RequestColumns) -> tuple[Records, ...]:

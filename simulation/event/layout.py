@@ -133,8 +133,6 @@ NODE = _record(("f8", "at"), ("i8", "slot"))
 
 END = _record(("i8", "key"))
 
-SAMPLE = _record(("i4", "window ttft itl e2e"))
-
 ARRAYS: dict[str, np.dtype[Any]] = {
     "requests": REQUEST,
     "replicas": REPLICA,
@@ -143,7 +141,6 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "laws": LAW,
     "windows": WINDOW,
     "changes": CHANGE,
-    "samples": SAMPLE,
     "nodes": NODE,
     "ends": END,
     "work": np.dtype("f8"),
@@ -154,6 +151,7 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "binned_output": np.dtype("f8"),
     "current": np.dtype("i4"),
     "latencies": np.dtype("i8"),
+    "sketches": np.dtype("i4"),
     "backlog": np.dtype("i8"),
     "gaps": np.dtype("f8"),
 }
@@ -162,8 +160,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 WORLD = _record(
     *(("i8", f"{name} {name}{SIZE}") for name in ARRAYS),
     # Lists of free records, and the queue of requests that come back.
-    ("i8", "free_request free_window returning arrivals in_flight sampled"),
-    ("i8", "seed regions models origins slot_sequences minute with_samples"),
+    ("i8", "free_request free_window returning arrivals in_flight"),
+    ("i8", "seed regions models origins slot_sequences minute with_sketches"),
     # The local policy, as numbers.
     ("i8", "dispatch chunked most_prefill chunk swaps admits_batch evicts_batch timed_order"),
     ("i8", "controls first_size retries"),
@@ -181,7 +179,6 @@ demands = record("demands", DEMAND)
 laws = record("laws", LAW)
 windows = record("windows", WINDOW)
 changes = record("changes", CHANGE)
-samples = record("samples", SAMPLE)
 nodes = record("nodes", NODE)
 ends = record("ends", END)
 work = view("work", ARRAYS["work"])
@@ -192,5 +189,6 @@ expected_output = view("expected_output", ARRAYS["expected_output"])
 binned_output = view("binned_output", ARRAYS["binned_output"])
 current = view("current", ARRAYS["current"])
 latencies = view("latencies", ARRAYS["latencies"])
+sketches = view("sketches", ARRAYS["sketches"])
 backlog = view("backlog", ARRAYS["backlog"])
 gaps = view("gaps", ARRAYS["gaps"])

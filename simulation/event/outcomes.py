@@ -15,7 +15,6 @@ from simulation.event.chance import ATTEMPT_BIT, RETURN_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import bucket_of, count_latency
 from simulation.event.layout import (
-    NOBODY,
     TIERS,
     binned_output,
     cells,
@@ -23,7 +22,6 @@ from simulation.event.layout import (
     expected_output,
     laws,
     requests,
-    samples,
     trips,
     windows,
 )
@@ -155,17 +153,10 @@ def _shed(world: Any, request: int) -> None:
 
 @kernel
 def _record(world: Any, asked: Any, tier: int, ttft: float, gap: float, e2e: float) -> None:
-    first, last = bucket_of(ttft), bucket_of(e2e)
-    between = NOBODY
-    count_latency(world, tier, 0, first)
-    count_latency(world, tier, 2, last)
+    count_latency(world, asked.window, tier, 0, bucket_of(ttft))
+    count_latency(world, asked.window, tier, 2, bucket_of(e2e))
     if asked.output > 1:
-        between = bucket_of(gap)
-        count_latency(world, tier, 1, between)
-    if world.with_samples:
-        sample = samples(world, world.sampled)
-        sample.window, sample.ttft, sample.itl, sample.e2e = asked.window, first, between, last
-        world.sampled += 1
+        count_latency(world, asked.window, tier, 1, bucket_of(gap))
 
 
 @kernel

@@ -7,6 +7,7 @@ that what takes long neither waits to be known nor is told every minute.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,11 @@ from heliostat.model.instants import from_epoch
 from heliostat.model.latency import LatencySketch
 from heliostat.model.usage import UsageSeries, UsageWindow
 from simulation.event.arrays import Arrays, empty_list
-from simulation.event.layout import BUCKETS, LOWEST_BUCKET, NOBODY, SAMPLE
+from simulation.event.layout import BUCKETS, KINDS, LOWEST_BUCKET, NOBODY
 from simulation.event.setting import TIER_LIST, Places
 
+_SKETCH = KINDS * BUCKETS
+"""Counts that a window's latencies take."""
 AGES = (2, 10, 60)
 """Minutes after which a window that changed is told again."""
 _COUNTS = (
@@ -31,8 +34,10 @@ _COUNTS = (
     "input",
     "output",
 )
-_KINDS = ("ttft", "itl", "e2e")
-Buckets = dict[int, int]
+_FIRST_WINDOWS = 4
+"""Of each series, before there is need of more."""
+Sketches = tuple[LatencySketch | None, ...]
+"""TTFT, ITL and E2E of a window; None where nothing was recorded."""
 
 
 class Reporting:
@@ -47,9 +52,12 @@ class Reporting:
             for tier in TIER_LIST
             for origin in places.regions
         )
-        self._buckets: dict[int, tuple[Buckets, Buckets, Buckets]] = {}
-        arrays.set(with_samples=with_sketches)
-        empty_list(arrays, "windows", "free_window", 4 * len(self._series))
+        self._with_sketches = with_sketches
+        arrays.set(with_sketches=with_sketches)
+        windows = _FIRST_WINDOWS * len(self._series)
+        empty_list(arrays, "windows", "free_window", windows)
+        if with_sketches:
+            arrays.put("sketches", np.zeros(windows * _SKETCH, np.int32))
 
     def begin(self, minute: int) -> None:
         """Open a minute, counted since 1970: every series may need a new window."""
@@ -59,21 +67,12 @@ class Reporting:
         windows = arrays["windows"]
         if len(windows) - self._open() < len(self._series):
             arrays.grow_list("windows", "free_window", 2 * len(windows))
-
-    def make_room_for(self, requests: int) -> None:
-        """Where sketches are kept: so many requests may finish."""
-        arrays = self._arrays
-        if not arrays.scalar("with_samples"):
-            return
-        needed = arrays.scalar("sampled") + requests
-        if needed > len(arrays["samples"]):
-            grown = np.zeros(2 * needed, SAMPLE)
-            grown[: len(arrays["samples"])] = arrays["samples"]
-            arrays.put("samples", grown)
+            if self._with_sketches:
+                known = arrays["sketches"]
+                arrays.put("sketches", np.concatenate([known, np.zeros_like(known)]))
 
     def told(self, minute: int) -> tuple[UsageWindow, ...]:
         """The windows to tell at the end of that minute, by series and time."""
-        self._collect()
         windows = self._arrays["windows"]
         used = np.flatnonzero(windows["offered"])
         rows = windows[used]
@@ -89,9 +88,10 @@ class Reporting:
 
     def _as_usage(self, slots: NDArray[np.int64]) -> Iterator[UsageWindow]:
         columns = [self._arrays["windows"][name][slots].tolist() for name in _COUNTS]
-        for slot, *row in zip(slots.tolist(), *columns, strict=True):
+        for row, (ttft, itl, e2e) in zip(
+            zip(*columns, strict=True), self._sketches_of(slots), strict=True
+        ):
             series, minute, revision, offered, rejected, retried, completed, prompt, output = row
-            ttft, itl, e2e = self._sketches_of(slot)
             yield UsageWindow(
                 series=self._series[series],
                 start=from_epoch(60 * minute),
@@ -108,39 +108,34 @@ class Reporting:
                 e2e=e2e,
             )
 
-    def _sketches_of(self, slot: int) -> tuple[LatencySketch | None, ...]:
-        """TTFT, ITL and E2E of a window; None where nothing was recorded."""
-        kept = self._buckets.get(slot)
-        if kept is None:
-            return (None, None, None)
-        return tuple(LatencySketch(dict(kind)) if kind else None for kind in kept)
-
-    def _collect(self) -> None:
-        """Sort the latencies of requests that finished into their windows."""
-        arrays = self._arrays
-        count = arrays.scalar("sampled")
-        if not count:
+    def _sketches_of(self, slots: NDArray[np.int64]) -> Iterator[Sketches]:
+        """What each window has recorded."""
+        if not self._with_sketches:
+            yield from repeat((None, None, None), len(slots))
             return
-        samples = arrays["samples"][:count]
-        for kind, column in enumerate(_KINDS):
-            known = samples[samples[column] >= 0]
-            places = known["window"].astype(np.int64) * BUCKETS + known[column]
-            for place, number in zip(
-                *map(np.ndarray.tolist, np.unique_counts(places)), strict=True
-            ):
-                window, bucket = divmod(place, BUCKETS)
-                kept = self._buckets.setdefault(window, ({}, {}, {}))[kind]
-                kept[bucket + LOWEST_BUCKET] = kept.get(bucket + LOWEST_BUCKET, 0) + number
-        arrays.set(sampled=0)
+        counts = self._arrays["sketches"].reshape(-1, BUCKETS)
+        rows = counts[(slots[:, None] * KINDS + np.arange(KINDS)).ravel()]
+        row, bucket = np.nonzero(rows)
+        edges = np.searchsorted(row, np.arange(len(rows) + 1)).tolist()
+        buckets, numbers = (bucket + LOWEST_BUCKET).tolist(), rows[row, bucket].tolist()
+        kinds = (
+            LatencySketch(dict(zip(buckets[first:last], numbers[first:last], strict=True)))
+            if last > first
+            else None
+            for first, last in pairwise(edges)
+        )
+        yield from zip(*[kinds] * KINDS, strict=True)
 
     def _free(self, slots: NDArray[np.int64]) -> None:
         """Forget windows of which everything was told."""
+        if not len(slots):
+            return
         windows = self._arrays["windows"]
-        for slot in slots.tolist():
-            self._buckets.pop(slot, None)
-            windows["offered"][slot] = 0
-            windows["next"][slot] = self._arrays.scalar("free_window")
-            self._arrays.set(free_window=slot)
+        windows["offered"][slots] = 0
+        windows["next"][slots] = np.append(slots[1:], self._arrays.scalar("free_window"))
+        self._arrays.set(free_window=slots[0])
+        if self._with_sketches:
+            self._arrays["sketches"].reshape(-1, _SKETCH)[slots] = 0
 
     def _open(self) -> int:
         return int(np.count_nonzero(self._arrays["windows"]["offered"]))

@@ -65,7 +65,9 @@ def bucket_of(
         output_tokens,
         *latencies,
     ) = zip(*windows, strict=True)
-    ttft, itl, e2e = (merged(map(sketch_of, kind)) if with_latency else None for kind in latencies)
+    ttft, itl, e2e = (
+        merged(map(sketch_of, kind)) if with_latency and any(kind) else None for kind in latencies
+    )
     return UsageBucket(
         series=series,
         start=from_epoch(start),

@@ -16,6 +16,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock
 from heliostat.loops.control import Deciders
 from heliostat.ports.clock import Clock
+from heliostat.ports.deciding import ServedPerReplica
 from heliostat.ports.forecasts import Forecaster
 from heliostat.ports.stores import Stores
 from migrations.running import is_new, upgrade
@@ -24,6 +25,7 @@ from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
+from scheduling.sizing.served import ServedByPlacement
 from services.collecting import collect_seldom
 from services.control_plane.parts import Parts
 from services.control_plane.plane import ControlPlane
@@ -69,7 +71,9 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         stores=stores,
         feed=feed,
         catalogue=catalogue,
-        deciders=deciders_with(forecaster),
+        deciders=deciders_with(
+            forecaster, ServedByPlacement() if settings.served_by == "placement" else None
+        ),
         clock=clock,
         page=_page(settings, stores, catalogue, clock),
         warm_up=forecaster.warm_up,
@@ -78,12 +82,13 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
     )
 
 
-def deciders_with(forecaster: Forecaster) -> Deciders:
-    """The house's own planner, strategy, guard and router beside a forecaster."""
+def deciders_with(forecaster: Forecaster, served: ServedPerReplica | None = None) -> Deciders:
+    """The house's own planner, strategy, guard and router beside a forecaster; `served`: who knows
+    better than the planner what a replica serves."""
     return Deciders(
         forecaster=forecaster,
         scorer=AccuracyScorer(),
-        planner=HeliostatPlanner(),
+        planner=HeliostatPlanner(served=served),
         explainer=PerturbingExplainer(),
         strategy=Immediate(),
         guard=CatalogueGuard(),

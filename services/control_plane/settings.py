@@ -78,6 +78,9 @@ class ControlPlaneSettings(BaseSettings):
     """False = somebody else calls the ticks (the demo's coordinator)."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Forecast worker processes; 0 = one per core."""
+    served_by: Annotated[str, Field(pattern="^(planner|placement)$")] = "planner"
+    """Who says what a replica serves: the planner's own law, or `placement`, whose margins the plan then
+    leaves too; for regions whose agents dispatch."""
     forecast_family: Annotated[str, Field(pattern="^(fast|full)$")] = "full"
     """"fast" leaves out the methods that take seconds to fit."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4

@@ -11,6 +11,7 @@ from simulation.policies.failure import UnknownPolicy
 from simulation.policies.heliostat import HELIOSTAT
 from simulation.policies.keda import KEDA, KEDA_QUEUE
 from simulation.policies.llumnix import LLUMNIX, LLUMNIX_UNTUNED
+from simulation.policies.placed import PLACED
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.reactive import REACTIVE, REACTIVE_KV
 from simulation.policies.sageserve import LT_I, LT_U, LT_UA
@@ -33,6 +34,7 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         CHIRON_LOCAL,
         CHIRON_GLOBAL,
         HELIOSTAT,
+        PLACED,
         *ABLATIONS,
     )
 }

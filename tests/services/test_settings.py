@@ -98,3 +98,10 @@ def test_a_remedy_names_a_file_only_where_there_is_one(
         load_settings()
     with pytest.raises(InvalidSettings, match=f"set it in {a_file} or there$"):
         load_settings(a_file)
+
+
+def test_who_says_what_a_replica_serves_is_one_of_two() -> None:
+    assert load_settings().served_by == "planner"
+    assert load_settings(served_by="placement").served_by == "placement"
+    with pytest.raises(InvalidSettings, match="served_by"):
+        load_settings(served_by="astrology")

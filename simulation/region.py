@@ -7,28 +7,25 @@ driver finds. Every order first lets happen what was due until then.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 
-from numpy.random import Generator, SeedSequence
+from numpy.random import SeedSequence
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import UnknownPool
 from heliostat.model.fleet import LeadTimeSample, StartKind
 from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
-from simulation.chance import drawn_lead_time, generator
 from simulation.engine import Change, NoLoad, ReplicaChange, ReplicaLoad
 from simulation.events import EventQueue
+from simulation.fortune import Fortune
 from simulation.market import Market
 from simulation.replica import Replica, Stage
+from simulation.seen import seen_by_engine
 from simulation.stage_ledger import StageLedger, StageSeconds
 from simulation.troubles import CloudTroubles, Eviction
 
-# Shares of the drawn lead time (order to ready) that pass before provisioning and before loading.
-# Our assumption: a cold VM boots as long as it loads; a warm one has booted and mostly loads.
-_UNTIL_PROVISIONING = 0.05
-_UNTIL_LOADING = {StartKind.COLD: 0.5, StartKind.WARM: 0.2}
 _SAMPLES_KEPT = 1000
 _Planned = tuple[str, int, Stage]
 """Replica id, its life, and the stage that it is to enter."""
@@ -66,7 +63,7 @@ class SimulatedRegion:
         self.happened: Counter[str] = Counter()
         """Replicas bought, redeployed, released, lent, taken back, failed and evicted so far."""
         self._lends = lends
-        self._seeds = seeds
+        self._fortune = Fortune(catalogue, seeds, self.troubles)
         self._weights: set[ModelName] = set()
         self._standing: dict[str, Replica] = {}
         self._gone: dict[str, Counter[Stage]] = {}
@@ -108,7 +105,7 @@ class SimulatedRegion:
             replica = self._new(pool, StartKind.COLD, "", now)
             replica.stage = Stage.READY
             self._tell(replica, Change.READY, now)
-            self._plan_misfortunes(replica)
+            self._plan_all(replica, self._fortune.misfortunes(replica))
         self._weights.add(pool.model)
         self.desired[pool] += replicas
 
@@ -125,7 +122,7 @@ class SimulatedRegion:
         kind = self.market.sell(pool.vm_type, self._standing.values(), command_id, now)
         replica = self._new(pool, kind, command_id, now)
         self.happened["bought"] += 1
-        self._plan_start(replica)
+        self._plan_all(replica, self._fortune.start(replica))
         return replica
 
     def release(self, replica: Replica, command_id: str, now: datetime) -> None:
@@ -233,7 +230,9 @@ class SimulatedRegion:
 
     def _enter(self, replica: Replica, stage: Stage, at: datetime) -> None:
         self._ledger.leave(replica, at)
-        change = self._seen_by_engine(replica, stage, at)
+        change = seen_by_engine(
+            replica, stage, at, lambda: self.load.finishes_at(replica.pool, replica.replica_id, at)
+        )
         if change is not None:
             self._tell(replica, change, at)
         replica.become(stage, at)
@@ -276,7 +275,7 @@ class SimulatedRegion:
         self._enter(replica, Stage.LOADING, now)
         if own:
             replica.start_kind = StartKind.WARM
-            self._plan(replica, Stage.READY, now + self._lead_time(replica))
+            self._plan(replica, Stage.READY, now + self._fortune.lead_time(replica))
 
     def _reload(self, replica: Replica, destination: PoolKey) -> None:
         local = destination.model in self._weights
@@ -284,7 +283,7 @@ class SimulatedRegion:
         replica.start_kind = (
             StartKind.REDEPLOY_LOCAL_WEIGHTS if local else StartKind.REDEPLOY_REMOTE_WEIGHTS
         )
-        self._plan(replica, Stage.READY, replica.since + self._lead_time(replica))
+        self._plan(replica, Stage.READY, replica.since + self._fortune.lead_time(replica))
 
     def _greet(self, replica: Replica) -> None:
         self._weights.add(replica.pool.model)
@@ -296,7 +295,7 @@ class SimulatedRegion:
                 ready_at=replica.since,
             )
         )
-        self._plan_misfortunes(replica)
+        self._plan_all(replica, self._fortune.misfortunes(replica))
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -319,53 +318,13 @@ class SimulatedRegion:
     def _plan(self, replica: Replica, stage: Stage, at: datetime) -> None:
         self._planned.push(at, (replica.replica_id, replica.life, stage))
 
-    def _plan_start(self, replica: Replica) -> None:
-        lead, ordered = self._lead_time(replica), replica.ordered_at
-        loading = ordered + _part(lead, _UNTIL_LOADING[replica.start_kind])
-        self._plan(replica, Stage.PROVISIONING, ordered + _part(lead, _UNTIL_PROVISIONING))
-        unlucky = self._rng(replica, "start").random()
-        if unlucky < self.troubles.start_failure_probability:
-            self._plan(replica, Stage.FAILED, loading)
-            return
-        self._plan(replica, Stage.LOADING, loading)
-        self._plan(replica, Stage.READY, ordered + lead)
-
-    def _plan_misfortunes(self, replica: Replica) -> None:
-        """What chance has in store for a replica that has just become ready."""
-        for what, per_day, become in (
-            ("failure", self.troubles.failures_per_day, Stage.FAILED),
-            ("eviction", self.troubles.evictions_per_day, Stage.DRAINING),
-        ):
-            if per_day:
-                days = self._rng(replica, what).exponential(1 / per_day)
-                lasts = timedelta(seconds=round(days * 86400))
-                self._plan(replica, become, replica.since + lasts)
-
-    def _lead_time(self, replica: Replica) -> timedelta:
-        prior = self.catalogue.lead_time_priors[replica.pool.vm_type, replica.start_kind]
-        return drawn_lead_time(self._rng(replica, "lead time"), prior.p50, prior.p90)
-
-    def _rng(self, replica: Replica, what: str) -> Generator:
-        return generator(self._seeds, what, replica.number, replica.life)
+    def _plan_all(self, replica: Replica, ahead: Iterable[tuple[Stage, datetime]]) -> None:
+        for stage, at in ahead:
+            self._plan(replica, stage, at)
 
     def _drained_at(self, replica: Replica, now: datetime) -> datetime:
         done = self.load.finishes_at(replica.pool, replica.replica_id, now)
         return max(now, done if replica.taken_at is None else min(done, replica.taken_at))
-
-    def _seen_by_engine(self, replica: Replica, after: Stage, at: datetime) -> Change | None:
-        """What an engine notices when a replica enters a stage; None = nothing."""
-        if after is Stage.READY:
-            return Change.READY
-        if replica.stage not in (Stage.READY, Stage.DRAINING):
-            return None
-        if after is Stage.FAILED:
-            return Change.FAILED
-        if after is Stage.DRAINING:
-            return Change.DRAINING if replica.taken_at is None else Change.EVICTING
-        if replica.taken_at is not None and replica.taken_at <= at:
-            done = self.load.finishes_at(replica.pool, replica.replica_id, at)
-            return Change.FAILED if done > at else Change.GONE
-        return Change.GONE
 
     def _tell(self, replica: Replica, what: Change, at: datetime) -> None:
         self._changes.append(
@@ -377,7 +336,3 @@ class SimulatedRegion:
         if replica.command_id:
             gone = self._gone.setdefault(replica.command_id, Counter())
             gone[as_stage or replica.stage] += 1
-
-
-def _part(lead: timedelta, share: float) -> timedelta:
-    return timedelta(seconds=round(lead.total_seconds() * share))

@@ -91,13 +91,16 @@ class LatencySketch:
 
     def to_bytes(self) -> bytes:
         """Format byte, then per bucket two varints: zig-zag step from the bucket before, and count."""
-        buckets = sorted(self.counts)
-        counts = [self.counts[bucket] for bucket in buckets]
-        steps = [2 * (bucket - before) for before, bucket in pairwise((0, *buckets))]
-        if steps and steps[0] < 0:  # only the first bucket may lie below the one before, which is 0
-            steps[0] = -steps[0] - 1
         out = bytearray([FORMAT_BYTE])
-        if max(steps, default=0) < 0x80 and max(counts, default=0) < 0x80:  # two bytes, as often
+        if not self.counts:
+            return bytes(out)
+        first, *others = sorted(self.counts)
+        _put_varint(out, 2 * first if first >= 0 else -2 * first - 1)
+        _put_varint(out, self.counts[first])
+        # Further steps are above zero, and nearly all numbers take one byte.
+        steps = [2 * (bucket - before) for before, bucket in pairwise((first, *others))]
+        counts = [self.counts[bucket] for bucket in others]
+        if max(steps, default=0) < 0x80 and max(counts, default=0) < 0x80:
             out += bytes(chain.from_iterable(zip(steps, counts, strict=True)))
             return bytes(out)
         for step, count in zip(steps, counts, strict=True):

@@ -66,6 +66,7 @@ def synthesise_for(catalogue: FleetCatalogue, wanted: WantedDemand) -> FleetDema
         mix=wanted.mix,
         seconds_of=wanted.seconds_of,
         shared_bursts=wanted.shared_bursts,
+        lengths=wanted.lengths,
     )
     said = synthesis_sentences(catalogue, wanted.busy_replicas, wanted.mix)
     return FleetDemand(arrivals=arrivals, said=said)

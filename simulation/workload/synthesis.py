@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
 from heliostat.errors import InvalidInput
-from heliostat.model.names import DemandKey, Tier
+from heliostat.model.names import DemandKey, ModelName, Tier
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.workload import published
 from simulation.workload.clocks import HOUR, local_hours
@@ -45,13 +45,15 @@ def synthesise(
     mix: TierMix = published.TIER_SHARES,
     seconds_of: SecondsOf = model_replica_seconds,
     shared_bursts: bool = False,
+    lengths: Mapping[ModelName, LengthLaws] | None = None,
 ) -> ArrivalRates:
     """Offered requests and tokens per minute for every region, model and tier of the catalogue.
 
     `busy_replicas` is wanted per model, summed over all regions, in the busiest hour of an average
     week, at `seconds_of` a request (see `sizing`; bursts come on top). With `shared_bursts` a model's
     bursts strike all regions in the same minute, so that their sum is as bursty as published; else
-    each region and tier has its own. Holds no holes. Raises InvalidInput.
+    each region and tier has its own. A model that `lengths` does not name has the published ones of
+    its place. Holds no holes. Raises InvalidInput.
     """
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidInput("days", f"{days} is out of [1, {LONGEST_DAYS}]")
@@ -61,10 +63,11 @@ def synthesise(
     split = dict(zip(catalogue.regions, region_shares(len(catalogue.regions)), strict=True))
     for index, (model, model_seed) in enumerate(zip(catalogue.models, seeds, strict=True)):
         shape, shares = model_shape(index), tier_shares(model, mix)
-        at_one = _busy_at_peak(model, shape, split, shares, start, seconds_of)
+        laws = (lengths or {}).get(model.name) or lengths_of(shape)
+        at_one = _busy_at_peak(model, shape, laws, split, shares, start, seconds_of)
         level = busy_replicas / at_one
         by_demand |= _model_arrivals(
-            model, shape, split, shares, start, days, level, model_seed, shared_bursts
+            model, shape, laws, split, shares, start, days, level, model_seed, shared_bursts
         )
     return ArrivalRates(start=start, by_demand=by_demand)
 
@@ -117,6 +120,7 @@ def tier_shares(model: ModelSpec, mix: TierMix = published.TIER_SHARES) -> dict[
 def _model_arrivals(
     model: ModelSpec,
     shape: ModelShape,
+    laws: LengthLaws,
     split: Mapping[RegionSpec, float],
     shares: TierMix,
     start: datetime,
@@ -141,20 +145,21 @@ def _model_arrivals(
             )
             key = DemandKey(origin=region.name, model=model.name, tier=tier)
             burst_rng = default_rng(of_all[tier is Tier.BATCH]) if shared_bursts else rng
-            found[key] = _arrivals(mean, shape, tier, rng, burst_rng)
+            found[key] = _arrivals(mean, shape, laws, tier, rng, burst_rng)
     return found
 
 
 def _busy_at_peak(
     model: ModelSpec,
     shape: ModelShape,
+    laws: LengthLaws,
     split: Mapping[RegionSpec, float],
     shares: TierMix,
     start: datetime,
     seconds_of: SecondsOf,
 ) -> float:
     """Busy replicas in the busiest hour of the week at one request per second (weekday mean)."""
-    prompt, output = lengths_of(shape)
+    prompt, output = laws
     busy = np.zeros(HOURS_PER_WEEK)
     seconds = {tier: seconds_of(model, tier, (prompt.mean, output.mean)) for tier in shares}
     for region, region_share in split.items():
@@ -183,12 +188,17 @@ def _spread(rng: Generator, sigma: float, size: int) -> Column:
 
 
 def _arrivals(
-    mean_per_second: Column, shape: ModelShape, tier: Tier, rng: Generator, burst_rng: Generator
+    mean_per_second: Column,
+    shape: ModelShape,
+    laws: LengthLaws,
+    tier: Tier,
+    rng: Generator,
+    burst_rng: Generator,
 ) -> MinuteArrivals:
     bursts = burst_law(shape, tier)
     factor = bursts.draw(burst_rng, len(mean_per_second)) / bursts.mean
     offered = rng.poisson(mean_per_second * factor * 60).astype(np.float64)
-    prompt, output = lengths_of(shape)
+    prompt, output = laws
     return MinuteArrivals(
         offered=offered,
         input_tokens=draw_sums(offered, prompt.mean, prompt.relative_variance, rng),

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from heliostat.catalogue import ModelSpec
 from heliostat.errors import InvalidInput
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from simulation.arrivals import ArrivalRates
 from simulation.workload import published
 from simulation.workload.published import MODEL_SHAPES, model_shape, region_shares
-from simulation.workload.quantiles import draw_sums
+from simulation.workload.quantiles import LengthLaws, draw_sums, law_of_lengths
 from simulation.workload.sizing import model_replica_seconds
 from simulation.workload.synthesis import burst_law, lengths_of, synthesis_sentences, synthesise
 from tests.builders import a_catalogue, catalogue_mapping
@@ -91,6 +92,38 @@ def test_tokens_follow_the_published_lengths() -> None:
         offered = arrivals.offered.sum()
         assert arrivals.input_tokens.sum() / offered == pytest.approx(prompt.mean, rel=0.05)
         assert arrivals.output_tokens.sum() / offered == pytest.approx(output.mean, rel=0.05)
+
+
+def test_level_and_tokens_follow_a_models_own_lengths() -> None:
+    """Requests a tenth as long are ten times as many at the same number of busy replicas."""
+    prompt, output = lengths_of(model_shape(0))
+    short = LengthLaws(
+        prompt=law_of_lengths((0.5, 0.99), (200, 800)),
+        output=law_of_lengths((0.5, 0.99), (20, 80)),
+    )
+
+    def seconds(model: ModelSpec, tier: Tier, lengths: tuple[float, float]) -> float:
+        return lengths[0] / 1000
+
+    def rates(lengths: dict[ModelName, LengthLaws]) -> ArrivalRates:
+        return synthesise(
+            a_catalogue(),
+            start=MONDAY,
+            days=7,
+            busy_replicas=20,
+            seed=5,
+            seconds_of=seconds,
+            lengths=lengths,
+        )
+
+    own, published_ones = rates({ModelName("alpha"): short}), rates({})
+    alpha, beta = key("east", model="alpha"), key("east", model="beta")
+    more = own.by_demand[alpha].offered.sum() / published_ones.by_demand[alpha].offered.sum()
+    assert more == pytest.approx(prompt.mean / short.prompt.mean, rel=0.1)
+    mean = own.by_demand[alpha].output_tokens.sum() / own.by_demand[alpha].offered.sum()
+    assert mean == pytest.approx(short.output.mean, rel=0.05)
+    assert mean < output.mean
+    assert (own.by_demand[beta].offered == published_ones.by_demand[beta].offered).all()
 
 
 def test_a_models_level_does_not_depend_on_how_many_days_are_made() -> None:

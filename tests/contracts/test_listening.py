@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from queue import Queue
 
@@ -76,6 +77,14 @@ def test_a_cut_connection_is_made_again_and_everybody_looks_once(follower: OpenS
     wait_for_all(topics)
 
 
-def test_closing_twice_is_closing_once(follower: OpenStores) -> None:
+def test_closing_twice_is_closing_once(leader: OpenStores, follower: OpenStores) -> None:
+    listening = {one for one in threading.enumerate() if one.name == "heliostat-listen"}
+    topics = heard_by(follower)
     follower.close()
     follower.close()
+    (ended,) = (one for one in listening if not one.is_alive())
+    assert ended.name == "heliostat-listen"
+    while not topics.empty():
+        topics.get()
+    commit_everything(leader)
+    assert topics.empty()

@@ -229,7 +229,7 @@ async def test_new_certificates_are_taken_up_without_a_restart(tmp_path: Path) -
         for number, path in enumerate((tls.certificate, tls.key, tls.client_ca)):
             os.utime(path, ns=(number, 2_000_000_000 + number))
         async with a_channel(world.plane.address, first.client(WHO["admin"])) as channel:
-            await look(Client(channel))
+            assert await look(Client(channel)) == await look(world.client)
 
 
 def test_certificates_that_cannot_be_read_leave_the_old_ones_in_use(tmp_path: Path) -> None:

@@ -59,8 +59,9 @@ class Annealing:
     Who waited longer than `starved_after` times its promise goes first, in order of arrival, and the
     search leaves it there (None: nobody does). With a `starved_share` below 1 only the longest waiting
     of them does, and only in that share of the orders: under overload the rule would else serve
-    nobody but those who are late already. `doubtful`: search in the queue `as_lived`. `contented`: return
-    at once when all promises hold at the start, however long it takes.
+    nobody but those who are late already. `doubtful`: search in the queue `as_lived`. `seconds_price`:
+    how many promises the start's whole t is worth (G has a price of its own). `contented`: return at
+    once when all promises hold at the start, however long it takes.
     """
 
     goal: Goal = Goal.GAIN
@@ -69,6 +70,7 @@ class Annealing:
     starved_after: float | None = 2.0
     starved_share: float = 1.0
     doubtful: bool = False
+    seconds_price: float = 0.5
     contented: bool = True
 
     def __post_init__(self) -> None:
@@ -78,6 +80,8 @@ class Annealing:
             raise InvalidInput("annealing.starved_after", f"{self.starved_after} is not positive")
         if not 0 < self.starved_share <= 1:
             raise InvalidInput("annealing.starved_share", f"{self.starved_share} is not in (0, 1]")
+        if not 0 <= self.seconds_price < math.inf:
+            raise InvalidInput("annealing.seconds_price", f"{self.seconds_price} is no price")
 
     def order(self, queue: Queue, chance: np.random.Generator) -> Ordered:
         plain = tables_of(queue)
@@ -140,6 +144,7 @@ class Annealing:
             bounds,
             len(first) - 1,
             self.goal.compiled,
+            self.seconds_price,
             chance.integers(1 << 63, dtype=np.uint64),
             cooling.hot * cooling.scale,
             cooling.cold * cooling.scale,

@@ -18,8 +18,8 @@ from scheduling.compiled import entry, part
 from scheduling.ordering.weighing import batch_alone, gained, kept, lay_out, seconds_of
 
 RATIO, COUNT, EXPECTED = 0, 1, 2
-"""What is maximised, in promises: n/t times the start's t; n less t, where the start's t counts half a
-promise; the same with n by probability."""
+"""What is maximised, in promises: n/t times the start's t; n less t, where the start's t counts `price`
+promises; the same with n by probability."""
 SQUEEZE, DELAY = 0, 1
 """Moves into the batch before and behind; all else exchanges two requests."""
 LONGEST = 1 << 20
@@ -124,6 +124,8 @@ def _take_away(first: Any, home: Any, ends: Any, batches: int, empty: int) -> No
 
 
 def _build(sources: int, soft: bool) -> Any:
+    # One body: the weighing as a function of its own makes a move take half as long again, whether it is
+    # compiled into this one or not.
     def anneal(
         run: Any,
         lasts: Any,
@@ -135,6 +137,7 @@ def _build(sources: int, soft: bool) -> Any:
         first: Any,
         batches: int,
         goal: int,
+        price: float,
         seed: Any,
         hot: float,
         cold: float,
@@ -147,7 +150,7 @@ def _build(sources: int, soft: bool) -> Any:
         met, seconds = lay_out(
             run, lasts, latest, sharp, soft, order, first, batches, home, slack, keen, ends
         )
-        unit = waited + seconds if goal == RATIO else 0.5 / (waited + seconds)
+        unit = waited + seconds if goal == RATIO else price / (waited + seconds)
         best_met, best_seconds = met, waited + seconds
         best = _value(best_met, best_seconds, unit, goal)
         state, weighed, heat = seed, 0, hot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -259,7 +260,14 @@ def test_a_batch_in_doubt_is_taken_to_last_longer_than_its_mean() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"starts": ()}, {"starved_after": 0.0}, {"starved_share": 0.0}, {"starved_share": 1.5}],
+    [
+        {"starts": ()},
+        {"starved_after": 0.0},
+        {"starved_share": 0.0},
+        {"starved_share": 1.5},
+        {"seconds_price": -1.0},
+        {"seconds_price": float("nan")},
+    ],
 )
 def test_settings_of_annealing_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="annealing"):
@@ -285,3 +293,15 @@ def test_who_is_not_contented_goes_on_shortening_when_all_promises_hold() -> Non
     contented = PAPER.order(queue, chance())
     assert contented.expected.met == restless.expected.met == 5
     assert restless.expected.seconds < contented.expected.seconds
+
+
+def test_a_higher_price_of_seconds_buys_shorter_latencies() -> None:
+    luck = np.random.default_rng(5)
+    seconds = {0.0: 0.0, 20.0: 0.0}
+    for _ in range(10):
+        outputs = luck.integers(10, 600, 16)
+        queue = a_queue(*(a_request(str(n), output=float(o)) for n, o in enumerate(outputs)), cap=4)
+        for price in seconds:
+            dear = replace(HELIOSTAT, seconds_price=price)
+            seconds[price] += dear.order(queue, chance()).expected.seconds
+    assert seconds[20.0] < seconds[0.0]

@@ -43,7 +43,7 @@ def _search(case: Case) -> tuple[Any, Any, float, float]:
     cooling = (case["hot"], case["hot"], 0.5, case["moves"])
     batches, _, met, seconds = ANNEAL[case["goal"]](
         *case["tables"], case["fixed"], 0.0, order, first, len(full) - 1, case["goal"],
-        case["seed"], *cooling,
+        0.5, case["seed"], *cooling,
     )  # fmt: skip
     return order, first[: batches + 1], met, seconds
 

@@ -51,11 +51,11 @@ ORDERS = ("fcfs", "edf", "pf", "dpa")
 _ORDERS = tuple(rival("lt-ua", f"order {order}", order=order, headroom=0.0) for order in ORDERS)
 
 WANTS = (
-    Match(scenario=PEAK_DAY, policies=LEVERS, levels=(LEVEL,)),
+    Match(scenario=WEEK, policies=_MATCH, levels=(LEVEL,), search_on=PEAK_DAY),
     Fixed(scenario=PEAK_DAY, policies=(*AS_PUBLISHED, *_ORDERS)),
+    Match(scenario=PEAK_DAY, policies=LEVERS, levels=(LEVEL,)),
     Match(scenario=NINE_TO_ONE, policies=(_REACTIVE, rival("lt-ua")), levels=(LEVEL,)),
     Match(scenario=ONE_TO_ONE, policies=(_REACTIVE, rival("lt-ua")), levels=(LEVEL,)),
-    Match(scenario=WEEK, policies=_MATCH, levels=(LEVEL,), search_on=PEAK_DAY),
     Fixed(
         scenario=BURST,
         policies=(_REACTIVE, *(rival(name) for name in LONG_TERM)),

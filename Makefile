@@ -104,6 +104,10 @@ bench: setup ## Measure what the documents claim
 evidence: setup ## Make the pages of docs/evidence (ARGS='sageserve --seeds 5', ARGS=--render runs nothing)
 	@$(PYTHON) -m benchmarks.evidence $(ARGS)
 
+.PHONY: figures
+figures: setup ## Write docs/figures.md from what make bench measured last
+	@$(PYTHON) -m benchmarks.figures_page docs/figures.md
+
 # ── checking ────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test

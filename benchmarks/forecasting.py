@@ -30,7 +30,7 @@ _SERIES, _KINDS = 500, 2
 _HISTORY, _HORIZON = timedelta(days=28), timedelta(hours=48)
 _SELECTION = timedelta(hours=1)
 _END = from_epoch(1_772_452_800)
-_COMMAND = "python -m benchmarks forecasting."
+_COMMAND = "make bench ARGS=forecasting."
 
 
 def refresh() -> Iterable[Figure]:

@@ -32,7 +32,7 @@ _SERIES_PER_SOURCE = 60
 _PREFILLED_ROWS = 10_000_000
 _CALLS, _BATCHES_PER_CALL = 60, 10
 _TARGET = 120_000
-_COMMAND = "python -m benchmarks ingest_storage."
+_COMMAND = "make bench ARGS=ingest_storage."
 
 
 def sqlite() -> Iterable[Figure]:

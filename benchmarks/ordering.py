@@ -45,7 +45,7 @@ def plan() -> Iterable[Figure]:
             value=median,
             unit="ms",
             target=1.0,
-            command="python -m benchmarks ordering.plan",
+            command="make bench ARGS=ordering.plan",
             cpu_seconds=cpu_seconds() - began,
             note=f"slowest of batch caps {CAPS}, 200 orders each",
         )
@@ -80,7 +80,7 @@ def optimum() -> Iterable[Figure]:
                 value=100 * float(value),
                 unit="%",
                 target=target,
-                command="python -m benchmarks ordering.optimum",
+                command="make bench ARGS=ordering.optimum",
                 cpu_seconds=spent,
                 note=f"{SEEDS} queues of {FEW[0]} to {FEW[-1]}, batch caps {CAPS}",
             )

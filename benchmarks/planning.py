@@ -25,7 +25,7 @@ from planning.throughput import throughputs
 SEEDS = (1, 2, 3, 4, 5)
 _NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _DIVES = SolveSettings(limits=Limits(nodes=0))
-_LIVE = "python -m benchmarks planning.live"
+_LIVE = "make bench ARGS=planning.live"
 _BRANCH = SolveSettings(limits=Limits(nodes=300, most_whole=100_000, fuse_seconds=120))
 
 
@@ -39,7 +39,7 @@ def _gaps(busy: float, gap: float | None, cpu: float | None) -> Iterable[Figure]
         assert solution is not None
         reports.append(solution.report)
     spent = cpu_seconds() - began
-    command = f"python -m benchmarks planning.busy_{busy:g}"
+    command = f"make bench ARGS=planning.busy_{busy:g}"
     gaps = [100 * (report.gap or 0.0) for report in reports]
     yield Figure(
         name=f"plan 10x20x4, {busy:g} busy, worst gap to the LP bound",
@@ -81,7 +81,7 @@ def busy_1() -> Iterable[Figure]:
         name="plan 10x20x4, 1 busy, best MIP's gap (seed 1)",
         value=100 * (branched.report.gap or 0.0),
         unit="%",
-        command="python -m benchmarks planning.busy_1",
+        command="make bench ARGS=planning.busy_1",
         cpu_seconds=cpu_seconds() - began,
         note=f"{branched.report.nodes} nodes, {branched.report.cpu_seconds:.1f} s CPU",
     )

@@ -103,7 +103,7 @@ def _figures(name: str, policy: str, runs: list[Accounts], spent: float) -> Iter
     """Means over the seeds."""
     kept = [run.slo_attainment_overall or 0.0 for run in runs]
     moved = sum(run.scaling_overhead_gpu_hours for run in runs) / len(runs)
-    command = f"python -m benchmarks policies.{policy}"
+    command = f"make bench ARGS=policies.{policy}"
     yield Figure(
         name=f"{name}, requests within SLO",
         value=100 * sum(kept) / len(kept),

@@ -46,7 +46,7 @@ def placement() -> Iterator[Figure]:
             target=target,
             note=f"p50 {np.median(decisions) * 1e6:.0f} µs; booking p99 "
             f"{np.quantile(bookings, 0.99) * 1e6:.0f} µs",
-            command="python -m benchmarks scheduling.placement",
+            command="make bench ARGS=scheduling.placement",
             cpu_seconds=spent,
         )
 

@@ -1,0 +1,72 @@
+"""`python -m benchmarks.figures_page FILE`: writes the page of all figures that were measured last.
+
+Each stands beside what was asked, the command that prints it and the machine; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from benchmarks.__main__ import REPORT
+
+_HEAD = """# Figures
+
+What `make bench` measured last on {machine}; `make figures` wrote this page from its report. Machines
+are shared and noisy: read rates and latencies as one run's. A command prints the figures under it again.
+"""
+_MARKS = {True: "met", False: "**missed**", None: ""}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page; exit code 2 when nothing was measured yet."""
+    if len(arguments) != 1:
+        print("usage: python -m benchmarks.figures_page FILE", file=sys.stderr)
+        return 2
+    if not REPORT.exists():
+        print(f"there is no {REPORT}: run make bench first", file=sys.stderr)
+        return 2
+    Path(arguments[0]).write_text(page(json.loads(REPORT.read_text())))
+    return 0
+
+
+def page(report: dict[str, Any]) -> str:
+    """The whole page, given what `benchmarks.__main__.keep` kept."""
+
+    def command(figure: dict[str, Any]) -> str:
+        return str(figure["command"])
+
+    parts = [_HEAD.format(machine=report["machine"])]
+    for name, figures in groupby(sorted(report["figures"].values(), key=command), key=command):
+        parts.append(f"\n## `{name}`\n\n| figure | measured | asked | | |\n|---|--:|--:|---|---|\n")
+        parts += [_row(figure) for figure in figures]
+    return "".join(parts)
+
+
+def _row(figure: dict[str, Any]) -> str:
+    asked = ""
+    if figure["target"] is not None:
+        bound = "≥" if figure["better"] == "higher" else "≤"
+        asked = f"{bound} {_plain(figure['target'])}"
+    cells = (
+        figure["name"],
+        f"{_plain(figure['value'])} {figure['unit']}",
+        asked,
+        _MARKS[figure["met"]],
+        figure["note"],
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _plain(value: float) -> str:
+    """Four figures that count, no powers of ten."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,59 +7,43 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.evidence.queues import CAPS, Setting, plan_milliseconds, queue_of
 from benchmarks.figure import Benchmark, Figure
-from heliostat.clock import cpu_seconds, monotonic_seconds
+from heliostat.clock import cpu_seconds
 from scheduling.ordering.annealing import HELIOSTAT, PAPER, RANDOM_WALK
 from scheduling.ordering.exhaustive import Exhaustive
 from scheduling.ordering.goal import Goal
-from scheduling.ordering.latency import LatencyModel
 from scheduling.ordering.port import Ordering, Queue
 from simulation.instance.mix import Foresight, Load
-from simulation.profiles.shipped import engine_law
 
-LAW = ("llama2-70b", "h100-80gb", 2)
-CAPS = (1, 2, 4, 8)
 REQUESTS = 40
 SEEDS = 1000
 FEW = (4, 5, 6, 7, 8)
 
 
-def _queue(count: int, cap: int, seed: int, foresight: Foresight = Foresight.ORACLE) -> Queue:
-    """Half chat and half code, all at once."""
-    jobs = Load(count=count, foresight=foresight).jobs(np.random.default_rng(seed))
-    return Queue(
-        requests=tuple(job.request for job in jobs),
-        latency=LatencyModel.of(engine_law(*LAW)),
-        now=0.0,
-        batch_cap=cap,
-    )
+def _queue(count: int, cap: int, seed: int) -> Queue:
+    """Half chat and half code, all at once, lengths known."""
+    setting = Setting(model="32B", cap=cap, foresight=Foresight.ORACLE)
+    load = Load(count=count, foresight=setting.foresight)
+    return queue_of(load.jobs(np.random.default_rng(seed)), setting)
 
 
 def plan() -> Iterable[Figure]:
     """One order of 40 requests, from values to values, after warm-up: the batch cap that takes longest."""
     for name, ordering in (("annealing (paper's form)", PAPER), ("heliostat", HELIOSTAT)):
         began = cpu_seconds()
-        median = max(_milliseconds(ordering, cap) for cap in CAPS)
+        slowest = max(
+            plan_milliseconds(ordering, _queue(REQUESTS, cap, seed=1), times=200) for cap in CAPS
+        )
         yield Figure(
-            name=f"order of {REQUESTS} requests, {name}, median",
-            value=median,
+            name=f"order of {REQUESTS} requests, {name}, median CPU",
+            value=slowest,
             unit="ms",
             target=1.0,
             command="make bench ARGS=ordering.plan",
             cpu_seconds=cpu_seconds() - began,
             note=f"slowest of batch caps {CAPS}, 200 orders each",
         )
-
-
-def _milliseconds(ordering: Ordering, cap: int) -> float:
-    queue, chance = _queue(REQUESTS, cap, seed=1), np.random.default_rng(1)
-    ordering.order(queue, chance)
-    taken = []
-    for _ in range(200):
-        began = monotonic_seconds()
-        ordering.order(queue, chance)
-        taken.append(1000 * (monotonic_seconds() - began))
-    return float(np.median(taken))
 
 
 def optimum() -> Iterable[Figure]:

@@ -117,18 +117,19 @@ def plans(seed: int) -> Iterator[Trial]:
     """CPU time of one order of forty requests, the median of many, after warm-up."""
     for setting in settings(("32B",), CAPS):
         jobs = Load(count=PLANNED, foresight=setting.foresight).jobs(np.random.default_rng(seed))
-        queue = _queue(jobs, setting)
+        queue = queue_of(jobs, setting)
         for name in ("annealing", "heliostat"):
             yield Trial(
                 scenario=PLANS,
                 policy=policy_name(name, setting),
                 headroom=PLANNED,
                 seed=seed,
-                figures={MILLISECONDS: _milliseconds(ORDERINGS[name], queue)},
+                figures={MILLISECONDS: plan_milliseconds(ORDERINGS[name], queue)},
             )
 
 
-def _queue(jobs: Iterable[Job], setting: Setting) -> Queue:
+def queue_of(jobs: Iterable[Job], setting: Setting) -> Queue:
+    """Those jobs waiting at once."""
     return Queue(
         requests=tuple(job.request for job in jobs),
         latency=LatencyModel.of(setting.replica.law),
@@ -180,7 +181,8 @@ def _figures(served: list[Served]) -> dict[str, float | None]:
     return {KEPT: found.attainment, SECONDS: found.mean_seconds, GAIN: found.gain}
 
 
-def _milliseconds(ordering: Ordering, queue: Queue, times: int = 50) -> float:
+def plan_milliseconds(ordering: Ordering, queue: Queue, times: int = 50) -> float:
+    """CPU time of one order, from values to values: the median of many, after warm-up."""
     chance = np.random.default_rng(1)
     ordering.order(queue, chance)
     taken = []

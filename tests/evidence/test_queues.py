@@ -130,5 +130,5 @@ def test_lines_are_drawn_with_gaps_for_what_was_not_measured() -> None:
 def test_plans_are_timed_after_warm_up() -> None:
     ordering = ORDERINGS["fcfs"]
     jobs = Load(count=3).jobs(np.random.default_rng(1))
-    queue = queues._queue(jobs, SETTING)
-    assert queues._milliseconds(ordering, queue, times=3) >= 0
+    queue = queues.queue_of(jobs, SETTING)
+    assert queues.plan_milliseconds(ordering, queue, times=3) >= 0

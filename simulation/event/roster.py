@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -66,10 +67,14 @@ class Roster:
         Raises InvalidInput for a pool that the catalogue does not have.
         """
         self._coming.clear()
-        by_cell: list[list[tuple[float, int, str]]] = [[] for _ in range(self._places.cells)]
         for change in changes:
             if change.pool not in self._places.pool_at:
                 raise InvalidInput("changes", f"{change.pool} is no pool of the catalogue")
+        self._make_room(
+            Counter(self._places.cell(one.pool) for one in changes if one.what is Change.READY)
+        )
+        by_cell: list[list[tuple[float, int, str]]] = [[] for _ in range(self._places.cells)]
+        for change in changes:
             if change.what is Change.READY:
                 self._slot[change.replica_id] = self._take_slot(change.pool)
             elif change.replica_id not in self._slot:
@@ -80,7 +85,6 @@ class Roster:
         rows = [row for rows in by_cell for row in rows]
         told = np.zeros(max(1, len(rows)), CHANGE)
         for record, (at, what, replica_id) in zip(told, rows, strict=False):
-            # A block that grew moved its slots, so they are looked up only now.
             record["at"], record["what"], record["slot"] = at, what, self._slot[replica_id]
         for _, what, replica_id in rows:
             if what in (GOES, FAILS):
@@ -90,25 +94,31 @@ class Roster:
         cells["change_end"] = np.cumsum([len(rows) for rows in by_cell])
         cells["change"] = cells["change_end"] - [len(rows) for rows in by_cell]
 
-    def _take_slot(self, pool: PoolKey) -> int:
-        """A free slot of the pool's cell, made ready for one of its replicas."""
-        place = self._places.cell(pool)
-        slot = self._free_slot(place)
-        if slot is None:
-            sizes = [int(slots) for slots in self._arrays["cells"]["slots"]]
-            sizes[place] *= 2
+    def _make_room(self, coming: Mapping[int, int]) -> None:
+        """Double the blocks of cells, given by place, until so many more replicas can stand there."""
+        cells, standing = self._arrays["cells"], self._arrays["replicas"]["standing"]
+        sizes = cells["slots"].tolist()
+        before = list(sizes)
+        for place, replicas in coming.items():
+            base, slots = int(cells["base"][place]), before[place]
+            taken = int(np.count_nonzero(standing[base : base + slots] != OFF))
+            while sizes[place] < taken + replicas:
+                sizes[place] *= 2
+        if sizes != before:
             self._build(sizes)
-            slot = self._free_slot(place)
-            assert slot is not None, "the block has just been doubled"
+
+    def _take_slot(self, pool: PoolKey) -> int:
+        """A free slot of the pool's cell, made ready for one of its replicas; there is one."""
+        slot = self._free_slot(self._places.cell(pool))
         self._coming.add(slot)
         self._move_in(slot, pool)
         return slot
 
-    def _free_slot(self, place: int) -> int | None:
+    def _free_slot(self, place: int) -> int:
         cell = self._arrays["cells"][place]
         block = range(int(cell["base"]), int(cell["base"] + cell["slots"]))
         standing = self._arrays["replicas"]["standing"]
-        return next((s for s in block if standing[s] == OFF and s not in self._coming), None)
+        return next(s for s in block if standing[s] == OFF and s not in self._coming)
 
     def _move_in(self, slot: int, pool: PoolKey) -> None:
         model = self._places.catalogue.model(pool.model)
@@ -153,7 +163,6 @@ class Roster:
         trees = [_tree(due, *block) for block in zip(bases, sizes, strict=False)]
         arrays.put("nodes", np.concatenate(trees))
         self._slot = {name: moved[slot] for name, slot in self._slot.items()}
-        self._coming = {moved[slot] for slot in self._coming}
 
 
 def _nobody(slots: int) -> Records:

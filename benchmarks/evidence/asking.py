@@ -40,7 +40,7 @@ def asked_of(arguments: Sequence[str], known: Sequence[str]) -> Asked:
     parser.add_argument(
         "--scale",
         default=FULL,
-        help="full; small: the scenario `small` stands for all others; or a scenario file that does",
+        help="full; small: the scenario `small` stands for the built-in ones; a file: it stands for all",
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="runs at once (%(default)s)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.evidence.progress import Progress
@@ -121,15 +121,35 @@ class Carrier:
         for _ in range(1 + _CORRECTIONS):
             asked = [(p, h, s) for p, h in trying.items() if h is not None for s in seeds]
             self._live(asked, lived)
+            stood = {
+                policy: headroom for policy, headroom in trying.items() if headroom is not None
+            }
             trying = {
                 policy: self._correction(policy, headroom, level, seeds, lived, elsewhere)
-                for policy, headroom in trying.items()
-                if headroom is not None
+                for policy, headroom in stood.items()
             }
+            self._drop_what_changes_nothing(trying, stood, lived)
         for policy in policies:
             found = setting_for(lived.seen(policy.name, seeds), level)
             if found is not None:
                 lived.settings[policy.name, level] = found
+
+    def _drop_what_changes_nothing(
+        self,
+        trying: dict[PolicySpec, float | None],
+        stood: Mapping[PolicySpec, float],
+        lived: Lived,
+    ) -> None:
+        """Replicas are whole: another headroom may be the same fleet. The first seed alone tells."""
+        first = self._seeds[0]
+        self._live([(p, h, first) for p, h in trying.items() if h is not None], lived)
+        for policy, headroom in trying.items():
+            if headroom is None:
+                continue
+            seen = {one.headroom: one for one in lived.seen(policy.name, (first,))}
+            now, before = seen[headroom], seen[stood[policy]]
+            if (now.attainment, now.cost) == (before.attainment, before.cost):
+                trying[policy] = None
 
     def _first_try(
         self, policy: PolicySpec, level: float, lived: Lived, elsewhere: Lived | None

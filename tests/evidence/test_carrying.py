@@ -98,6 +98,25 @@ def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path) -> Non
     assert len(second.executor.ran) == len(whole.executor.ran) - 7
 
 
+def test_a_correction_that_changes_nothing_is_lived_by_the_first_seed_alone(tmp_path: Path) -> None:
+    def in_steps(spec: RunSpec) -> Outcome:
+        """Whole replicas: what is kept and billed moves in steps of a tenth."""
+        step = math.floor(10 * spec.headroom + 1e-9) / 10
+        missed = 0.1 * math.exp(-3 * step) * (1.6 if spec.seed == 2 else 1.0)
+        return a_result(attainment=1 - missed, billed=100 * (1 + step))
+
+    bench = Bench(tmp_path / "runs", in_steps)
+    lived = bench.lived(tmp_path)
+    bench.carrier.match(replace(MATCH, levels=(LEVEL,)), lived)
+    for name in ("reactive", "keda"):
+        by_seeds = [
+            math.floor(10 * spec.headroom + 1e-9)
+            for spec in bench.executor.ran
+            if spec.policy.name == name and spec.seed == 3
+        ]
+        assert len(set(by_seeds)) == len(by_seeds)
+
+
 def test_side_levels_may_be_lived_by_fewer_seeds(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
     match = replace(MATCH, side_seeds=1)

@@ -71,7 +71,7 @@ _SHAPED: Mapping[str, _Shaped] = {
         fleet=partial(fleets.us_fleet, least=2),
         begins=MONDAY,
         days=7,
-        busy=20.3,
+        busy=20.0,
     ),
     "day": _Shaped(
         description="A working day round the globe: three regions, four models on A100s and H100s.",
@@ -88,7 +88,7 @@ _SHAPED: Mapping[str, _Shaped] = {
         fleet=partial(fleets.us_fleet, least=2),
         begins=MONDAY + _DAY,
         days=2,
-        busy=20.3,
+        busy=20.0,
         burst=BurstTest(),
     ),
     "outage": _Shaped(
@@ -122,7 +122,6 @@ def _published(name: str, shaped: _Shaped) -> Scenario:
         busy_replicas=shaped.busy,
         seed=0,
         seconds_of=planned_seconds(catalogue),
-        shared_bursts=True,
     )
     said = [*synthesis_sentences(catalogue, shaped.busy), _NO_RETRIES]
     troubles: dict[RegionName, CloudTroubles] = {}

@@ -52,6 +52,8 @@ class _Hosted:
     itl_seconds: tuple[float, float]
     """Of interactive-fast and of interactive-normal."""
     lengths: tuple[int, int]
+    max_batch: int | None = None
+    """Sequences that the operator lets run at once; None = as many as were measured."""
 
 
 US = (
@@ -65,6 +67,13 @@ US_ROUND_TRIPS = {
     "westus": {"westus": 4},
 }
 """Within what SageServe publishes: 3–7 ms at home, 31–43 to a neighbour, 69–72 from coast to coast."""
+
+US_GAPS = (0.5, 0.5)
+"""Seconds between tokens. SageServe promises none. A quarter of A's answers have 13 tokens or fewer, and
+one prompt of another request read in between, 1 to 3 s on these replicas, spreads over so few: any promise
+below that is broken by chance as soon as replicas are half busy, whoever plans (docs/decisions/0012)."""
+US_BATCH = 8
+"""Prompts take most of a replica's time: 16 sequences at once would add a tenth to its throughput."""
 
 GLOBE = (
     _Place(name="eastus", time_zone="America/New_York"),
@@ -88,29 +97,33 @@ def us_fleet(*, least: int) -> Fleet:
             name="llama2-70b",
             weights_gb=138,
             vm_types=("a100x4",),
-            itl_seconds=(0.15, 0.2),
+            itl_seconds=US_GAPS,
             lengths=(6400, 100),
+            max_batch=US_BATCH,
         ),
         _Hosted(
             name="bloom-176b",
             weights_gb=352,
             vm_types=("a100x8",),
-            itl_seconds=(0.08, 0.1),
+            itl_seconds=US_GAPS,
             lengths=(3800, 110),
+            max_batch=US_BATCH,
         ),
         _Hosted(
             name="llama2-7b",
             weights_gb=13.5,
             vm_types=("a40x1",),
-            itl_seconds=(0.1, 0.2),
+            itl_seconds=US_GAPS,
             lengths=(5000, 240),
+            max_batch=US_BATCH,
         ),
         _Hosted(
             name="phi-2",
             weights_gb=5.6,
             vm_types=("a40x1",),
-            itl_seconds=(0.1, 0.2),
+            itl_seconds=US_GAPS,
             lengths=(6900, 360),
+            max_batch=US_BATCH,
         ),
     )
     return _fleet(US, US_ROUND_TRIPS, models, quota=40, most=40, least=least)
@@ -217,7 +230,7 @@ def _model(model: _Hosted) -> dict[str, Any]:
     return {
         "name": model.name,
         "weights_gb": model.weights_gb,
-        "engines": {vm_type: _engine(model.name, vm_type) for vm_type in model.vm_types},
+        "engines": {vm_type: _engine(model, vm_type) for vm_type in model.vm_types},
         "tiers": {
             "interactive-fast": {
                 "ttft_seconds": 1.0,
@@ -244,8 +257,8 @@ def _model(model: _Hosted) -> dict[str, Any]:
     }
 
 
-def _engine(model: str, vm_type: str) -> dict[str, Any]:
-    law = engine_law(model, _gpu(vm_type), _gpus(vm_type))
+def _engine(model: _Hosted, vm_type: str) -> dict[str, Any]:
+    law = engine_law(model.name, _gpu(vm_type), _gpus(vm_type), max_batch=model.max_batch)
     return {
         "prefill_ms": [
             law.prefill_base * 1000,
@@ -260,7 +273,7 @@ def _engine(model: str, vm_type: str) -> dict[str, Any]:
         "kv_bytes_per_token": law.kv_bytes_per_token,
         "kv_gb": law.kv_bytes_available / 1e9,
         "max_batch": law.max_batch,
-        "fitted_batch": law.fitted_batch,
+        "fitted_batch": min(law.fitted_batch, law.max_batch),
     }
 
 

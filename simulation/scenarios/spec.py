@@ -105,13 +105,13 @@ class _Drawn(_Part):
 class PublishedDemand(_Drawn):
     """SageServe's published shapes.
 
-    Its burstiness is that of a model in all regions together. `shared` bursts strike every region in
-    the same minute, which keeps it; with `own` ones each region and tier has its own, and the sum is
-    calmer than published.
+    Its burstiness is that of a model in all regions together. With `own` bursts each region and tier has
+    its own, and the sum is calmer than published; `shared` ones strike every region in the same minute,
+    which keeps it, and leaves nothing to do but to hold spare replicas (docs/decisions/0012).
     """
 
     kind: Literal["published"]
-    bursts: Literal["shared", "own"] = "shared"
+    bursts: Literal["shared", "own"] = "own"
 
 
 class PoolPart(_Part):

@@ -19,6 +19,10 @@ ifndef HELIOSTAT_DATA
   endif
 endif
 
+# Bytecode is kept, whatever the shell says: the demo and the tests start dozens of processes, each of
+# which would compile every module again (a second and more of CPU).
+unexport PYTHONDONTWRITEBYTECODE
+
 # Everything mypy reads strictly. The stubs in heliostat/v1 are generated and left out.
 ROOMS := heliostat forecasting planning scheduling storage migrations simulation services \
          benchmarks tools tests

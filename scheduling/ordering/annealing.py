@@ -39,7 +39,7 @@ class Cooling:
     hot: float = 2.0
     cold: float = 0.02
     decay: float = 0.95
-    moves: int = 60
+    moves: int = 50
     walk: bool = False
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Annealing:
     starved_after: float | None = 2.0
     starved_share: float = 1.0
     doubtful: bool = False
-    seconds_price: float = 0.5
+    seconds_price: float = 2.0
     contented: bool = True
 
     def __post_init__(self) -> None:
@@ -161,7 +161,7 @@ RANDOM_WALK = Annealing(cooling=Cooling(walk=True))
 HELIOSTAT = Annealing(
     goal=Goal.LIKELY,
     starts=(most_on_time, *(sorted_by(rival.key) for rival in BY_KEY.values())),
-    cooling=Cooling(hot=0.5, cold=0.01),
+    cooling=Cooling(hot=0.5, cold=0.01, moves=40),
     starved_share=0.05,
     doubtful=True,
     contented=False,

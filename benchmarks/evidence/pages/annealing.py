@@ -119,14 +119,25 @@ def _count_words(duels: Sequence[Duel]) -> str:
 
 
 def _walk_row(ledger: Ledger) -> Row:
-    duels = _duels(ledger, PAPER, (WALK,), (queues.AT_ONCE,), queues.GAIN)
+    duels = [
+        one
+        for one in _duels(ledger, PAPER, (WALK,), (queues.AT_ONCE,), queues.GAIN)
+        if one.spot.headroom == queues.PLANNED
+    ]
     return Row(
-        claim="Annealing finds a larger G than a random walk with as many evaluations, at once",
+        claim="Annealing finds a larger G than a random walk with as many evaluations, 40 at once",
         asked="at every point",
         found=_count_words(duels) if duels else NOTHING,
         verdict=of_best([one.change.estimate for one in duels]),
-        reason="In part: at some points, and behind at none. Where queues are short both find the best.",
+        reason=_behind_words(duels, "Of shorter queues both find the best order."),
     )
+
+
+def _behind_words(duels: Sequence[Duel], else_said: str) -> str:
+    if not duels:
+        return "It was not measured."
+    behind = [str(one.spot) for one in duels if one.behind]
+    return f"Behind at {listed(behind)}." if behind else else_said
 
 
 def _captured_rows(ledger: Ledger) -> list[Row]:
@@ -153,7 +164,7 @@ def _captured_rows(ledger: Ledger) -> list[Row]:
                 asked="at every cap",
                 found=", ".join(words) or NOTHING,
                 verdict=of_best([one.change.estimate for one in duels]),
-                reason=f"{_count_words(duels)}." if duels else "It was not measured.",
+                reason=_behind_words(duels, f"{_count_words(duels).capitalize()}."),
             )
         )
     return rows
@@ -163,17 +174,13 @@ def _own_rows(ledger: Ledger) -> list[Row]:
     rows = []
     for scenario in SWEPT:
         duels = _duels(ledger, OURS, RIVALS, (scenario,), queues.KEPT)
-        behind = [one for one in duels if one.behind]
         rows.append(
             Row(
                 claim=f"`{scenario}`: heliostat keeps at least as many promises as the best rival",
                 asked="behind at no point",
                 found=_count_words(duels) if duels else NOTHING,
                 verdict=_nowhere_behind(duels),
-                reason="The best rival is chosen anew at each point. "
-                + (f"Behind at {listed([str(one.spot) for one in behind])}." if behind else "")
-                if duels
-                else "It was not measured.",
+                reason=_behind_words(duels, "Against the best rival of each point."),
             )
         )
     rows += [_plan_row(ledger, name) for name in (PAPER, OURS)]

@@ -12,10 +12,8 @@ Line = Sequence[tuple[float, Estimate | None]]
 """What is swept, and the share there; None leaves a gap."""
 
 
-def lines_picture(
-    title: str, panels: Mapping[str, Mapping[str, Line]], across: str, *, most: float = 1.0
-) -> str:
-    """A panel per key, one below the other, shares from 0 to `most`; `across` says what is swept."""
+def lines_picture(title: str, panels: Mapping[str, Mapping[str, Line]], across: str) -> str:
+    """A panel per key, one below the other, the first name on top of the others; `across` = what is swept."""
     canvas = Canvas(_WIDTH, _TOP + max(1, len(panels)) * (_PANEL + _GAP), title)
     canvas.words(12, 22, title, size=14)
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
@@ -26,15 +24,25 @@ def lines_picture(
             canvas.words(_LEFT, top + _PANEL / 2, "Nothing was measured.")
             continue
         x = linear(swept[0], swept[-1], _LEFT + 12, _WIDTH - _RIGHT - 12)
+        most = _most(lines)
         y = linear(0, most, top + _PANEL, top + 16)
         _axes(canvas, head, swept, across, top, x, y, most)
-        for number, name in enumerate(names):
+        for number, name in reversed(list(enumerate(names))):
             _line(canvas, lines.get(name, ()), COLOURS[number % len(COLOURS)], x, y)
     for number, name in enumerate(names):
         height = _TOP + 22 + 18 * number
         canvas.bar(_WIDTH - _RIGHT + 14, height - 6, 12, 4, COLOURS[number % len(COLOURS)])
         canvas.words(_WIDTH - _RIGHT + 32, height, name)
     return canvas.svg()
+
+
+def _most(lines: Mapping[str, Line]) -> float:
+    """Where the axis ends: a quarter, half or all, whatever holds every mean."""
+    highest = max(
+        (found.mean for line in lines.values() for _, found in line if found is not None),
+        default=1.0,
+    )
+    return next((end for end in (0.25, 0.5) if highest <= end), 1.0)
 
 
 def _axes(
@@ -64,4 +72,6 @@ def _line(canvas: Canvas, line: Line, colour: str, x: Scale, y: Scale) -> None:
     for at, found in known:
         canvas.dot(x(at), y(found.mean), colour, hollow=found.count == 1)
         if found.low is not None and found.high is not None:
-            canvas.line([(x(at), y(max(0.0, found.low))), (x(at), y(found.high))], colour, 1)
+            canvas.line(
+                [(x(at), y(max(0.0, found.low))), (x(at), y(min(1.0, found.high)))], colour, 1
+            )

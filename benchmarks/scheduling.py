@@ -8,7 +8,6 @@ import numpy as np
 
 from benchmarks.figure import Benchmark, Figure
 from heliostat.clock import cpu_seconds, monotonic_seconds
-from heliostat.model.engine import EngineLaw
 from heliostat.model.names import ModelName, Tier
 from scheduling.laws.law import WorkerLaw
 from scheduling.lengths.prediction import LengthPrediction
@@ -18,6 +17,7 @@ from scheduling.placement.placer import Placer
 from scheduling.placement.rivals import JoinShortestQueue, PowerOfTwo
 from scheduling.request import Promise, Request
 from scheduling.workers import Workers
+from simulation.profiles.shipped import engine_law
 
 REPLICAS = 1000
 REQUESTS = 20_000
@@ -87,19 +87,6 @@ def _request(number: int, now: float, chance: np.random.Generator) -> Request:
     )
 
 
-_LAW = WorkerLaw.of(
-    EngineLaw(
-        prefill_base=0.04422,
-        prefill_per_token=0.0001089,
-        prefill_per_token_beyond_knee=0.0001256,
-        decode_base=0.04407,
-        decode_per_sequence=0.0001897,
-        decode_per_sequence_kilotoken=0.0003354,
-        kv_bytes_per_token=327_680,
-        kv_bytes_available=436 * 10**9,
-        max_batch=128,
-        fitted_batch=64,
-    )
-)
+_LAW = WorkerLaw.of(engine_law(MODEL, "a100-80gb", 8))
 
 BENCHMARKS: tuple[Benchmark, ...] = (placement,)

@@ -53,8 +53,7 @@ ASKED = _record(
     ("i8", "input peak context rows"),
     # How long it has waited, and what it was promised, in seconds; the margins.
     ("f8", "waited ttft gap margin memory_share foresight"),
-    # 1: the fullest that fits; −1: the emptiest.
-    ("f8", "towards"),
+    ("f8", "spread_beyond"),
 )
 
 

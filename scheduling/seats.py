@@ -41,16 +41,17 @@ def pace(worker: Any, sequences: int, tokens: int) -> float:
     return float(seconds * (1.0 + worker.error))
 
 
-def prefill_of(worker: Any, tokens: int) -> float:
-    """Seconds of a prefill alone on the replica of that record, the law's error added."""
+@rule
+def expected_prefill(worker: Any, tokens: int) -> float:
+    """Seconds of a prefill alone, the law's error added."""
     seconds = prefill_seconds(
-        float(worker["prefill_floor"]),
-        float(worker["prefill_base"]),
-        float(worker["prefill_per_token"]),
-        float(worker["prefill_beyond_knee"]),
+        worker.prefill_floor,
+        worker.prefill_base,
+        worker.prefill_per_token,
+        worker.prefill_beyond_knee,
         float(tokens),
     )
-    return float(seconds * (1.0 + worker["error"]))
+    return float(seconds * (1.0 + worker.error))
 
 
 def _renew(sources: int) -> Callable[..., None]:
@@ -68,3 +69,15 @@ def _renew(sources: int) -> Callable[..., None]:
 
 
 renew_slack = entry(_renew)
+
+
+def _prefill_on(sources: int) -> Callable[..., float]:
+    def prefill_on(workers: Any, row: int, tokens: int) -> float:
+        """`expected_prefill` of the row's worker."""
+        assert sources >= 0
+        return float(expected_prefill(workers[row], tokens))
+
+    return prefill_on
+
+
+prefill_on = entry(_prefill_on)

@@ -21,7 +21,7 @@ from scheduling.booking import Booking
 from scheduling.laws.law import WorkerLaw
 from scheduling.request import Request
 from scheduling.rows import SEAT, WORKER, Records, empty, grown, write_law
-from scheduling.seats import NO_LIMIT, prefill_of, renew_slack
+from scheduling.seats import NO_LIMIT, prefill_on, renew_slack
 
 _FIRST_ROWS = 16
 _FIRST_SEATS = 32
@@ -152,7 +152,7 @@ class Workers:
         )
         worker = self.rows[row]
         if not prefilled:
-            booking.prefill_seconds = prefill_of(worker, request.input_tokens)
+            booking.prefill_seconds = prefill_on(self.rows, row, request.input_tokens)
             booking.prefill_tokens = request.input_tokens
         worker["prefill_free_at"] = max(now, worker["prefill_free_at"]) + booking.prefill_seconds
         worker["stalled_seconds"] += booking.prefill_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.evidence.page import EvidencePage
+from benchmarks.evidence.pages.aladdin import ALADDIN_PAGE
 from benchmarks.evidence.pages.annealing import ANNEALING
 from benchmarks.evidence.pages.chiron import CHIRON
 from benchmarks.evidence.pages.policies import POLICIES
@@ -16,6 +17,7 @@ PAGES: Mapping[str, EvidencePage] = {
         SAGESERVE,
         CHIRON,
         POLICIES,
+        ALADDIN_PAGE,
         ANNEALING,
     )
 }

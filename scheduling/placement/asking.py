@@ -38,7 +38,7 @@ def asked_of(request: Request, margins: Margins, rows: int, now: float) -> Recor
     one["ttft"], one["gap"] = request.promise.ttft_seconds, request.promise.itl_seconds
     one["margin"], one["memory_share"] = margins.time, margins.memory_share
     one["foresight"] = margins.foresight
-    one["towards"] = -1.0 if margins.spread else 1.0
+    one["spread_beyond"] = margins.spread_beyond
     return asked
 
 

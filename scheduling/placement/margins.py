@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from heliostat.errors import InvalidInput
@@ -13,18 +14,21 @@ class Margins:
     factor, 0.95 is ours); `time`: seconds by the laws are taken this share longer; `foresight`: of the
     tokens that a request is expected to generate still, the share that may make up for a stall (1, the
     paper's, breaks promises to those who end sooner than the mean; 0 heeds only what was saved so far).
-    `spread`: of those that fit the emptiest is taken, not the fullest: for fleets whose size somebody else
-    decides, where packing frees nothing."""
+    `spread_beyond`: a request whose promised gap is more than so many iterations of an idle worker goes
+    to the emptiest worker that fits, others to the fullest; never, as published, by default. Under lax
+    promises spreading keeps more of them, and packing frees nothing where somebody else decides the
+    fleet's size; under strict ones packing leaves workers on which a prefill stalls nobody."""
 
     memory_share: float = 0.95
     time: float = 0.0
     foresight: float = 1.0
-    spread: bool = False
+    spread_beyond: float = math.inf
 
     def __post_init__(self) -> None:
         if (
             not 0 < self.memory_share <= 1
             or not 0 <= self.time < 10
             or not 0 <= self.foresight <= 1
+            or not self.spread_beyond >= 0
         ):
             raise InvalidInput("margins", f"{self} is out of range")

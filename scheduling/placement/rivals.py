@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from scheduling.placement.asking import check_model, nowhere
 from scheduling.placement.placer import Placement, Reason
-from scheduling.placement.waiting import ttft_of
+from scheduling.placement.scanning import ttft_on
 from scheduling.request import Request
 from scheduling.workers import Workers
 
@@ -31,20 +34,30 @@ def queue_lengths(workers: Workers, rows: Indices) -> NDArray[np.int64]:
 
 def at(row: int, request: Request, workers: Workers, now: float) -> Placement:
     """That row, with the TTFT that its law lets expect."""
-    ttft = ttft_of(request, workers.rows[row], now)
+    waited = max(0.0, now - request.arrival)
+    ttft = ttft_on(workers.rows, row, request.input_tokens, waited, now)
     return Placement(row=row, expected_ttft_seconds=ttft, reason=Reason.PLACED)
+
+
+def chosen(
+    choose: Callable[[Indices], int],
+    request: Request,
+    workers: Workers,
+    now: float,
+    *,
+    fresh: bool = True,
+) -> Placement:
+    """The row that `choose` takes of those that accept; none where none does. Raises UnknownModel."""
+    check_model(request, workers)
+    rows = takers(workers, fresh=fresh)
+    return at(int(choose(rows)), request, workers, now) if len(rows) else nowhere(workers)
 
 
 class JoinShortestQueue:
     """Implements `Placer`: the one with the fewest requests, the lowest row of several."""
 
     def place(self, request: Request, workers: Workers, now: float) -> Placement:
-        check_model(request, workers)
-        rows = takers(workers)
-        if not len(rows):
-            return nowhere(workers)
-        row = rows[int(queue_lengths(workers, rows).argmin())]
-        return at(int(row), request, workers, now)
+        return chosen(partial(_shortest, workers), request, workers, now)
 
 
 class PowerOfTwo:
@@ -54,13 +67,10 @@ class PowerOfTwo:
         self._chance = chance
 
     def place(self, request: Request, workers: Workers, now: float) -> Placement:
-        check_model(request, workers)
-        rows = takers(workers)
-        if not len(rows):
-            return nowhere(workers)
-        two = rows[self._chance.integers(len(rows), size=2)]
-        row = two[int(queue_lengths(workers, two).argmin())]
-        return at(int(row), request, workers, now)
+        def of_two(rows: Indices) -> int:
+            return _shortest(workers, rows[self._chance.integers(len(rows), size=2)])
+
+        return chosen(of_two, request, workers, now)
 
 
 class RandomReplica:
@@ -70,11 +80,11 @@ class RandomReplica:
         self._chance = chance
 
     def place(self, request: Request, workers: Workers, now: float) -> Placement:
-        check_model(request, workers)
-        rows = takers(workers)
-        if not len(rows):
-            return nowhere(workers)
-        return at(int(self._chance.choice(rows)), request, workers, now)
+        return chosen(self._chance.choice, request, workers, now)
+
+
+def _shortest(workers: Workers, rows: Indices) -> int:
+    return int(rows[int(queue_lengths(workers, rows).argmin())])
 
 
 class RoundRobin:
@@ -86,10 +96,9 @@ class RoundRobin:
 
     def place(self, request: Request, workers: Workers, now: float) -> Placement:
         """Keeps whose turn it is: the one thing that placing changes here."""
-        check_model(request, workers)
-        rows = takers(workers, fresh=False)
-        if not len(rows):
-            return nowhere(workers)
+        return chosen(self._next, request, workers, now, fresh=False)
+
+    def _next(self, rows: Indices) -> int:
         behind = rows[rows > self._last]
         self._last = int(behind[0] if len(behind) else rows[0])
-        return at(self._last, request, workers, now)
+        return self._last

@@ -17,29 +17,16 @@ from scheduling.rules.fit import (
     fits_memory,
     meets_gap,
     meets_ttft,
+    rank,
     residual,
 )
 from scheduling.rules.stall import absorbs_stall
-from scheduling.rules.times import prefill_seconds
-from scheduling.seats import least_slack, pace
+from scheduling.seats import expected_prefill, least_slack, pace
 
 NOBODY = -1
 
 WHOLE, PREFILL_ONLY, DECODE_ONLY, MEMORY_ONLY = range(4)
 """Which rows count: all; (a) of a worker that only prefills; (b) and (d) of one that only decodes; (d)."""
-
-
-@rule
-def expected_prefill(worker: Any, tokens: int) -> float:
-    """Seconds of the request's own prefill, the law's error added."""
-    seconds = prefill_seconds(
-        worker.prefill_floor,
-        worker.prefill_base,
-        worker.prefill_per_token,
-        worker.prefill_beyond_knee,
-        float(tokens),
-    )
-    return float(seconds * (1.0 + worker.error))
 
 
 @rule
@@ -92,7 +79,9 @@ def judge(worker: Any, seats: Any, asked: Any, now: float) -> tuple[int, float, 
     slack = least_slack(seats, booked, before, iteration, worker.stalled_seconds, asked.foresight)
     if not absorbs_stall(prefill, slack):
         return STALL, 0.0, ttft
-    return FITS, asked.towards * residual(iteration, asked.gap, peak, room), ttft
+    left = residual(iteration, asked.gap, peak, room)
+    idle = worker.decode_base + worker.decode_per_sequence
+    return FITS, rank(left, asked.gap, idle, asked.spread_beyond), ttft
 
 
 def _scan(sources: int) -> Callable[..., tuple[int, float]]:
@@ -129,3 +118,16 @@ def _fits(sources: int) -> Callable[..., bool]:
 
 
 fits_row = entry(_fits)
+
+
+def _ttft(sources: int) -> Callable[..., float]:
+    def ttft(workers: Any, row: int, tokens: int, waited: float, now: float) -> float:
+        """Seconds from arrival to the first token on that row's worker, whatever chose it."""
+        assert sources >= 0
+        worker = workers[row]
+        return waited + expected_wait(worker, now, 1.0, True) + expected_prefill(worker, tokens)
+
+    return ttft
+
+
+ttft_on = entry(_ttft)

@@ -36,6 +36,13 @@ def fits_memory(peak_tokens: float, room_tokens: float) -> bool:
 
 
 @rule
+def rank(left: float, gap: float, idle_iteration: float, spread_beyond: float) -> float:
+    """What the worker that is taken has least of: its residual where requests are packed, the residual's
+    opposite where they are spread; workers on which it would be spread come before the others."""
+    return -left if gap > spread_beyond * idle_iteration else left
+
+
+@rule
 def residual(iteration: float, gap: float, peak_tokens: float, room_tokens: float) -> float:
     """Length of the vector of what is left of gap and memory, as shares: 0 = exactly full.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scheduling.rules.fit import fits_memory, meets_gap, meets_ttft, residual
+from scheduling.rules.fit import fits_memory, meets_gap, meets_ttft, rank, residual
 from scheduling.rules.freeness import freeness
 from scheduling.rules.lengths import BINS, drawn_to, input_bin
 from scheduling.rules.stall import absorbs_stall, slack_seconds
@@ -89,7 +89,9 @@ def fullest_that_fits(world: Any, cell: int, request: int, at: float) -> int:
         iteration = stretch * _pace(replica, sequences, context + asked.input + 0.5 * output)
         if not meets_gap(iteration, demand.gap):
             continue
-        left = world.towards * residual(iteration, demand.gap, peak, room)
+        idle = replica.decode_base + replica.decode_sequence
+        left = residual(iteration, demand.gap, peak, room)
+        left = rank(left, demand.gap, idle, world.spread_beyond)
         if left >= least:
             continue
         boundary = _until_boundary(world, slot, at)

@@ -169,7 +169,7 @@ WORLD = _record(
     ("f8", "back_off returns growth"),
     ("f8", "smoothing period gap_quantile binding_share largest_growth"),
     ("i8", "predicts knows_lengths"),
-    ("f8", "memory_share time_margin length_error foresight towards"),
+    ("f8", "memory_share time_margin length_error foresight spread_beyond"),
 )
 
 requests = record("requests", REQUEST)

@@ -137,7 +137,7 @@ def _set_policy(arrays: Arrays, policy: LocalPolicy) -> None:
         memory_share=fit.margins.memory_share,
         time_margin=fit.margins.time,
         foresight=fit.margins.foresight,
-        towards=-1.0 if fit.margins.spread else 1.0,
+        spread_beyond=fit.margins.spread_beyond,
     )
     admission = policy.batch_admission
     if admission is not None:

@@ -15,7 +15,7 @@ from scheduling.request import Promise
 from scheduling.sizing.configuration import Candidate, Configuration, best_configuration
 from scheduling.sizing.load import Load
 from simulation.fewest.contenders import CAREFUL, CONTENDERS
-from simulation.fewest.searching import Trial, fewest
+from simulation.fewest.searching import Trial, fewest, tried
 from simulation.fewest.setting import Setting
 from simulation.local_policy import Dispatch, Fit, LocalPolicy
 
@@ -92,6 +92,30 @@ def over_rates(
                     )
 
 
+def at_equal_fleets(
+    setting: Setting,
+    per_second: float,
+    fleets: Sequence[int],
+    *,
+    contenders: Mapping[str, LocalPolicy] = CONTENDERS,
+    seeds: Sequence[int] = SEEDS,
+) -> Iterator[tuple[str, Trial]]:
+    """What every contender makes of the same fleets of reference workers."""
+    for replicas in fleets:
+        for name, policy in contenders.items():
+            yield (
+                name,
+                tried(
+                    setting,
+                    policy,
+                    gpus=setting.reference_gpus,
+                    replicas=replicas,
+                    per_second=per_second,
+                    seeds=seeds,
+                ),
+            )
+
+
 def sensitivity(
     setting: Setting, per_second: float, *, level: float = 0.99, seeds: Sequence[int] = SEEDS
 ) -> Iterator[Point]:
@@ -116,7 +140,7 @@ def sensitivity(
         policy = LocalPolicy(dispatch=Dispatch.BEST_FIT, fit=fit)
         yield _point(setting, "best fit, careful", policy, per_second, level, seeds, varied, value)
     for slack in (1.3, 1.5, 2.0, 3.0, 5.0):
-        for name in ("best fit, careful", "best fit, careful, spread", "shortest queue"):
+        for name in ("best fit, careful", "best fit, spread", "heliostat", "shortest queue"):
             laxer = replace(setting, slack=slack)
             policy = CONTENDERS[name]
             yield _point(laxer, name, policy, per_second, level, seeds, "slack", slack)

@@ -1,7 +1,8 @@
 """Heliostat where placing and scaling are one: replicas are counted by what placement lets them serve.
 
 Aladdin's (arXiv 2405.06856) joint decision in our terms: θ comes from the rows by which requests are placed,
-margins included, and inside a region best fit places them, on the emptiest that keeps every promise.
+margins included, and inside a region best fit places them: packed where promises are strict, spread where
+they are lax.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from simulation.policies.heliostat import HELIOSTAT
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.wiring import local_policy, no_stopwatch
 
-MARGINS = Margins(foresight=0.1, spread=True)
+MARGINS = Margins(foresight=0.1, spread_beyond=2.0)
 LOCAL = LocalPolicy(dispatch=Dispatch.BEST_FIT, fit=Fit(margins=MARGINS))
 
 

@@ -238,7 +238,11 @@ def test_spreading_takes_the_emptiest_that_fits() -> None:
     workers.book(2, a_request("two"), -60.0)
     workers.book(2, a_request("three"), -60.0)
     assert BestFit().place(a_request(), workers, 0.0).row == 2
-    assert BestFit(Margins(spread=True)).place(a_request(), workers, 0.0).row == 1
+    assert BestFit(Margins(spread_beyond=2.0)).place(a_request(), workers, 0.0).row == 1
+    # Its gap of 0.1 s is 4.98 iterations of an idle worker.
+    assert BestFit(Margins(spread_beyond=5.0)).place(a_request(), workers, 0.0).row == 2
+    with pytest.raises(InvalidInput, match="margins"):
+        Margins(spread_beyond=math.nan)
 
 
 def test_less_foresight_leaves_less_slack() -> None:

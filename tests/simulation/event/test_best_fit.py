@@ -93,8 +93,8 @@ def test_heeding_what_was_saved_makes_up_for_not_knowing_lengths() -> None:
 
 def test_spreading_keeps_more_promises_than_packing_where_replicas_are_few() -> None:
     packed, spread = (
-        kept(Dispatch.BEST_FIT, 6, Fit(margins=Margins(foresight=0.1, spread=one)))
-        for one in (False, True)
+        kept(Dispatch.BEST_FIT, 6, Fit(margins=Margins(foresight=0.1, spread_beyond=beyond)))
+        for beyond in (9.0, 2.0)
     )
     assert spread > packed
 

@@ -72,7 +72,7 @@ class SimulatedDriver:
                 ReplicaEndpoint(
                     replica_id=replica.replica_id,
                     pool=replica.pool,
-                    address=f"{replica.replica_id}.simulated:8000",
+                    address=address_of(replica),
                     draining=replica.stage is Stage.DRAINING,
                 )
                 for replica in replicas
@@ -164,6 +164,11 @@ class SimulatedDriver:
             interactive_busy_replicas=None if gauge is None else gauge.interactive_busy_replicas,
             running_batch_requests=None if gauge is None else gauge.running_batch_requests,
         )
+
+
+def address_of(replica: Replica) -> str:
+    """Where a simulated replica would listen."""
+    return f"{replica.replica_id}.simulated:8000"
 
 
 def _shown_as(replica: Replica) -> Stage:

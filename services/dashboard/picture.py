@@ -52,6 +52,21 @@ class Rivalry:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchDay:
+    """A sample of single requests, dispatched one by one: decisions by outcome, and of `judged` interactive
+    ones the mean TTFT that was expected when they were placed beside the one that was simulated."""
+
+    dispatched: int
+    queued: int
+    other_region: int
+    shed: int
+    completed: int
+    judged: int
+    expected_ttft_seconds: float | None
+    simulated_ttft_seconds: float | None
+
+
 RivalrySource = Callable[[Span], Rivalry | None]
 """None where there is no rival: real clouds cannot be lived through twice."""
 
@@ -173,6 +188,8 @@ class Picture:
     commands: tuple[CommandLine, ...]
     command_counts: Mapping[str, int]
     rivalry: Rivalry | None
+    dispatch: DispatchDay | None = None
+    """None where nobody samples requests."""
 
 
 def to_json(value: Any) -> Any:

@@ -19,6 +19,7 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.ports.stores import Stores
 from services.dashboard.memory import LEAD, Buckets, DemandMemory, ExpectationMemory, on_grid
 from services.dashboard.picture import (
+    DispatchDay,
     Expectation,
     Focus,
     Line,
@@ -44,6 +45,7 @@ class ReadModel:
         catalogue: FleetCatalogue,
         pulse: Callable[[], Pulse],
         rivalry: RivalrySource | None = None,
+        dispatch: Callable[[], DispatchDay | None] = lambda: None,
         fresh_seconds: float = 0.0,
         stopwatch: Callable[[], float] = monotonic_seconds,
     ) -> None:
@@ -51,6 +53,7 @@ class ReadModel:
         self._catalogue = catalogue
         self._pulse = pulse
         self._rivalry = rivalry
+        self._dispatch = dispatch
         self._demand = DemandMemory(stores.usage)
         self._expected: dict[SeriesKey, ExpectationMemory] = {}
         self._pools = PoolMemory(stores.plans)
@@ -122,6 +125,7 @@ class ReadModel:
             commands=tuple(command_line(command) for command in self._commands.newest()),
             command_counts=self._commands.counts(),
             rivalry=self._rivalry(pulse.frame) if self._rivalry else None,
+            dispatch=self._dispatch(),
         )
 
     def _look(self, pulse: Pulse) -> tuple[Fleet, CapacityPlan | None]:

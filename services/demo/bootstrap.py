@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,11 +14,13 @@ from heliostat.loops.forecasts import ForecastSettings
 from heliostat.model.names import RegionName
 from services.agent.agent import Agent
 from services.agent.bootstrap import Hands, build_agent
-from services.agent.settings import AgentSettings
+from services.agent.drivers.simulated import simulated_readings
+from services.agent.settings import AgentSettings, DispatchSettings
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
 from services.demo.counting import CountingForecaster, CountingRouting
+from services.demo.sampling import Moments, SimulatedWaits
 from services.demo.settings import DemoSettings
 from simulation.accounting import Accountant
 from simulation.arrivals import ArrivalRates
@@ -44,6 +47,10 @@ class Cast:
     forecaster: CountingForecaster
     estate: Estate
     accountant: Accountant
+    waits: Mapping[RegionName, SimulatedWaits]
+    """What passes each region's usage on, and knows how long its requests waited."""
+    moments: Mapping[RegionName, Moments]
+    """The clock of each region's dispatcher."""
 
 
 def cast_of(
@@ -85,6 +92,8 @@ def cast_of(
         forecaster=forecaster,
         estate=estate,
         accountant=Accountant(estate),
+        waits={name: SimulatedWaits(meter, name) for name, meter in estate.meters.items()},
+        moments={name: Moments(clock.now) for name in estate.regions},
     )
 
 
@@ -104,15 +113,26 @@ def agent_of(cast: Cast, region: RegionName, place: Path) -> Agent:
         tls=None,
         allow_insecure=False,
         data_dir=place / region,
-        local_listen="",
+        local_listen=LOOPBACK,
+        # The day's steps are its beats, so that the same seed gives the same day.
+        dispatch=DispatchSettings(beat=timedelta(days=1)),
         metrics_listen="",
         seed=1,
     )
+    simulated = cast.estate.regions[region]
     hands = Hands(
-        driver=SimulatedDriver(cast.estate.regions[region]), meter=cast.estate.meters[region]
+        driver=SimulatedDriver(simulated),
+        meter=cast.waits[region],
+        readings=lambda: simulated_readings(simulated),
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return build_agent(settings, cast.catalogue, now=cast.clock.now(), hands_of=lambda _: hands)
+    return build_agent(
+        settings,
+        cast.catalogue,
+        now=cast.clock.now(),
+        hands_of=lambda _: hands,
+        seconds=cast.moments[region],
+    )
 
 
 def rhythm_of(settings: DemoSettings) -> Rhythm:

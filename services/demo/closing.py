@@ -12,6 +12,7 @@ from services.demo import figures
 from services.demo.bootstrap import Cast
 from services.demo.coordinator import Coordinator
 from services.demo.figures import Both, Figures, Routing
+from services.demo.gateways import Gateways
 from services.demo.marks import Mark
 from services.demo.rival import Rival
 from services.demo.settings import DemoSettings
@@ -26,6 +27,7 @@ async def count(
     cast: Cast,
     coordinator: Coordinator,
     *,
+    gateways: Gateways,
     rival: Rival,
     marks: Sequence[Mark],
     demand: FittedDemand,
@@ -45,6 +47,7 @@ async def count(
             routing=Routing(
                 versions=coordinator.published, acks=cast.routing.acks, nacks=cast.routing.nacks
             ),
+            dispatch=gateways.day(),
             gpu_hours_billed=Both(heliostat=ours.gpu_hours, reactive=their.gpu_hours),
             slo_attainment=Both(
                 heliostat=figures.attainment(ours), reactive=figures.attainment(their)

@@ -10,6 +10,7 @@ from heliostat.clock import monotonic_seconds
 from heliostat.model.demand import BUCKET
 from services.demo.bootstrap import Cast
 from services.demo.coordinator import Coordinator
+from services.demo.gateways import Gateways
 from services.demo.marks import Mark, mark_of
 from services.demo.settings import DemoSettings
 from services.demo.voice import Voice
@@ -26,6 +27,7 @@ class Day:
         settings: DemoSettings,
         cast: Cast,
         coordinator: Coordinator,
+        gateways: Gateways,
         *,
         voice: Voice,
         tempo: Tempo,
@@ -36,6 +38,7 @@ class Day:
         self._settings = settings
         self._cast = cast
         self._coordinator = coordinator
+        self._gateways = gateways
         self._voice = voice
         self._tempo = tempo
         self._marks = marks
@@ -52,6 +55,7 @@ class Day:
                 return
             began = monotonic_seconds()
             await self._coordinator.step(now)
+            await self._gateways.step(now)
             self._tempo.stepped(now)
             if not (now - day.start) % BUCKET:
                 await asyncio.to_thread(self._quarter, now)

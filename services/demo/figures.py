@@ -14,6 +14,7 @@ from heliostat.model.command import CommandState
 from heliostat.model.instants import Span
 from heliostat.model.usage import UsageQuery
 from heliostat.ports.stores import Stores
+from services.dashboard.picture import DispatchDay
 from services.demo.marks import Mark
 
 _PAGE = 1000
@@ -45,6 +46,7 @@ class Figures:
     plans: int
     commands: dict[str, int]
     routing: Routing
+    dispatch: DispatchDay
     gpu_hours_billed: Both
     slo_attainment: Both
     cost_dollars: Both

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from heliostat.errors import Unavailable
 from heliostat.model.instants import Span
 from services.dashboard.app import dashboard
-from services.dashboard.picture import Rivalry
+from services.dashboard.picture import DispatchDay, Rivalry
 from services.dashboard.read_model import ReadModel
 from services.dashboard.server import PageServer
 from services.demo.bootstrap import Cast
@@ -20,7 +20,13 @@ TITLE = "a day on simulated clouds"
 _FRESH_SECONDS = 0.5
 
 
-def read_model(cast: Cast, tempo: Tempo, ours: Sequence[Mark], rival: Rival) -> ReadModel:
+def read_model(
+    cast: Cast,
+    tempo: Tempo,
+    ours: Sequence[Mark],
+    rival: Rival,
+    dispatch: Callable[[], DispatchDay | None],
+) -> ReadModel:
     """What the page shows; `ours` may grow while it is looked at."""
 
     def rivals(frame: Span) -> Rivalry:
@@ -31,6 +37,7 @@ def read_model(cast: Cast, tempo: Tempo, ours: Sequence[Mark], rival: Rival) -> 
         catalogue=cast.catalogue,
         pulse=tempo.pulse,
         rivalry=rivals,
+        dispatch=dispatch,
         fresh_seconds=_FRESH_SECONDS,
     )
 

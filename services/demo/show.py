@@ -9,12 +9,14 @@ from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import monotonic_seconds
+from services.dashboard.picture import DispatchDay
 from services.demo.bootstrap import Cast, cast_of, rhythm_of
 from services.demo.closing import count
 from services.demo.coordinator import Coordinator
 from services.demo.day import Day
 from services.demo.demand import demo_demand, remembered, whole
 from services.demo.figures import Figures
+from services.demo.gateways import Gateways, open_gateways
 from services.demo.marks import Mark
 from services.demo.page import open_page, read_model
 from services.demo.prelude import activate, call_agents, remember
@@ -44,6 +46,7 @@ class Show:
         self._stop = stop
         self._began = monotonic_seconds()
         self._marks: list[Mark] = []
+        self._gateways: Gateways | None = None
 
     async def give(self) -> bool:
         """All of it; True when the day was lived to its end. With a page it stays until the stop.
@@ -84,7 +87,7 @@ class Show:
         """Open the page, unless nobody looks; what comes back keeps it up to date."""
         if self._settings.headless:
             return lambda: None
-        model = read_model(cast, tempo, self._marks, rival)
+        model = read_model(cast, tempo, self._marks, rival, self._sampled)
         page = open_page(model, cast, self._settings.port)
         at_end.callback(page.stop)
         self._voice.say(f"Page: {page.url}")
@@ -97,18 +100,25 @@ class Show:
         await remember(cast, demand.history, self._voice, self._stop.is_set)
         await activate(cast, self._voice)
         agents = await call_agents(cast, self._place, at_end)
+        self._gateways = await open_gateways(cast, agents, demand.day, self._settings.seed, at_end)
         coordinator = Coordinator(cast, agents, rhythm_of(self._settings))
         at_end.callback(coordinator.close)
         return coordinator
+
+    def _sampled(self) -> DispatchDay | None:
+        """What came of the sampled requests; None before there were any."""
+        return None if self._gateways is None else self._gateways.day()
 
     async def _day(
         self, cast: Cast, coordinator: Coordinator, tempo: Tempo, look: Callable[[], None]
     ) -> None:
         tempo.stage = "the day runs"
+        assert self._gateways is not None  # the prelude opened them
         day = Day(
             self._settings,
             cast,
             coordinator,
+            self._gateways,
             voice=self._voice,
             tempo=tempo,
             marks=self._marks,
@@ -120,10 +130,12 @@ class Show:
     async def _count(
         self, cast: Cast, coordinator: Coordinator, rival: Rival, demand: FittedDemand
     ) -> Figures:
+        assert self._gateways is not None  # the prelude opened them
         return await count(
             self._settings,
             cast,
             coordinator,
+            gateways=self._gateways,
             rival=rival,
             marks=self._marks,
             demand=demand,

@@ -6,6 +6,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
+from services.dashboard.picture import DispatchDay
 from services.demo.figures import Both, Figures
 
 
@@ -28,6 +29,9 @@ def summary(figures: Figures) -> Group:
         ("orders open at the end", commands["pending"] + commands["leased"]),
         ("routing tables published", figures.routing.versions),
         ("accepted / rejected", f"{figures.routing.acks} / {figures.routing.nacks}"),
+        ("sampled requests dispatched", figures.dispatch.dispatched),
+        ("waited / elsewhere / shed", _outcomes(figures.dispatch)),
+        ("TTFT expected / simulated", _waits(figures.dispatch)),
     ):
         facts.add_row(name, f"{value:,}" if isinstance(value, int) else value)
 
@@ -46,6 +50,15 @@ def summary(figures: Figures) -> Group:
         "requests within SLO", _percent(kept.heliostat), _percent(kept.reactive), _points(kept)
     )
     return Group("", facts, "", rivals, f"{figures.hours} h lived in {figures.wall_seconds:.0f} s.")
+
+
+def _outcomes(day: DispatchDay) -> str:
+    return f"{day.queued:,} / {day.other_region:,} / {day.shed:,}"
+
+
+def _waits(day: DispatchDay) -> str:
+    seconds = (day.expected_ttft_seconds, day.simulated_ttft_seconds)
+    return " / ".join("-" if value is None else f"{value:.2f} s" for value in seconds)
 
 
 def _whole(value: float | None) -> str:

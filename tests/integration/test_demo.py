@@ -93,6 +93,19 @@ def test_every_order_has_one_state_and_some_were_applied(
     assert commands["pending"] == 0
 
 
+def test_sampled_requests_are_dispatched_one_by_one_and_end(
+    finished: tuple[dict[str, Any], str, Path],
+) -> None:
+    day = finished[0]["dispatch"]
+    sampled = 3 * HOURS * 30  # regions, and one request in two minutes of each
+    decided = day["dispatched"] + day["shed"] + day["other_region"]
+    assert sampled / 2 < decided
+    assert 0 < day["completed"] <= day["dispatched"] <= sampled
+    assert 0 < day["judged"] <= day["completed"]
+    for name in ("expected_ttft_seconds", "simulated_ttft_seconds"):
+        assert 0 < day[name] < 60
+
+
 def test_both_policies_are_billed_and_judged(finished: tuple[dict[str, Any], str, Path]) -> None:
     figures, _, _ = finished
     for policy in ("heliostat", "reactive"):

@@ -57,6 +57,15 @@ function showFigures({ rivalry, pools, command_counts: counts }) {
   put(at("orders-sub"), `applied; ${counts.refused} refused, ${counts.expired} expired, ${counts.cancelled} cancelled, ${counts.pending + counts.leased} open`);
 }
 
+function showDispatch({ dispatch }) {
+  at("dispatch-card").hidden = !dispatch;
+  if (!dispatch) return;
+  const { dispatched, queued, other_region: away, shed, completed } = dispatch;
+  const seconds = (value) => (value === null ? "–" : `${value.toFixed(2)} s`);
+  put(at("dispatch"), whole(dispatched));
+  put(at("dispatch-sub"), `dispatched; ${whole(completed)} completed, ${whole(queued)} waited, ${whole(away)} to another region, ${whole(shed)} shed; first token expected after ${seconds(dispatch.expected_ttft_seconds)}, simulated ${seconds(dispatch.simulated_ttft_seconds)}`);
+}
+
 function showRivalry(picture, grid) {
   const { rivalry } = picture;
   at("rivalry").hidden = !rivalry;
@@ -72,6 +81,7 @@ function draw(picture) {
   showHead(picture);
   showSky(picture.regions, picture.mode);
   showFigures(picture);
+  showDispatch(picture);
   const most = highest(picture.load);
   for (const node of document.querySelectorAll("[data-load]")) showLoad(node, grid, picture.load[node.dataset.load], most);
   const models = Object.keys(Object.values(picture.load)[0]);

@@ -14,6 +14,7 @@ from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingAck
+from services.dashboard.picture import DispatchDay
 from services.demo.backfill import back_fill
 from services.demo.counting import CountingRouting
 from services.demo.demand import demo_demand, whole
@@ -152,6 +153,16 @@ def test_the_closing_table_fits_eighty_columns() -> None:
             ("pending", "leased", "applied", "refused", "expired", "cancelled"), 1234
         ),
         routing=Routing(versions=4320, acks=4319, nacks=1),
+        dispatch=DispatchDay(
+            dispatched=123_456,
+            queued=23_456,
+            other_region=12_345,
+            shed=9_999,
+            completed=120_000,
+            judged=90_000,
+            expected_ttft_seconds=12.345,
+            simulated_ttft_seconds=None,
+        ),
         gpu_hours_billed=Both(heliostat=1_234_567.8, reactive=2_345_678.9),
         slo_attainment=Both(heliostat=0.99871, reactive=None),
         cost_dollars=Both(heliostat=12_345_678.0, reactive=0.0),

@@ -31,7 +31,8 @@ Start = Callable[[Tables], Places]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooling:
-    """Temperatures from `hot` by `decay` while at least `cold`, `moves` proposals at each.
+    """Temperatures from `hot` by `decay` while at least `cold`; at each `moves` proposals, or one for
+    each who waits where more wait.
 
     `walk`: accept every move; a random walk with as many evaluations, the control.
     """
@@ -149,7 +150,7 @@ class Annealing:
             cooling.hot * cooling.scale,
             cooling.cold * cooling.scale,
             cooling.decay,
-            cooling.moves,
+            max(cooling.moves, tables.count),
         )
         return found, bounds[: batches + 1], weighed
 

@@ -267,3 +267,9 @@ def test_a_higher_price_of_seconds_buys_shorter_latencies() -> None:
             dear = replace(HELIOSTAT, starts=(sorted_by(arrival),), seconds_price=price)
             seconds[price] += dear.order(queue, chance()).expected.seconds
     assert seconds[20.0] < 0.95 * seconds[0.0]
+
+
+def test_a_longer_queue_is_searched_longer() -> None:
+    many = [a_request(str(n), output=300.0) for n in range(120)]
+    few = PAPER.order(a_queue(*many[:40], cap=1), chance()).weighed
+    assert 2 * few < PAPER.order(a_queue(*many, cap=1), chance()).weighed < 3 * few

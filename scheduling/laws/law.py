@@ -53,6 +53,8 @@ class WorkerLaw:
             raise InvalidInput("worker_law", f"{times} must be finite")
         if self.prefill_per_token <= 0 or self.decode_base <= 0 or self.prefill_floor < 0:
             raise InvalidInput("worker_law", "prefill and decode times must be positive")
+        if self.prefill_seconds(1) <= 0:
+            raise InvalidInput("worker_law", "a prefill of one token must take time")
         if min(self.decode_per_sequence, self.decode_per_token, self.error) < 0:
             raise InvalidInput("worker_law", "a larger batch cannot be faster")
         if self.kv_bytes_per_token < 1 or self.kv_tokens < 1 or self.max_batch < 1:

@@ -102,7 +102,7 @@ class OnlineLaw:
         self._law = replace(
             prior,
             prefill_floor=self._floor,
-            prefill_base=base,
+            prefill_base=max(base, least * prior.prefill_base) if prior.prefill_base > 0 else base,
             prefill_per_token=max(slope, least * prior.prefill_per_token),
             prefill_per_token_beyond_knee=max(0.0, bend[0]) if bend else 0.0,
             decode_base=max(decode[0], least * prior.decode_base),

@@ -34,7 +34,8 @@ def rebalance(workers: Workers, now: float, margins: Margins | None = None) -> t
     margins = margins or Margins()
     errors = workers.rows["length_error_tokens"][: workers.used].astype(np.int64)
     order = np.argsort(errors, kind="stable")
-    takers = [int(row) for row in order if errors[row] < 0 and workers.rows[row]["accepting"]]
+    usable = workers.rows["accepting"] & workers.rows["fresh"]
+    takers = [int(row) for row in order if errors[row] < 0 and usable[row]]
     moves: list[Move] = []
     for giver in (int(row) for row in order[::-1] if errors[row] > 0):
         for booking in workers.waiting_on(giver):

@@ -46,6 +46,7 @@ def test_short_prefills_take_the_floor() -> None:
     [
         {"prefill_per_token": 0.0},
         {"prefill_floor": -1.0},
+        {"prefill_floor": 0.0, "prefill_base": -0.5},
         {"decode_base": 0.0},
         {"decode_per_token": -1e-9},
         {"decode_base": math.nan},

@@ -108,6 +108,17 @@ def test_hours_of_the_same_iteration_do_not_make_the_law_jumpy() -> None:
     assert worst_gap(online, a_law()) < 0.12
 
 
+def test_times_stay_positive_whatever_is_seen() -> None:
+    online = OnlineLaw(a_law(prefill_floor=0.0))
+    for tokens, seconds in [(1, 1e-6), (6000, 5.0)] * 300:
+        online.saw_prefill(tokens, seconds)
+        online.saw_decode(1, 1, 1e-6)
+        online.saw_decode(200, 400_000, 5.0)
+    law = online.law
+    assert law.prefill_seconds(1) > 0
+    assert law.iteration_seconds(1, 1) > 0
+
+
 def test_iterations_that_cannot_be_are_refused() -> None:
     online = OnlineLaw(a_law())
     for wrong in (0.0, -1.0, float("nan"), float("inf")):

@@ -18,6 +18,7 @@ from heliostat.model.fleet import PoolObservation
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from heliostat.ports.cloud import CloudDriver
+from services.agent.dispatch.sight import WatchedDriver, no_readings
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from simulation.chance import component
 from simulation.driver import SimulatedDriver
@@ -74,6 +75,13 @@ class SimulatedCloud:
         pass
 
 
+class WatchedCloud(SimulatedCloud):
+    """The simulated cloud, with the dispatcher looking over its driver's shoulder."""
+
+    def driver(self) -> CloudDriver:
+        return WatchedDriver(super().driver(), no_readings, NOON.timestamp)
+
+
 class VmCloudInMemory:
     """The VM driver with its journal, on a cloud that keeps the promises of VmCloud."""
 
@@ -99,6 +107,7 @@ class VmCloudInMemory:
 CLOUDS: dict[str, Callable[[Path], Cloud]] = {
     "simulated": SimulatedCloud,
     "vm-driver": VmCloudInMemory,
+    "watched": WatchedCloud,
 }
 
 

@@ -12,9 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from heliostat.errors import HeliostatError
-from heliostat.model.dispatch import Completion, DispatchAsk, DispatchDecision
+from heliostat.model.dispatch import (
+    Completion,
+    DispatchAsk,
+    DispatchDecision,
+    PlacementBasis,
+)
 from heliostat.model.dispatch_view import DispatchView
-from heliostat.model.names import RegionName, Tier
+from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import RoutingTable
 from scheduling.lengths.prediction import LengthPredictor
 from services.agent.dispatch.batch import BatchDesk
@@ -67,6 +72,8 @@ class DispatchRoom:
         self._seen: Sight | None = None
         self._lost: list[Lease] = []
         self._fed_at = self._kept_house_at = 0.0
+        self._withdrawn = 0
+        self._bases: dict[ModelName, PlacementBasis] = {}
 
     def warm_up(self) -> None:
         """Compile what deciding takes, so that no request waits for that; seconds where it was never done
@@ -137,6 +144,7 @@ class DispatchRoom:
         parts, now = self._parts, self._parts.seconds()
         first = self._look(now)
         self._lost += parts.dispatcher.beat(now)
+        self._say_news()
         if self._lost:
             await parts.desk.put_back(self._lost, now)
             self._lost.clear()
@@ -198,8 +206,28 @@ class DispatchRoom:
         if newest is self._seen:
             return False
         first, self._seen = self._seen is None, newest
-        lost = parts.dispatcher.see(newest, now)
-        if lost:
-            say(_log, "replicas_gone", level=logging.WARNING, batch_requests=len(lost))
-        self._lost += lost
+        self._lost += parts.dispatcher.see(newest, now)
         return first
+
+    def _say_news(self) -> None:
+        """Places that were taken back, and models whose places are given by something else than before."""
+        parts = self._parts
+        withdrawn = self.tally.withdrawn - self._withdrawn
+        if withdrawn:
+            self._withdrawn += withdrawn
+            say(_log, "places_withdrawn", region=parts.region, requests=withdrawn)
+        for model in parts.replicas.models:
+            basis = parts.placing.basis(model)
+            if basis is not self._bases.get(model, PlacementBasis.SIGNALS):
+                fresh, ready = parts.replicas.ready(model)
+                say(
+                    _log,
+                    "dispatch_basis_changed",
+                    level=logging.WARNING if basis is PlacementBasis.ROUND_ROBIN else logging.INFO,
+                    region=parts.region,
+                    model=model,
+                    basis=basis,
+                    fresh_replicas=fresh,
+                    ready_replicas=ready,
+                )
+            self._bases[model] = basis

@@ -293,9 +293,7 @@ async def test_a_full_queue_sheds_and_says_when_to_come_again(tmp_path: Path) ->
     desk.close()
 
 
-async def test_a_full_disk_refuses_asks_and_places_nothing(
-    desk: Counter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_refuses_asks_and_places_nothing(desk: Counter) -> None:
     await desk.show(an_endpoint())
     await desk.ask_batch("b-1")
     ((pages,),) = desk.file.read("PRAGMA page_count")

@@ -1,0 +1,124 @@
+"""What the dispatcher hears of replicas, and what it tells people, Prometheus and the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from numpy.random import SeedSequence
+from prometheus_client import CollectorRegistry, generate_latest
+
+from heliostat.errors import StorageUnavailable
+from heliostat.model.names import PoolKey
+from services.agent.dispatch.exposition import DispatchCollector
+from services.agent.dispatch.sight import RememberingProber, WatchedDriver
+from services.agent.drivers.simulated import simulated_driver
+from services.agent.drivers.vm.cloud import EngineReading
+from services.wording import FIELDS
+from tests.builders import MINUTE, NOON, a_catalogue, a_pool
+from tests.support.agents import EAST
+from tests.support.dispatching import IDLE, SILENT, Counter, an_end, an_endpoint
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Counter]:
+    counter = Counter(tmp_path)
+    yield counter
+    counter.close()
+
+
+def events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
+    return [getattr(one, FIELDS) for one in caplog.records if one.getMessage() == name]
+
+
+def test_a_watched_driver_keeps_what_it_observed_and_when_it_began() -> None:
+    driver = simulated_driver(EAST, a_catalogue(), SeedSequence(1))
+    watched = WatchedDriver(driver, lambda: {"vm": IDLE}, lambda: 42.5)
+    before = watched.latest
+    observation = watched.observe(NOON)
+    after = watched.latest
+    assert before is None
+    assert after is not None
+    assert (after.at, after.endpoints) == (42.5, observation.replicas)
+    assert after.readings == {"vm": IDLE}
+
+
+class OneAnswer:
+    def probe(self, engines: Mapping[str, PoolKey]) -> Mapping[str, EngineReading]:
+        return dict.fromkeys(engines, IDLE)
+
+
+def test_a_remembering_prober_keeps_its_last_answers() -> None:
+    prober = RememberingProber(OneAnswer())
+    assert prober.readings() == {}
+    assert prober.probe({"a": a_pool()}) == prober.readings() == {"a": IDLE}
+    prober.probe({"b": a_pool()})
+    assert set(prober.readings()) == {"b"}
+
+
+async def test_an_older_look_changes_nothing(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    fuller = EngineReading(healthy=True, running_requests=9, waiting_requests=0, kv_occupancy=0.1)
+    desk.seconds -= 5
+    await desk.show(an_endpoint(), reading=fuller)
+    (replica,) = (await desk.room.view()).replicas
+    assert replica.running_requests == 0
+
+
+async def test_a_thousand_looks_are_taken_in_over_a_few_beats(desk: Counter) -> None:
+    await desk.show(*(an_endpoint(n, address=f"host-{n}") for n in range(250)))
+    assert (await desk.room.view()).bases[0].fresh_replicas == 100
+    await desk.room.beat()
+    await desk.room.beat()
+    assert (await desk.room.view()).bases[0].fresh_replicas == 250
+
+
+async def test_a_change_of_basis_and_lost_places_are_logged(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await desk.show(an_endpoint(), reading=SILENT)
+    await desk.room.beat()
+    desk.ask()
+    desk.seconds += 1
+    await desk.show(an_endpoint(1))
+    assert [one["basis"] for one in events(caplog, "dispatch_basis_changed")] == [
+        "round-robin",
+        "signals",
+    ]
+    assert [one["requests"] for one in events(caplog, "places_withdrawn")] == [1]
+
+
+async def test_prometheus_reads_decisions_and_what_is_open(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    desk.ask("r-1")
+    desk.ask("r-2")
+    desk.room.complete(an_end("r-2", ttft_seconds=0.25))
+    await desk.ask_batch("b-1")
+    registry = CollectorRegistry()
+    registry.register(DispatchCollector(EAST, desk.room))
+    text = generate_latest(registry).decode()
+    for line in (
+        'heliostat_dispatch_decisions_total{outcome="placed_by_signals",region="east"} 2.0',
+        'heliostat_dispatch_booked_requests{region="east"} 1.0',
+        'heliostat_dispatch_batch_waiting_requests{region="east"} 1.0',
+        'heliostat_dispatch_measured_ttft_seconds_total{region="east"} 0.25',
+    ):
+        assert line in text
+
+
+async def test_what_could_not_be_put_back_is_put_back_later(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    with desk.room.stream("gw"):
+        await desk.wait(1.0)
+    desk.file.read("PRAGMA query_only=1")
+    desk.seconds += 60 * MINUTE.total_seconds()
+    with pytest.raises(StorageUnavailable):
+        await desk.room.beat()
+    desk.file.read("PRAGMA query_only=0")
+    await desk.room.beat()
+    assert desk.room.batch_waiting == 1

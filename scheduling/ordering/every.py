@@ -31,6 +31,7 @@ def _build(sources: int) -> Any:
     def look_at_all(
         run: Any, lasts: Any, latest: Any, waited: float, goal: int, best_sets: Any
     ) -> Any:
+        assert sources >= 0  # numba sees by it that other files have changed
         cap, n = run.shape
         everyone = (1 << n) - 1
         length, work = np.zeros(everyone + 1), np.zeros(everyone + 1)
@@ -75,7 +76,6 @@ def _build(sources: int) -> Any:
                 best_sets[: depth + 1] = batch[: depth + 1]
         return batches, weighed
 
-    look_at_all.__doc__ = f"Every order (sources {sources})."
     return look_at_all
 
 

@@ -144,6 +144,7 @@ def _build(sources: int, soft: bool) -> Any:
         decay: float,
         moves: int,
     ) -> Any:
+        assert sources >= 0  # numba sees by it that other files have changed
         cap, n = run.shape
         home, slack, keen, ends = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n + 1)
         best_order, best_first, best_batches = order.copy(), first.copy(), batches
@@ -222,7 +223,6 @@ def _build(sources: int, soft: bool) -> Any:
         order[:], first[:] = best_order, best_first
         return best_batches, weighed, best_met, best_seconds
 
-    anneal.__doc__ = f"Simulated annealing (sources {sources})."
     return anneal
 
 

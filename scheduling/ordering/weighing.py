@@ -145,13 +145,13 @@ def _build(sources: int) -> Any:
     def weigh(
         run: Any, lasts: Any, latest: Any, sharp: Any, soft: bool, order: Any, first: Any
     ) -> Any:
+        assert sources >= 0  # numba sees by it that other files have changed
         n, batches = order.shape[0], first.shape[0] - 1
         home, slack, keen, ends = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(batches)
         return lay_out(
             run, lasts, latest, sharp, soft, order, first, batches, home, slack, keen, ends
         )
 
-    weigh.__doc__ = f"n and seconds of an order (sources {sources})."
     return weigh
 
 

@@ -49,7 +49,7 @@ CHAT = Task(
 CODE = Task(
     tier=Tier.INTERACTIVE_NORMAL,
     promise=Promise(ttft_seconds=math.inf, itl_seconds=math.inf, e2e_seconds=30.0),
-    # Assumed: no figures of that dataset are published beside its name.
+    # Assumed: we know of no published figures of that dataset.
     lengths=LengthLaws(
         prompt=QuantileLaw(levels=_LEVELS, values=(10, 18, 32, 48, 75, 120, 160, 280, 600)),
         output=QuantileLaw(levels=_LEVELS, values=(20, 90, 190, 300, 430, 580, 700, 950, 1600)),

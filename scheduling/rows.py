@@ -44,8 +44,9 @@ WORKER = _record(
 )
 
 SEAT = _record(
-    # The promised mean gap; how many gaps its predicted output has; stalls before it began.
-    ("f8", "itl_seconds gaps stalled_before"),
+    # The promised mean gap; how many gaps its predicted output has; stalls before it began; when
+    # it began to decode, or is expected to.
+    ("f8", "itl_seconds gaps stalled_before begins"),
 )
 
 ASKED = _record(

@@ -14,15 +14,20 @@ NO_LIMIT = float("inf")
 
 @rule
 def least_slack(
-    seats: Any, taken: int, now: float, then: float, stalled: float, foresight: float
+    seats: Any, taken: int, now: float, then: float, stalled: float, foresight: float, at: float
 ) -> float:
     """The least slack in seconds at iterations of `then`, of those whose promise holds at iterations
-    of `now`; `NO_LIMIT` when there is nobody. `foresight`: the share of their gaps that counts."""
+    of `now`; `NO_LIMIT` when there is nobody.
+
+    `foresight`: the share that counts of gaps which are still to come. How many have passed by the
+    instant `at` is taken from when decoding began, or was to begin.
+    """
     least = NO_LIMIT
     for place in range(taken):
         seat = seats[place]
         already = stalled - seat.stalled_before
-        gaps = foresight * seat.gaps
+        passed = min(seat.gaps, max(0.0, (at - seat.begins - already) / now))
+        gaps = passed + foresight * (seat.gaps - passed)
         if slack_seconds(seat.itl_seconds, gaps, now, already) >= 0.0:
             least = min(least, slack_seconds(seat.itl_seconds, gaps, then, already))
     return float(least)
@@ -62,7 +67,7 @@ def _renew(sources: int) -> Callable[..., None]:
         booked = worker.running + worker.waiting
         now = pace(worker, booked, worker.context_tokens)
         worker.stall_slack_seconds = least_slack(
-            seats[row], booked, now, now, worker.stalled_seconds, 1.0
+            seats[row], booked, now, now, worker.stalled_seconds, 1.0, 0.0
         )
 
     return renew

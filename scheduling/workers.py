@@ -161,6 +161,7 @@ class Workers:
         self._bookings[request.id] = booking
         self._seated[row].append(request.id)
         self.seats[row, seat]["stalled_before"] = worker["stalled_seconds"]
+        self.seats[row, seat]["begins"] = now if prefilled else worker["prefill_free_at"]
         self._count(booking, 1)
         self._sit(booking)
         renew_slack(self.rows, self.seats, row)
@@ -171,6 +172,7 @@ class Workers:
         if booking is None or booking.begun_at is not None:
             return False
         booking.begun_at = now
+        self.seats[booking.row, booking.seat]["begins"] = now
         worker = self.rows[booking.row]
         worker["waiting"] -= 1
         worker["waiting_prefill_tokens"] -= booking.prefill_tokens

@@ -76,7 +76,9 @@ def judge(worker: Any, seats: Any, asked: Any, now: float) -> tuple[int, float, 
     iteration = stretch * pace(worker, sequences, context + asked.context)
     if not meets_gap(iteration, asked.gap):
         return ITL, 0.0, ttft
-    slack = least_slack(seats, booked, before, iteration, worker.stalled_seconds, asked.foresight)
+    slack = least_slack(
+        seats, booked, before, iteration, worker.stalled_seconds, asked.foresight, now
+    )
     if not absorbs_stall(prefill, slack):
         return STALL, 0.0, ttft
     left = residual(iteration, asked.gap, peak, room)

@@ -17,7 +17,7 @@ from scheduling.workers import Workers
 from tests.scheduling.builders import a_law, a_promise, a_request, some_workers
 from tests.scheduling.placement.builders import fleets, requests
 
-MARGINS = Margins(memory_share=0.9, time=0.1)
+MARGINS = Margins(memory_share=0.9, time=0.1, foresight=0.4)
 
 
 def judged(
@@ -62,12 +62,20 @@ def judged(
     then = stretch * iteration(len(booked) + 1, sum(contexts))
     if then > request.promise.itl_seconds:
         return Reason.ITL, 0.0
+    begins, free = [], -2.0
+    for one in booked:
+        booking = workers.booking(one.id)
+        assert booking is not None
+        free = max(free, booking.at) + prefill(one.input_tokens)
+        begins.append(free)
     for place, one in enumerate(booked):
-        gaps = output(one) - 1
+        gaps: float = output(one) - 1
         if gaps == 0:
             continue
         stalled = sum(prefill(later.input_tokens) for later in booked[place + 1 :])
         promised = one.promise.itl_seconds
+        passed = min(gaps, max(0.0, (now - begins[place] - stalled) / before))
+        gaps = passed + MARGINS.foresight * (gaps - passed)
         if (promised - before) * gaps - stalled < -1e-12:
             continue
         if (promised - then) * gaps - stalled < own - 1e-12:

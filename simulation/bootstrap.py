@@ -50,6 +50,8 @@ __all__ = [
 
 AUTHOR = "simulation"
 _FOR_GOOD = timedelta(days=36500)
+_FORECASTS_WHOLE = timedelta(hours=3)
+"""Only the newest are planned by; of the others a run needs what is scored."""
 
 
 def reactive_policy(
@@ -122,7 +124,7 @@ def simulated_world(
         fleet = policy.recast.fleet(fleet, first_fleet(catalogue, arrivals, begins))
     deciders = watched(policy.name, policy.deciders)
     clock = SteppedClock(begins)
-    stores = memory_stores(clock)
+    stores = memory_stores(clock, forecasts_whole_for=_FORECASTS_WHOLE)
     settings = settings or ControlSettings()
     epoch = _lead(stores)
     loop = ControlLoop(stores=stores, catalogue=catalogue, deciders=deciders, settings=settings)

@@ -75,10 +75,11 @@ class Reporting:
         """The windows to tell at the end of that minute, by series and time."""
         windows = self._arrays["windows"]
         used = np.flatnonzero(windows["offered"])
-        rows = windows[used]
-        age = minute + 1 - rows["minute"]
-        due = (rows["revision"] == 0) | (rows["open"] == 0) | np.isin(age, AGES)
-        chosen = used[due & (rows["changed"] == 1)]
+        age = minute + 1 - windows["minute"][used]
+        due = (windows["revision"][used] == 0) | (windows["open"][used] == 0)
+        for told_again in AGES:
+            due |= age == told_again
+        chosen = used[due & (windows["changed"][used] == 1)]
         chosen = chosen[np.lexsort((windows["minute"][chosen], windows["series"][chosen]))]
         windows["revision"][chosen] += 1
         windows["changed"][chosen] = 0
@@ -87,14 +88,16 @@ class Reporting:
         return told
 
     def _as_usage(self, slots: NDArray[np.int64]) -> Iterator[UsageWindow]:
-        columns = [self._arrays["windows"][name][slots].tolist() for name in _COUNTS]
+        windows = self._arrays["windows"]
+        columns = [windows[name][slots].tolist() for name in _COUNTS]
+        starts = {one: from_epoch(60 * one) for one in np.unique(windows["minute"][slots]).tolist()}
         for row, (ttft, itl, e2e) in zip(
             zip(*columns, strict=True), self._sketches_of(slots), strict=True
         ):
             series, minute, revision, offered, rejected, retried, completed, prompt, output = row
             yield UsageWindow(
                 series=self._series[series],
-                start=from_epoch(60 * minute),
+                start=starts[minute],
                 revision=revision,
                 offered=offered,
                 admitted=offered - rejected,

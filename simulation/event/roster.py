@@ -51,6 +51,7 @@ class Roster:
         arrays.set(slot_sequences=self._sequences)
         self._slot: dict[str, int] = {}
         self._coming: set[int] = set()
+        self._nothing_told = False
         self.retired_work = np.zeros(len(places.pools))
         """Replica-seconds of work, per pool, of replicas whose slots others took."""
         for name in ("replicas", "work", "due", "ends", "gaps"):
@@ -67,6 +68,9 @@ class Roster:
         Raises InvalidInput for a pool that the catalogue does not have.
         """
         self._coming.clear()
+        if not changes and self._nothing_told:
+            return
+        self._nothing_told = not changes
         for change in changes:
             if change.pool not in self._places.pool_at:
                 raise InvalidInput("changes", f"{change.pool} is no pool of the catalogue")

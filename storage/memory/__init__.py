@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from threading import RLock
 
 from heliostat.ports.clock import Clock
@@ -17,10 +18,13 @@ from storage.memory.usage import MemoryUsage
 from storage.notify import ChangeFeed
 
 
-def memory_stores(clock: Clock, feed: ChangeFeed | None = None) -> Stores:
+def memory_stores(
+    clock: Clock, feed: ChangeFeed | None = None, *, forecasts_whole_for: timedelta | None = None
+) -> Stores:
     """Empty stores that forget everything with the process; the lease runs on `clock`.
 
-    Safe to use from several threads. `feed` hears of every commit.
+    Safe to use from several threads. `feed` hears of every commit. `forecasts_whole_for`: see
+    `MemoryForecasts`; None keeps all of them whole.
     """
     lock = RLock()
     feed = feed or ChangeFeed()
@@ -31,7 +35,7 @@ def memory_stores(clock: Clock, feed: ChangeFeed | None = None) -> Stores:
     overrides, modes = MemoryOverrides(leadership, audit, lock), MemoryModes(lock)
     return Stores(
         usage=MemoryUsage(feed, lock),
-        forecasts=MemoryForecasts(leadership, lock),
+        forecasts=MemoryForecasts(leadership, lock, whole_for=forecasts_whole_for),
         decisions=MemoryDecisions(
             leadership=leadership,
             plans=plans,

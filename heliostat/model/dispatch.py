@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from heliostat.errors import HeliostatError, InvalidInput
+from heliostat.errors import HeliostatError, InvalidInput, RequestIdReused
 from heliostat.model.instants import check_instant
 from heliostat.model.names import ModelName, PoolKey, RegionName, Tier
 
@@ -42,6 +42,18 @@ class DispatchAsk:
             if self.tier is not Tier.BATCH:
                 raise InvalidInput("complete_by", f"{self.tier} requests have none")
             check_instant("complete_by", self.complete_by)
+
+    def check_repeats(self, before: DispatchAsk) -> None:
+        """Raises RequestIdReused when an ask of the same name was for another request."""
+        mine, theirs = (
+            (one.model, one.tier, one.input_tokens, one.session) for one in (self, before)
+        )
+        if mine != theirs:
+            raise RequestIdReused(
+                f"request {self.request_id} was asked for as {before.model}/{before.tier} with "
+                f"{before.input_tokens} tokens",
+                remedy="give every request a name of its own",
+            )
 
 
 class PlacementBasis(StrEnum):

@@ -80,7 +80,7 @@ async def test_the_example_serves_its_requests_and_says_how_they_ended(
     await asyncio.to_thread(live)
     assert told == {"wrong": "refused"}
     assert served == [an_endpoint(0).address] * 3
-    assert (room.tally.finished, room.tally.given_up) == (2, 1)
+    assert (room.tally.counts.finished, room.tally.counts.given_up) == (2, 1)
     assert room.booked == room.batch_waiting == 0
 
 

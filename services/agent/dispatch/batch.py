@@ -169,7 +169,7 @@ class BatchDesk:
             elif twin is not None:
                 decisions.append(self._said(ask, self._twin(ask, *twin), replayed=True))
             else:
-                self._tally.asked += 1
+                self._tally.asked()
                 decisions.append(self._said(ask, self._new(ask, fresh, now)))
         if again:
             await asyncio.to_thread(self._box.put_back, again, now, revive=True)
@@ -207,7 +207,7 @@ class BatchDesk:
     def _twin(self, ask: DispatchAsk, first: DispatchAsk, due: datetime) -> Outcome:
         """The same name twice in one message."""
         try:
-            _check_same(first, ask)
+            ask.check_repeats(first)
         except RequestIdReused as error:
             return Refused(error=error)
         return self._queued(ask, due)
@@ -217,7 +217,7 @@ class BatchDesk:
     ) -> DispatchDecision:
         """The answer to an ask that came before; a new attempt waits `again`."""
         try:
-            _check_same(entry.ask, ask)
+            ask.check_repeats(entry.ask)
         except RequestIdReused as error:
             return self._said(ask, Refused(error=error))
         placed, ended = entry.state is BatchState.PLACED, entry.state.ended
@@ -386,13 +386,3 @@ class BatchDesk:
         except (UnknownReplica, AlreadyBooked):
             return False
         return True
-
-
-def _check_same(before: DispatchAsk, ask: DispatchAsk) -> None:
-    """Raises RequestIdReused when one name is used for two requests."""
-    mine, theirs = ((one.model, one.input_tokens, one.session) for one in (before, ask))
-    if mine != theirs:
-        raise RequestIdReused(
-            f"batch request {ask.request_id} was asked for with {before.input_tokens} tokens",
-            remedy="give every request a name of its own",
-        )

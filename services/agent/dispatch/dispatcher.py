@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import HeliostatError, RequestIdReused
+from heliostat.errors import HeliostatError
 from heliostat.model.dispatch import (
     Completion,
     CompletionOutcome,
@@ -110,7 +110,7 @@ class Dispatcher:
             known = self._known(ask)
             if known is not None:
                 return known
-            self._tally.asked += 1
+            self._tally.asked()
             return self._decided(ask, self._judge(ask, gateway_id, now))
         except HeliostatError as error:
             return self._decided(ask, Refused(error=error))
@@ -165,7 +165,7 @@ class Dispatcher:
 
     def forget(self, gateway_id: str) -> None:
         """A gateway has no stream any more: nothing of it waits; its places stay until their leases end."""
-        self._tally.given_up += len(self.holding.drop_of(gateway_id))
+        self._tally.left(len(self.holding.drop_of(gateway_id)))
 
     # --- time ----------------------------------------------------------------------------------
 
@@ -197,13 +197,13 @@ class Dispatcher:
         name = ask.request_id
         lease = self._ledger.get(name)
         if lease is not None:
-            _check_same(lease.ask, ask)
+            ask.check_repeats(lease.ask)
             if ask.attempt <= lease.attempt:
                 return _replay(ask, lease.attempt, lease.place)
             return None
         held = self.holding.get(name)
         if held is not None:
-            _check_same(held.ask, ask)
+            ask.check_repeats(held.ask)
             held.attempt = max(held.attempt, ask.attempt)
             return _replay(ask, held.attempt, self._queued(held))
         ended = self._ledger.ended(name)
@@ -317,17 +317,6 @@ class Dispatcher:
         tokens = completion.output_tokens
         if tokens is not None and 1 <= tokens <= MOST_OUTPUT_TOKENS:
             self._predictor.observe(ask.model, ask.tier, ask.input_tokens, tokens)
-
-
-def _check_same(before: DispatchAsk, ask: DispatchAsk) -> None:
-    """Raises RequestIdReused when one name is used for two requests."""
-    mine, theirs = ((one.model, one.tier, one.input_tokens, one.session) for one in (before, ask))
-    if mine != theirs:
-        raise RequestIdReused(
-            f"request {ask.request_id} was asked for as {before.model}/{before.tier} with "
-            f"{before.input_tokens} tokens",
-            remedy="give every request a name of its own",
-        )
 
 
 def _replay(ask: DispatchAsk, attempt: int, outcome: Outcome) -> DispatchDecision:

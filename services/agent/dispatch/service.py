@@ -212,7 +212,7 @@ class DispatchRoom:
     def _say_news(self) -> None:
         """Places that were taken back, and models whose places are given by something else than before."""
         parts = self._parts
-        withdrawn = self.tally.withdrawn - self._withdrawn
+        withdrawn = self.tally.counts.withdrawn - self._withdrawn
         if withdrawn:
             self._withdrawn += withdrawn
             say(_log, "places_withdrawn", region=parts.region, requests=withdrawn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
 
 from heliostat.model.dispatch import (
     Completion,
@@ -18,49 +18,49 @@ from heliostat.model.dispatch import (
 )
 from heliostat.model.dispatch_view import DispatchCounts
 
+_BY = {
+    PlacementBasis.SIGNALS: "placed_by_signals",
+    PlacementBasis.ROUND_ROBIN: "placed_in_turn",
+}
 
-@dataclass(slots=True)
+
 class Tally:
-    """Counts since the start; the names are those of `DispatchCounts`."""
+    """Counts since the start, under the names of `DispatchCounts`."""
 
-    asked: int = 0
-    placed_by_signals: int = 0
-    placed_in_turn: int = 0
-    session_kept: int = 0
-    queued: int = 0
-    other_region: int = 0
-    shed: int = 0
-    refused: int = 0
-    withdrawn: int = 0
-    finished: int = 0
-    given_up: int = 0
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def asked(self) -> None:
+        """A request that nobody had asked for."""
+        self._seen["asked"] += 1
 
     def decided(self, outcome: Outcome) -> None:
         """A decision that is no repetition."""
         match outcome:
             case Placed(basis=basis, session_kept=kept):
-                self.placed_by_signals += basis is PlacementBasis.SIGNALS
-                self.placed_in_turn += basis is PlacementBasis.ROUND_ROBIN
-                self.session_kept += kept
+                self._seen[_BY[basis]] += 1
+                self._seen["session_kept"] += kept
             case Queued():
-                self.queued += 1
+                self._seen["queued"] += 1
             case OtherRegion():
-                self.other_region += 1
+                self._seen["other_region"] += 1
             case Shed():
-                self.shed += 1
+                self._seen["shed"] += 1
             case Refused():
-                self.refused += 1
+                self._seen["refused"] += 1
             case Withdrawn():
-                self.withdrawn += 1
+                self._seen["withdrawn"] += 1
 
     def ended(self, completion: Completion) -> None:
         """A request ended for the first time."""
-        if completion.outcome is CompletionOutcome.FINISHED:
-            self.finished += 1
-        else:
-            self.given_up += 1
+        finished = completion.outcome is CompletionOutcome.FINISHED
+        self._seen["finished" if finished else "given_up"] += 1
+
+    def left(self, requests: int) -> None:
+        """Requests that waited for a gateway that is gone."""
+        self._seen["given_up"] += requests
 
     @property
     def counts(self) -> DispatchCounts:
         """As they stand."""
-        return DispatchCounts(**asdict(self))
+        return DispatchCounts(**self._seen)

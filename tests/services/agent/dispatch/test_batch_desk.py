@@ -311,7 +311,7 @@ async def test_a_batch_place_counts_for_its_basis(desk: Counter) -> None:
     await desk.show(an_endpoint())
     await desk.ask_batch("b-1")
     await placed_after(desk)
-    assert desk.room.tally.placed_by_signals == 1
+    assert desk.room.tally.counts.placed_by_signals == 1
     (answer,) = await desk.ask_batch("b-1")
     assert isinstance(answer.outcome, Placed)
     assert answer.outcome.basis is PlacementBasis.SIGNALS

@@ -76,7 +76,7 @@ async def test_the_same_ask_twice_gets_the_same_answer_and_one_place(desk: Count
     assert second.replayed
     assert second.outcome == first.outcome
     assert sum((await desk.booked()).values()) == 1
-    assert desk.room.tally.asked == 1
+    assert desk.room.tally.counts.asked == 1
 
 
 async def test_one_name_for_two_requests_is_refused(desk: Counter) -> None:
@@ -107,7 +107,7 @@ async def test_a_completion_frees_the_place_and_the_second_one_changes_nothing(
     assert desk.room.complete(an_end()) is False
     assert desk.room.complete(an_end("never-heard-of")) is None
     assert await desk.booked() == {"vm-0": 0}
-    assert desk.room.tally.finished == 1
+    assert desk.room.tally.counts.finished == 1
     assert desk.ask().outcome == Ended(finished=True)
 
 

@@ -30,6 +30,7 @@ KEEP_ENDED = timedelta(days=1)
 """Ended requests are remembered for so long, lest a late repetition revive one."""
 _COLUMNS = "request_id, gateway_id, state, attempt, queued_at, due, changed_at, ask, place"
 _MARKS_A_QUERY = 500
+_FOREVER = 2**62
 
 
 class BatchState(IntEnum):
@@ -130,27 +131,30 @@ class BatchBox:
         self, model: ModelName, gateways: Collection[str], limit: int
     ) -> tuple[BatchEntry, ...]:
         """Of those that wait for one of these gateways the first ones due; ties as they came."""
-        names = list(gateways)
-        marks = ", ".join("?" * len(names))
-        rows = self._file.read(
-            f"SELECT {_COLUMNS} FROM batch_requests WHERE state = 0 AND model = ? "  # noqa: S608  # marks only
-            f"AND gateway_id IN ({marks}) ORDER BY due, number LIMIT ?",
-            (model, *names, limit),
-        )
-        return tuple(map(_entry, rows))
+        return self._waiting_for(model, gateways, "due", _FOREVER, limit)
 
     def longest_waiting(
         self, model: ModelName, gateways: Collection[str], *, since: datetime, limit: int
     ) -> tuple[BatchEntry, ...]:
         """Of those that wait for one of these gateways since that instant or before, the oldest."""
-        names = list(gateways)
-        marks = ", ".join("?" * len(names))
-        rows = self._file.read(
-            f"SELECT {_COLUMNS} FROM batch_requests WHERE state = 0 AND model = ? "  # noqa: S608  # marks only
-            f"AND gateway_id IN ({marks}) AND queued_at <= ? ORDER BY queued_at, number LIMIT ?",
-            (model, *names, to_epoch(since), limit),
-        )
-        return tuple(map(_entry, rows))
+        return self._waiting_for(model, gateways, "queued_at", to_epoch(since), limit)
+
+    def _waiting_for(
+        self, model: ModelName, gateways: Collection[str], column: str, most: int, limit: int
+    ) -> tuple[BatchEntry, ...]:
+        """One look per gateway, along its index: those that wait for an absent one cost nothing."""
+        found = [
+            row
+            for gateway in gateways
+            for row in self._file.read(
+                f"SELECT {_COLUMNS}, {column}, number FROM batch_requests WHERE state = 0 "  # noqa: S608  # our own columns
+                f"AND model = ? AND gateway_id = ? AND {column} <= ? "
+                f"ORDER BY {column}, number LIMIT ?",
+                (model, gateway, most, limit),
+            )
+        ]
+        found.sort(key=lambda row: row[-2:])
+        return tuple(_entry(row[:-2]) for row in found[:limit])
 
     def place(self, places: Mapping[str, Placed], at: float) -> None:
         """These are placed from now on; those that do not wait (any more) stay as they are. Durable."""

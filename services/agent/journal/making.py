@@ -45,7 +45,8 @@ CREATE TABLE batch_requests (
   gateway_id TEXT NOT NULL, model TEXT NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL,
   queued_at INTEGER NOT NULL, due INTEGER NOT NULL, changed_at REAL NOT NULL, ask BLOB NOT NULL,
   place BLOB);
-CREATE INDEX batch_waiting ON batch_requests (model, due, number) WHERE state = 0;
+CREATE INDEX batch_due ON batch_requests (model, gateway_id, due, number) WHERE state = 0;
+CREATE INDEX batch_age ON batch_requests (model, gateway_id, queued_at, number) WHERE state = 0;
 CREATE INDEX batch_placed ON batch_requests (number) WHERE state = 1;
 CREATE INDEX batch_ended ON batch_requests (changed_at) WHERE state > 1;
 """

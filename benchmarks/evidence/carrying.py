@@ -30,7 +30,9 @@ class Lived:
     scene: SceneRef
     outcomes: dict[tuple[str, float, int], Outcome] = field(default_factory=dict)
     settings: dict[tuple[str, float], float] = field(default_factory=dict)
-    """Policy's name and level → the setting that all seeds of the level lived."""
+    """Policy's name and level → the setting that was chosen last."""
+    settled: set[tuple[str, float]] = field(default_factory=set)
+    """Policy's name and level of every search that has ended, all seeds of it lived."""
 
     def points(self, name: str, seeds: Sequence[int]) -> list[Point]:
         """The settings that all of these seeds lived."""
@@ -83,6 +85,7 @@ class Carrier:
             if elsewhere is not None:
                 self._settle(policies, level, self._seeds[:1], lived, elsewhere)
             self._settle(policies, level, wanted.seeds_at(level, self._seeds), lived, elsewhere)
+            lived.settled.update((policy.name, level) for policy in policies)
         if wanted.bounds:
             self._bounds(wanted, lived)
 

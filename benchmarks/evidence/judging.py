@@ -12,6 +12,7 @@ from simulation.experiments.intervals import Estimate, difference
 from simulation.experiments.result import JUDGED
 
 NOTHING_LIVED = "no run of it was lived to its end"
+STILL_SEARCHED = "its settings are still being searched"
 
 
 def change_row(
@@ -35,9 +36,10 @@ def change_row(
     reason = gain_reason(gain, abs(claimed), verdict)
     if ours is None or theirs is None:
         reason = NOTHING_LIVED
+    elif not (ours.settled and theirs.settled):
+        verdict, reason = Verdict.UNTESTED, STILL_SEARCHED
     elif not ours.reached:
-        verdict = Verdict.NOT
-        reason = f"{ours.policy} misses the level with every headroom tried ({_kept(ours)})"
+        verdict, reason = Verdict.NOT, _misses(ours)
     elif not theirs.reached:
         reason += (
             f"; {theirs.policy} itself misses the level ({_kept(theirs)}) and is shown at its best"
@@ -92,9 +94,10 @@ def limit_row(
         Verdict.NOT: "the mean is above the limit",
         Verdict.UNTESTED: NOTHING_LIVED if ours is None else "there is no bound, or no interval",
     }[verdict]
-    if ours is not None and not ours.reached:
-        verdict = Verdict.NOT
-        reason = f"{ours.policy} misses the level with every headroom tried ({_kept(ours)})"
+    if ours is not None and not ours.settled:
+        verdict, reason = Verdict.UNTESTED, STILL_SEARCHED
+    elif ours is not None and not ours.reached:
+        verdict, reason = Verdict.NOT, _misses(ours)
     return Row(
         claim=claim,
         asked=asked or f"≤ {percent(most, 0)}",
@@ -153,6 +156,10 @@ def _gain(ours: Standing, theirs: Standing, figure: str) -> Estimate | None:
 
 def _kept(one: Standing) -> str:
     return f"{percent(one.value(JUDGED))} at best"
+
+
+def _misses(one: Standing) -> str:
+    return f"with every headroom tried {one.policy} misses the level ({_kept(one)})"
 
 
 def _sentence(reason: str, because: str) -> str:

@@ -44,6 +44,7 @@ def ledger_from(
         ),
         trials=(*trials, *measured),
         curves=tuple(curves),
+        settled=frozenset((role, *one) for role, had in lived.items() for one in had.settled),
     )
 
 

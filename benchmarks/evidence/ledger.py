@@ -71,6 +71,8 @@ class Ledger:
     places: tuple[Place, ...]
     trials: tuple[Trial, ...]
     curves: tuple[Curve, ...] = ()
+    settled: frozenset[tuple[str, str, float]] = frozenset()
+    """Scenario, policy and level of every search that has ended, all seeds of it lived."""
 
     def place(self, role: str) -> Place | None:
         """The scenario of that role; None when nothing was lived there."""
@@ -137,6 +139,7 @@ def ledger_as_mapping(ledger: Ledger) -> dict[str, Any]:
             + [_rounded(t.figures.get(name)) for name in names]
             for t in ledger.trials
         ],
+        "settled": [list(one) for one in sorted(ledger.settled)],
         "curves": [
             {
                 "scenario": curve.scenario,
@@ -186,6 +189,7 @@ def ledger_of(told: Mapping[str, Any]) -> Ledger:
             )
             for curve in told["curves"]
         ),
+        settled=frozenset((role, policy, level) for role, policy, level in told["settled"]),
     )
 
 

@@ -44,6 +44,8 @@ def earning(lever: Lever) -> str:
     ours, theirs = lever.with_it, lever.without_it
     if ours is None or theirs is None:
         return "was not lived"
+    if not (ours.settled and theirs.settled):
+        return "is still being searched"
     if not ours.reached:
         return f"costs the promise: {percent(ours.value(JUDGED))} at best with it"
     if not theirs.reached:

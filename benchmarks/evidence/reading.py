@@ -18,12 +18,16 @@ IDLE = "idle_gpu_hours"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A policy at its cheapest setting that reaches the level, or at its nearest miss."""
+    """A policy at its cheapest setting that reaches the level, or at its nearest miss.
+
+    `settled` = its search has ended; before that it may still move, and nothing is judged by it.
+    """
 
     policy: str
     point: Point
     reached: bool
     on_the_floor: bool
+    settled: bool = True
 
     def mean(self, figure: str) -> Estimate | None:
         """The figure over the seeds."""
@@ -48,6 +52,7 @@ def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing |
         point=found.point,
         reached=found.reached,
         on_the_floor=_on_the_floor(ledger, role, found),
+        settled=(role, policy, level) in ledger.settled,
     )
 
 

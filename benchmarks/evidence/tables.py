@@ -67,7 +67,7 @@ def _standing_row(
 ) -> tuple[str, ...]:
     if one is None:
         return (name, *(NOTHING,) * 8)
-    mark = "" if one.reached else " †"
+    mark = " …" if not one.settled else "" if one.reached else " †"
     kept = one.value(JUDGED)
     floor = " ‡" if one.on_the_floor and kept is not None and 1 - kept < 0.8 * (1 - asked) else ""
     against = NOTHING if base is None or one is base else change(relative(one, base, BILLED))
@@ -86,5 +86,6 @@ def _standing_row(
 
 MARKS = (
     "† misses what was asked with every headroom that was tried; shown at its best. "
-    "‡ keeps more than was asked already with the least headroom tried, and bills for it."
+    "‡ keeps more than was asked already with the least headroom tried, and bills for it. "
+    "… is still being searched: nothing is judged by it."
 )

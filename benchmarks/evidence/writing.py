@@ -76,7 +76,7 @@ def rests_on(ledger: Ledger) -> str:
     ]
     said = [
         f"{len(ledger.trials)} runs on {listed([_place_words(place) for place in lived])}; "
-        f"{_seeds_words(ledger)}; {ledger.cpu_seconds / 3600:.1f} CPU hours; "
+        f"{_seeds_words(ledger)}; {_spent_words(ledger.cpu_seconds)}; "
         f"code {ledger.code}, commit {ledger.commit or 'unknown'}."
     ]
     if stands_in:
@@ -89,6 +89,12 @@ def rests_on(ledger: Ledger) -> str:
     if not ledger.complete:
         said.append("**Not all that this page asks for has been lived yet.**")
     return " ".join(said)
+
+
+def _spent_words(seconds: float) -> str:
+    return (
+        f"{seconds / 60:.0f} CPU minutes" if seconds < 3600 else f"{seconds / 3600:.1f} CPU hours"
+    )
 
 
 def _place_words(place: Place) -> str:

@@ -44,6 +44,7 @@ def a_ledger(
     places: tuple[Place, ...] = (),
     curves: tuple[Curve, ...] = (),
     complete: bool = True,
+    settled: bool = True,
 ) -> Ledger:
     return Ledger(
         page="sageserve",
@@ -55,4 +56,9 @@ def a_ledger(
         places=places or (a_place(seeds=len(seeds)),),
         trials=tuple(trials),
         curves=curves,
+        settled=frozenset(
+            (one.scenario, one.policy, level)
+            for one in (trials if settled else ())
+            for level in (0.99, 0.95)
+        ),
     )

@@ -15,6 +15,7 @@ from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.judging import best_row, change_row, limit_row
 from benchmarks.evidence.ledger import Ledger, Trial
+from benchmarks.evidence.levers import Lever, earning
 from benchmarks.evidence.making import Maker
 from benchmarks.evidence.measured import Measurements
 from benchmarks.evidence.page import EvidencePage, Shown
@@ -22,7 +23,7 @@ from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.reading import fixed, standing
 from benchmarks.evidence.registry import PAGES
 from benchmarks.evidence.scale import Scale
-from benchmarks.evidence.tables import claims_table
+from benchmarks.evidence.tables import claims_table, standings_table
 from benchmarks.evidence.verdicts import Verdict
 from benchmarks.evidence.wanted import Match, Measured, rival
 from benchmarks.evidence.writing import read_ledger, rests_on, write_page
@@ -220,7 +221,7 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     assert change_row("", ours, theirs, "gpu_hours_billed", -0.19).verdict is Verdict.HOLDS
     missed = change_row("", late, theirs, "gpu_hours_billed", -0.25)
     assert missed.verdict is Verdict.NOT
-    assert "misses the level with every headroom tried (90.00 % at best)" in missed.reason
+    assert "With every headroom tried late misses the level (90.00 % at best)" in missed.reason
     absent = change_row("", None, theirs, "gpu_hours_billed", -0.25)
     assert (absent.verdict, absent.found) == (Verdict.UNTESTED, "–")
     best = best_row("", ours, [theirs], "gpu_hours_billed", asked="least")
@@ -232,6 +233,23 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     assert (limit.verdict, limit.asked) == (Verdict.IN_PART, "≤ 30 %")
     flattered = limit_row("", late, Estimate(mean=0.1, low=0.1, high=0.1, count=3), 0.3)
     assert flattered.verdict is Verdict.NOT
+
+
+def test_nothing_is_judged_by_a_search_that_has_not_ended() -> None:
+    trials = [
+        *(a_trial("ours", 0.4, s, kept=0.9, billed=80) for s in (1, 2, 3)),
+        *(a_trial("theirs", 0.4, s, kept=0.992, billed=100) for s in (1, 2, 3)),
+    ]
+    ledger = a_ledger(trials, settled=False)
+    ours, theirs = (standing(ledger, HOME, name, 0.99) for name in ("ours", "theirs"))
+    for row in (
+        change_row("", ours, theirs, "gpu_hours_billed", -0.25),
+        limit_row("", ours, Estimate(mean=0.1, low=0.1, high=0.1, count=3), 0.3),
+    ):
+        assert row.verdict is Verdict.UNTESTED
+        assert row.reason == "Its settings are still being searched."
+    assert earning(Lever(name="", with_it=ours, without_it=theirs)) == "is still being searched"
+    assert "| ours … |" in standings_table([("ours", ours)], theirs, 0.99)
 
 
 def test_what_a_page_rests_on_names_who_stood_in() -> None:

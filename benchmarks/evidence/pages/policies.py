@@ -160,7 +160,7 @@ def _levels_table(ledger: Ledger, role: str) -> str:
         one = standing(ledger, role, name, level)
         if one is None:
             return NOTHING
-        mark = "" if one.reached else " †"
+        mark = " …" if not one.settled else "" if one.reached else " †"
         against = "" if name == "reactive" else f", {change(relative(one, bases[level], BILLED))}"
         return f"{number(one.mean(BILLED))}{mark}{against}"
 

@@ -63,6 +63,10 @@ class SageServePlanner:
             far_steps=0,
             level=self._settings.level,
             patient_level=self._settings.level,
+            peak_share=1.0,
+            patient_peak_share=1.0,
+            batch_yields=False,
+            batch_within=timedelta(0),
             change_hours=0.0,
         )
 

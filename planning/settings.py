@@ -45,18 +45,18 @@ class PlannerSettings:
     near_steps: int = 4
     far_step: timedelta = timedelta(hours=1)
     far_steps: int = 2
-    level: float = 0.9
+    level: float = 0.5
     patient_level: float = 0.5
     peak_share: float = 1.0
-    patient_peak_share: float = 1.0
+    patient_peak_share: float = 0.5
     latency_weight: float = 0.5
     start_hours: float = 0.05
     change_hours: float = 0.05
     redeploy_hours: float = 0.05
     survive: float = 0.0
-    batch_yields: bool = False
+    batch_yields: bool = True
     most_busy: float = 0.95
-    batch_within: timedelta = timedelta(0)
+    batch_within: timedelta = timedelta(hours=8)
     solve: SolveSettings = field(
         default_factory=lambda: SolveSettings(
             limits=Limits(nodes=20, most_whole=60),

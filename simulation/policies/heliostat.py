@@ -1,14 +1,21 @@
-"""The house: forecasts per series, a receding-horizon plan every quarter of an hour, its flows routed."""
+"""The house: forecasts per series, a receding-horizon plan every quarter of an hour, regions filled alike.
+
+Beside it the same with one lever less, to show what that lever earns: `heliostat-unpooled` routes by the
+plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.routers import PLAN_FLOWS
+from simulation.policies.routers import BALANCED, PLAN_FLOWS
 from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
 from simulation.world import Rhythm
 
@@ -17,18 +24,21 @@ def heliostat_policy(
     catalogue: FleetCatalogue,
     settings: PlannerSettings | None = None,
     options: PolicyOptions | None = None,
+    *,
+    name: str = "heliostat",
+    router: str = BALANCED,
 ) -> Policy:
     """The house's planner and router on its fast forecasts, with these settings."""
     options = options or PolicyOptions()
     settings = settings or PlannerSettings()
     planner = HeliostatPlanner(settings, stopwatch=no_stopwatch)
     return Policy(
-        name="heliostat",
+        name=name,
         deciders=make_deciders(
             catalogue,
             options,
             planner,
-            router=PLAN_FLOWS,
+            router=router,
             levels=(settings.level, settings.patient_level),
         ),
         rhythm=Rhythm(),
@@ -37,33 +47,63 @@ def heliostat_policy(
     )
 
 
-DEFAULT_HEADROOM = 0.8
-_PATIENT_BEGINS = 0.8
+DEFAULT_HEADROOM = 1.0
 _HIGHEST_LEVEL = 0.999
+_PATIENT_PART = 0.5
 
 
 def settings_at(headroom: float) -> PlannerSettings:
-    """Interactive-fast is planned for the 1 - e^(-2h)/2 quantile of the peak minute: the median at 0,
-    0.9 at 0.8, 0.99 at 2. Interactive-normal, which may wait for a minute, follows from 0.8 on."""
+    """Interactive-fast is planned for so much of the way from a step's mean to its peak minute; interactive-
+    normal, which may wait for a minute, for half as much. Beyond 1 the peak's quantile grows:
+    1 - e^(-2(h-1))/2, the median at 1, 0.9 at 1.8."""
+    peak = min(1.0, headroom)
+    level = min(_HIGHEST_LEVEL, 1 - math.exp(-2 * max(0.0, headroom - 1)) / 2)
     return PlannerSettings(
-        level=_quantile(headroom), patient_level=_quantile(max(0.0, headroom - _PATIENT_BEGINS))
+        level=level, peak_share=peak, patient_level=0.5, patient_peak_share=_PATIENT_PART * peak
     )
 
 
-def _quantile(headroom: float) -> float:
-    return min(_HIGHEST_LEVEL, 1 - math.exp(-2 * headroom) / 2)
+def batch_now(settings: PlannerSettings) -> PlannerSettings:
+    """The same, with batch work planned in the step in which it arrives, beside everybody's peak."""
+    return replace(settings, batch_yields=False, batch_within=timedelta(0))
 
 
-def _make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-    headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
-    return heliostat_policy(catalogue, settings_at(headroom), options)
+@dataclass(frozen=True, slots=True)
+class _Heliostat:
+    name: str
+    router: str = BALANCED
+    change: Callable[[PlannerSettings], PlannerSettings] | None = None
+
+    def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+        headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
+        settings = settings_at(headroom)
+        if self.change is not None:
+            settings = self.change(settings)
+        return heliostat_policy(catalogue, settings, options, name=self.name, router=self.router)
 
 
-HELIOSTAT = PolicyPlugin(
-    name="heliostat",
-    summary="forecasts, a receding-horizon plan of the whole fleet, its flows routed",
-    make=_make,
-    headroom="interactive-fast is planned for the 1 - e^(-2h)/2 quantile of the peak minute",
-    default_headroom=DEFAULT_HEADROOM,
-    sweep=(0.0, 0.25, 0.5, 0.8, 1.2, 1.8),
+def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
+    return PolicyPlugin(
+        name=made.name,
+        summary=summary,
+        make=made,
+        headroom="interactive-fast is planned for h of the way from the mean to the peak minute, from "
+        "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak",
+        default_headroom=DEFAULT_HEADROOM,
+        sweep=(0.4, 0.6, 0.8, 1.0, 1.4, 2.0),
+        fluid="the batch backlog: the fluid measures none, so batch work is planned as it is forecast",
+    )
+
+
+HELIOSTAT = _plugin(
+    _Heliostat("heliostat"),
+    "forecasts, a receding-horizon plan of the whole fleet, regions filled alike",
+)
+HELIOSTAT_UNPOOLED = _plugin(
+    _Heliostat("heliostat-unpooled", router=PLAN_FLOWS),
+    "heliostat with requests routed by the plan's flows, home first",
+)
+HELIOSTAT_BATCH_NOW = _plugin(
+    _Heliostat("heliostat-batch-now", change=batch_now),
+    "heliostat with capacity bought for batch work when it comes",
 )

@@ -8,7 +8,11 @@ from heliostat.catalogue import FleetCatalogue
 from simulation.policies.ablations import ABLATIONS
 from simulation.policies.chiron import CHIRON, CHIRON_GLOBAL, CHIRON_LOCAL
 from simulation.policies.failure import UnknownPolicy
-from simulation.policies.heliostat import HELIOSTAT
+from simulation.policies.heliostat import (
+    HELIOSTAT,
+    HELIOSTAT_BATCH_NOW,
+    HELIOSTAT_UNPOOLED,
+)
 from simulation.policies.keda import KEDA, KEDA_QUEUE
 from simulation.policies.llumnix import LLUMNIX, LLUMNIX_UNTUNED
 from simulation.policies.placed import PLACED
@@ -34,6 +38,8 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         CHIRON_LOCAL,
         CHIRON_GLOBAL,
         HELIOSTAT,
+        HELIOSTAT_UNPOOLED,
+        HELIOSTAT_BATCH_NOW,
         PLACED,
         *ABLATIONS,
     )

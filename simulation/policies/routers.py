@@ -9,13 +9,19 @@ from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
 from simulation.policies.failure import UnknownRouter
 
-NEAREST, SEVENTY, PLAN_FLOWS = "nearest", "70-percent", "plan-flows"
+NEAREST, SEVENTY, PLAN_FLOWS, BALANCED = "nearest", "70-percent", "plan-flows", "balanced"
+
+
+def _by_plan() -> Router:
+    return WaterFillingRouter(pooled_within=None)
+
 
 ROUTERS: Mapping[str, Callable[[], Router]] = {
     NEAREST: NearestRouter,
     SEVENTY: ThresholdRouter,
     "70-percent-whole-origins": SeventyPercentRouter,
-    PLAN_FLOWS: WaterFillingRouter,
+    PLAN_FLOWS: _by_plan,
+    BALANCED: WaterFillingRouter,
 }
 
 

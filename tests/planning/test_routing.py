@@ -20,7 +20,7 @@ from tests.planning.worlds import a_problem, a_routing_problem, all_keys
 
 WORLD = a_catalogue()
 EAST, WEST = RegionName("east"), RegionName("west")
-ROUTER = WaterFillingRouter()
+ROUTER = WaterFillingRouter(pooled_within=None)
 NORMAL = a_demand()
 
 

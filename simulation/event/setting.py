@@ -80,9 +80,9 @@ def lay_out(
     arrays = Arrays()
     regions, models, tiers = len(places.regions), len(places.models), len(TIER_LIST)
     arrays.set(seed=seed & (2**63 - 1), regions=regions, models=models, origins=regions)
-    arrays.set(returning=NOBODY, retries=clients.retries)
-    arrays.set(returns=clients.returns, growth=clients.growth)
-    arrays.set(back_off=clients.back_off.total_seconds())
+    rule = clients.retries
+    arrays.set(returning=NOBODY, retries=rule.most, returns=rule.probability)
+    arrays.set(back_off=rule.back_off.total_seconds(), growth=rule.growth)
     arrays.put("demands", _demands(places, demands, clients))
     arrays.put("laws", _laws(places))
     arrays.put("cells", _cells(places))

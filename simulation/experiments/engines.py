@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heliostat.errors import InvalidScenario, InvalidSettings
+from heliostat.errors import InvalidSettings
 from simulation.bootstrap import EngineMaker, Workplace, fluid_engine
 from simulation.clients import Clients
 from simulation.engine import EngineModel
 from simulation.experiments.recast_source import RecastSource
 from simulation.experiments.spec import FLUID
-from simulation.requests.retries import RetryRule
 from simulation.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def engine_maker(name: str, scene: Scenario, seed: int) -> EngineMaker:
-    """What makes the engine of a run. Raises InvalidScenario, InvalidSettings."""
+    """What makes the engine of a run. Raises InvalidSettings where it is not installed."""
     if name == FLUID:
         return fluid_engine
-    clients = clients_of(scene)
+    clients = Clients(retries=scene.retries)
     event_engine = _event_engine()
 
     def make(workplace: Workplace) -> EngineModel:
@@ -38,13 +37,13 @@ def engine_maker(name: str, scene: Scenario, seed: int) -> EngineMaker:
 
 
 def check_engine(name: str, scene: Scenario) -> None:
-    """Raises InvalidScenario for what the engine cannot live, InvalidSettings where it is not installed."""
+    """Raises InvalidSettings where the engine is not installed."""
     engine_maker(name, scene, 0)
 
 
 def engine_said(name: str, scene: Scenario) -> tuple[str, ...]:
     """What the engine leaves out of the scenario, in sentences."""
-    if name == FLUID and scene.retries.probability > 0:
+    if name == FLUID and scene.retries.somebody_returns:
         return ("The fluid engine knows no retries: who is turned away does not come back.",)
     return ()
 
@@ -60,18 +59,3 @@ def _event_engine() -> type[EventEngine]:
             remedy="pip install 'heliostat[sim]', or --engine fluid",
         ) from error
     return EventEngine
-
-
-def clients_of(scene: Scenario) -> Clients:
-    """Who comes back, as the event engine knows it: everybody, after the same time, or nobody."""
-    rule: RetryRule = scene.retries
-    if rule.probability == 0 or rule.most == 0:
-        return Clients()
-    if rule.probability < 1 or rule.growth > 1:
-        raise InvalidScenario(
-            scene.name,
-            "has callers who come back by chance, or later and later, which the event engine "
-            "does not know",
-            remedy="probability 1 and growth 1, or nobody (or --engine fluid, without any retries)",
-        )
-    return Clients(retries=rule.most, back_off=rule.back_off)

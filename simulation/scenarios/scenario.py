@@ -12,8 +12,8 @@ from heliostat.errors import InvalidScenario
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from simulation.arrivals import ArrivalRates
+from simulation.clients import RetryRule
 from simulation.requests.binning import binned, rates_of
-from simulation.requests.retries import RetryRule
 from simulation.requests.source import RequestSource
 from simulation.start import FIRST_HOUR, USABLE_SHARE, first_fleet
 from simulation.troubles import CloudTroubles

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from heliostat.model.instants import Span
 from heliostat.model.names import ModelName, Tier, VmTypeName
-from simulation.requests.retries import RetryRule
+from simulation.clients import RetryRule
 from simulation.troubles import CloudTroubles, Shortage, TelemetryHole
 from simulation.workload.bursts import BurstTest
 from simulation.workload.published import TIER_SHARES
@@ -207,6 +207,8 @@ class RetriesPart(_Part):
 
     times: Annotated[int, Field(ge=0, le=100)] = 0
     back_off_seconds: Annotated[float, Field(gt=0, le=86_400)] = 10.0
+    probability: Fraction = 1.0
+    growth: Annotated[float, Field(ge=1, le=100)] = 1.0
 
 
 class ScenarioSpec(_Part):
@@ -257,10 +259,10 @@ def shares_of(mix: MixPart | None) -> dict[Tier, float]:
 def retry_rule(part: RetriesPart) -> RetryRule:
     """As callers follow it."""
     return RetryRule(
-        probability=1.0 if part.times else 0.0,
         most=part.times,
         back_off=timedelta(seconds=part.back_off_seconds),
-        growth=1.0,
+        probability=part.probability,
+        growth=part.growth,
     )
 
 

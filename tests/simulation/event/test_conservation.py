@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliostat.catalogue import FleetCatalogue
-from simulation.clients import Clients
+from simulation.clients import Clients, RetryRule
 from simulation.engine import Change, ReplicaChange
 from simulation.local_policy import (
     BatchAdmission,
@@ -44,8 +44,11 @@ POLICIES = st.builds(
 )
 CLIENTS = st.builds(
     Clients,
-    retries=st.integers(0, 2),
-    back_off=st.sampled_from([timedelta(0), timedelta(seconds=7), timedelta(minutes=2)]),
+    retries=st.builds(
+        RetryRule,
+        most=st.integers(0, 2),
+        back_off=st.sampled_from([timedelta(0), timedelta(seconds=7), timedelta(minutes=2)]),
+    ),
     least_patience=st.sampled_from([timedelta(seconds=1), timedelta(seconds=30)]),
 )
 BEFALLS = st.lists(
@@ -148,7 +151,8 @@ def test_every_request_ends_once_and_every_token_is_booked(
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000), policy=POLICIES, befalls=BEFALLS)
 def test_the_same_arguments_give_the_same_run(seed: int, policy: LocalPolicy, befalls: Any) -> None:
-    one, other = (a_run(seed, policy, Clients(retries=1), befalls, 9000) for _ in range(2))
+    clients = Clients(retries=RetryRule(most=1))
+    one, other = (a_run(seed, policy, clients, befalls, 9000) for _ in range(2))
     assert one.windows == other.windows
     assert one.engine.tallies() == other.engine.tallies()
 

@@ -7,7 +7,7 @@ import pytest
 
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
-from simulation.clients import Clients
+from simulation.clients import Clients, RetryRule
 from simulation.engine import Change
 from simulation.local_policy import LocalPolicy
 from tests.builders import MINUTE, NOON, a_demand, a_pool
@@ -121,13 +121,14 @@ def test_batch_work_waits_for_a_replica_as_long_as_nobody_else_can_take_it() -> 
 def test_a_shed_request_comes_back_when_its_client_does_that_and_is_counted_once() -> None:
     source = Listed(columns([1.0, 2.0], 100, 10), 6)
     late = [change("vm-0", Change.READY, NOON + seconds(100))]
-    clients = Clients(retries=3, back_off=seconds(40))
+    clients = Clients(retries=RetryRule(most=3, back_off=seconds(40)))
     run = Run(source, late, LocalPolicy(), clients=clients)
     tally = run.engine.tallies()[NORMAL]
     assert (tally.offered, tally.completed, tally.shed) == (2, 2, 0)
     assert tally.retried == run.total("retried") == 6
     assert run.total("offered") == 8
-    impatient = Run(source, late, LocalPolicy(), clients=Clients(retries=1, back_off=seconds(40)))
+    once = Clients(retries=RetryRule(most=1, back_off=seconds(40)))
+    impatient = Run(source, late, LocalPolicy(), clients=once)
     assert impatient.engine.tallies()[NORMAL].shed == 2
 
 
@@ -135,8 +136,8 @@ def test_some_come_back_and_each_time_later() -> None:
     count = 2000
     source = Listed(columns(np.linspace(0, 20, count), 100, 10), 30)
     late = [change("vm-0", Change.READY, NOON + seconds(1700))]
-    clients = Clients(retries=2, back_off=seconds(60), returns=0.5, growth=3.0)
-    run = Run(source, late, clients=clients)
+    rule = RetryRule(most=2, back_off=seconds(60), probability=0.5, growth=3.0)
+    run = Run(source, late, clients=Clients(retries=rule))
     tally = run.engine.tallies()[NORMAL]
     assert tally.shed == count
     # Half come back once, of these half again: three quarters of an attempt each.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from heliostat.errors import InvalidScenario
+from simulation.clients import RetryRule
 from simulation.experiments.ceilings import LINEAR
-from simulation.experiments.engines import check_engine, clients_of, engine_said
+from simulation.experiments.engines import check_engine, engine_said
 from simulation.experiments.live import live
 from simulation.experiments.recast_source import RecastSource
 from simulation.experiments.result import RunResult
@@ -18,7 +17,6 @@ from simulation.experiments.scenes import load_scene
 from simulation.experiments.spec import BoundTerms, PolicySpec, SceneRef
 from simulation.experiments.warming import warm_up
 from simulation.policies.recast import siloed
-from simulation.requests.retries import RetryRule
 from tests.builders import MINUTE, NOON
 from tests.simulation.experiments.little import a_history, a_spec
 
@@ -79,17 +77,13 @@ def test_requests_keep_everything_but_their_names_in_a_recast_fleet(scene: Scene
     assert (renamed.start, renamed.span) == (plain.start, plain.span)
 
 
-def test_callers_who_always_come_back_are_known_and_others_are_refused(scene: SceneRef) -> None:
+def test_only_the_fluid_engine_says_that_it_knows_no_retries(scene: SceneRef) -> None:
     scenario = load_scene(scene)
-    back = RetryRule(probability=1.0, most=2, back_off=timedelta(seconds=5), growth=1.0)
-    clients = clients_of(replace(scenario, retries=back))
-    assert (clients.retries, clients.back_off) == (2, timedelta(seconds=5))
-    assert clients_of(scenario).retries == 0
-    by_chance = replace(scenario, retries=replace(back, probability=0.5))
-    with pytest.raises(InvalidScenario, match="--engine fluid"):
-        check_engine("event", by_chance)
-    check_engine("fluid", by_chance)
-    assert "knows no retries" in engine_said("fluid", by_chance)[0]
+    returning = replace(scenario, retries=RetryRule(most=2, probability=0.5, growth=2.0))
+    for engine in ("event", "fluid"):
+        check_engine(engine, returning)
+    assert engine_said("event", returning) == ()
+    assert "knows no retries" in engine_said("fluid", returning)[0]
     assert engine_said("fluid", scenario) == ()
 
 

@@ -1,4 +1,4 @@
-"""Callers who come back do so later and later."""
+"""Who is turned away comes back as told, and not at all by default."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import Any
 import pytest
 
 from heliostat.errors import InvalidInput
-from simulation.requests.retries import RetryRule
+from simulation.clients import Clients, RetryRule
 
 
 def test_nobody_comes_back_unless_told() -> None:
-    assert RetryRule().probability == 0
-
-
-def test_each_return_takes_longer() -> None:
-    rule = RetryRule(probability=1, most=3, back_off=timedelta(seconds=10), growth=3)
-    assert [rule.wait(i).total_seconds() for i in range(3)] == [10, 30, 90]
+    assert not Clients().retries.somebody_returns
+    assert not RetryRule(most=3, probability=0).somebody_returns
+    assert RetryRule(most=1).somebody_returns
 
 
 @pytest.mark.parametrize(
@@ -26,7 +23,7 @@ def test_each_return_takes_longer() -> None:
         {"probability": 1.1},
         {"probability": -0.1},
         {"most": -1},
-        {"back_off": timedelta(0)},
+        {"back_off": timedelta(seconds=-1)},
         {"growth": 0.9},
     ],
 )

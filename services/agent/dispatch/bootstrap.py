@@ -11,9 +11,11 @@ from scheduling.lengths.online import OnlineLengths
 from scheduling.placement.best_fit import BestFit
 from scheduling.placement.margins import Margins
 from scheduling.placement.one_row import OneRow
-from services.agent.dispatch.batch import BatchDesk, BatchRules
+from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher, HoldingRules
+from services.agent.dispatch.feeding import BatchRules, Feeder
 from services.agent.dispatch.foresight import Foresight
+from services.agent.dispatch.intake import BatchIntake
 from services.agent.dispatch.ledger import Ledger
 from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.placing import Placing, PlacingRules
@@ -70,21 +72,28 @@ def build_room(
         ),
         heard=foresight.heard,
     )
+    rules = BatchRules(
+        one_below=settings.one_batch_below,
+        two_below=settings.two_batch_below,
+        promoted_after=settings.promoted_after,
+        promoted_before_due=settings.promoted_before_due,
+    )
     desk = BatchDesk(
         box=box,
-        catalogue=catalogue,
+        intake=BatchIntake(
+            box=box,
+            catalogue=catalogue,
+            dispatcher=dispatcher,
+            placing=placing,
+            most_waiting=settings.most_batch_waiting,
+        ),
+        feeder=Feeder(placing, replicas, rules),
         dispatcher=dispatcher,
         placing=placing,
         replicas=replicas,
         mail=mail,
         tally=tally,
-        rules=BatchRules(
-            one_below=settings.one_batch_below,
-            two_below=settings.two_batch_below,
-            promoted_after=settings.promoted_after,
-            promoted_before_due=settings.promoted_before_due,
-            most_waiting=settings.most_batch_waiting,
-        ),
+        rules=rules,
     )
     return DispatchRoom(
         RoomParts(

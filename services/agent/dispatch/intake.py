@@ -1,0 +1,140 @@
+"""What batch asks are answered, given what the disk holds of them; nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import HeliostatError
+from heliostat.model.dispatch import (
+    DispatchAsk,
+    DispatchDecision,
+    Ended,
+    Outcome,
+    Queued,
+    Refused,
+    Shed,
+    ShedReason,
+)
+from heliostat.model.instants import from_epoch
+from heliostat.model.names import ModelName, Tier
+from services.agent.dispatch.dispatcher import Dispatcher
+from services.agent.dispatch.placing import Placing
+from services.agent.journal.batch_box import BatchBox, BatchEntry, BatchState
+
+_NO_DEADLINE = timedelta(days=7)
+"""For a batch tier that the catalogue gives no deadline."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """Answers in the order of the asks, and what must be on disk before they are given."""
+
+    decisions: list[DispatchDecision] = field(default_factory=list)
+    fresh: dict[str, tuple[DispatchAsk, datetime]] = field(default_factory=dict)
+    """New requests, and when they are due."""
+    again: list[str] = field(default_factory=list)
+    """Requests that give up their place, or their end, for a new attempt."""
+
+
+class BatchIntake:
+    """Answers asks; `most_waiting` is how many the disk may hold."""
+
+    def __init__(
+        self,
+        *,
+        box: BatchBox,
+        catalogue: FleetCatalogue,
+        dispatcher: Dispatcher,
+        placing: Placing,
+        most_waiting: int,
+    ) -> None:
+        self._box = box
+        self._catalogue = catalogue
+        self._dispatcher = dispatcher
+        self._placing = placing
+        self._most_waiting = most_waiting
+
+    def answer(
+        self, asks: Iterable[DispatchAsk], known: Mapping[str, BatchEntry], now: float
+    ) -> Taken:
+        """`known` is what the disk holds of these asks. Never raises for what an ask may hold."""
+        taken = Taken()
+        for ask in asks:
+            try:
+                decision = self._answer(ask, known.get(ask.request_id), taken, now)
+            except HeliostatError as error:
+                decision = _said(ask, Refused(error=error))
+            taken.decisions.append(decision)
+        return taken
+
+    def _answer(
+        self, ask: DispatchAsk, entry: BatchEntry | None, taken: Taken, now: float
+    ) -> DispatchDecision:
+        twin = taken.fresh.get(ask.request_id)
+        if entry is not None:
+            ask.check_repeats(entry.ask)
+            return self._known(ask, entry, taken)
+        if twin is not None:  # the same name twice in one message
+            ask.check_repeats(twin[0])
+            return _said(ask, self._queued(ask.model, twin[1]), replayed=True)
+        return _said(ask, self._new(ask, taken, now))
+
+    def _known(self, ask: DispatchAsk, entry: BatchEntry, taken: Taken) -> DispatchDecision:
+        """The answer that the ask had before, unless it is a new attempt after a place or a failure."""
+        queued = self._queued(ask.model, entry.due)
+        may_retry = entry.state in (BatchState.PLACED, BatchState.GIVEN_UP)
+        if ask.attempt > entry.attempt and may_retry:
+            taken.again.append(ask.request_id)
+            return _said(ask, queued)
+        outcome: Outcome = queued
+        if entry.state is BatchState.PLACED and entry.place is not None:
+            outcome = entry.place
+        elif entry.state.ended:
+            outcome = Ended(finished=entry.state is BatchState.FINISHED)
+        return DispatchDecision(
+            request_id=ask.request_id, attempt=entry.attempt, outcome=outcome, replayed=True
+        )
+
+    def _new(self, ask: DispatchAsk, taken: Taken, now: float) -> Outcome:
+        """What becomes of a request that nobody has seen; the ones that wait are kept as `fresh`."""
+        request = self._placing.request_of(ask, now)
+        at = from_epoch(int(now))
+        due = self._due(ask, at)
+        if due <= at:
+            detail = f"it was to be done by {due:%Y-%m-%dT%H:%M:%SZ}"
+            return Shed(reason=ShedReason.DEADLINE, detail=detail)
+        turned = self._dispatcher.elsewhere(ask, now) or self._dispatcher.never_fits(ask, request)
+        if turned is not None:
+            return turned
+        if self._box.waiting() + len(taken.fresh) >= self._most_waiting:
+            return Shed(
+                reason=ShedReason.QUEUE_FULL,
+                detail=f"{self._box.waiting():,} batch requests wait already",
+                retry_after=timedelta(minutes=1),
+            )
+        taken.fresh[ask.request_id] = (ask, due)
+        return self._queued(ask.model, due)
+
+    def _queued(self, model: ModelName, due: datetime) -> Queued:
+        return Queued(
+            durable=True,
+            due=due,
+            ahead=self._box.waiting(model),
+            reason="batch requests wait for replicas with room to spare",
+        )
+
+    def _due(self, ask: DispatchAsk, at: datetime) -> datetime:
+        if ask.complete_by is not None:
+            return ask.complete_by
+        spec = self._catalogue.model(ask.model).tier(Tier.BATCH)
+        deadline = None if spec is None else spec.slo.deadline
+        return at + (deadline or _NO_DEADLINE)
+
+
+def _said(ask: DispatchAsk, outcome: Outcome, *, replayed: bool = False) -> DispatchDecision:
+    return DispatchDecision(
+        request_id=ask.request_id, attempt=ask.attempt, outcome=outcome, replayed=replayed
+    )

@@ -21,7 +21,7 @@ from scheduling.rules.fit import (
     residual,
 )
 from scheduling.rules.stall import absorbs_stall
-from scheduling.seats import expected_prefill, least_slack, pace
+from scheduling.seats import NO_LIMIT, expected_prefill, least_slack, pace
 
 NOBODY = -1
 
@@ -48,8 +48,14 @@ def peak_with(worker: Any, tokens: int) -> float:
 
 
 @rule
-def judge(worker: Any, seats: Any, asked: Any, now: float) -> tuple[int, float, float]:
-    """The row that the worker would break, or FITS; its residual; the expected TTFT from arrival."""
+def judge(
+    worker: Any, seats: Any, asked: Any, now: float, least: float
+) -> tuple[int, float, float]:
+    """The row that the worker would break, or FITS; its rank; the expected TTFT from arrival.
+
+    Who ranks no lower than `least` is not taken whatever the stall row says, which takes longest: it is
+    not asked then, and the answer is FITS.
+    """
     stretch, rows = 1.0 + asked.margin, asked.rows
     peak, room = peak_with(worker, asked.peak), asked.memory_share * worker.kv_capacity_tokens
     if asked.peak + worker.kv_tokens_per_sequence > room:
@@ -76,14 +82,17 @@ def judge(worker: Any, seats: Any, asked: Any, now: float) -> tuple[int, float, 
     iteration = stretch * pace(worker, sequences, context + asked.context)
     if not meets_gap(iteration, asked.gap):
         return ITL, 0.0, ttft
+    idle = worker.decode_base + worker.decode_per_sequence
+    left = residual(iteration, asked.gap, peak, room)
+    left = rank(left, asked.gap, idle, asked.spread_beyond)
+    if left >= least:
+        return FITS, left, ttft
     slack = least_slack(
         seats, booked, before, iteration, worker.stalled_seconds, asked.foresight, now
     )
     if not absorbs_stall(prefill, slack):
         return STALL, 0.0, ttft
-    left = residual(iteration, asked.gap, peak, room)
-    idle = worker.decode_base + worker.decode_per_sequence
-    return FITS, rank(left, asked.gap, idle, asked.spread_beyond), ttft
+    return FITS, left, ttft
 
 
 def _scan(sources: int) -> Callable[..., tuple[int, float]]:
@@ -93,12 +102,12 @@ def _scan(sources: int) -> Callable[..., tuple[int, float]]:
         """The row of the fullest worker that fits, and the expected TTFT; −1 when none does.
         `counts[answer]` says how many workers gave each answer."""
         assert sources >= 0
-        found, least, first_token = NOBODY, float("inf"), 0.0
+        found, least, first_token = NOBODY, NO_LIMIT, 0.0
         for row in range(used):
             worker = workers[row]
             if worker.accepting == 0 or worker.fresh == 0:
                 continue
-            answer, left, ttft = judge(worker, seats[row], asked[0], now)
+            answer, left, ttft = judge(worker, seats[row], asked[0], now, least)
             counts[answer] += 1
             if answer == FITS and left < least:
                 found, least, first_token = row, left, ttft
@@ -114,7 +123,7 @@ def _fits(sources: int) -> Callable[..., bool]:
     def fits(workers: Any, seats: Any, row: int, asked: Any, now: float) -> bool:
         """Does the worker of that row break none?"""
         assert sources >= 0
-        return bool(judge(workers[row], seats[row], asked[0], now)[0] == FITS)
+        return bool(judge(workers[row], seats[row], asked[0], now, NO_LIMIT)[0] == FITS)
 
     return fits
 

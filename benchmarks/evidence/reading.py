@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.evidence.ledger import Ledger
@@ -108,6 +108,24 @@ def gain_of(change: Estimate | None, *, fewer_is_better: bool = True) -> Estimat
     low = None if change.high is None else -change.high
     high = None if change.low is None else -change.low
     return Estimate(mean=-change.mean, low=low, high=high, count=change.count)
+
+
+def changes(
+    standings: Mapping[str, Standing | None], base: Standing | None
+) -> list[tuple[str, Estimate | None]]:
+    """Billed GPU-hours of everybody who reaches, against one of them, seed by seed."""
+    return [
+        (name, relative(one, base, BILLED))
+        for name, one in standings.items()
+        if one is not None and one.reached and (base is None or name != base.policy)
+    ]
+
+
+def frontiers(
+    ledger: Ledger, role: str, policies: Iterable[str]
+) -> dict[str, list[tuple[float, float, int]]]:
+    """The frontier of each."""
+    return {policy: frontier(ledger, role, policy) for policy in policies}
 
 
 def frontier(ledger: Ledger, role: str, policy: str) -> list[tuple[float, float, int]]:

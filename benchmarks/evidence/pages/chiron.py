@@ -10,7 +10,7 @@ from benchmarks.evidence.judging import change_row
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.levers import Lever, levers_table
 from benchmarks.evidence.page import EvidencePage, Shown
-from benchmarks.evidence.reading import Standing, fixed, frontier, relative, standing
+from benchmarks.evidence.reading import Standing, changes, fixed, frontiers, relative, standing
 from benchmarks.evidence.tables import MARKS, Row, claims_table, standings_table, table
 from benchmarks.evidence.wanted import Fixed, Match, Wanted, rival
 from benchmarks.evidence.wording import change, percent, plain
@@ -136,16 +136,12 @@ def show(ledger: Ledger) -> Shown:
         pictures={
             "chiron-frontier.svg": frontier_picture(
                 "GPU-hours billed and promises kept, with a batch queue",
-                {name: frontier(ledger, MIXED, name) for name in mixed},
+                frontiers(ledger, MIXED, mixed),
                 (LEVEL,),
             ),
             "chiron-levers.svg": bars_picture(
                 "GPU-hours against the whole of Chiron at equal SLO",
-                [
-                    (name, relative(one, whole, BILLED))
-                    for name, one in levers.items()
-                    if name != "chiron" and one is not None and one.reached
-                ],
+                changes(levers, whole),
             ),
         },
     )

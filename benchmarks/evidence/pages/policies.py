@@ -13,7 +13,8 @@ from benchmarks.evidence.reading import (
     OVERHEAD,
     Standing,
     above_bound,
-    frontier,
+    changes,
+    frontiers,
     linear_point,
     relative,
     standing,
@@ -116,17 +117,13 @@ def show(ledger: Ledger) -> Shown:
         )
         pictures[f"policies-{role}-frontier.svg"] = frontier_picture(
             f"GPU-hours billed and promises kept, {role}",
-            {name: frontier(ledger, role, name) for name in at},
+            frontiers(ledger, role, at),
             LEVELS,
             bound,
         )
         pictures[f"policies-{role}-bars.svg"] = bars_picture(
             f"GPU-hours against reactive at 99 %, {role}",
-            [
-                (name, relative(one, base, BILLED))
-                for name, one in at.items()
-                if name != "reactive" and one is not None and one.reached
-            ],
+            changes(at, base),
         )
     return Shown(
         values={

@@ -13,7 +13,14 @@ from benchmarks.evidence.judging import best_row, change_row
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.levers import Lever, levers_table
 from benchmarks.evidence.page import EvidencePage, Shown
-from benchmarks.evidence.reading import OVERHEAD, Standing, fixed, frontier, relative, standing
+from benchmarks.evidence.reading import (
+    OVERHEAD,
+    Standing,
+    changes,
+    fixed,
+    frontiers,
+    standing,
+)
 from benchmarks.evidence.tables import MARKS, Row, claims_table, standings_table, table
 from benchmarks.evidence.wanted import Fixed, Match, rival
 from benchmarks.evidence.wording import percent, plain
@@ -231,16 +238,12 @@ def show(ledger: Ledger) -> Shown:
         pictures={
             "sageserve-frontier.svg": frontier_picture(
                 "GPU-hours billed and promises kept, week",
-                {name: frontier(ledger, WEEK, name) for name in week},
+                frontiers(ledger, WEEK, week),
                 (LEVEL,),
             ),
             "sageserve-levers.svg": bars_picture(
                 "GPU-hours against reactive at equal SLO, peak day",
-                [
-                    (name, relative(one, day["reactive"], BILLED))
-                    for name, one in day.items()
-                    if name != "reactive" and one is not None and one.reached
-                ],
+                changes(day, day["reactive"]),
                 asked=-0.25,
             ),
             "sageserve-bursts.svg": course_picture(

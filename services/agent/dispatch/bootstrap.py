@@ -12,12 +12,14 @@ from scheduling.placement.best_fit import BestFit
 from scheduling.placement.margins import Margins
 from scheduling.placement.one_row import OneRow
 from services.agent.dispatch.batch import BatchDesk
-from services.agent.dispatch.dispatcher import Dispatcher, HoldingRules
+from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.feeding import BatchRules, Feeder
 from services.agent.dispatch.foresight import Foresight
 from services.agent.dispatch.intake import BatchIntake
 from services.agent.dispatch.ledger import Ledger
+from services.agent.dispatch.limits import Limits
 from services.agent.dispatch.mail import Mail
+from services.agent.dispatch.patience import HoldingRules, Patience
 from services.agent.dispatch.placing import Placing, PlacingRules
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.routes import Routes
@@ -56,20 +58,25 @@ def build_room(
             shortest_lease_seconds=settings.shortest_lease.total_seconds(),
         ),
     )
+    routes, limits = Routes(region, table), Limits(catalogue, region, margins)
+    patience = Patience(
+        placing=placing,
+        replicas=replicas,
+        routes=routes,
+        limits=limits,
+        rules=HoldingRules(
+            most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
+        ),
+    )
     dispatcher = Dispatcher(
-        region=region,
-        catalogue=catalogue,
         replicas=replicas,
         ledger=ledger,
         placing=placing,
         predictor=predictor,
-        routes=Routes(region, table),
+        routes=routes,
         mail=mail,
         tally=tally,
-        margins=margins,
-        rules=HoldingRules(
-            most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
-        ),
+        patience=patience,
         heard=foresight.heard,
     )
     rules = BatchRules(
@@ -83,7 +90,8 @@ def build_room(
         intake=BatchIntake(
             box=box,
             catalogue=catalogue,
-            dispatcher=dispatcher,
+            routes=routes,
+            limits=limits,
             placing=placing,
             most_waiting=settings.most_batch_waiting,
         ),

@@ -7,10 +7,7 @@ back. Batch requests wait on disk (`batch.py`); here they are only placed and en
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import timedelta
 
-from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import HeliostatError
 from heliostat.model.dispatch import (
     Completion,
@@ -20,53 +17,25 @@ from heliostat.model.dispatch import (
     Ended,
     Outcome,
     Placed,
-    Queued,
     Refused,
-    Shed,
-    ShedReason,
     WithdrawalReason,
     Withdrawn,
 )
 from heliostat.model.instants import from_epoch
-from heliostat.model.names import ModelName, RegionName, Tier
-from scheduling.laws.law import WorkerLaw
+from heliostat.model.names import Tier
 from scheduling.lengths.prediction import MOST_OUTPUT_TOKENS, LengthPredictor
-from scheduling.placement.margins import Margins
-from scheduling.placement.placer import Reason
-from scheduling.request import Request
 from services.agent.dispatch.holding import Held, Holding
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.mail import Mail
-from services.agent.dispatch.placing import NoPlace, Placing
+from services.agent.dispatch.patience import Patience
+from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.routes import Routes
 from services.agent.dispatch.sight import Sight
 from services.agent.dispatch.tally import Tally
 
-_SOON = timedelta(seconds=1)
 _READINGS_A_BEAT = 100
 """What that many engines measured is taken in within a millisecond."""
-_WHY = {
-    Reason.NO_REPLICA: "no replica of the model is ready here",
-    Reason.STALE: "nothing is known of the replicas",
-    Reason.TOO_LONG: "no replica that is ready could ever hold it",
-    Reason.TTFT: "no replica would send the first token in time",
-    Reason.ITL: "no replica would keep the token gap",
-    Reason.STALL: "its prefill would stall those who run on every replica",
-    Reason.MEMORY: "no replica has the memory",
-    Reason.BATCH: "every replica's batch is full",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldingRules:
-    """How long interactive requests wait for a place: `share_before_leaving` of the TTFT promise where
-    another region may take them, all of it where none may, at most `longest_seconds`."""
-
-    most: int = 20_000
-    share_before_leaving: float = 0.5
-    longest_seconds: float = 30.0
-    tries_a_beat: int = 64
 
 
 class Dispatcher:
@@ -75,8 +44,6 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        region: RegionName,
-        catalogue: FleetCatalogue,
         replicas: Replicas,
         ledger: Ledger,
         placing: Placing,
@@ -84,12 +51,10 @@ class Dispatcher:
         routes: Routes,
         mail: Mail,
         tally: Tally,
-        margins: Margins,
-        rules: HoldingRules,
+        patience: Patience,
         heard: Callable[[Lease, Completion], None] = lambda lease, completion: None,
     ) -> None:
         """`heard` is called with every request that ended while it held a place."""
-        self._catalogue = catalogue
         self._replicas = replicas
         self._ledger = ledger
         self._placing = placing
@@ -97,10 +62,13 @@ class Dispatcher:
         self._routes = routes
         self._mail = mail
         self._tally = tally
-        self._rules = rules
+        self._patience = patience
         self._heard = heard
-        self.holding = Holding(rules.most)
-        self._largest = _largest_kv(catalogue, region, margins)
+
+    @property
+    def holding(self) -> Holding:
+        """Interactive requests that wait."""
+        return self._patience.holding
 
     # --- asks ----------------------------------------------------------------------------------
 
@@ -122,19 +90,6 @@ class Dispatcher:
                 lease = self._ledger.get(request_id)
                 assert lease is not None  # it was just renewed
                 self._placing.began(lease, now)
-
-    def elsewhere(self, ask: DispatchAsk, now: float) -> Outcome | None:
-        """Where the routing table sends an ask; None = it is served here."""
-        return self._routes.first_choice(ask, from_epoch(int(now)))
-
-    def never_fits(self, ask: DispatchAsk, request: Request) -> Shed | None:
-        """Turned away when no replica that may ever stand here could hold it; None otherwise."""
-        needed = request.input_tokens + request.length.mean_tokens
-        most = self._largest.get(ask.model, 0)
-        if needed <= most:
-            return None
-        detail = f"{needed:,.0f} tokens do not fit on any replica here, the largest holds {most:,}"
-        return Shed(reason=ShedReason.TOO_LARGE, detail=detail)
 
     # --- ends ----------------------------------------------------------------------------------
 
@@ -183,11 +138,8 @@ class Dispatcher:
         for lease in self._ledger.run_out(now):
             self._replicas.workers(lease.ask.model).complete(lease.ask.request_id, now)
             ended.append(lease)
-        for held in self.holding.next(self._rules.tries_a_beat):
-            self._try_again(held, now)
-        for held in self.holding.overdue(now):
-            self.holding.drop(held.ask.request_id)
-            self._post(held, self._leave(held.ask, held.why, now))
+        for held, outcome in self._patience.beat(now):
+            self._post(held, outcome)
         return self._withdraw(ended, WithdrawalReason.LEASE_EXPIRED, now)
 
     # --- inside --------------------------------------------------------------------------------
@@ -205,7 +157,7 @@ class Dispatcher:
         if held is not None:
             ask.check_repeats(held.ask)
             held.attempt = max(held.attempt, ask.attempt)
-            return _replay(ask, held.attempt, self._queued(held))
+            return _replay(ask, held.attempt, self._patience.queued(held))
         ended = self._ledger.ended(name)
         if ended is not None and (ended[0] or ask.attempt <= ended[1]):
             return _replay(ask, ended[1], Ended(finished=ended[0]))
@@ -213,7 +165,7 @@ class Dispatcher:
 
     def _judge(self, ask: DispatchAsk, gateway_id: str, now: float) -> Outcome:
         self._placing.release(ask.request_id, now)  # of the attempt before
-        away = self.elsewhere(ask, now)
+        away = self._routes.first_choice(ask, from_epoch(int(now)))
         if away is not None:
             return away
         request = self._placing.request_of(ask, now)
@@ -222,61 +174,7 @@ class Dispatcher:
         )
         if isinstance(found, Placed):
             return found
-        return self._without_place(ask, request, found, gateway_id, now)
-
-    def _without_place(
-        self, ask: DispatchAsk, request: Request, found: NoPlace, gateway_id: str, now: float
-    ) -> Outcome:
-        why = _WHY[found.reason]
-        at = from_epoch(int(now))
-        leaves = next(self._routes.fallbacks(ask, at, why), None)
-        if found.reason in (Reason.NO_REPLICA, Reason.TOO_LONG) and leaves is not None:
-            return leaves
-        too_large = self.never_fits(ask, request)
-        if too_large is not None:
-            return too_large
-        if self.holding.full:
-            detail = f"{len(self.holding):,} requests wait already"
-            return leaves or Shed(reason=ShedReason.QUEUE_FULL, detail=detail, retry_after=_SOON)
-        share = 1.0 if leaves is None else self._rules.share_before_leaving
-        patience = min(share * request.promise.ttft_seconds, self._rules.longest_seconds)
-        held = Held(
-            ask=ask,
-            request=request,
-            gateway_id=gateway_id,
-            attempt=ask.attempt,
-            until=now + patience,
-            why=why,
-        )
-        answer = self._queued(held)
-        self.holding.add(held)
-        return answer
-
-    def _queued(self, held: Held) -> Queued:
-        return Queued(
-            durable=False,
-            due=from_epoch(int(held.until)),
-            ahead=self.holding.waiting(held.ask.model),
-            reason=held.why,
-        )
-
-    def _try_again(self, held: Held, now: float) -> None:
-        found = self._placing.place(
-            held.ask, held.request, gateway_id=held.gateway_id, attempt=held.attempt, now=now
-        )
-        if isinstance(found, NoPlace):
-            held.why = _WHY[found.reason]
-            return
-        self.holding.drop(held.ask.request_id)
-        self._post(held, found)
-
-    def _leave(self, ask: DispatchAsk, why: str, now: float) -> Outcome:
-        away = next(self._routes.fallbacks(ask, from_epoch(int(now)), why), None)
-        if away is not None:
-            return away
-        _, ready = self._replicas.ready(ask.model)
-        reason = ShedReason.NO_CAPACITY if ready else ShedReason.NO_REPLICA
-        return Shed(reason=reason, detail=why, retry_after=_SOON)
+        return self._patience.answer(ask, request, found, gateway_id, now)
 
     def _withdraw(
         self, leases: Iterable[Lease], reason: WithdrawalReason, now: float
@@ -323,18 +221,3 @@ def _replay(ask: DispatchAsk, attempt: int, outcome: Outcome) -> DispatchDecisio
     return DispatchDecision(
         request_id=ask.request_id, attempt=attempt, outcome=outcome, replayed=True
     )
-
-
-def _largest_kv(
-    catalogue: FleetCatalogue, region: RegionName, margins: Margins
-) -> dict[ModelName, int]:
-    """The most tokens that one replica of each model may hold in the region, whether it stands or not."""
-    largest: dict[ModelName, int] = {}
-    for pool in catalogue.pools:
-        if pool.key.region != region:
-            continue
-        model = pool.key.model
-        law = WorkerLaw.of(catalogue.law(model, pool.key.vm_type))
-        room = int(margins.memory_share * law.kv_tokens) - law.kv_tokens_per_sequence
-        largest[model] = max(largest.get(model, 0), room)
-    return largest

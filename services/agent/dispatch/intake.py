@@ -20,8 +20,9 @@ from heliostat.model.dispatch import (
 )
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName, Tier
-from services.agent.dispatch.dispatcher import Dispatcher
+from services.agent.dispatch.limits import Limits
 from services.agent.dispatch.placing import Placing
+from services.agent.dispatch.routes import Routes
 from services.agent.journal.batch_box import BatchBox, BatchEntry, BatchState
 
 _NO_DEADLINE = timedelta(days=7)
@@ -47,13 +48,15 @@ class BatchIntake:
         *,
         box: BatchBox,
         catalogue: FleetCatalogue,
-        dispatcher: Dispatcher,
+        routes: Routes,
+        limits: Limits,
         placing: Placing,
         most_waiting: int,
     ) -> None:
         self._box = box
         self._catalogue = catalogue
-        self._dispatcher = dispatcher
+        self._routes = routes
+        self._limits = limits
         self._placing = placing
         self._most_waiting = most_waiting
 
@@ -106,7 +109,7 @@ class BatchIntake:
         if due <= at:
             detail = f"it was to be done by {due:%Y-%m-%dT%H:%M:%SZ}"
             return Shed(reason=ShedReason.DEADLINE, detail=detail)
-        turned = self._dispatcher.elsewhere(ask, now) or self._dispatcher.never_fits(ask, request)
+        turned = self._routes.first_choice(ask, at) or self._limits.never_fits(request)
         if turned is not None:
             return turned
         if self._box.waiting() + len(taken.fresh) >= self._most_waiting:

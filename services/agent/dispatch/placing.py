@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from heliostat.catalogue import FleetCatalogue
@@ -48,6 +48,7 @@ class PlacingRules:
     least_fresh_share: float = 0.5
     lease_factor: float = 3.0
     shortest_lease_seconds: float = 60.0
+    late_factor: float = 2.0
     most_sessions: int = 100_000
 
 
@@ -109,8 +110,15 @@ class Placing:
                 predictor.predict(pool.key.model, tier.tier, 1)
 
     def request_of(self, ask: DispatchAsk, arrived_at: float) -> Request:
-        """The ask as a placer takes it. Raises InvalidInput, UnknownModel, UnknownTier."""
+        """The ask as a placer takes it. Raises InvalidInput, UnknownModel, UnknownTier.
+
+        A first token that no idle replica here could send in time is judged at `late_factor` times what
+        the quickest of them needs: making it wait would not help it.
+        """
         model, tier, promise = promise_of(self._catalogue, ask.model, ask.tier, ask.input_tokens)
+        quickest = self._replicas.quickest_prefill_seconds(model, ask.input_tokens)
+        if quickest > promise.ttft_seconds:
+            promise = replace(promise, ttft_seconds=self._rules.late_factor * quickest)
         stated = ask.predicted_output_tokens
         predicted = (
             self._predictor.predict(model, tier, ask.input_tokens)

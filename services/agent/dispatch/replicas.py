@@ -43,6 +43,7 @@ class Replicas:
         self._workers: dict[ModelName, Workers] = {}
         self._standing: dict[ModelName, dict[str, Standing]] = {}
         self._laws: dict[PoolKey, WorkerLaw] = {}
+        self._standing_laws: dict[ModelName, tuple[WorkerLaw, ...]] = {}
         self._ready: dict[ModelName, tuple[int, int]] = {}
         self._unread: deque[tuple[ModelName, str, EngineReading, float]] = deque()
 
@@ -120,6 +121,11 @@ class Replicas:
             found = self._ready[model] = (fresh, int(accepting.sum()))
         return found
 
+    def quickest_prefill_seconds(self, model: ModelName, tokens: int) -> float:
+        """Of so many prompt tokens, on an idle replica of the quickest kind that stands; 0 = none stands."""
+        laws = self._standing_laws.get(model, ())
+        return min((law.prefill_seconds(tokens) * (1.0 + law.error) for law in laws), default=0.0)
+
     def spare(self, model: ModelName, below: float) -> tuple[tuple[int, float], ...]:
         """Rows that accept, are fresh, and are used less than that, with their utilisation, the least used
         first.
@@ -157,6 +163,10 @@ class Replicas:
         for name in [name for name in standing if name not in wanted]:
             del standing[name]
             lost += workers.vanish(name)
+        pools = {endpoint.pool for endpoint in wanted.values() if not endpoint.draining}
+        self._standing_laws[model] = tuple(
+            law for pool in sorted(pools) if (law := self._law(pool)) is not None
+        )
         for name, endpoint in wanted.items():
             known = standing.get(name)
             if known is None:

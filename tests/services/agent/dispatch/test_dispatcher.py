@@ -28,7 +28,7 @@ from heliostat.model.dispatch import (
 from services.agent.dispatch.mail import Mailbox
 from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.settings import DispatchSettings
-from tests.builders import a_pool
+from tests.builders import a_catalogue, a_pool, catalogue_mapping
 from tests.support.dispatching import (
     ALPHA,
     NORMAL,
@@ -340,6 +340,20 @@ async def test_more_tokens_than_any_replica_holds_are_turned_away(
     assert type(outcome) is kind
     assert isinstance(outcome, Refused) or outcome.reason is ShedReason.TOO_LARGE  # type: ignore[union-attr]  # shed then
     assert desk.room.held == desk.room.booked == 0
+
+
+async def test_a_promise_that_no_idle_replica_could_keep_makes_nobody_wait(tmp_path: Path) -> None:
+    mapping = catalogue_mapping()
+    mapping["models"][0]["tiers"]["interactive-fast"]["ttft_prefill_multiple"] = 1.0
+    desk = Counter(tmp_path, catalogue=a_catalogue(mapping))
+    await desk.show(an_endpoint())
+    # 20,000 tokens: promised within 2 s, as the `big` one could; an idle `small` needs 4.5 s.
+    place = desk.ask(input_tokens=20_000).outcome
+    assert isinstance(place, Placed)
+    assert place.expected_ttft_seconds is not None
+    assert 4 < place.expected_ttft_seconds < 5
+    assert isinstance(desk.ask("r-2", input_tokens=20_000).outcome, Queued)
+    desk.close()
 
 
 async def test_a_prediction_beyond_all_bounds_is_refused(desk: Counter) -> None:

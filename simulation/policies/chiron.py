@@ -1,8 +1,11 @@
 """Chiron, whole and by halves: global scaling by backpressure, a batch size that follows it locally.
 
-Its replicas are packed and interactive work evicts batch work, whose memory waits in the host. The
-halves show which lever earns what: `chiron-global` keeps the batch size that engines have,
-`chiron-local` scales by the reactive rule.
+Interactive work evicts batch work, whose memory waits in the host. The halves show which lever earns
+what: `chiron-global` keeps the batch size that engines have, `chiron-local` scales by the reactive rule.
+
+The paper packs requests onto the fullest replica with room. On our engines, which read whole prompts
+between the iterations of those who decode, packing costs first tokens and gaps that no scaling brings back,
+so requests go to the replica with the least work here: Chiron's best setting (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.chiron import ChironRule, ChironSettings
 from simulation.arrivals import ArrivalRates, Column
 from simulation.local_policy import (
-    BatchAdmission,
     ChironBatchSize,
     Dispatch,
     LocalPolicy,
@@ -36,14 +38,15 @@ from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
 
 SPIKE_QUANTILE = 0.95
 UNKNOWN_SPIKE = 2.0
+DEFAULT_SPARE = 0.1
 LOCAL = LocalPolicy(
-    dispatch=Dispatch.PACK,
+    dispatch=Dispatch.LEAST_WORK,
     batch_size=ChironBatchSize(),
     preemption=Preemption.SWAP,
     interactive_evicts_batch=True,
-    batch_admission=BatchAdmission(one_below=0.95, two_below=0.9),
 )
-"""Batch work is let in almost always, since interactive work takes its place back at once."""
+"""Batch work is let in by utilisation as everywhere: let in almost always, since interactive work takes its
+place back, it costs three to four points of attainment in stalls and copies."""
 
 
 def spikes(history: ArrivalRates, lead: timedelta) -> Mapping[ModelName, float]:
@@ -79,7 +82,7 @@ def _rises(offered: Column, lead: int, past: int = 5) -> Column:
 
 def thetas(catalogue: FleetCatalogue, options: PolicyOptions) -> ChironSettings:
     """Θ by model: 1 ÷ (1 + headroom × (spike − 1)), spikes of 2 where no history says."""
-    headroom = 1.0 if options.headroom is None else options.headroom
+    headroom = DEFAULT_SPARE if options.headroom is None else options.headroom
     priors = catalogue.lead_time_priors.items()
     lead = max(prior.p50 for (_, kind), prior in priors if kind is StartKind.COLD)
     risen = {} if options.history is None else spikes(options.history, lead)
@@ -124,8 +127,8 @@ CHIRON = PolicyPlugin(
     summary="scaling by interactive and batch backpressure, batch sizes by local backpressure",
     make=_whole,
     headroom=_THETA,
-    default_headroom=1.0,
-    sweep=(0.1, 0.25, 0.5, 1.0, 2.0),
+    default_headroom=DEFAULT_SPARE,
+    sweep=(0.0, 0.03, 0.06, 0.1, 0.25, 0.5),
     fluid=_FLUID,
     learns=True,
 )
@@ -134,8 +137,8 @@ CHIRON_GLOBAL = PolicyPlugin(
     summary="chiron's scaling alone: engines keep their batch size",
     make=_global,
     headroom=_THETA,
-    default_headroom=1.0,
-    sweep=(0.1, 0.25, 0.5, 1.0, 2.0),
+    default_headroom=DEFAULT_SPARE,
+    sweep=(0.0, 0.03, 0.06, 0.1, 0.25, 0.5),
     fluid=_FLUID,
     learns=True,
 )

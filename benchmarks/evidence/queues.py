@@ -83,7 +83,7 @@ def at_once(seed: int) -> Iterator[Trial]:
     for setting in settings(MODELS, CAPS):
         for count in COUNTS:
             load = Load(count=count, foresight=setting.foresight)
-            yield from _trials(AT_ONCE, setting, load, count, seed, _orderings(count), draws=24)
+            yield from _trials(AT_ONCE, setting, load, count, seed, _orderings(count), draws=16)
 
 
 def joining(seed: int) -> Iterator[Trial]:
@@ -91,7 +91,7 @@ def joining(seed: int) -> Iterator[Trial]:
     for setting in settings(("32B",), CAPS[1:], continuous=True):
         for count in COUNTS[1:]:
             load = Load(count=count, foresight=setting.foresight)
-            yield from _trials(JOINING, setting, load, count, seed, _ALL, draws=12)
+            yield from _trials(JOINING, setting, load, count, seed, _ALL, draws=8)
 
 
 def streams(seed: int) -> Iterator[Trial]:
@@ -100,7 +100,7 @@ def streams(seed: int) -> Iterator[Trial]:
         for setting in settings(("32B",), (cap,), continuous=continuous):
             for rate in rates:
                 load = Load(count=STREAM_REQUESTS, per_second=rate, foresight=setting.foresight)
-                yield from _trials(STREAM, setting, load, rate, seed, _ALL, draws=6)
+                yield from _trials(STREAM, setting, load, rate, seed, _ALL, draws=4)
 
 
 def blurred(seed: int) -> Iterator[Trial]:
@@ -110,7 +110,7 @@ def blurred(seed: int) -> Iterator[Trial]:
             continue
         for error in ERRORS:
             load = Load(count=PLANNED, foresight=setting.foresight, error=error)
-            yield from _trials(BLURRED, setting, load, error, seed, ORDERINGS, draws=24)
+            yield from _trials(BLURRED, setting, load, error, seed, ORDERINGS, draws=16)
 
 
 def plans(seed: int) -> Iterator[Trial]:

@@ -163,7 +163,7 @@ HELIOSTAT = Annealing(
     goal=Goal.LIKELY,
     starts=(most_on_time, *(sorted_by(rival.key) for rival in BY_KEY.values())),
     cooling=Cooling(hot=0.5, cold=0.01, moves=40),
-    starved_share=0.05,
+    starved_share=0.02,
     doubtful=True,
     contented=False,
 )

@@ -1,7 +1,7 @@
 """Dispatch over gRPC: how long a gateway waits for a decision at 2,000 requests a second.
 
 The agent runs in a process of its own over 1,000 replicas; the gateway runs here and shares its cores.
-Requests arrive by chance (Poisson), those of one millisecond travel in one message; each runs for two
+Requests arrive by chance (Poisson), those of two milliseconds travel in one message; each runs for two
 seconds and is then completed, with all that ended in the same 50 ms. A decision's time is from the
 arrival of its request to the answer in the gateway's hands, batching and gRPC included.
 """
@@ -33,7 +33,7 @@ RATE = 2_000.0
 SECONDS, WARM_UP_SECONDS = 20.0, 4.0
 RUNS_SECONDS = 2.0
 _COMPLETE_EVERY_SECONDS = 0.05
-_GATHER_SECONDS = 0.001
+_GATHER_SECONDS = 0.002
 _MOST_ASKS = 1_000
 _MODEL = "llama2-70b"
 _COMMAND = "make bench ARGS=dispatch"

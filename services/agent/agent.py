@@ -64,7 +64,6 @@ class Agent:
         Raises InvalidSettings when the door cannot be opened.
         """
         if self.room is not None and self._door.listens:
-            await asyncio.to_thread(self.room.warm_up)
             self._dispatching = asyncio.create_task(self.room.run(), name=f"dispatch-{self.region}")
         await self._door.open(self.link.usage_came)
         self._linked = asyncio.create_task(self.link.run(), name=f"link-{self.region}")

@@ -67,6 +67,7 @@ class SampledGateway:
         """Until everything that was asked is answered."""
         room = self._agent.room
         assert room is not None  # the demo's agents dispatch
+        await room.warm()
         self._moments.into_step = 0.0
         await self._complete()
         await room.beat()

@@ -72,13 +72,17 @@ class DispatchRoom:
         self._seen: Sight | None = None
         self._lost: list[Lease] = []
         self._fed_at = self._kept_house_at = 0.0
+        self._warm = asyncio.Event()
         self._withdrawn = 0
         self._bases: dict[ModelName, PlacementBasis] = {}
 
     def warm_up(self) -> None:
-        """Compile what deciding takes, so that no request waits for that; seconds where it was never done
-        on this machine. In any thread, before anybody asks."""
+        """Compile what deciding takes: seconds where that was never done on this machine. In any thread."""
         self._parts.placing.warm_up(self._parts.spare_predictor())
+
+    async def warm(self) -> None:
+        """As soon as `run` has warmed up: whoever asks before would stop everybody while it compiles."""
+        await self._warm.wait()
 
     # --- asks and ends -------------------------------------------------------------------------
 
@@ -128,7 +132,9 @@ class DispatchRoom:
     # --- time ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Beat until cancelled; what goes wrong in one beat is said, and the next one tries again."""
+        """Warm up, then beat until cancelled; what goes wrong in a beat is said, and the next tries again."""
+        await asyncio.to_thread(self.warm_up)
+        self._warm.set()
         while True:
             await asyncio.sleep(self._parts.beat_seconds)
             try:

@@ -50,6 +50,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
     ) -> AsyncIterator[dispatch_pb2.DispatchResponse]:
         """Answers every message, and carries what is decided later, until the gateway hangs up."""
         await self._guard.admit(context, DISPATCHERS)
+        await self._room.warm()
         first = await anext(request_iterator, None)
         gateway_id = "" if first is None else first.gateway_id
         if first is None or not gateway_id or len(gateway_id) > LONGEST_ID:
@@ -75,6 +76,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
     ) -> dispatch_pb2.CompleteResponse:
         """Ends requests; what is wrong with one says so and leaves the others."""
         await self._guard.admit(context, DISPATCHERS)
+        await self._room.warm()
         try:
             within("completions", len(request.completions), MOST_COMPLETIONS)
             return await self._complete(request)

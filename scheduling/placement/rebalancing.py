@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduling.booking import Booking
-from scheduling.placement.asking import asked_of
 from scheduling.placement.margins import Margins
-from scheduling.placement.scanning import WHOLE, fits_row
+from scheduling.placement.one_row import OneRow
 from scheduling.workers import Workers
 
 
@@ -31,15 +30,14 @@ class Move:
 def rebalance(workers: Workers, now: float, margins: Margins | None = None) -> tuple[Move, ...]:
     """Moves of this heartbeat; nothing is changed, `apply` does it. At most one move to each worker:
     what the rows say of a worker holds for one more request, not for two."""
-    margins = margins or Margins()
+    judge = OneRow(margins)
     errors = workers.rows["length_error_tokens"][: workers.used].astype(np.int64)
     order = np.argsort(errors, kind="stable")
-    usable = workers.rows["accepting"] & workers.rows["fresh"]
-    takers = [int(row) for row in order if errors[row] < 0 and usable[row]]
+    takers = [int(row) for row in order if errors[row] < 0]
     moves: list[Move] = []
     for giver in (int(row) for row in order[::-1] if errors[row] > 0):
         for booking in workers.waiting_on(giver):
-            taker = _taker(booking, takers, workers, margins, now)
+            taker = _taker(booking, takers, workers, judge, now)
             if taker is None or errors[giver] - errors[taker] <= booking.output_tokens:
                 continue
             errors[giver] -= booking.output_tokens
@@ -67,11 +65,10 @@ def apply(workers: Workers, moves: tuple[Move, ...], now: float) -> tuple[str, .
 
 
 def _taker(
-    booking: Booking, takers: list[int], workers: Workers, margins: Margins, now: float
+    booking: Booking, takers: list[int], workers: Workers, judge: OneRow, now: float
 ) -> int | None:
     """The most over-predicted worker on which every row holds with this request."""
-    asked = asked_of(booking.request, margins, WHOLE, now)
     for row in takers:
-        if fits_row(workers.rows, workers.seats, row, asked, now):
+        if judge.fits(booking.request, workers, row, now).row is not None:
             return row
     return None

@@ -119,18 +119,6 @@ def _scan(sources: int) -> Callable[..., tuple[int, float]]:
 scan = entry(_scan)
 
 
-def _fits(sources: int) -> Callable[..., bool]:
-    def fits(workers: Any, seats: Any, row: int, asked: Any, now: float) -> bool:
-        """Does the worker of that row break none?"""
-        assert sources >= 0
-        return bool(judge(workers[row], seats[row], asked[0], now, NO_LIMIT)[0] == FITS)
-
-    return fits
-
-
-fits_row = entry(_fits)
-
-
 def _ttft(sources: int) -> Callable[..., float]:
     def ttft(workers: Any, row: int, tokens: int, waited: float, now: float) -> float:
         """Seconds from arrival to the first token on that row's worker, whatever chose it."""

@@ -37,7 +37,7 @@ def change_row(
     if ours is None or theirs is None:
         reason = NOTHING_LIVED
     elif not (ours.settled and theirs.settled):
-        verdict, reason = Verdict.UNTESTED, STILL_SEARCHED
+        found, verdict, reason = None, Verdict.UNTESTED, STILL_SEARCHED
     elif not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
     elif not theirs.reached:
@@ -95,7 +95,7 @@ def limit_row(
         Verdict.UNTESTED: NOTHING_LIVED if ours is None else "there is no bound, or no interval",
     }[verdict]
     if ours is not None and not ours.settled:
-        verdict, reason = Verdict.UNTESTED, STILL_SEARCHED
+        found, verdict, reason = None, Verdict.UNTESTED, STILL_SEARCHED
     elif ours is not None and not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
     return Row(

@@ -30,7 +30,7 @@ def levers_table(levers: Iterable[Lever]) -> str:
                 lever.name,
                 _name(lever.with_it),
                 _name(lever.without_it),
-                change(relative(lever.with_it, lever.without_it, BILLED)),
+                change(_changed(lever)),
                 earning(lever),
             )
             for lever in levers
@@ -51,6 +51,14 @@ def earning(lever: Lever) -> str:
     if not theirs.reached:
         return f"is what keeps the promise: {percent(theirs.value(JUDGED))} at best without it"
     return change_word(relative(ours, theirs, BILLED))
+
+
+def _changed(lever: Lever) -> Estimate | None:
+    """None while a search goes on: what it stands at by then says nothing."""
+    ours, theirs = lever.with_it, lever.without_it
+    if ours is None or theirs is None or not (ours.settled and theirs.settled):
+        return None
+    return relative(ours, theirs, BILLED)
 
 
 def change_word(found: Estimate | None) -> str:

@@ -70,7 +70,8 @@ def _standing_row(
     mark = " …" if not one.settled else "" if one.reached else " †"
     kept = one.value(JUDGED)
     floor = " ‡" if one.on_the_floor and kept is not None and 1 - kept < 0.8 * (1 - asked) else ""
-    against = NOTHING if base is None or one is base else change(relative(one, base, BILLED))
+    comparable = base is not None and one is not base and one.settled and base.settled
+    against = change(relative(one, base, BILLED)) if comparable else NOTHING
     return (
         f"{name}{mark}{floor}",
         f"{one.point.headroom:g}",

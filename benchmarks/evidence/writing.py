@@ -70,6 +70,8 @@ def rendered(page: EvidencePage, ledger: Ledger, shown: Shown) -> str:
 
 def rests_on(ledger: Ledger) -> str:
     """Which runs the page was rendered from, so that nobody takes it for more."""
+    if not ledger.trials:
+        return "**Nothing has been lived for this page yet.**"
     stands_in = [p for p in ledger.places if p.name != p.role]
     lived = [
         place for place in ledger.places if any(t.scenario == place.role for t in ledger.trials)

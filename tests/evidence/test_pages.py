@@ -48,7 +48,7 @@ SCENARIOS = ROOT / "benchmarks" / "evidence" / "scenarios"
 def test_a_page_without_any_run_says_so_instead_of_breaking(name: str, tmp_path: Path) -> None:
     ledger = replace(a_ledger([], complete=False, places=()), page=name, places=())
     text = write_page(PAGES[name], ledger, tmp_path).read_text()
-    assert "Not all that this page asks for has been lived" in text
+    assert "Nothing has been lived for this page yet" in text
     assert Verdict.UNTESTED in text
     assert Verdict.HOLDS + "**" not in text
 
@@ -64,8 +64,7 @@ def test_what_a_page_wants_can_be_made(name: str) -> None:
 
 def test_the_committed_pages_are_what_their_results_say(tmp_path: Path) -> None:
     kept = sorted((DOCS / "results").glob("*.json"))
-    if not kept:
-        pytest.skip("no page has been made yet")
+    assert kept
     for path in kept:
         page, ledger = PAGES[path.stem], read_ledger(path.stem, DOCS)
         text = write_page(page, ledger, tmp_path).read_text("utf-8")
@@ -247,7 +246,7 @@ def test_nothing_is_judged_by_a_search_that_has_not_ended() -> None:
         limit_row("", ours, Estimate(mean=0.1, low=0.1, high=0.1, count=3), 0.3),
     ):
         assert row.verdict is Verdict.UNTESTED
-        assert row.reason == "Its settings are still being searched."
+        assert (row.found, row.reason) == ("–", "Its settings are still being searched.")
     assert earning(Lever(name="", with_it=ours, without_it=theirs)) == "is still being searched"
     assert "| ours … |" in standings_table([("ours", ours)], theirs, 0.99)
 

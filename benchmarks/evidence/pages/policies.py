@@ -158,7 +158,9 @@ def _levels_table(ledger: Ledger, role: str) -> str:
         if one is None:
             return NOTHING
         mark = " …" if not one.settled else "" if one.reached else " †"
-        against = "" if name == "reactive" else f", {change(relative(one, bases[level], BILLED))}"
+        base = bases[level]
+        comparable = base is not None and one.settled and base.settled and name != base.policy
+        against = f", {change(relative(one, base, BILLED))}" if comparable else ""
         return f"{number(one.mean(BILLED))}{mark}{against}"
 
     rows = [(name, *(cell(name, level) for level in levels)) for name in (*NAMES, ORACLE.name)]

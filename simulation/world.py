@@ -33,7 +33,7 @@ from simulation.link import DirectLink
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
     """How often each part of the control loop is called; all multiples of the step, and the step
-    one of the engine's.
+    one of the engine's. Routes may be made more often than that, and are delivered when they are.
 
     `forecasts` or `scores` None = never (a policy that looks at no forecast).
     """
@@ -168,6 +168,7 @@ def _turns(rhythm: Rhythm, served: timedelta) -> dict[Turn, timedelta]:
     every[Turn.SERVE] = served
     every[Turn.HOUSEKEEP] = rhythm.housekeeping
     every[Turn.PLAN], every[Turn.ROUTE] = rhythm.plans, rhythm.routes
+    every[Turn.DELIVER] = min(rhythm.step, rhythm.routes)
     for turn, length in ((Turn.FORECAST, rhythm.forecasts), (Turn.SCORE, rhythm.scores)):
         if length is None:
             del every[turn]

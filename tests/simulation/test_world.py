@@ -248,3 +248,15 @@ def test_a_world_with_another_rhythm_reroutes_less_often() -> None:
     world.run_until(NOON + 4 * MINUTE)
     versions = {table.valid_from for table in world.stores.routing.latest_tables()}
     assert versions == {NOON}
+
+
+def test_tables_that_are_made_between_two_minutes_are_held_at_once() -> None:
+    half = timedelta(seconds=30)
+    often = Policy(deciders=plain_deciders(), rhythm=replace(Rhythm(), routes=half))
+    world = a_world(policy=often)
+    made = set()
+    for at in world.steps(NOON + 20 * MINUTE):
+        newest = {table.origin: table for table in world.stores.routing.latest_tables()}
+        assert world.tables() == newest
+        made |= {table.valid_from for table in newest.values() if table.valid_from == at}
+    assert any(at.second for at in made)

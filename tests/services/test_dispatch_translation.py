@@ -250,7 +250,10 @@ def test_there_is_a_sample_of_every_outcome() -> None:
     ],
 )
 def test_what_is_wrong_with_a_completion_is_named(changes: dict[str, Any], field: str) -> None:
-    values: dict[str, Any] = {"request_id": "r-1", "outcome": dispatch_pb2.COMPLETION_OUTCOME_FINISHED}
+    values: dict[str, Any] = {
+        "request_id": "r-1",
+        "outcome": dispatch_pb2.COMPLETION_OUTCOME_FINISHED,
+    }
     with pytest.raises(InvalidInput) as caught:
         completion_from_wire("c[0]", dispatch_pb2.Completion(**(values | changes)))
     assert caught.value.field == f"c[0].{field}"

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from services.collecting import collect_seldom
 from storage.catalogue_file import read_catalogue
 
 _EXAMPLE = Path(__file__).parents[1] / "deploy" / "catalogue.yaml"
-_TICK_SECONDS = 2.0
 
 
 class Engines:
@@ -84,7 +83,6 @@ async def main() -> None:
             local_listen="127.0.0.1:0",
             metrics_listen="",
             seed=1,
-            tick=timedelta(seconds=_TICK_SECONDS),
             log_level="error",
         )
         agent = build_agent(
@@ -94,7 +92,9 @@ async def main() -> None:
             hands_of=lambda _: Hands(driver=engines, readings=engines.readings),
         )
         await agent.start()
-        ticking = asyncio.create_task(agent.keep_ticking(clock.now, _TICK_SECONDS, stop))
+        ticking = asyncio.create_task(
+            agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
+        )
         collect_seldom()
         _say(address=f"127.0.0.1:{agent.local_port}")
         assert agent.room is not None

@@ -101,6 +101,10 @@ def test_everything_appears_without_sideways_scrolling(
     assert page.locator("#log li").count() == 12
     assert page.locator("#routes td").count() == 3 * 4
     assert "reactive" in (page.locator("#hours-sub").text_content() or "")
+    assert page.locator("#dispatch").text_content() == "1,234"
+    sample = page.locator("#dispatch-sub").text_content() or ""
+    assert "78 to another region, 9 shed" in sample
+    assert "expected after 0.75 s, simulated –" in sample
     inner, whole = page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
     assert whole <= inner
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
@@ -142,6 +146,7 @@ def test_an_empty_store_says_that_there_is_no_data_yet(browser: Browser, empty: 
     assert page.locator("#expectation").get_attribute("data-empty") == "no data yet"
     assert not page.locator("#rivalry").is_visible()
     assert not page.locator("#hours").is_visible()
+    assert not page.locator("#dispatch").is_visible()
     assert watched.complaints == []
     watched.close()
 

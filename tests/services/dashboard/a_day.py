@@ -29,7 +29,7 @@ from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingAck,
 from heliostat.model.usage import UsageSeries, UsageWindow, batch_of
 from heliostat.ports.decisions import Decision
 from heliostat.ports.stores import Stores
-from services.dashboard.picture import PolicyDay, Pulse, Rivalry
+from services.dashboard.picture import DispatchDay, PolicyDay, Pulse, Rivalry
 from services.dashboard.read_model import ReadModel
 from storage.memory import memory_stores
 from tests.builders import a_forecast
@@ -99,6 +99,18 @@ def a_filled_day() -> Day:
     return Day(stores, catalogue, model)
 
 
+SAMPLE = DispatchDay(
+    dispatched=1234,
+    queued=56,
+    other_region=78,
+    shed=9,
+    completed=1200,
+    judged=900,
+    expected_ttft_seconds=0.75,
+    simulated_ttft_seconds=None,
+)
+
+
 def _model(
     stores: Stores, catalogue: FleetCatalogue, clock: SteppedClock, *, rivals: bool
 ) -> ReadModel:
@@ -107,6 +119,7 @@ def _model(
         catalogue=catalogue,
         pulse=lambda: Pulse(now=clock.now(), frame=FRAME, speed=960.0, stage="the day runs"),
         rivalry=_rivalry if rivals else None,
+        dispatch=lambda: SAMPLE if rivals else None,
     )
 
 

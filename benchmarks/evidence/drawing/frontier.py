@@ -21,7 +21,7 @@ def frontier_picture(
     levels: Sequence[float],
     bound: float | None = None,
 ) -> str:
-    """A line per policy; hollow marks were lived by one seed. `bound`: nobody bills less."""
+    """A policy's means, and hollow and thin what one seed alone lived. `bound`: nobody bills less."""
     canvas = Canvas(_WIDTH, _HEIGHT, title)
     canvas.words(_LEFT, 20, title, size=14)
     shown = {
@@ -56,7 +56,10 @@ def frontier_picture(
     for place, (name, points) in enumerate(shown.items()):
         colour = COLOURS[place % len(COLOURS)]
         within = [p for p in points if p[0] <= high]
-        canvas.line([(x(cost), y(kept)) for cost, kept, _ in within], colour)
+        # One seed's curve and the means over all are two curves: seeds differ in luck.
+        for alone, width in ((True, 0.8), (False, 1.8)):
+            part = [(x(cost), y(kept)) for cost, kept, seeds in within if (seeds == 1) == alone]
+            canvas.line(part, colour, width)
         for cost, kept, seeds in within:
             canvas.dot(x(cost), y(kept), colour, hollow=seeds == 1)
         canvas.bar(_WIDTH - _RIGHT + 14, _TOP + 18 * place, 12, 4, colour)

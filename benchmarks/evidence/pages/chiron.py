@@ -68,9 +68,7 @@ def claims(ledger: Ledger) -> list[Row]:
                 JUDGED,
                 0.9,
                 asked="up to +90.0 %",
-                because=(
-                    f"At the rate of the sweep where Chiron gains most ({RATES[best]}); both as they come."
-                ),
+                because=_at_rate(best) if fixed(ledger, best, "chiron as it comes") else "",
             )
         )
     for name, word in (("llumnix", "tuned"), ("llumnix-untuned", "untuned")):
@@ -96,6 +94,10 @@ def claims(ledger: Ledger) -> list[Row]:
         )
     )
     return rows
+
+
+def _at_rate(role: str) -> str:
+    return f"At the rate of the sweep where Chiron gains most ({RATES[role]}); both as they come."
 
 
 def _default_of(name: str) -> str:

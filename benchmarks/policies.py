@@ -39,11 +39,11 @@ _AHEAD = ControlSettings(forecasts=ForecastSettings(horizon=timedelta(hours=24))
 Wiring = Callable[[FleetCatalogue], Policy]
 
 HELIOSTAT: Mapping[str, Wiring] = {
-    "p50": partial(heliostat_policy, settings=PlannerSettings(level=0.5)),
-    "p90 (default)": heliostat_policy,
-    "p95, all interactive": partial(
-        heliostat_policy, settings=PlannerSettings(level=0.95, patient_level=0.95)
+    "0.8 of the peak": partial(
+        heliostat_policy, settings=PlannerSettings(peak_share=0.8, patient_peak_share=0.4)
     ),
+    "the peak (default)": heliostat_policy,
+    "p90 of the peak": partial(heliostat_policy, settings=PlannerSettings(level=0.9)),
 }
 REACTIVE: Mapping[str, Wiring] = {
     "80/50": partial(reactive_policy, settings=ReactiveSettings(out_above=0.8)),

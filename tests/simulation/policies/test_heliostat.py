@@ -1,0 +1,79 @@
+"""Heliostat's one headroom, and the levers that can be taken out of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from heliostat.model.names import Tier
+from planning.grid import horizon
+from planning.planner import HeliostatPlanner
+from planning.routing import WaterFillingRouter
+from planning.settings import PlannerSettings
+from planning.situation import look
+from simulation.policies.heliostat import settings_at
+from simulation.policies.policy import PolicyOptions
+from simulation.policies.registry import policy_named
+from tests.builders import a_catalogue
+from tests.planning.worlds import a_problem, all_keys, forecasts_of, with_totals
+
+CATALOGUE = a_catalogue()
+
+
+def planned(settings: PlannerSettings, tier: Tier) -> float:
+    """Requests per second planned for demand whose peak minute is three times its mean of 2."""
+    rates = with_totals(dict.fromkeys(all_keys(CATALOGUE), 2.0))
+    forecasts = forecasts_of(rates, peak_factor=3.0, spread=0.5)
+    problem = a_problem(1.0, catalogue=CATALOGUE, forecasts=forecasts)
+    situation = look(problem, settings, horizon(problem.at, settings))
+    row = next(row for row in situation.wanted.regional if row.key.tier is tier)
+    return float(row.own[0])
+
+
+def test_headroom_0_is_the_mean_and_1_the_median_of_the_peak_minute() -> None:
+    assert planned(settings_at(0.0), Tier.INTERACTIVE_FAST) == pytest.approx(2.0)
+    assert planned(settings_at(1.0), Tier.INTERACTIVE_FAST) == pytest.approx(6.0)
+
+
+def test_patient_requests_are_planned_half_as_far_up_to_the_peak() -> None:
+    assert planned(settings_at(1.0), Tier.INTERACTIVE_NORMAL) == pytest.approx(4.0)
+
+
+def test_more_headroom_plans_for_more() -> None:
+    steps = [0.0, 0.4, 0.8, 1.0, 1.8, 2.6]
+    found = [planned(settings_at(h), Tier.INTERACTIVE_FAST) for h in steps]
+    assert found == sorted(found)
+    assert found[-1] > found[3]
+
+
+def test_work_over_a_step_is_the_mean_however_high_the_peak() -> None:
+    settings = settings_at(2.0)
+    problem = a_problem(
+        1.0,
+        catalogue=CATALOGUE,
+        forecasts=forecasts_of(
+            with_totals(dict.fromkeys(all_keys(CATALOGUE), 2.0)), peak_factor=3.0
+        ),
+    )
+    situation = look(problem, settings, horizon(problem.at, settings))
+    assert all(row.work[0] == pytest.approx(2.0) for row in situation.wanted.regional)
+
+
+def test_batch_work_of_a_fleet_that_reports_its_backlog_is_not_bought_for_when_it_comes() -> None:
+    for name, yields in (("heliostat", True), ("heliostat-batch-now", False)):
+        planner = policy_named(name, CATALOGUE).deciders.planner
+        assert isinstance(planner, HeliostatPlanner)
+        assert planner.settings.batch_yields is yields
+        assert (planner.settings.batch_within > timedelta(0)) is yields
+
+
+def test_regions_are_pooled_unless_the_lever_or_the_option_says_otherwise() -> None:
+    def pool(name: str, router: str = "") -> timedelta | None:
+        made = policy_named(name, CATALOGUE, PolicyOptions(router=router)).deciders.router
+        assert isinstance(made, WaterFillingRouter)
+        return made.pooled_within
+
+    assert pool("heliostat") == timedelta(milliseconds=100)
+    assert pool("heliostat-unpooled") is None
+    assert pool("reactive", router="balanced") == timedelta(milliseconds=100)

@@ -27,6 +27,7 @@ from heliostat.clock import cpu_seconds, monotonic_seconds
 from heliostat.v1 import common_pb2
 from heliostat.v1 import dispatch_pb2 as pb
 from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub
+from services.collecting import collect_in_small_parts
 
 REPLICAS = 1_000
 RATE = 2_000.0
@@ -150,6 +151,7 @@ def decisions_over_grpc() -> Iterator[Figure]:
     tokens = np.clip(rng.lognormal(6.5, 0.8, len(arrivals)), 1, 8000).astype(np.int64)
     gateway, cpu = Gateway(arrivals, tokens), cpu_seconds()
     with an_agent() as agent:
+        collect_in_small_parts()
         asyncio.run(gateway.run(agent.address))
         after = agent.ask("counts")
     here = cpu_seconds() - cpu

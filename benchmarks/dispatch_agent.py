@@ -25,7 +25,8 @@ from heliostat.ports.cloud import DriverAnswer
 from services.agent.bootstrap import Hands, build_agent
 from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.settings import AgentSettings
-from services.collecting import collect_seldom
+from services.collecting import collect_in_small_parts
+from services.turns import take_short_turns
 from storage.catalogue_file import read_catalogue
 
 _EXAMPLE = Path(__file__).parents[1] / "deploy" / "catalogue.yaml"
@@ -95,7 +96,8 @@ async def main() -> None:
         ticking = asyncio.create_task(
             agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
         )
-        collect_seldom()
+        collect_in_small_parts()
+        take_short_turns()
         _say(address=f"127.0.0.1:{agent.local_port}")
         assert agent.room is not None
         while (order := (await _line()).strip()) != "stop":

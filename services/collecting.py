@@ -19,3 +19,11 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
+
+
+def collect_in_small_parts() -> None:
+    """The same for a process that answers within milliseconds: many short looks at the young (a look at
+    100,000 of them stopped a dispatcher for 37 ms), and hardly ever one at all that lives."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 1, 10_000)

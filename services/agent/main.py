@@ -16,8 +16,9 @@ from services.agent.bootstrap import build_agent, hands_for
 from services.agent.journal.brake_file import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
-from services.collecting import collect_seldom
+from services.collecting import collect_in_small_parts
 from services.leaving import leave
+from services.turns import take_short_turns
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 
@@ -73,7 +74,8 @@ async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> No
     try:
         metrics = _metrics(agent, settings)
         await agent.start()
-        collect_seldom()
+        collect_in_small_parts()
+        take_short_turns()
         ticking = asyncio.create_task(
             agent.keep_ticking(clock.now, settings.tick.total_seconds(), stop)
         )

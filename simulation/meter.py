@@ -16,7 +16,8 @@ class RegionMeter:
 
     A minute without traffic is reported with one window of zeros, so that it is a true zero and not
     missing; a minute inside a telemetry hole is not reported, or without its token counts. What is
-    delayed is told later, in the order in which it happened.
+    delayed is told later, in the order in which it happened. Of a window that was revised again before
+    anybody asked only the last revision is told: it replaces the others wherever they go.
     """
 
     def __init__(self, *, quiet_series: UsageSeries, troubles: CloudTroubles) -> None:
@@ -41,10 +42,11 @@ class RegionMeter:
                 self._closed.append((from_then_on, told))
 
     def closed_windows(self, now: datetime) -> tuple[UsageWindow, ...]:
-        windows = []
+        newest: dict[tuple[UsageSeries, datetime], UsageWindow] = {}
         while self._closed and (self._closed[0][0] <= now or not self._troubles.telemetry_delay):
-            windows.append(self._closed.popleft()[1])
-        return tuple(windows)
+            window = self._closed.popleft()[1]
+            newest[window.series, window.start] = window
+        return tuple(newest.values())
 
     def _told(self, window: UsageWindow) -> UsageWindow | None:
         hole = self._troubles.hole(window.start)

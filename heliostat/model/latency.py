@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import chain, pairwise
+from operator import sub
 from typing import Self
 
 from heliostat.errors import InvalidInput
@@ -24,6 +24,8 @@ _CEILING_SECONDS = 1e6
 _LOWEST = math.ceil(math.log(_FLOOR_SECONDS) / _LOG_GAMMA)
 _HIGHEST = math.ceil(math.log(_CEILING_SECONDS) / _LOG_GAMMA)
 FORMAT_BYTE = 1
+_DOUBLED = bytes(2 * number % 256 for number in range(256))
+"""Doubles what is below 128, byte by byte."""
 BUCKET_RANGE = range(_LOWEST, _HIGHEST + 1)
 """Every bucket that a sketch may hold."""
 
@@ -94,17 +96,21 @@ class LatencySketch:
         out = bytearray([FORMAT_BYTE])
         if not self.counts:
             return bytes(out)
-        first, *others = sorted(self.counts)
+        buckets = sorted(self.counts)
+        first, others = buckets[0], buckets[1:]
         _put_varint(out, 2 * first if first >= 0 else -2 * first - 1)
         _put_varint(out, self.counts[first])
-        # Further steps are above zero, and nearly all numbers take one byte.
-        steps = [2 * (bucket - before) for before, bucket in pairwise((first, *others))]
-        counts = [self.counts[bucket] for bucket in others]
-        if max(steps, default=0) < 0x80 and max(counts, default=0) < 0x80:
-            out += bytes(chain.from_iterable(zip(steps, counts, strict=True)))
-            return bytes(out)
+        # Further steps are above zero, and nearly all numbers take one byte: those go column by column,
+        # since a gateway's minute has three sketches per series.
+        steps = list(map(sub, others, buckets))
+        counts = list(map(self.counts.__getitem__, others))
+        if max(steps, default=0) < 0x40 and max(counts, default=0) < 0x80:
+            pairs = bytearray(2 * len(steps))
+            pairs[::2] = bytes(steps).translate(_DOUBLED)
+            pairs[1::2] = bytes(counts)
+            return bytes(out + pairs)
         for step, count in zip(steps, counts, strict=True):
-            _put_varint(out, step)
+            _put_varint(out, 2 * step)
             _put_varint(out, count)
         return bytes(out)
 

@@ -18,7 +18,7 @@ from services.agent.drivers.simulated import simulated_readings
 from services.agent.settings import AgentSettings, DispatchSettings
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.plane import ControlPlane
-from services.control_plane.settings import ControlPlaneSettings
+from services.control_plane.settings import CadenceSettings, ControlPlaneSettings
 from services.demo.counting import CountingForecaster, CountingRouting
 from services.demo.sampling import Moments, SimulatedWaits
 from services.demo.settings import DemoSettings
@@ -136,8 +136,14 @@ def agent_of(cast: Cast, region: RegionName, place: Path) -> Agent:
 
 
 def rhythm_of(settings: DemoSettings) -> Rhythm:
-    """Everybody meets once a step; forecasts and plans are made every quarter hour, scores seldom."""
-    return Rhythm(step=settings.step, routes=settings.step, scores=SCORED_EVERY)
+    """Everybody meets once a step; forecasts and plans are made every quarter hour, scores seldom, and
+    the house is kept as often as in production."""
+    return Rhythm(
+        step=settings.step,
+        routes=settings.step,
+        scores=SCORED_EVERY,
+        housekeeping=CadenceSettings().housekeep,
+    )
 
 
 def loop_settings() -> ControlSettings:

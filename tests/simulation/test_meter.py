@@ -30,6 +30,14 @@ def test_a_minute_without_traffic_is_reported_as_zero() -> None:
     assert (quiet.start, quiet.offered, quiet.input_tokens) == (NOON + MINUTE, 0, None)
 
 
+def test_of_a_window_revised_before_anybody_asked_the_last_revision_is_told() -> None:
+    meter = a_meter()
+    later = a_window(NOON + MINUTE)
+    meter.close(NOON, [a_window(NOON, revision=1)], silent=False)
+    meter.close(NOON + MINUTE, [a_window(NOON, revision=2), later], silent=False)
+    assert meter.closed_windows(NOON) == (a_window(NOON, revision=2), later)
+
+
 def test_a_minute_of_which_the_source_knows_nothing_is_not_reported() -> None:
     meter = a_meter()
     meter.close(NOON, [], silent=True)

@@ -28,6 +28,11 @@ def rule(function: Function) -> Function:
     return cast(Function, _numba.njit(error_model="numpy")(function))
 
 
+def in_python(compiled: Function) -> Function:
+    """A rule as it is written: for whoever asks now and then, and would wait for machine code."""
+    return cast(Function, getattr(compiled, "py_func", compiled))
+
+
 def part(function: Function) -> Function:
     """Compile as `rule` does, and into the caller's own body: handing arrays over counts references,
     which takes longer than a loop over a few dozen places."""

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 from heliostat.errors import InvalidInput
 from heliostat.model.engine import EngineLaw
+from scheduling.compiled import in_python
 from scheduling.rules.times import iteration_seconds, prefill_seconds
 
+_prefill_seconds = in_python(prefill_seconds)
+_iteration_seconds = in_python(iteration_seconds)
 BLOCK_TOKENS = 16
 """KV memory is given out in blocks of so many tokens; a sequence's last one may be empty but for one."""
 
@@ -89,7 +92,7 @@ class WorkerLaw:
 
     def prefill_seconds(self, prompt_tokens: float) -> float:
         """Time of one prefill over that many prompt tokens (of all prompts in the batch)."""
-        return prefill_seconds(
+        return _prefill_seconds(
             self.prefill_floor,
             self.prefill_base,
             self.prefill_per_token,
@@ -99,7 +102,7 @@ class WorkerLaw:
 
     def iteration_seconds(self, sequences: float, tokens: float) -> float:
         """Time of one decode iteration of so many sequences with that context in all."""
-        return iteration_seconds(
+        return _iteration_seconds(
             self.decode_base,
             self.decode_per_sequence,
             self.decode_per_token,

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput, UnknownTier
 from heliostat.model.names import ModelName, Tier
+from scheduling.compiled import in_python
 from scheduling.lengths.histogram import LengthHistogram
 from scheduling.lengths.prediction import MOST_OUTPUT_TOKENS, LengthPrediction
 from scheduling.rules.lengths import drawn_to, input_bin
 
+_drawn_to = in_python(drawn_to)
+_input_bin = in_python(input_bin)
 _OUTLIVED = 1.5
 """Who generates more than anybody before it is expected to end at one and a half times as much."""
 
@@ -53,15 +56,15 @@ class OnlineLengths:
         whole = self._tier(model, tier)
         if whole is None:
             return self._prediction(self._assumed[model, tier], 0.0, 0.0)
-        own = self._bins.get((model, tier, input_bin(input_tokens)))
+        own = self._bins.get((model, tier, _input_bin(input_tokens)))
         if own is None:
             high = whole.quantile(self._learning.quantile)
             return self._prediction(whole.mean, whole.variance, high)
         weight, q = self._learning.weight, self._learning.quantile
         return self._prediction(
-            drawn_to(own.mean, own.count, whole.mean, weight),
-            drawn_to(own.variance, own.count, whole.variance, weight),
-            drawn_to(own.quantile(q), own.count, whole.quantile(q), weight),
+            _drawn_to(own.mean, own.count, whole.mean, weight),
+            _drawn_to(own.variance, own.count, whole.variance, weight),
+            _drawn_to(own.quantile(q), own.count, whole.quantile(q), weight),
         )
 
     def survivor(
@@ -72,7 +75,7 @@ class OnlineLengths:
         whole = self._tier(model, tier)
         if generated_tokens == 0:
             return self.predict(model, tier, input_tokens)
-        own = self._bins.get((model, tier, input_bin(input_tokens)))
+        own = self._bins.get((model, tier, _input_bin(input_tokens)))
         expected = None
         for past in (own, whole):
             if past is not None and expected is None:
@@ -87,7 +90,7 @@ class OnlineLengths:
             raise InvalidInput("output_tokens", f"{output_tokens} is no length")
         self._tier(model, tier)
         memory = self._learning.memory
-        key = (model, tier, input_bin(input_tokens))
+        key = (model, tier, _input_bin(input_tokens))
         self._tiers.setdefault((model, tier), LengthHistogram(memory)).add(output_tokens)
         self._bins.setdefault(key, LengthHistogram(memory)).add(output_tokens)
 

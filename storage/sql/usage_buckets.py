@@ -82,7 +82,8 @@ class SqlUsageBuckets:
         self, query: Select[tuple[int, int, bytes, bytes, bytes]]
     ) -> list[dict[int, LatencySketch]]:
         sums = [SketchSums() for _ in _SKETCHES]
-        rows = self._connection.execution_options(yield_per=_AT_ONCE).execute(query)
+        # An option of the statement: one of the connection would stay for all that follow.
+        rows = self._connection.execute(query.execution_options(yield_per=_AT_ONCE))
         for part in rows.partitions():
             buckets, series, *columns = zip(*part, strict=True)
             groups = [_group(b, s) for b, s in zip(buckets, series, strict=True)]

@@ -85,9 +85,14 @@ class SqlUsageSource:
             )
             .where(starts_inside(c.window_start, span))
             .group_by(c.window_start, c.series)  # in the order of the key: nothing is sorted
-        ).all()
-        # All columns of MINUTE are whole numbers of the same size: one flat array is all rows.
-        table = np.fromiter(chain.from_iterable(rows), np.int64).view(MINUTE)
+        )
+        # All columns of MINUTE are whole numbers of the same size: one flat array is all rows, and the
+        # driver's own tuples will do (an object for each row takes longer than the sums). None of them
+        # was fetched before: the result does not stream.
+        cursor = rows.cursor
+        assert cursor is not None  # a result of rows that nobody has closed
+        table = np.fromiter(chain.from_iterable(cursor.fetchall()), np.int64).view(MINUTE)
+        rows.close()
         return self._with_demand_keys(table)
 
     def _with_demand_keys(self, table: Table) -> Table:

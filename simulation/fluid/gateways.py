@@ -43,6 +43,8 @@ class Gateways:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._owed: dict[DemandKey, Floats] = {}
+        self._held: dict[DemandKey, tuple[RoutingTable | None, bytes, Floats]] = {}
+        """Each demand's weights, and the table and open regions that they were read off."""
 
     def split(
         self,
@@ -55,19 +57,22 @@ class Gateways:
         columns = [np.zeros(grid.shape, dtype=np.int64) for _ in range(3)]
         shed = [np.zeros(grid.shape[1:], dtype=np.int64) for _ in range(3)]
         open_regions = ready.sum(axis=-1) > 0
-        for arrival in arrivals:
+        places: list[tuple[int, int, int]] = []
+        requests = np.zeros((len(arrivals), len(grid.regions) + 1), dtype=np.int64)
+        for row, arrival in enumerate(arrivals):
             demand = arrival.demand
             m, k = grid.model_at[demand.model], TIERS.index(demand.tier)
-            o = grid.region_at[demand.origin]
             weights = self._weights(demand, tables.get(demand.origin), open_regions[:, m])
-            requests = self._whole(demand, arrival.offered, weights)
-            tokens = [
-                _in_proportion(total, requests)
-                for total in (arrival.input_tokens, arrival.output_tokens)
-            ]
-            for column, turned_away, part in zip(columns, shed, (requests, *tokens), strict=True):
-                column[:, m, k, o] = part[:-1]
-                turned_away[m, k, o] = part[-1]
+            requests[row] = self._whole(demand, arrival.offered, weights)
+            places.append((m, k, grid.region_at[demand.origin]))
+        tokens = (
+            _in_proportion([getattr(arrival, name) for arrival in arrivals], requests)
+            for name in ("input_tokens", "output_tokens")
+        )
+        models, tiers, origins = np.array(places, dtype=np.int64).reshape(-1, 3).T
+        for column, turned_away, part in zip(columns, shed, (requests, *tokens), strict=True):
+            column[:, models, tiers, origins] = part[:, :-1].T
+            turned_away[models, tiers, origins] = part[:, -1]
         return Split(
             offered=columns[0],
             input_tokens=columns[1],
@@ -81,6 +86,15 @@ class Gateways:
         self, demand: DemandKey, table: RoutingTable | None, is_open: NDArray[np.bool_]
     ) -> Floats:
         """(R + 1,) shares of the regions, and last the share that is shed."""
+        held = self._held.get(demand)
+        if held is None or held[0] is not table or held[1] != is_open.tobytes():
+            weights = self._read_weights(demand, table, is_open)
+            held = self._held[demand] = (table, is_open.tobytes(), weights)
+        return held[2]
+
+    def _read_weights(
+        self, demand: DemandKey, table: RoutingTable | None, is_open: NDArray[np.bool_]
+    ) -> Floats:
         entry = None if table is None else table.entry(demand.model, demand.tier)
         weights = np.zeros(len(is_open) + 1)
         if entry is None:
@@ -135,10 +149,10 @@ class Gateways:
         return whole
 
 
-def _in_proportion(total: int, requests: Counts) -> Counts:
-    """`total` tokens over destinations in proportion to their requests, whole, none lost."""
-    if np.count_nonzero(requests) <= 1:
-        return np.where(requests > 0, total, 0)
-    edges = np.cumsum(requests) / requests.sum()
-    parts: Counts = np.diff(np.rint(total * edges), prepend=0.0).astype(np.int64)
-    return parts
+def _in_proportion(totals: Sequence[int], requests: Counts) -> Counts:
+    """Each row's total of tokens over destinations in proportion to its requests, whole, none lost."""
+    total = np.array(totals, dtype=np.int64).reshape(-1, 1)
+    alone: Counts = np.where(requests > 0, total, 0)
+    edges = np.cumsum(requests, axis=1) / np.maximum(requests.sum(axis=1, keepdims=True), 1)
+    parts = np.diff(np.rint(total * edges), axis=1, prepend=0.0).astype(np.int64)
+    return np.where(np.count_nonzero(requests, axis=1)[:, None] <= 1, alone, parts)

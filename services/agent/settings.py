@@ -99,6 +99,13 @@ class DispatchSettings(Section):
     """How much of a replica's KV memory predicted ends may fill (Aladdin's θ)."""
     time_margin: Annotated[float, Field(ge=0, lt=10)] = 0.0
     """Times by the laws are taken this share longer, beside the laws' own error."""
+    foresight: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Of the tokens that a running request should generate still, the share that may make up for a
+    stall. Aladdin counts on all of them, which breaks promises to those who end sooner
+    (docs/evidence/aladdin.md)."""
+    spread_beyond: Annotated[float, Field(ge=0)] = 2.0
+    """A request whose promised gap is more than so many iterations of an idle replica goes to the
+    emptiest replica that fits, others to the fullest; infinity (`.inf`) always packs, as Aladdin does."""
     shortest_lease: Positive = timedelta(minutes=1)
     lease_factor: Annotated[float, Field(ge=1)] = 3.0
     """A lease lasts so many times as long as the request should take."""

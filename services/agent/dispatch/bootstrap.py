@@ -41,7 +41,12 @@ def build_room(
     seconds: Callable[[], float],
 ) -> DispatchRoom:
     """A room that has seen nothing yet; `seconds` is its clock, since 1970."""
-    margins = Margins(memory_share=settings.memory_share, time=settings.time_margin)
+    margins = Margins(
+        memory_share=settings.memory_share,
+        time=settings.time_margin,
+        foresight=settings.foresight,
+        spread_beyond=settings.spread_beyond,
+    )
     replicas = Replicas(region, catalogue, stale_after_seconds=settings.stale_after.total_seconds())
     predictor = OnlineLengths(catalogue)
     ledger, mail, tally, foresight = Ledger(), Mail(), Tally(), Foresight()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliostat.model.names import Tier
-from simulation.fluid.grid import TIERS, Floats, Grid
+from simulation.columns import Floats
+from simulation.fluid.grid import TIERS, Grid
 from simulation.fluid.service import BATCH_KEEPS_TOKEN_GAP, Served, Service
 from tests.builders import a_catalogue, a_pool
 

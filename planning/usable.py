@@ -46,11 +46,12 @@ def usable_shares(
     )
     if not able:
         return np.full(most_replicas + 1, MOST_USABLE)
-    lowest = np.full(most_replicas + 1, MOST_USABLE)
-    for rate, share in zip(able, _shares_up_to(able, loads or {}), strict=True):
-        batch, slack = round(rate.batch, 3), round(rate.slack_over_service, 6)
-        table = np.frombuffer(_usable(batch, slack, rate.attainment, most_replicas))
-        lowest = np.minimum(lowest, table / share)
+    tiers = tuple(
+        (round(rate.batch, 3), round(rate.slack_over_service, 6), rate.attainment) for rate in able
+    )
+    tables = np.frombuffer(_usable(tiers, most_replicas)).reshape(len(able), -1)
+    shares = _shares_up_to(able, loads or {})[:, None]
+    lowest: Floats = np.minimum((tables / shares).min(axis=0), MOST_USABLE)
     return lowest
 
 
@@ -88,19 +89,21 @@ def _shares_up_to(able: Sequence[Throughput], loads: Mapping[Tier, float]) -> Fl
 
 
 @lru_cache(maxsize=_KEPT)
-def _usable(batch: float, slack_over_service: float, attainment: float, most: int) -> bytes:
+def _usable(tiers: tuple[tuple[float, float, float], ...], most: int) -> bytes:
+    """ρ(n) of tiers, a row each, of (batch, slack over service, attainment): one bisection for all."""
+    batch, slack, attainment = (np.array(column)[:, None] for column in zip(*tiers, strict=True))
     slots = batch * np.maximum(1, np.arange(most + 1))
     low, high = np.zeros_like(slots), np.full_like(slots, 8.0)
     for _ in range(_BISECTIONS):
         beta = (low + high) / 2
-        late = _late(beta, slots, slack_over_service) > 1 - attainment
+        late = _late(beta, slots, slack) > 1 - attainment
         low, high = np.where(late, beta, low), np.where(late, high, beta)
     root = (-high + np.sqrt(high**2 + 4 * slots)) / 2
     shares = np.minimum(MOST_USABLE, root**2 / slots)
-    return np.maximum.accumulate(shares).tobytes()
+    return np.maximum.accumulate(shares, axis=1).tobytes()
 
 
-def _late(beta: Floats, slots: Floats, slack_over_service: float) -> Floats:
+def _late(beta: Floats, slots: Floats, slack_over_service: Floats) -> Floats:
     """P(wait > w) in the Halfin–Whitt limit."""
     density = np.exp(-(beta**2) / 2) / np.sqrt(2 * np.pi)
     waits = 1 / (1 + beta * ndtr(beta) / density)

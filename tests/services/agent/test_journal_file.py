@@ -145,8 +145,9 @@ sys.exit(main())
 
 
 def without_room(disk: AgentDisk, *words: str) -> subprocess.CompletedProcess[str]:
-    """An operator's command on a disk that takes no more."""
-    words = (sys.executable, "-c", WITHOUT_ROOM, *words, "--data-dir", str(disk.folder))
+    """An operator's command on a disk that takes no more; -B, since Python would leave bytecode that is
+    cut off for whoever imports next."""
+    words = (sys.executable, "-B", "-c", WITHOUT_ROOM, *words, "--data-dir", str(disk.folder))
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 

@@ -35,6 +35,8 @@ class PlannerSettings:
     and of all work over a step, at most `most_busy` full then. `batch_within` > 0: where the backlog is
     measured, capacity is held for batch work only as far as it would otherwise not be done that long after
     it came.
+    The defaults are the careful ones of a live control plane; `simulation.policies.heliostat` sweeps others
+    (docs/decisions/0013).
     `latency_weight` is the cost of one second of round trip in multiples of serving the request on
     its cheapest VM. Start, change and redeploy costs are hours of the VM's price, on top of what is
     billed until a replica is ready. `survive` > 0 keeps that share of every other region's and the
@@ -45,18 +47,18 @@ class PlannerSettings:
     near_steps: int = 4
     far_step: timedelta = timedelta(hours=1)
     far_steps: int = 2
-    level: float = 0.5
+    level: float = 0.9
     patient_level: float = 0.5
     peak_share: float = 1.0
-    patient_peak_share: float = 0.5
+    patient_peak_share: float = 1.0
     latency_weight: float = 0.5
     start_hours: float = 0.05
     change_hours: float = 0.05
     redeploy_hours: float = 0.05
     survive: float = 0.0
-    batch_yields: bool = True
+    batch_yields: bool = False
     most_busy: float = 0.95
-    batch_within: timedelta = timedelta(hours=8)
+    batch_within: timedelta = timedelta(0)
     solve: SolveSettings = field(
         default_factory=lambda: SolveSettings(
             limits=Limits(nodes=20, most_whole=60),

@@ -45,7 +45,7 @@ class WaterFillingRouter:
 
     largest_move: float = 0.25
     hysteresis: float = 0.02
-    pooled_within: timedelta | None = timedelta(milliseconds=100)
+    pooled_within: timedelta | None = None
 
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         models = views(problem)

@@ -26,9 +26,9 @@ def heliostat_policy(
     options: PolicyOptions | None = None,
     *,
     name: str = "heliostat",
-    router: str = BALANCED,
+    router: str = PLAN_FLOWS,
 ) -> Policy:
-    """The house's planner and router on its fast forecasts, with these settings."""
+    """The house's planner and router on its fast forecasts; by default as a live control plane has them."""
     options = options or PolicyOptions()
     settings = settings or PlannerSettings()
     planner = HeliostatPlanner(settings, stopwatch=no_stopwatch)
@@ -50,6 +50,7 @@ def heliostat_policy(
 DEFAULT_HEADROOM = 1.0
 _HIGHEST_LEVEL = 0.999
 _PATIENT_PART = 0.5
+_BATCH_WITHIN = timedelta(hours=8)
 
 
 def settings_at(headroom: float) -> PlannerSettings:
@@ -59,7 +60,12 @@ def settings_at(headroom: float) -> PlannerSettings:
     peak = min(1.0, headroom)
     level = min(_HIGHEST_LEVEL, 1 - math.exp(-2 * max(0.0, headroom - 1)) / 2)
     return PlannerSettings(
-        level=level, peak_share=peak, patient_level=0.5, patient_peak_share=_PATIENT_PART * peak
+        level=level,
+        peak_share=peak,
+        patient_level=0.5,
+        patient_peak_share=_PATIENT_PART * peak,
+        batch_yields=True,
+        batch_within=_BATCH_WITHIN,
     )
 
 

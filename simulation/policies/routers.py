@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from heliostat.ports.deciding import Router
 from planning.rivals.threshold_router import ThresholdRouter
@@ -12,16 +13,20 @@ from simulation.policies.failure import UnknownRouter
 NEAREST, SEVENTY, PLAN_FLOWS, BALANCED = "nearest", "70-percent", "plan-flows", "balanced"
 
 
-def _by_plan() -> Router:
-    return WaterFillingRouter(pooled_within=None)
+_POOLED_WITHIN = timedelta(milliseconds=100)
+"""Round trip between regions that are filled alike (docs/decisions/0013)."""
+
+
+def _balanced() -> Router:
+    return WaterFillingRouter(pooled_within=_POOLED_WITHIN)
 
 
 ROUTERS: Mapping[str, Callable[[], Router]] = {
     NEAREST: NearestRouter,
     SEVENTY: ThresholdRouter,
     "70-percent-whole-origins": SeventyPercentRouter,
-    PLAN_FLOWS: _by_plan,
-    BALANCED: WaterFillingRouter,
+    PLAN_FLOWS: WaterFillingRouter,
+    BALANCED: _balanced,
 }
 
 

@@ -6,6 +6,7 @@ what it reads cannot change under it. On PostgreSQL rows are locked by the state
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
 
+from heliostat.clock import sleep_seconds
 from heliostat.errors import InvalidSettings
 from storage.notify import CHANNEL, ChangeFeed, Topic
 from storage.sql.trouble import translated
@@ -27,12 +29,14 @@ from storage.sql.trouble import translated
 _WRITES = "heliostat_writes"
 _PATIENCE_MILLISECONDS = 15_000
 _SHORT_PATIENCE_MILLISECONDS = 1_000
+_WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+_LOOK_AGAIN_SECONDS = 0.05
 _SQLITE_PRAGMAS = (
     # Only a new file takes the page size; 16 KiB pages store windows a quarter faster than 4 KiB.
-    "PRAGMA page_size = 16384",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
     f"PRAGMA busy_timeout = {_PATIENCE_MILLISECONDS}",
+    "PRAGMA page_size = 16384",
+    _WRITE_AHEAD,
+    "PRAGMA synchronous = NORMAL",
     "PRAGMA cache_size = -24000",
     # 64 MB of log between checkpoints keep ingest fast; what a long reader makes it grow beyond that
     # is given back.
@@ -185,7 +189,22 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transaction handling would commit before DDL; SQLAlchemy begins instead.
     connection.isolation_level = None
     for pragma in _SQLITE_PRAGMAS:
-        connection.execute(pragma).close()
+        _obeyed(connection, pragma)
+
+
+def _obeyed(connection: Any, pragma: str) -> None:
+    """Run a pragma. The switch to write-ahead logging meets others who open a new file in that moment, and
+    does not wait for them as statements do: we ask again as long as a statement would wait."""
+    tries = round(_PATIENCE_MILLISECONDS / 1000 / _LOOK_AGAIN_SECONDS)
+    for left in reversed(range(tries if pragma == _WRITE_AHEAD else 1)):
+        try:
+            connection.execute(pragma).close()
+        except sqlite3.OperationalError as error:
+            if not left or "locked" not in str(error):
+                raise
+            sleep_seconds(_LOOK_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

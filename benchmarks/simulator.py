@@ -35,7 +35,7 @@ def requests_per_cpu_second() -> Iterable[Figure]:
         unit="requests/s",
         target=1_000_000,
         better="higher",
-        command="python -m benchmarks simulator.requests_per_cpu_second",
+        command="make bench ARGS=simulator.requests_per_cpu_second",
         cpu_seconds=watch.cpu_seconds,
         note=f"{run.replicas} replicas in {REGIONS} regions, {requests:,} requests drawn and "
         f"served, {run.reachable_kept():.1%} of the reachable in time; {PEERS}",
@@ -70,7 +70,7 @@ def growth_exponent() -> Iterable[Figure]:
         name="simulator_growth_exponent",
         value=exponent,
         unit="",
-        command="python -m benchmarks simulator.growth_exponent",
+        command="make bench ARGS=simulator.growth_exponent",
         cpu_seconds=sum(seconds),
         note=f"1 = linear; {last:.2f} over the last tenfold; {each}",
     )

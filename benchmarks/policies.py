@@ -40,10 +40,13 @@ Wiring = Callable[[FleetCatalogue], Policy]
 
 HELIOSTAT: Mapping[str, Wiring] = {
     "0.8 of the peak": partial(
-        heliostat_policy, settings=PlannerSettings(peak_share=0.8, patient_peak_share=0.4)
+        heliostat_policy,
+        settings=PlannerSettings(level=0.5, peak_share=0.8, patient_peak_share=0.4),
     ),
-    "the peak (default)": heliostat_policy,
-    "p90 of the peak": partial(heliostat_policy, settings=PlannerSettings(level=0.9)),
+    "the peak": partial(
+        heliostat_policy, settings=PlannerSettings(level=0.5, patient_peak_share=0.5)
+    ),
+    "p90 of the peak (default)": heliostat_policy,
 }
 REACTIVE: Mapping[str, Wiring] = {
     "80/50": partial(reactive_policy, settings=ReactiveSettings(out_above=0.8)),

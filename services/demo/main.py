@@ -23,8 +23,6 @@ def run(settings: DemoSettings) -> int:
     """
     check_writable("--json", settings.json)
     logging.basicConfig(level=logging.WARNING)
-    # Replicas are ready a step before they are first looked at; page and figures show the basis.
-    logging.getLogger("services.agent.dispatch").setLevel(logging.ERROR)
     collect_seldom()
     return asyncio.run(_run(settings))
 

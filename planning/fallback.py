@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heliostat.catalogue import PoolSpec
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
-from planning.overrides import ENDED, RULED
+from planning.bindings import ENDED, MINIMUM, RULED
 from planning.situation import Situation
 
 
@@ -52,7 +52,7 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
         said = f"as in the last plan, because {why}"
     else:
         replicas = max(spec.min_replicas, current, last.replicas if last is not None else 0)
-        binding = "minimum"
+        binding = MINIMUM
         said = f"{why}; what stands is kept, at least the floor of {spec.min_replicas}"
     return PoolTarget(
         pool=spec.key,

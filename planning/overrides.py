@@ -11,11 +11,6 @@ from heliostat.model.governance import Override
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan
 
-RULED = "override"
-"""What binds a target while an override rules its pool."""
-ENDED = "override ended"
-"""What binds a target that goes back to the count of before an override."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:

@@ -18,13 +18,11 @@ from heliostat.model.instants import floor_to
 from heliostat.model.names import RegionName, VmTypeName
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
 from heliostat.ports.deciding import PlanningProblem
+from planning.bindings import DATA, LOST, MAXIMUM, MINIMUM, QUOTA, RULED
 from planning.guard import ordered
-from planning.overrides import RULED, overrides_in_force
+from planning.overrides import overrides_in_force
 
-DATA = "data"
-"""What binds a pool that is kept for lack of data."""
 _MINUTE = timedelta(minutes=1)
-_LOST = "lost region"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +90,14 @@ class PoolRulePlanner:
     ) -> PoolTarget:
         seen = problem.fleet.pool(spec.key)
         wish = self._wish(problem, spec, override)
-        least = 0 if wish.binding == _LOST else spec.min_replicas
+        least = 0 if wish.binding == LOST else spec.min_replicas
         most = wish.replicas if wish.binding == DATA else spec.max_replicas
         replicas = max(least, min(wish.replicas, most))
         binding, why = wish.binding, wish.why
         if replicas > wish.replicas:
-            binding, why = "minimum", f"min_replicas is {spec.min_replicas}"
+            binding, why = MINIMUM, f"min_replicas is {spec.min_replicas}"
         elif replicas < wish.replicas:
-            binding, why = "maximum", f"max_replicas is {spec.max_replicas}"
+            binding, why = MAXIMUM, f"max_replicas is {spec.max_replicas}"
         later = () if wish.later is None else (max(least, min(wish.later, most)),)
         return PoolTarget(
             pool=spec.key,
@@ -118,7 +116,7 @@ class PoolRulePlanner:
         seen = state.observation
         if spec.key.region == problem.lost_region:
             why = f"{spec.key.region} is supposed to be lost"
-            return Wish(replicas=0, binding=_LOST, why=why)
+            return Wish(replicas=0, binding=LOST, why=why)
         if override is not None:
             why = f"{override.author} set it ({override.reason})"
             return Wish(replicas=override.target_replicas, binding=RULED, why=why)
@@ -152,7 +150,7 @@ def _at_quota(target: PoolTarget, replicas: int) -> PoolTarget:
         reason=Reason(
             summary=f"{replicas} replicas, {target.current} now: quota or a refusal of "
             f"{target.pool.vm_type} in {target.pool.region} allows no more",
-            binding="quota",
+            binding=QUOTA,
         ),
         path=(replicas,),
     )

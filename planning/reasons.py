@@ -9,8 +9,8 @@ import numpy as np
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import Tier
 from heliostat.model.plan import Reason, Shortage
+from planning.bindings import DATA, ENDED, LOST, MAXIMUM, MINIMUM, QUOTA, RULED
 from planning.milp.instance import Cover, Instance, Ints
-from planning.overrides import ENDED, RULED
 from planning.situation import Situation
 from planning.solve import Solution
 
@@ -55,7 +55,7 @@ class Told:
         spec = self.situation.pools[number]
         key, stand = spec.key, self.situation.standing[spec.key]
         if key.region == self.situation.problem.lost_region:
-            return "lost region", f"{key.region} is supposed to be lost"
+            return LOST, f"{key.region} is supposed to be lost"
         override = self.situation.overrides.get(key)
         if override is not None:
             return RULED, (
@@ -63,7 +63,7 @@ class Told:
                 f"{override.expires_at:%Y-%m-%d %H:%M} UTC ({override.reason})"
             )
         if stand.held and replicas >= stand.replicas:
-            return "data", f"kept, because {stand.held}"
+            return DATA, f"kept, because {stand.held}"
         back = self.situation.handed_back.get(key)
         if back is not None and replicas == back.replicas:
             return ENDED, f"{back.said}, because its demand has no usable forecast"
@@ -84,15 +84,15 @@ class Told:
             f"{lead.total_seconds() / 60:.0f} min)"
         )
         if self._quota_binds(number, step):
-            return "quota", f"the quota of {key.vm_type} in {key.region} is used up; {demand}"
+            return QUOTA, f"the quota of {key.vm_type} in {key.region} is used up; {demand}"
         if planned >= spec.max_replicas > 0:
-            return "maximum", f"max_replicas is {spec.max_replicas}; {demand}"
+            return MAXIMUM, f"max_replicas is {spec.max_replicas}; {demand}"
         if self.solution.over_budget.size and self.solution.over_budget[0, step] > _WORTH_SAYING:
             return "budget", f"the budget is used up; {demand}"
         if load > share * (planned - 1) + _WORTH_SAYING and load > 0:
             return "demand", demand
         if planned and planned <= spec.min_replicas:
-            return "minimum", f"min_replicas is {spec.min_replicas}; {demand}"
+            return MINIMUM, f"min_replicas is {spec.min_replicas}; {demand}"
         if not planned:
             return "price", "demand is served more cheaply, or nearer, by other pools"
         cover = self._cover_binding(number, step)

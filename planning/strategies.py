@@ -14,11 +14,11 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.fleet import Fleet, PoolObservation
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, PoolTarget
+from planning.bindings import ENDED, LOST, RULED
 from planning.guard import ordered
-from planning.overrides import ENDED, RULED
 from planning.throughput import throughputs
 
-_AT_ONCE = frozenset({RULED, ENDED, "lost region"})
+_AT_ONCE = frozenset({RULED, ENDED, LOST})
 
 
 class Immediate:

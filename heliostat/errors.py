@@ -101,7 +101,7 @@ class UnknownVmType(NotFound):
 
 
 class UnknownTier(NotFound):
-    """There is no such tier."""
+    """There is no such tier, or the model does not offer it."""
 
     kind = "tier"
 

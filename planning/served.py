@@ -10,20 +10,20 @@ from dataclasses import replace
 
 from heliostat.ports.deciding import ServedPerReplica
 from planning.situation import Situation, Thetas
-from planning.throughput import Throughput, assumed_mix
+from planning.throughput import Throughput
 
 
 def thetas_by(served: ServedPerReplica, situation: Situation) -> Thetas:
     """The situation's θ, with the source's rate wherever it has one."""
     catalogue = situation.catalogue
-    given = {(mix.model, mix.tier): mix for mix in situation.problem.mixes}
+    mixes = catalogue.mixes(situation.problem.mixes)
     found = dict(situation.thetas)
     for key, own in situation.thetas.items():
         model = catalogue.model(own.model)
         spec = model.tier(own.tier)
         if spec is None or own.requests_per_second <= 0:
             continue
-        mix = given.get((own.model, own.tier)) or assumed_mix(model, spec)
+        mix = mixes[own.model, own.tier]
         rate = served.requests_per_second(model, own.vm_type, spec, mix)
         if rate is not None:
             found[key] = _at(own, rate)

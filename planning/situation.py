@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 
 from heliostat.catalogue import FleetCatalogue, PoolSpec
-from heliostat.model.demand import TokenMix
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Override
 from heliostat.model.names import ModelName, PoolKey, Tier, VmTypeName
@@ -20,7 +18,7 @@ from planning.grid import Grid
 from planning.holding import Standing, standing
 from planning.overrides import Ended, overrides_ended, overrides_in_force
 from planning.settings import PlannerSettings
-from planning.throughput import Throughput, assumed_mix, throughputs
+from planning.throughput import Throughput, throughputs
 from planning.wanted import RateReader, WantedDemand, wanted_demand
 
 Thetas = dict[tuple[ModelName, VmTypeName, Tier], Throughput]
@@ -54,10 +52,7 @@ class Situation:
 
     def lead_time(self, pool: PoolKey, kind: StartKind) -> timedelta:
         """p90 of the pool's starts of that kind, measured or prior."""
-        for estimate in self.problem.lead_times:
-            if estimate.pool == pool and estimate.start_kind is kind:
-                return estimate.p90
-        return self.catalogue.lead_time_priors[pool.vm_type, kind].p90
+        return self.problem.lead_time(pool, kind).p90
 
     def last(self, pool: PoolKey) -> PoolTarget | None:
         """What the last plan wanted of the pool, None where it said nothing or there is none."""
@@ -86,7 +81,7 @@ class Situation:
 def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Situation:
     """Demand, throughputs, standing and overrides of a problem."""
     catalogue = problem.catalogue
-    mixes = _mixes(catalogue, problem.mixes)
+    mixes = catalogue.mixes(problem.mixes)
     thetas = throughputs(catalogue, tuple(mixes.values()))
     reader = RateReader(
         forecasts={forecast.key: forecast for forecast in problem.forecasts},
@@ -118,17 +113,6 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
         ended=ended,
         handed_back=handed_back,
     )
-
-
-def _mixes(
-    catalogue: FleetCatalogue, given: Sequence[TokenMix]
-) -> dict[tuple[ModelName, Tier], TokenMix]:
-    known = {(mix.model, mix.tier): mix for mix in given}
-    return {
-        (model.name, spec.tier): known.get((model.name, spec.tier)) or assumed_mix(model, spec)
-        for model in catalogue.models
-        for spec in model.tiers
-    }
 
 
 def _prefill_share(thetas: Thetas, model: ModelName, tier: Tier) -> float:

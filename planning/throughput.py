@@ -69,12 +69,7 @@ def _throughput(
     prefill = law.prefill_seconds(input_tokens)
     unloaded = reference.prefill_seconds(input_tokens) if reference else 0.0
     ttft = spec.slo.ttft_seconds(unloaded)
-    context = input_tokens + output_tokens / 2
-    per_sequence = (
-        law.decode_per_sequence
-        + law.decode_per_sequence_kilotoken * context / 1000
-        + prefill / output_tokens
-    )
+    per_sequence = seconds_per_sequence(law, input_tokens, output_tokens)
     batch = min(
         (spec.slo.itl_seconds - law.decode_base) / per_sequence,
         float(law.batch_fitting(input_tokens + output_tokens)),
@@ -96,6 +91,16 @@ def _throughput(
     )
 
 
+def seconds_per_sequence(law: EngineLaw, input_tokens: float, output_tokens: float) -> float:
+    """What one more sequence adds to the gap between tokens, its share of prefills included."""
+    context = input_tokens + output_tokens / 2
+    return (
+        law.decode_per_sequence
+        + law.decode_per_sequence_kilotoken * context / 1000
+        + law.prefill_seconds(input_tokens) / output_tokens
+    )
+
+
 def _excluded(prefill: float, ttft: float, batch: float, token_gap_alone: float, itl: float) -> str:
     """Why the SLO is out of reach, all in seconds; "" when it is not."""
     if prefill > ttft:
@@ -110,22 +115,12 @@ def throughputs(
     catalogue: FleetCatalogue, mixes: Sequence[TokenMix]
 ) -> dict[tuple[ModelName, VmTypeName, Tier], Throughput]:
     """θ of everything that the catalogue offers; a mix that is not given is the catalogue's."""
-    given = {(mix.model, mix.tier): mix for mix in mixes}
+    known = catalogue.mixes(mixes)
     return {
         (model.name, vm_type, spec.tier): throughput(
-            model, vm_type, spec, given.get((model.name, spec.tier)) or assumed_mix(model, spec)
+            model, vm_type, spec, known[model.name, spec.tier]
         )
         for model in catalogue.models
         for spec in model.tiers
         for vm_type in model.engines
     }
-
-
-def assumed_mix(model: ModelSpec, spec: TierSpec) -> TokenMix:
-    """The tokens per request that the catalogue assumes."""
-    return TokenMix(
-        model=model.name,
-        tier=spec.tier,
-        input_tokens=spec.assumed_input_tokens,
-        output_tokens=spec.assumed_output_tokens,
-    )

@@ -1,8 +1,8 @@
 """The fleet catalogue: what the operator owns and promises, as checked values."""
 
+from heliostat.catalogue.fleet_catalogue import FleetCatalogue
 from heliostat.catalogue.parse import parse_catalogue
-from heliostat.catalogue.values import (
-    FleetCatalogue,
+from heliostat.catalogue.specs import (
     LeadTimePrior,
     ModelSpec,
     PoolSpec,

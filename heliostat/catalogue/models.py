@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from heliostat.catalogue.reader import Reader, known, name_of
-from heliostat.catalogue.values import ModelSpec, Slo, TierSpec
+from heliostat.catalogue.specs import ModelSpec, Slo, TierSpec
 from heliostat.errors import HeliostatError, InvalidCatalogue
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import ModelName, Tier, VmTypeName

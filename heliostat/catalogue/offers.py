@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from heliostat.catalogue.reader import Reader, known
-from heliostat.catalogue.values import ModelSpec, PoolSpec, Price, RegionSpec
+from heliostat.catalogue.specs import ModelSpec, PoolSpec, Price, RegionSpec
 from heliostat.errors import InvalidCatalogue
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from heliostat.catalogue.fleet_catalogue import FleetCatalogue
 from heliostat.catalogue.models import parse_model
 from heliostat.catalogue.offers import parse_offers, parse_pools
 from heliostat.catalogue.reader import Reader, known, name_of, unique
-from heliostat.catalogue.values import FleetCatalogue, LeadTimePrior, RegionSpec, VmType
+from heliostat.catalogue.specs import LeadTimePrior, RegionSpec, VmType
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Guardrails
 from heliostat.model.names import RegionName, VmTypeName

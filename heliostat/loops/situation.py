@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import quantiles
@@ -13,7 +13,7 @@ from heliostat.model.demand import BUCKET, TokenMix
 from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
 from heliostat.model.governance import Override
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import DemandKey, ModelName, PoolKey, Tier
+from heliostat.model.names import DemandKey, PoolKey
 from heliostat.model.plan import WhatIf
 from heliostat.model.usage import WINDOW, UsageQuery
 from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProblem, RoutingProblem
@@ -41,7 +41,7 @@ class ProblemReader:
         self._stores = stores
         self._catalogue = catalogue
         self._settings = settings
-        self._kept_mixes: tuple[Span | None, Mapping[tuple[ModelName, Tier], TokenMix]] = (None, {})
+        self._kept_mixes: tuple[Span | None, tuple[TokenMix, ...]] = (None, ())
 
     def fleet(self, now: datetime) -> Fleet:
         """The fleet as last observed, old observations marked stale."""
@@ -83,19 +83,7 @@ class ProblemReader:
         """
         end = floor_to(now, BUCKET) - BUCKET
         measured = self._measured_mixes(Span(end - self._settings.mix_memory, end))
-        return tuple(
-            measured.get(
-                (model.name, spec.tier),
-                TokenMix(
-                    model=model.name,
-                    tier=spec.tier,
-                    input_tokens=spec.assumed_input_tokens,
-                    output_tokens=spec.assumed_output_tokens,
-                ),
-            )
-            for model in self._catalogue.models
-            for spec in model.tiers
-        )
+        return tuple(self._catalogue.mixes(measured).values())
 
     def lead_times(self, now: datetime) -> tuple[LeadTimeEstimate, ...]:
         """Lead times per pool and start kind: as measured, else the catalogue's prior."""
@@ -127,11 +115,10 @@ class ProblemReader:
             for key in self._catalogue.demands
         )
 
-    def _measured_mixes(self, span: Span) -> Mapping[tuple[ModelName, Tier], TokenMix]:
+    def _measured_mixes(self, span: Span) -> tuple[TokenMix, ...]:
         kept_span, kept = self._kept_mixes
         if kept_span != span:
-            found = self._stores.usage.token_mixes(span)
-            kept = {(mix.model, mix.tier): mix for mix in found}
+            kept = self._stores.usage.token_mixes(span)
             self._kept_mixes = (span if kept else None, kept)
         return kept
 

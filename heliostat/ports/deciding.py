@@ -48,6 +48,14 @@ class PlanningProblem:
     lost_region: RegionName | None = None
     """What-if: plan as if this region were gone."""
 
+    def lead_time(self, pool: PoolKey, kind: StartKind) -> LeadTimeEstimate:
+        """How long starts of that kind take in a pool of the catalogue: as estimated, else its prior."""
+        for estimate in self.lead_times:
+            if estimate.pool == pool and estimate.start_kind is kind:
+                return estimate
+        prior = self.catalogue.lead_time_priors[pool.vm_type, kind]
+        return LeadTimeEstimate(pool=pool, start_kind=kind, p50=prior.p50, p90=prior.p90)
+
 
 class CapacityPlanner(Protocol):
     """Decides how many replicas of which model stand on which VM type in which region."""

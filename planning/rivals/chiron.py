@@ -17,16 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from heliostat.catalogue import PoolSpec
 from heliostat.errors import InvalidInput
+from heliostat.model.demand import TokenMix
 from heliostat.model.fleet import BatchBacklog, PoolObservation, StartKind
 from heliostat.model.names import ModelName, PoolKey, Tier
 from heliostat.ports.deciding import PlanningProblem
 from planning.pool_rules import Wish, kept
 from planning.rivals.cheapest_first import by_cost
-from planning.rivals.replica_load import tier_mix
 from planning.rivals.waiting_time import (
     BatchServers,
     OutputLengths,
@@ -101,9 +100,7 @@ class ChironRule:
         servers = _servers(problem, spec, at_work=max(0, seen.standing - busy))
         if servers is None:
             return 0, f"{spec.key.vm_type} cannot serve batch requests"
-        model = problem.catalogue.model(spec.key.model)
-        batch = next(tier for tier in model.tiers if tier.tier is Tier.BATCH)
-        mean = tier_mix(problem, model, batch).output_tokens
+        mean = _batch_mix(problem, spec.key.model).output_tokens
         lengths = OutputLengths(mean=mean, deviation=self.settings.output_variation * mean)
         groups = regrouped(backlog.groups, self.settings.deadline_groups)
         z = self.settings.deviations
@@ -142,19 +139,16 @@ def _servers(problem: PlanningProblem, spec: PoolSpec, *, at_work: int) -> Batch
     batch = model.tier(Tier.BATCH)
     if batch is None:
         return None
-    mix = tier_mix(problem, model, batch)
+    mix = _batch_mix(problem, model.name)
     rate = throughput(model, spec.key.vm_type, batch, mix).requests_per_second
     if rate <= 0:
         return None
     return BatchServers(
         now=at_work,
         tokens_per_second=rate * mix.output_tokens,
-        lead_time=_lead_time(problem, spec.key),
+        lead_time=problem.lead_time(spec.key, StartKind.COLD).p50,
     )
 
 
-def _lead_time(problem: PlanningProblem, pool: PoolKey) -> timedelta:
-    for estimate in problem.lead_times:
-        if estimate.pool == pool and estimate.start_kind is StartKind.COLD:
-            return estimate.p50
-    return problem.catalogue.lead_time_priors[pool.vm_type, StartKind.COLD].p50
+def _batch_mix(problem: PlanningProblem, model: ModelName) -> TokenMix:
+    return problem.catalogue.mixes(problem.mixes)[model, Tier.BATCH]

@@ -20,7 +20,6 @@ from heliostat.model.instants import floor_to
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
 from heliostat.model.plan import CapacityPlan, Flow, PlanStatus, PoolTarget, Reason
 from heliostat.ports.deciding import PlanningProblem
-from planning.rivals.replica_load import tier_mix
 from planning.sageserve import POLICY, SageServePlanner, SageServeSettings
 
 _HOUR = timedelta(hours=1)
@@ -113,10 +112,11 @@ def _as_decided(target: PoolTarget, previous: CapacityPlan, problem: PlanningPro
 def expected_at_home(problem: PlanningProblem, plan: CapacityPlan) -> tuple[Flow, ...]:
     """The median of what is forecast for the hour, region by region, over its pools as they are planned."""
     found = {forecast.key: forecast for forecast in problem.forecasts}
+    mixes = problem.catalogue.mixes(problem.mixes)
     flows: list[Flow] = []
     for model in problem.catalogue.models:
         for spec in model.tiers:
-            mix = tier_mix(problem, model, spec)
+            mix = mixes[model.name, spec.tier]
             for region in problem.catalogue.regions:
                 demand = DemandKey(origin=region.name, model=model.name, tier=spec.tier)
                 rate = _requests_per_second(found, demand, mix, problem)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from heliostat.catalogue import ModelSpec, TierSpec
+from heliostat.catalogue import ModelSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import PoolKey, Tier
 from heliostat.ports.deciding import PlanningProblem
-from planning.throughput import assumed_mix, throughput
+from planning.throughput import seconds_per_sequence, throughput
 
 BLOCK_TOKENS = 16
 """Tokens in one block of KV memory."""
@@ -59,8 +59,8 @@ def replica_load(problem: PlanningProblem, pool: PoolKey) -> ReplicaLoad | None:
 
 def mean_mix(problem: PlanningProblem, model: ModelSpec) -> TokenMix:
     """Mean tokens per request over the model's tiers, weighed by how many requests were measured."""
-    known = {(mix.model, mix.tier): mix for mix in problem.mixes}
-    mixes = [known.get((model.name, s.tier)) or assumed_mix(model, s) for s in model.tiers]
+    known = problem.catalogue.mixes(problem.mixes)
+    mixes = [known[model.name, spec.tier] for spec in model.tiers]
     weights = [mix.requests for mix in mixes]
     if not any(weights):
         weights = [1] * len(mixes)
@@ -77,24 +77,13 @@ def mean_mix(problem: PlanningProblem, model: ModelSpec) -> TokenMix:
     )
 
 
-def tier_mix(problem: PlanningProblem, model: ModelSpec, spec: TierSpec) -> TokenMix:
-    """The tier's mix as measured, else as the catalogue assumes."""
-    for mix in problem.mixes:
-        if (mix.model, mix.tier) == (model.name, spec.tier):
-            return mix
-    return assumed_mix(model, spec)
-
-
 def _load(model: ModelSpec, pool: PoolKey, mix: TokenMix, theta: float) -> ReplicaLoad:
     law = model.engines[pool.vm_type]
     prompt, output = max(1.0, mix.input_tokens), max(1.0, mix.output_tokens)
-    context = prompt + output / 2
     return ReplicaLoad(
         requests_per_second=theta,
         request_tokens=prompt + output,
         output_tokens=output,
         decode_base=law.decode_base,
-        per_sequence=law.decode_per_sequence
-        + law.decode_per_sequence_kilotoken * context / 1000
-        + law.prefill_seconds(prompt) / output,
+        per_sequence=seconds_per_sequence(law, prompt, output),
     )

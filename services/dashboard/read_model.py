@@ -9,12 +9,19 @@ from zoneinfo import ZoneInfo
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import monotonic_seconds
-from heliostat.errors import UnknownTier
 from heliostat.model.demand import BUCKET
 from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Modes
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, RegionName, SeriesKey, TokenKind
+from heliostat.model.names import (
+    EVERYWHERE,
+    DemandKey,
+    ModelName,
+    RegionName,
+    SeriesKey,
+    Tier,
+    TokenKind,
+)
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.stores import Stores
 from services.dashboard.memory import LEAD, Buckets, DemandMemory, ExpectationMemory, on_grid
@@ -69,15 +76,11 @@ class ReadModel:
         Raises UnknownRegion, UnknownModel, UnknownTier.
         """
         spec = self._catalogue.model(model) if model else self._catalogue.models[0]
-        tiers = {str(offered.tier): offered.tier for offered in spec.tiers}
-        if tier and tier not in tiers:
-            raise UnknownTier(tier, remedy=f"{spec.name} offers {', '.join(tiers)}", field="tier")
+        shown = spec.offered(Tier.parse(tier)) if tier else spec.tiers[0]
         place = EVERYWHERE
         if region and region != EVERYWHERE:
             place = self._catalogue.region(region).name
-        return Focus(
-            region=place, model=spec.name, tier=tiers[tier] if tier else next(iter(tiers.values()))
-        )
+        return Focus(region=place, model=spec.name, tier=shown.tier)
 
     def look(self) -> None:
         """Take in what is new; cheap, and worth doing once a bucket even when nobody watches."""

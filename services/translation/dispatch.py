@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput, UnknownTier
+from heliostat.errors import InvalidInput
 from heliostat.model.dispatch import (
     Completion,
     DispatchAsk,
@@ -51,12 +51,8 @@ def ask_from_wire(
     with named_at(f"{path}.model"):
         model = catalogue.model(ask.model)
     tier = TIER.from_wire(f"{path}.tier", ask.tier)
-    if model.tier(tier) is None:
-        raise UnknownTier(
-            tier,
-            remedy=f"{model.name} offers {', '.join(spec.tier for spec in model.tiers)}",
-            field=f"{path}.tier",
-        )
+    with named_at(f"{path}.tier"):
+        model.offered(tier)
     known = ask_of_journal(path, ask)
     if ask.HasField("complete_by") and known.complete_by is None:
         raise InvalidInput(f"{path}.complete_by", f"{tier} requests have none")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput, UnknownTier
+from heliostat.errors import InvalidInput
 from heliostat.model.instants import to_epoch
 from heliostat.model.names import ModelName, RegionName
 from heliostat.model.usage import UsageBatch, UsageReceipt, UsageSeries
@@ -176,10 +176,8 @@ def _known_series(
     known_region(f"{path}.serving_region", value.serving, catalogue)
     with named_at(f"{path}.model"):
         model = catalogue.model(value.model)
-    if model.tier(value.tier) is None:
-        tiers = ", ".join(spec.tier for spec in model.tiers)
-        remedy = f"{value.model} offers {tiers}"
-        raise UnknownTier(value.tier, remedy=remedy, field=f"{path}.tier")
+    with named_at(f"{path}.tier"):
+        model.offered(value.tier)
     return value
 
 

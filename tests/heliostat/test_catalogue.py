@@ -1,6 +1,7 @@
 """The catalogue file is believed only when every key resolves; complaints name the key path."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from heliostat.errors import (
     UnknownModel,
     UnknownPool,
     UnknownRegion,
+    UnknownTier,
     UnknownVmType,
 )
 from heliostat.model.names import ModelName, RegionName, Tier
@@ -124,3 +126,22 @@ def test_the_prompt_decides_the_ttft_bound() -> None:
     assert slo is not None
     assert slo.slo.ttft_seconds(0.1) == 1.0
     assert slo.slo.ttft_seconds(0.5) == pytest.approx(1.5)
+
+
+def test_a_tier_that_the_model_lacks_is_unknown_and_the_others_are_named() -> None:
+    mapping = changed(lambda m: m["models"][0]["tiers"].pop("batch"))
+    model = parse_catalogue(mapping).model("alpha")
+    assert model.offered(Tier.INTERACTIVE_FAST) is model.tier(Tier.INTERACTIVE_FAST)
+    with pytest.raises(UnknownTier, match="alpha offers interactive-fast, interactive-normal"):
+        model.offered(Tier.BATCH)
+
+
+def test_a_mix_is_the_measured_one_and_else_the_assumed_one() -> None:
+    catalogue = a_catalogue()
+    model = catalogue.models[0]
+    assumed = {spec.tier: model.assumed_mix(spec) for spec in model.tiers}
+    measured = replace(assumed[Tier.BATCH], input_tokens=7.0, requests=3)
+    mixes = catalogue.mixes([measured])
+    assert mixes[model.name, Tier.BATCH] is measured
+    assert mixes[model.name, Tier.INTERACTIVE_FAST] == assumed[Tier.INTERACTIVE_FAST]
+    assert len(mixes) == sum(len(one.tiers) for one in catalogue.models)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from heliostat.catalogue.values import Price
+from heliostat.catalogue import Price
 from heliostat.errors import InvalidInput
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, RegionName, Tier, VmTypeName

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import Tier
 from planning.rivals.replica_load import mean_mix, replica_load
-from planning.throughput import assumed_mix, throughput
+from planning.throughput import throughput
 from tests.builders import a_catalogue
 from tests.planning.rivals.seen import POOL, a_look
 
@@ -21,7 +21,7 @@ def test_at_full_throughput_it_is_the_largest_batch_within_the_slo() -> None:
     model = a_catalogue().model(POOL.model)
     spec = model.tiers[0]
     assert spec.tier is Tier.INTERACTIVE_FAST
-    rate = throughput(model, POOL.vm_type, spec, assumed_mix(model, spec))
+    rate = throughput(model, POOL.vm_type, spec, model.assumed_mix(spec))
     assert LOAD is not None
     assert LOAD.in_flight(1.0) == pytest.approx(rate.batch)
     assert LOAD.requests_per_second == pytest.approx(rate.requests_per_second)

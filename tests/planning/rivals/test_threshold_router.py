@@ -7,7 +7,7 @@ import pytest
 from heliostat.model.names import DemandKey, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry
 from planning.rivals.threshold_router import ThresholdRouter
-from planning.throughput import assumed_mix, throughput
+from planning.throughput import throughput
 from tests.builders import a_catalogue, a_demand, a_pool
 from tests.planning.worlds import a_routing_problem
 
@@ -19,7 +19,7 @@ def theta() -> float:
     model = a_catalogue().model(KEY.model)
     spec = model.tier(KEY.tier)
     assert spec is not None
-    return throughput(model, a_pool().vm_type, spec, assumed_mix(model, spec)).requests_per_second
+    return throughput(model, a_pool().vm_type, spec, model.assumed_mix(spec)).requests_per_second
 
 
 def entry(

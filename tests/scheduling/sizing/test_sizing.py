@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import VmTypeName
-from planning.throughput import assumed_mix, throughput
+from planning.throughput import throughput
 from scheduling.laws.law import WorkerLaw
 from scheduling.lengths.oracle import oracle
 from scheduling.placement.best_fit import BestFit
@@ -178,7 +178,7 @@ def test_what_placement_serves_follows_the_refitted_law() -> None:
     catalogue = a_catalogue()
     model = catalogue.models[0]
     vm_type, spec = next(iter(model.engines)), model.tiers[0]
-    mix = assumed_mix(model, spec)
+    mix = model.assumed_mix(spec)
     own = ServedByPlacement().requests_per_second(model, vm_type, spec, mix)
     planners = throughput(model, vm_type, spec, mix).requests_per_second
     assert own == pytest.approx(planners)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliostat.catalogue import FleetCatalogue, parse_catalogue
-from heliostat.catalogue.values import Price
+from heliostat.catalogue import FleetCatalogue, Price, parse_catalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName

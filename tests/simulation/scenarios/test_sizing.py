@@ -9,7 +9,7 @@ import pytest
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import ModelName, Tier
-from planning.throughput import assumed_mix, throughput
+from planning.throughput import throughput
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.scenarios.sizing import busy_replicas, cheapest, planned_seconds
 from tests.builders import NOON, a_catalogue, catalogue_mapping
@@ -29,7 +29,7 @@ def test_busy_replicas_are_requests_per_second_over_theta() -> None:
     catalogue = a_catalogue()
     model = catalogue.model("alpha")
     spec = model.tiers[0]
-    theta = throughput(model, next(iter(model.engines)), spec, assumed_mix(model, spec))
+    theta = throughput(model, next(iter(model.engines)), spec, model.assumed_mix(spec))
     busy = busy_replicas(catalogue, an_hour(600))
     assert busy[ALPHA][0] == pytest.approx(10 / theta.requests_per_second)
     assert busy[ModelName("beta")][0] == 0

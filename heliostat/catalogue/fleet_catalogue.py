@@ -1,14 +1,18 @@
-"""What the operator owns and promises: regions, VM types, models, pools, prices, quotas, SLOs.
-
-Values only; `parse` makes them from a mapping. What the store has measured since (lead times,
-token mixes) overrides the priors here.
-"""
+"""The whole fleet catalogue and look-ups in it: an unknown name is an error that says what exists."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
+from heliostat.catalogue.specs import (
+    LeadTimePrior,
+    ModelSpec,
+    PoolSpec,
+    Price,
+    RegionSpec,
+    VmType,
+)
 from heliostat.errors import (
     InvalidCatalogue,
     UnknownModel,
@@ -16,117 +20,11 @@ from heliostat.errors import (
     UnknownRegion,
     UnknownVmType,
 )
+from heliostat.model.demand import TokenMix
 from heliostat.model.engine import EngineLaw
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Guardrails
 from heliostat.model.names import DemandKey, ModelName, PoolKey, RegionName, Tier, VmTypeName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegionSpec:
-    """A region: where its clock stands, where its ingress listens, which residency zones it is in."""
-
-    name: RegionName
-    time_zone: str
-    ingress_endpoint: str
-    residency: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VmType:
-    """A GPU VM SKU; one VM carries one replica."""
-
-    name: VmTypeName
-    gpu: str
-    gpus: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slo:
-    """What one tier of one model promises.
-
-    TTFT bound = max(`ttft_floor_seconds`, `ttft_prefill_multiple` × unloaded prefill of the very
-    prompt on `reference_vm_type`). `latency_budget_seconds` is the network round trip that a
-    forwarded request may add. `deadline` is the completion deadline of batch work.
-    """
-
-    ttft_floor_seconds: float
-    ttft_prefill_multiple: float = 0.0
-    reference_vm_type: VmTypeName = VmTypeName("")
-    itl_seconds: float
-    latency_budget_seconds: float
-    deadline: timedelta | None = None
-    attainment: float = 0.99
-    """The share of requests that must meet it."""
-
-    def ttft_seconds(self, unloaded_prefill_seconds: float) -> float:
-        """The TTFT bound of a prompt, given its unloaded prefill time on the reference VM."""
-        return max(self.ttft_floor_seconds, self.ttft_prefill_multiple * unloaded_prefill_seconds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TierSpec:
-    """One tier of one model: its SLO, the tokens that a request is assumed to have, where it may run."""
-
-    tier: Tier
-    slo: Slo
-    assumed_input_tokens: float
-    assumed_output_tokens: float
-    residency: frozenset[str] = frozenset()
-    """Zones in which its requests must be served; empty = anywhere."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    """A model: its weights, its tiers, and how it runs on each VM type that can hold it."""
-
-    name: ModelName
-    weights_bytes: int
-    tiers: tuple[TierSpec, ...]
-    engines: dict[VmTypeName, EngineLaw]
-
-    def tier(self, tier: Tier) -> TierSpec | None:
-        """The tier's promise, None when the model does not offer the tier."""
-        return next((spec for spec in self.tiers if spec.tier is tier), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSpec:
-    """A pool that may exist, within how many replicas."""
-
-    key: PoolKey
-    min_replicas: int
-    max_replicas: int
-    launch_template: str = ""
-    """As the operator named it; empty = `heliostat-<model>-<vm type>`."""
-
-    @property
-    def template_name(self) -> str:
-        """The cloud's launch template for VMs of this pool."""
-        return self.launch_template or f"heliostat-{self.key.model}-{self.key.vm_type}"
-
-    def within(self, replicas: int) -> int:
-        """The count of replicas nearest to that one which the pool's limits allow."""
-        return min(max(replicas, self.min_replicas), self.max_replicas)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """Dollars per VM-hour."""
-
-    on_demand: float
-    reserved: float | None = None
-    reserved_vms: int = 0
-    """VMs that are paid for anyway."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeadTimePrior:
-    """Assumed order-to-ready time of one kind of start, until measured ones replace it."""
-
-    start_kind: StartKind
-    p50: timedelta
-    p90: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +58,15 @@ class FleetCatalogue:
             for model in self.models
             for spec in model.tiers
         )
+
+    def mixes(self, measured: Iterable[TokenMix]) -> dict[tuple[ModelName, Tier], TokenMix]:
+        """Token mixes of every model and tier that it offers: as measured, else as it assumes."""
+        known = {(mix.model, mix.tier): mix for mix in measured}
+        return {
+            (model.name, spec.tier): known.get((model.name, spec.tier)) or model.assumed_mix(spec)
+            for model in self.models
+            for spec in model.tiers
+        }
 
     def region(self, name: str) -> RegionSpec:
         """Raises UnknownRegion."""

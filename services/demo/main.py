@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from services.collecting import collect_seldom
+from services.demo.heard import hearing
 from services.demo.process import asked_to_stop, check_writable, place
 from services.demo.settings import DemoSettings
 from services.demo.show import Show
@@ -22,7 +22,6 @@ def run(settings: DemoSettings) -> int:
     Raises InvalidSettings, InvalidCatalogue, InvalidTrace, Unavailable.
     """
     check_writable("--json", settings.json)
-    logging.basicConfig(level=logging.WARNING)
     collect_seldom()
     return asyncio.run(_run(settings))
 
@@ -30,7 +29,7 @@ def run(settings: DemoSettings) -> int:
 async def _run(settings: DemoSettings) -> int:
     stop = asked_to_stop()
     catalogue = read_catalogue(settings.catalogue)
-    with place(settings.keep) as where, Voice() as voice:
+    with place(settings.keep) as where, Voice() as voice, hearing(voice.say):
         lived = await Show(settings, catalogue, where, voice, stop).give()
         if not lived:
             voice.say("Stopped. Nothing is left behind.")

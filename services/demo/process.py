@@ -25,9 +25,15 @@ def asked_to_stop() -> asyncio.Event:
     return stop
 
 
-def leave_ctrl_c_to_others() -> None:
-    """A terminal sends Ctrl-C to everybody; who started us ends us."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def ctrl_c_kept_from_children() -> Iterator[None]:
+    """A terminal sends Ctrl-C to everybody. A process that is started in the block never hears it, not
+    even before it could have said so itself: who started it ends it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from heliostat.errors import Unavailable
 from services.demo.marks import Mark
+from services.demo.process import ctrl_c_kept_from_children
 from services.demo.rival_process import Life, live
 
 _GONE = (EOFError, ConnectionError)
@@ -26,7 +27,8 @@ class Rival:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=live, args=(theirs,), name="rival", daemon=True)
         self._marks: list[Mark] = []
-        self._process.start()
+        with ctrl_c_kept_from_children():
+            self._process.start()
         theirs.close()
 
     def begin(self, life: Life) -> None:

@@ -10,7 +10,6 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.demand import BUCKET
 from services.collecting import collect_seldom
 from services.demo.marks import mark_of
-from services.demo.process import leave_ctrl_c_to_others
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates
 from simulation.bootstrap import (
@@ -33,7 +32,6 @@ class Life:
 def live(pipe: Connection) -> None:
     """The whole day that the pipe tells of, as marks, or what broke it in words; ends early when nobody
     listens any more."""
-    leave_ctrl_c_to_others()
     collect_seldom()
     with suppress(EOFError, ConnectionError):
         life: Life = pipe.recv()

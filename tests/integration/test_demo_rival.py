@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from datetime import timedelta
 
@@ -63,3 +64,20 @@ def test_a_rival_tells_a_mark_every_quarter_hour_and_what_broke_it(life: Life) -
     with pytest.raises(Unavailable, match="broke"):
         broken.wait()
     broken.stop()
+
+
+def test_a_rival_that_only_starts_does_not_hear_ctrl_c(life: Life) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    rival = Rival()
+    started = [
+        process
+        for process in set(psutil.Process().children(recursive=True)) - before
+        if "spawn_main" in " ".join(process.cmdline())
+    ]
+    for process in started:
+        process.send_signal(signal.SIGINT)
+    assert started
+    rival.begin(replace(life, arrivals=replace(life.arrivals, by_demand={})))
+    with pytest.raises(Unavailable, match="broke"):
+        rival.wait()  # it lived to hear what it shall live
+    rival.stop()

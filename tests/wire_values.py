@@ -340,7 +340,7 @@ observations = st.builds(
             LeadTimeSample,
             pool=east_pools,
             start_kind=st.sampled_from(StartKind),
-            lead_time=lengths,
+            lead_time=st.integers(0, 7 * 86_400).map(lambda s: timedelta(seconds=s)),
             ready_at=instants,
         ),
         max_size=2,

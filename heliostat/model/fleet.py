@@ -10,6 +10,9 @@ from heliostat.errors import InvalidInput
 from heliostat.model.instants import check_instant
 from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
 
+MOST_REPLICAS = 100_000
+"""Of one pool, in each stage. More is a fault of who counted, and tables grow with a pool's size."""
+
 
 class Signal(StrEnum):
     """How far an input may be trusted; only FRESH and ZERO may reduce capacity."""
@@ -62,6 +65,11 @@ class PoolObservation:
         counts = (self.desired, self.provisioning, self.loading, self.ready, self.draining)
         if min(*counts, self.failed) < 0:
             raise InvalidInput("pool_observation", f"{self.pool} holds a negative count")
+        if (most := max(*counts, self.failed)) > MOST_REPLICAS:
+            raise InvalidInput(
+                "pool_observation",
+                f"{self.pool} cannot hold {most} replicas, {MOST_REPLICAS} are most",
+            )
 
     @property
     def coming(self) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from heliostat.catalogue import FleetCatalogue
@@ -35,6 +37,9 @@ from services.translation.routing import replica_from_wire, replica_to_wire
 
 Number = TypeVar("Number", int, float)
 
+LONGEST_START = timedelta(days=7)
+"""A replica that was longer on its way tells of a clock that jumped, and would stop all planning ahead."""
+HIGHEST_RATIO = 1e6
 _COUNTS = ("desired", "provisioning", "loading", "ready", "draining", "failed")
 
 
@@ -165,8 +170,8 @@ def _measured(
 
 
 def _ratio(path: str, number: float) -> float:
-    if finite(path, number) < 0:
-        raise InvalidInput(path, f"{number} is negative")
+    if not 0 <= finite(path, number) <= HIGHEST_RATIO:
+        raise InvalidInput(path, f"{number} lies outside [0, {HIGHEST_RATIO:g}]")
     return number
 
 
@@ -195,9 +200,16 @@ def _sample_from_wire(
     return LeadTimeSample(
         pool=known_pool(required(path, sample, "pool"), sample.pool, catalogue),
         start_kind=START_KIND.from_wire(f"{path}.start_kind", sample.start_kind),
-        lead_time=length_from_wire(required(path, sample, "lead_time"), sample.lead_time),
+        lead_time=_start_from_wire(required(path, sample, "lead_time"), sample.lead_time),
         ready_at=instant_from_wire(required(path, sample, "ready_at"), sample.ready_at),
     )
+
+
+def _start_from_wire(path: str, duration: Duration) -> timedelta:
+    lead_time = length_from_wire(path, duration)
+    if lead_time > LONGEST_START:
+        raise InvalidInput(path, f"{lead_time} is longer than any start, {LONGEST_START}")
+    return lead_time
 
 
 def _denial_to_wire(denial: CapacityDenial) -> fleet_pb2.CapacityDenial:

@@ -17,9 +17,12 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from heliostat import errors
 from heliostat.errors import HeliostatError
 from heliostat.v1 import common_pb2
+from services.translation.texts import cut
 
 DOMAIN = "heliostat"
 INTERNAL = "INTERNAL"
+MOST_BYTES = 800
+"""Of each text: a status travels in headers, of which gRPC takes 8 KB and drops the whole answer beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def status_of(error: HeliostatError) -> status_pb2.Status:
     )
     return status_pb2.Status(
         code=family.code,
-        message=str(error),
+        message=_said(error),
         details=[_packed(detail) for detail in (info, *_details(error, family))],
     )
 
@@ -111,12 +114,17 @@ def error_of(call: grpc.RpcError) -> HeliostatError:
     return _rebuilt(reason, status.code, message, metadata)
 
 
+def _said(error: HeliostatError) -> str:
+    """Message and remedy, as long as a header may be; names that a caller made up are repeated there."""
+    return cut(str(error), MOST_BYTES)
+
+
 def _metadata(error: HeliostatError) -> dict[str, str]:
-    metadata = {"message": str(error.args[0])}
+    metadata = {"message": cut(str(error.args[0]), MOST_BYTES)}
     for name in ("remedy", "field", "name", "leader", "expected"):
         value = getattr(error, name, "")
         if value != "":
-            metadata[name] = str(value)
+            metadata[name] = cut(str(value), MOST_BYTES)
     return metadata
 
 
@@ -125,13 +133,13 @@ def _details(error: HeliostatError, family: Family) -> list[Any]:
     field = getattr(error, "field", "")
     if field:
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=field, description=str(error), reason=reason_of(error)
+            field=field, description=_said(error), reason=reason_of(error)
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if family.code == code_pb2.FAILED_PRECONDITION:
         subject = getattr(error, "leader", "")
         failure = error_details_pb2.PreconditionFailure.Violation(
-            type=reason_of(error), subject=subject, description=str(error)
+            type=reason_of(error), subject=subject, description=_said(error)
         )
         details.append(error_details_pb2.PreconditionFailure(violations=[failure]))
     if family.retry_seconds is not None:

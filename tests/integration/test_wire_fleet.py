@@ -21,7 +21,7 @@ from heliostat.errors import (
     UnknownRegion,
 )
 from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
-from heliostat.model.fleet import PoolObservation, Signal
+from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
@@ -185,6 +185,30 @@ async def test_an_observation_from_the_future_is_refused() -> None:
         error = await error_in(world.client.fleet.ReportFleet(request))
         assert isinstance(error, InvalidInput)
         assert error.field == "observation.observed_at"
+
+
+async def test_a_lead_time_from_the_future_is_refused_because_it_would_never_grow_old() -> None:
+    sample = LeadTimeSample(
+        pool=POOL,
+        start_kind=StartKind.COLD,
+        lead_time=timedelta(minutes=8),
+        ready_at=NOON + timedelta(days=1),
+    )
+    async with a_world() as world:
+        seen = observation_to_wire(an_observation(lead_times=(sample,)))
+        request = fleet_pb2.ReportFleetRequest(observation=seen)
+        error = await error_in(world.client.fleet.ReportFleet(request))
+        assert isinstance(error, InvalidInput)
+        assert error.field == "observation.lead_times[0].ready_at"
+
+
+@pytest.mark.parametrize("name", ["x" * 9_999, "é" * 9_999, "x" * 10**6])
+async def test_a_name_without_end_is_answered_with_a_typed_error(name: str) -> None:
+    async with a_world() as world:
+        request = fleet_pb2.GetFleetRequest(regions=[name])
+        assert isinstance(
+            await error_in(world.client.fleet.GetFleet(request)), UnknownRegion | InvalidInput
+        )
 
 
 async def test_an_agent_gets_what_waits_and_what_comes() -> None:

@@ -253,7 +253,28 @@ def test_an_observation_is_about_one_region_of_the_catalogue() -> None:
         fleet.observation_from_wire("o", message, CATALOGUE)
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), -0.5])
+@pytest.mark.parametrize("stage", ["desired", "provisioning", "loading", "ready", "failed"])
+def test_no_pool_is_so_large_that_its_tables_fill_the_memory(stage: str) -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    pool = common_pb2.PoolKey(region="east", model="alpha", vm_type="small")
+    message.pools.add(pool=pool, **{f"{stage}_replicas": 2**31 - 1})
+    with pytest.raises(InvalidInput, match="cannot hold 2147483647 replicas"):
+        fleet.observation_from_wire("o", message, CATALOGUE)
+
+
+def test_a_start_that_took_longer_than_any_is_no_lead_time() -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    message.lead_times.add(
+        pool=common_pb2.PoolKey(region="east", model="alpha", vm_type="small"),
+        start_kind=fleet_pb2.START_KIND_COLD,
+        lead_time=Duration(seconds=8 * 86_400),
+        ready_at=fields.instant_to_wire(NOON),
+    )
+    with pytest.raises(InvalidInput, match=r"o.lead_times\[0\].lead_time: 8 days"):
+        fleet.observation_from_wire("o", message, CATALOGUE)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -0.5, 1e308])
 def test_a_ratio_is_a_number_and_not_negative(number: float) -> None:
     message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
     pool = common_pb2.PoolKey(region="east", model="alpha", vm_type="small")

@@ -122,3 +122,14 @@ def test_what_grpc_itself_says_is_typed_too() -> None:
     assert "control plane" in str(error_of(unknown))
     denied = Broken(grpc.StatusCode.PERMISSION_DENIED, "no")
     assert type(error_of(denied)) is errors.Forbidden
+
+
+@pytest.mark.parametrize(
+    "error", [kind("x" * 10_000) for kind in (errors.UnknownRegion, errors.Conflict)]
+)
+def test_an_error_that_repeats_what_it_was_given_still_fits_into_headers(
+    error: HeliostatError,
+) -> None:
+    status = status_of(error)
+    assert len(status.SerializeToString()) + len(status.message) < 8 * 1024
+    assert type(error_of(Failed(status))) is type(error)

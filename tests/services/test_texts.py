@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from heliostat.errors import InvalidInput
 from heliostat.v1 import common_pb2, fleet_pb2, routing_pb2
 from services.translation.fields import required_text
-from services.translation.texts import LONGEST_NAME, check_texts
+from services.translation.texts import LONGEST_NAME, LONGEST_TEXT, check_texts, cut
 
 BAD = "a\0b"
 
@@ -45,3 +45,16 @@ def test_a_name_is_short_and_can_be_stored(text: str) -> None:
 
 def test_the_longest_name_is_a_name() -> None:
     assert required_text("name", "x" * LONGEST_NAME)
+
+
+def test_no_text_is_endless() -> None:
+    check_texts(fleet_pb2.CancelCommandRequest(etag="x" * LONGEST_TEXT))
+    with pytest.raises(InvalidInput, match="etag: has 10001 characters"):
+        check_texts(fleet_pb2.CancelCommandRequest(etag="x" * (LONGEST_TEXT + 1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("short", "short"), ("a" * 9, "aaaaa…"), ("é" * 9, "éé…")]
+)
+def test_what_is_cut_says_so_and_breaks_no_character(text: str, shown: str) -> None:
+    assert cut(text, 8) == shown

@@ -64,6 +64,8 @@ class AgentConversation:
         observation = observation_from_wire(path, request.observation, self._desk.catalogue)
         caller().speak_for(observation.region)
         self._not_ahead("observation.observed_at", observation.observed_at)
+        for number, sample in enumerate(observation.lead_times):
+            self._not_ahead(f"observation.lead_times[{number}].ready_at", sample.ready_at)
         newest = await self._desk.threads.write(
             lambda: self._desk.stores.fleet.observe(observation)
         )

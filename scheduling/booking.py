@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from scheduling.request import Request
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """Among whom a booked request runs: sequences that decode beside it, itself included, their tokens of
+    context in all, and for how many seconds prefills booked after it have stalled it."""
+
+    sequences: float
+    context_tokens: float
+    stalled_seconds: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Booking:
     """One request on one replica; `Workers` alone changes it."""

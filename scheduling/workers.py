@@ -17,7 +17,7 @@ from heliostat.errors import (
     UnknownReplica,
 )
 from heliostat.model.names import ModelName
-from scheduling.booking import Booking
+from scheduling.booking import Booking, Company
 from scheduling.laws.law import WorkerLaw
 from scheduling.request import Request
 from scheduling.rows import SEAT, WORKER, Records, empty, grown, write_law
@@ -232,6 +232,21 @@ class Workers:
     def booking(self, request_id: str) -> Booking | None:
         """Where a request is booked; None = nowhere."""
         return self._bookings.get(request_id)
+
+    def company(self, request_id: str) -> Company | None:
+        """Among whom a request runs; None when it is not booked."""
+        booking = self._bookings.get(request_id)
+        if booking is None:
+            return None
+        worker = self.rows[booking.row]
+        stalled = (
+            worker["stalled_seconds"] - self.seats[booking.row, booking.seat]["stalled_before"]
+        )
+        return Company(
+            sequences=max(1.0, float(worker["running"] + worker["unbooked_sequences"])),
+            context_tokens=max(1.0, float(worker["context_tokens"] + worker["unbooked_kv_tokens"])),
+            stalled_seconds=max(0.0, float(stalled)),
+        )
 
     def waiting_on(self, row: int) -> tuple[Booking, ...]:
         """What is booked on a row and has not begun, the latest first. Raises UnknownReplica."""

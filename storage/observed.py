@@ -38,6 +38,7 @@ def fleet_of(
         ),
         paused_agents=frozenset(o.region for o in by_region if o.agent_paused),
         batch_backlog=tuple(backlog for o in by_region for backlog in o.batch_backlog),
+        laws=tuple(law for o in by_region for law in o.laws),
     )
 
 

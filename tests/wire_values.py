@@ -37,6 +37,7 @@ from heliostat.model.governance import (
 )
 from heliostat.model.instants import Span
 from heliostat.model.latency import BUCKET_RANGE, LatencySketch
+from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import (
     EVERYWHERE,
     DemandKey,
@@ -324,6 +325,29 @@ def pool_observations(pool: st.SearchStrategy[PoolKey]) -> st.SearchStrategy[Poo
     )
 
 
+def measured_laws(pool: st.SearchStrategy[PoolKey]) -> st.SearchStrategy[MeasuredLaw]:
+    """Refitted laws of these pools."""
+    times, sizes = st.floats(0, 10), st.floats(0, 1e6)
+    positive = st.floats(1e-9, 10)
+    return st.builds(
+        MeasuredLaw,
+        pool=pool,
+        prefill_base=times,
+        prefill_per_token=positive,
+        prefill_per_token_beyond_knee=times,
+        decode_base=positive,
+        decode_per_sequence=times,
+        decode_per_sequence_kilotoken=times,
+        error=times,
+        prefills=replicas,
+        iterations=replicas,
+        prompt_tokens=st.tuples(sizes, sizes),
+        sequences=st.tuples(sizes, sizes),
+        prefill_ratio=times,
+        iteration_ratio=times,
+    )
+
+
 east_pools = st.builds(PoolKey, region=st.just(RegionName("east")), model=models, vm_type=vm_types)
 observations = st.builds(
     RegionObservation,
@@ -347,6 +371,7 @@ observations = st.builds(
     ).map(tuple),
     unknown_vms=st.lists(words, max_size=2).map(tuple),
     agent_paused=st.booleans(),
+    laws=st.lists(measured_laws(east_pools), unique_by=lambda law: law.pool, max_size=2).map(tuple),
 )
 fleets = st.builds(
     Fleet,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from heliostat.model.dispatch import PlacementBasis
 from heliostat.model.fleet import Signal
+from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import ModelName, PoolKey, RegionName
 
 
@@ -81,3 +82,5 @@ class DispatchView:
     held: int
     counts: DispatchCounts
     bases: tuple[ModelBasis, ...]
+    laws: tuple[MeasuredLaw, ...] = ()
+    """Laws that were refitted and are placed by; other pools go by the catalogue's."""

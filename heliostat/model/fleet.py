@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import check_instant
+from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
 
 MOST_REPLICAS = 100_000
@@ -147,6 +148,8 @@ class RegionObservation:
     agent_paused: bool = False
     batch_backlog: tuple[BatchBacklog, ...] = ()
     """One value per model whose backlog is measured; not on the wire yet."""
+    laws: tuple[MeasuredLaw, ...] = ()
+    """Laws that the agent refitted; a pool without one runs by the catalogue's, as far as is known."""
 
     def __post_init__(self) -> None:
         check_instant("observation.observed_at", self.observed_at)
@@ -157,6 +160,9 @@ class RegionObservation:
                     "observation.pools", f"{observed.pool} is foreign to {self.region} or twice"
                 )
             seen.add(observed.pool)
+        measured = [law.pool for law in self.laws]
+        if len(set(measured)) < len(measured) or any(p.region != self.region for p in measured):
+            raise InvalidInput("observation.laws", f"a pool is foreign to {self.region} or twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +197,7 @@ class Fleet:
     denials: tuple[CapacityDenial, ...] = ()
     paused_agents: frozenset[RegionName] = frozenset()
     batch_backlog: tuple[BatchBacklog, ...] = ()
+    laws: tuple[MeasuredLaw, ...] = ()
     _by_key: dict[PoolKey, PoolState] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )

@@ -25,63 +25,64 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from heliostat.v1 import common_pb2 as heliostat_dot_v1_dot_common__pb2
+from heliostat.v1 import fleet_pb2 as heliostat_dot_v1_dot_fleet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheliostat/v1/dispatch.proto\x12\x0cheliostat.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19heliostat/v1/common.proto\"\x90\x02\n\x0b\x44ispatchAsk\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12 \n\x04tier\x18\x04 \x01(\x0e\x32\x12.heliostat.v1.Tier\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12$\n\x17predicted_output_tokens\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07session\x18\x07 \x01(\t\x12\x11\n\tforwarded\x18\x08 \x01(\x08\x12/\n\x0b\x63omplete_by\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\n\x18_predicted_output_tokens\"k\n\x0f\x44ispatchRequest\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\'\n\x04\x61sks\x18\x02 \x03(\x0b\x32\x19.heliostat.v1.DispatchAsk\x12\x1b\n\x13running_request_ids\x18\x03 \x03(\t\"\x97\x02\n\x0ePlacedDecision\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12#\n\x04pool\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.PoolKey\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\r\x12\"\n\x15\x65xpected_ttft_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12+\n\x05\x62\x61sis\x18\x06 \x01(\x0e\x32\x1c.heliostat.v1.PlacementBasis\x12(\n\x05lease\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0csession_kept\x18\x08 \x01(\x08\x42\x18\n\x16_expected_ttft_seconds\"i\n\x0eQueuedDecision\x12\x0f\n\x07\x64urable\x18\x01 \x01(\x08\x12\'\n\x03\x64ue\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61head\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x8f\x01\n\x13OtherRegionDecision\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x18\n\x10ingress_endpoint\x18\x02 \x01(\t\x12\x12\n\nhop_header\x18\x03 \x01(\t\x12\x15\n\rtable_version\x18\x04 \x01(\t\x12\x13\n\x0btable_stale\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\"x\n\x0cShedDecision\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.heliostat.v1.ShedReason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x11WithdrawnDecision\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.heliostat.v1.WithdrawalReason\x12\x12\n\nreplica_id\x18\x02 \x01(\t\x12\x14\n\x0cqueued_again\x18\x03 \x01(\x08\"!\n\rEndedDecision\x12\x10\n\x08\x66inished\x18\x01 \x01(\x08\"\xa9\x03\n\x10\x44ispatchDecision\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12.\n\x06placed\x18\x04 \x01(\x0b\x32\x1c.heliostat.v1.PlacedDecisionH\x00\x12.\n\x06queued\x18\x05 \x01(\x0b\x32\x1c.heliostat.v1.QueuedDecisionH\x00\x12\x39\n\x0cother_region\x18\x06 \x01(\x0b\x32!.heliostat.v1.OtherRegionDecisionH\x00\x12*\n\x04shed\x18\x07 \x01(\x0b\x32\x1a.heliostat.v1.ShedDecisionH\x00\x12\x34\n\twithdrawn\x18\x08 \x01(\x0b\x32\x1f.heliostat.v1.WithdrawnDecisionH\x00\x12,\n\x05\x65nded\x18\t \x01(\x0b\x32\x1b.heliostat.v1.EndedDecisionH\x00\x12(\n\x07refused\x18\n \x01(\x0b\x32\x15.heliostat.v1.ProblemH\x00\x42\t\n\x07outcome\"E\n\x10\x44ispatchResponse\x12\x31\n\tdecisions\x18\x01 \x03(\x0b\x32\x1e.heliostat.v1.DispatchDecision\"\xd6\x01\n\nCompletion\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x07outcome\x18\x02 \x01(\x0e\x32\x1f.heliostat.v1.CompletionOutcome\x12\x1a\n\routput_tokens\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cttft_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0b\x65\x32\x65_seconds\x18\x05 \x01(\x01H\x02\x88\x01\x01\x42\x10\n\x0e_output_tokensB\x0f\n\r_ttft_secondsB\x0e\n\x0c_e2e_seconds\"T\n\x0f\x43ompleteRequest\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12-\n\x0b\x63ompletions\x18\x02 \x03(\x0b\x32\x18.heliostat.v1.Completion\"O\n\x11\x43ompletionProblem\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x07problem\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.Problem\"}\n\x10\x43ompleteResponse\x12\x0e\n\x06\x63losed\x18\x01 \x01(\x03\x12\x16\n\x0e\x61lready_closed\x18\x02 \x01(\x03\x12\x0f\n\x07unknown\x18\x03 \x01(\x03\x12\x30\n\x07refused\x18\x04 \x03(\x0b\x32\x1f.heliostat.v1.CompletionProblem\"6\n\x12GetDispatchRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"\xf4\x02\n\x0bReplicaView\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12#\n\x04pool\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.PoolKey\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12$\n\x06signal\x18\x05 \x01(\x0e\x32\x14.heliostat.v1.Signal\x12\x1f\n\x12signal_age_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10running_requests\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x10waiting_requests\x18\x08 \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0ckv_occupancy\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x17\n\x0f\x62ooked_requests\x18\n \x01(\x03\x42\x15\n\x13_signal_age_secondsB\x13\n\x11_running_requestsB\x13\n\x11_waiting_requestsB\x0f\n\r_kv_occupancy\"\xb1\x01\n\x0e\x42\x61tchQueueView\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x10\n\x08promoted\x18\x03 \x01(\x03\x12\x0e\n\x06placed\x18\x04 \x01(\x03\x12\x1b\n\x0eoldest_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12-\n\tfirst_due\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_oldest_seconds\"\xe4\x01\n\x0e\x44ispatchCounts\x12\r\n\x05\x61sked\x18\x01 \x01(\x03\x12\x19\n\x11placed_by_signals\x18\x02 \x01(\x03\x12\x16\n\x0eplaced_in_turn\x18\x03 \x01(\x03\x12\x14\n\x0csession_kept\x18\x04 \x01(\x03\x12\x0e\n\x06queued\x18\x05 \x01(\x03\x12\x14\n\x0cother_region\x18\x06 \x01(\x03\x12\x0c\n\x04shed\x18\x07 \x01(\x03\x12\x0f\n\x07refused\x18\x08 \x01(\x03\x12\x11\n\twithdrawn\x18\t \x01(\x03\x12\x10\n\x08\x66inished\x18\n \x01(\x03\x12\x10\n\x08given_up\x18\x0b \x01(\x03\"\xfd\x01\n\x13GetDispatchResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12+\n\x08replicas\x18\x02 \x03(\x0b\x32\x19.heliostat.v1.ReplicaView\x12\x16\n\x0ereplicas_known\x18\x03 \x01(\x03\x12,\n\x06queues\x18\x04 \x03(\x0b\x32\x1c.heliostat.v1.BatchQueueView\x12\x0c\n\x04held\x18\x05 \x01(\x03\x12,\n\x06\x63ounts\x18\x06 \x01(\x0b\x32\x1c.heliostat.v1.DispatchCounts\x12\'\n\x05\x62\x61ses\x18\x07 \x03(\x0b\x32\x18.heliostat.v1.ModelBasis\"x\n\nModelBasis\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1c.heliostat.v1.PlacementBasis\x12\x16\n\x0e\x66resh_replicas\x18\x03 \x01(\x03\x12\x16\n\x0eready_replicas\x18\x04 \x01(\x03*o\n\x0ePlacementBasis\x12\x1f\n\x1bPLACEMENT_BASIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PLACEMENT_BASIS_SIGNALS\x10\x01\x12\x1f\n\x1bPLACEMENT_BASIS_ROUND_ROBIN\x10\x02*\xcb\x01\n\nShedReason\x12\x1b\n\x17SHED_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12SHED_REASON_ROUTED\x10\x01\x12\x1b\n\x17SHED_REASON_NO_CAPACITY\x10\x02\x12\x1a\n\x16SHED_REASON_NO_REPLICA\x10\x03\x12\x19\n\x15SHED_REASON_TOO_LARGE\x10\x04\x12\x1a\n\x16SHED_REASON_QUEUE_FULL\x10\x05\x12\x18\n\x14SHED_REASON_DEADLINE\x10\x06*~\n\x10WithdrawalReason\x12!\n\x1dWITHDRAWAL_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1eWITHDRAWAL_REASON_REPLICA_GONE\x10\x01\x12#\n\x1fWITHDRAWAL_REASON_LEASE_EXPIRED\x10\x02*\x99\x01\n\x11\x43ompletionOutcome\x12\"\n\x1e\x43OMPLETION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43OMPLETION_OUTCOME_FINISHED\x10\x01\x12\x1d\n\x19\x43OMPLETION_OUTCOME_FAILED\x10\x02\x12 \n\x1c\x43OMPLETION_OUTCOME_CANCELLED\x10\x03\x32\xff\x01\n\x0f\x44ispatchService\x12M\n\x08\x44ispatch\x12\x1d.heliostat.v1.DispatchRequest\x1a\x1e.heliostat.v1.DispatchResponse(\x01\x30\x01\x12I\n\x08\x43omplete\x12\x1d.heliostat.v1.CompleteRequest\x1a\x1e.heliostat.v1.CompleteResponse\x12R\n\x0bGetDispatch\x12 .heliostat.v1.GetDispatchRequest\x1a!.heliostat.v1.GetDispatchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheliostat/v1/dispatch.proto\x12\x0cheliostat.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19heliostat/v1/common.proto\x1a\x18heliostat/v1/fleet.proto\"\x90\x02\n\x0b\x44ispatchAsk\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12 \n\x04tier\x18\x04 \x01(\x0e\x32\x12.heliostat.v1.Tier\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12$\n\x17predicted_output_tokens\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07session\x18\x07 \x01(\t\x12\x11\n\tforwarded\x18\x08 \x01(\x08\x12/\n\x0b\x63omplete_by\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1a\n\x18_predicted_output_tokens\"k\n\x0f\x44ispatchRequest\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12\'\n\x04\x61sks\x18\x02 \x03(\x0b\x32\x19.heliostat.v1.DispatchAsk\x12\x1b\n\x13running_request_ids\x18\x03 \x03(\t\"\x97\x02\n\x0ePlacedDecision\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12#\n\x04pool\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.PoolKey\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\r\x12\"\n\x15\x65xpected_ttft_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12+\n\x05\x62\x61sis\x18\x06 \x01(\x0e\x32\x1c.heliostat.v1.PlacementBasis\x12(\n\x05lease\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0csession_kept\x18\x08 \x01(\x08\x42\x18\n\x16_expected_ttft_seconds\"i\n\x0eQueuedDecision\x12\x0f\n\x07\x64urable\x18\x01 \x01(\x08\x12\'\n\x03\x64ue\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61head\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x8f\x01\n\x13OtherRegionDecision\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x18\n\x10ingress_endpoint\x18\x02 \x01(\t\x12\x12\n\nhop_header\x18\x03 \x01(\t\x12\x15\n\rtable_version\x18\x04 \x01(\t\x12\x13\n\x0btable_stale\x18\x05 \x01(\x08\x12\x0e\n\x06reason\x18\x06 \x01(\t\"x\n\x0cShedDecision\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.heliostat.v1.ShedReason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x11WithdrawnDecision\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.heliostat.v1.WithdrawalReason\x12\x12\n\nreplica_id\x18\x02 \x01(\t\x12\x14\n\x0cqueued_again\x18\x03 \x01(\x08\"!\n\rEndedDecision\x12\x10\n\x08\x66inished\x18\x01 \x01(\x08\"\xa9\x03\n\x10\x44ispatchDecision\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12.\n\x06placed\x18\x04 \x01(\x0b\x32\x1c.heliostat.v1.PlacedDecisionH\x00\x12.\n\x06queued\x18\x05 \x01(\x0b\x32\x1c.heliostat.v1.QueuedDecisionH\x00\x12\x39\n\x0cother_region\x18\x06 \x01(\x0b\x32!.heliostat.v1.OtherRegionDecisionH\x00\x12*\n\x04shed\x18\x07 \x01(\x0b\x32\x1a.heliostat.v1.ShedDecisionH\x00\x12\x34\n\twithdrawn\x18\x08 \x01(\x0b\x32\x1f.heliostat.v1.WithdrawnDecisionH\x00\x12,\n\x05\x65nded\x18\t \x01(\x0b\x32\x1b.heliostat.v1.EndedDecisionH\x00\x12(\n\x07refused\x18\n \x01(\x0b\x32\x15.heliostat.v1.ProblemH\x00\x42\t\n\x07outcome\"E\n\x10\x44ispatchResponse\x12\x31\n\tdecisions\x18\x01 \x03(\x0b\x32\x1e.heliostat.v1.DispatchDecision\"\xd6\x01\n\nCompletion\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x07outcome\x18\x02 \x01(\x0e\x32\x1f.heliostat.v1.CompletionOutcome\x12\x1a\n\routput_tokens\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cttft_seconds\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0b\x65\x32\x65_seconds\x18\x05 \x01(\x01H\x02\x88\x01\x01\x42\x10\n\x0e_output_tokensB\x0f\n\r_ttft_secondsB\x0e\n\x0c_e2e_seconds\"T\n\x0f\x43ompleteRequest\x12\x12\n\ngateway_id\x18\x01 \x01(\t\x12-\n\x0b\x63ompletions\x18\x02 \x03(\x0b\x32\x18.heliostat.v1.Completion\"O\n\x11\x43ompletionProblem\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x07problem\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.Problem\"}\n\x10\x43ompleteResponse\x12\x0e\n\x06\x63losed\x18\x01 \x01(\x03\x12\x16\n\x0e\x61lready_closed\x18\x02 \x01(\x03\x12\x0f\n\x07unknown\x18\x03 \x01(\x03\x12\x30\n\x07refused\x18\x04 \x03(\x0b\x32\x1f.heliostat.v1.CompletionProblem\"6\n\x12GetDispatchRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"\xf4\x02\n\x0bReplicaView\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12#\n\x04pool\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.PoolKey\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\x12$\n\x06signal\x18\x05 \x01(\x0e\x32\x14.heliostat.v1.Signal\x12\x1f\n\x12signal_age_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10running_requests\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12\x1d\n\x10waiting_requests\x18\x08 \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0ckv_occupancy\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x17\n\x0f\x62ooked_requests\x18\n \x01(\x03\x42\x15\n\x13_signal_age_secondsB\x13\n\x11_running_requestsB\x13\n\x11_waiting_requestsB\x0f\n\r_kv_occupancy\"\xb1\x01\n\x0e\x42\x61tchQueueView\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x10\n\x08promoted\x18\x03 \x01(\x03\x12\x0e\n\x06placed\x18\x04 \x01(\x03\x12\x1b\n\x0eoldest_seconds\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12-\n\tfirst_due\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_oldest_seconds\"\xe4\x01\n\x0e\x44ispatchCounts\x12\r\n\x05\x61sked\x18\x01 \x01(\x03\x12\x19\n\x11placed_by_signals\x18\x02 \x01(\x03\x12\x16\n\x0eplaced_in_turn\x18\x03 \x01(\x03\x12\x14\n\x0csession_kept\x18\x04 \x01(\x03\x12\x0e\n\x06queued\x18\x05 \x01(\x03\x12\x14\n\x0cother_region\x18\x06 \x01(\x03\x12\x0c\n\x04shed\x18\x07 \x01(\x03\x12\x0f\n\x07refused\x18\x08 \x01(\x03\x12\x11\n\twithdrawn\x18\t \x01(\x03\x12\x10\n\x08\x66inished\x18\n \x01(\x03\x12\x10\n\x08given_up\x18\x0b \x01(\x03\"\xa6\x02\n\x13GetDispatchResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12+\n\x08replicas\x18\x02 \x03(\x0b\x32\x19.heliostat.v1.ReplicaView\x12\x16\n\x0ereplicas_known\x18\x03 \x01(\x03\x12,\n\x06queues\x18\x04 \x03(\x0b\x32\x1c.heliostat.v1.BatchQueueView\x12\x0c\n\x04held\x18\x05 \x01(\x03\x12,\n\x06\x63ounts\x18\x06 \x01(\x0b\x32\x1c.heliostat.v1.DispatchCounts\x12\'\n\x05\x62\x61ses\x18\x07 \x03(\x0b\x32\x18.heliostat.v1.ModelBasis\x12\'\n\x04laws\x18\x08 \x03(\x0b\x32\x19.heliostat.v1.MeasuredLaw\"x\n\nModelBasis\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1c.heliostat.v1.PlacementBasis\x12\x16\n\x0e\x66resh_replicas\x18\x03 \x01(\x03\x12\x16\n\x0eready_replicas\x18\x04 \x01(\x03*o\n\x0ePlacementBasis\x12\x1f\n\x1bPLACEMENT_BASIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PLACEMENT_BASIS_SIGNALS\x10\x01\x12\x1f\n\x1bPLACEMENT_BASIS_ROUND_ROBIN\x10\x02*\xcb\x01\n\nShedReason\x12\x1b\n\x17SHED_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12SHED_REASON_ROUTED\x10\x01\x12\x1b\n\x17SHED_REASON_NO_CAPACITY\x10\x02\x12\x1a\n\x16SHED_REASON_NO_REPLICA\x10\x03\x12\x19\n\x15SHED_REASON_TOO_LARGE\x10\x04\x12\x1a\n\x16SHED_REASON_QUEUE_FULL\x10\x05\x12\x18\n\x14SHED_REASON_DEADLINE\x10\x06*~\n\x10WithdrawalReason\x12!\n\x1dWITHDRAWAL_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1eWITHDRAWAL_REASON_REPLICA_GONE\x10\x01\x12#\n\x1fWITHDRAWAL_REASON_LEASE_EXPIRED\x10\x02*\x99\x01\n\x11\x43ompletionOutcome\x12\"\n\x1e\x43OMPLETION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43OMPLETION_OUTCOME_FINISHED\x10\x01\x12\x1d\n\x19\x43OMPLETION_OUTCOME_FAILED\x10\x02\x12 \n\x1c\x43OMPLETION_OUTCOME_CANCELLED\x10\x03\x32\xff\x01\n\x0f\x44ispatchService\x12M\n\x08\x44ispatch\x12\x1d.heliostat.v1.DispatchRequest\x1a\x1e.heliostat.v1.DispatchResponse(\x01\x30\x01\x12I\n\x08\x43omplete\x12\x1d.heliostat.v1.CompleteRequest\x1a\x1e.heliostat.v1.CompleteResponse\x12R\n\x0bGetDispatch\x12 .heliostat.v1.GetDispatchRequest\x1a!.heliostat.v1.GetDispatchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heliostat.v1.dispatch_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLACEMENTBASIS']._serialized_start=3554
-  _globals['_PLACEMENTBASIS']._serialized_end=3665
-  _globals['_SHEDREASON']._serialized_start=3668
-  _globals['_SHEDREASON']._serialized_end=3871
-  _globals['_WITHDRAWALREASON']._serialized_start=3873
-  _globals['_WITHDRAWALREASON']._serialized_end=3999
-  _globals['_COMPLETIONOUTCOME']._serialized_start=4002
-  _globals['_COMPLETIONOUTCOME']._serialized_end=4155
-  _globals['_DISPATCHASK']._serialized_start=138
-  _globals['_DISPATCHASK']._serialized_end=410
-  _globals['_DISPATCHREQUEST']._serialized_start=412
-  _globals['_DISPATCHREQUEST']._serialized_end=519
-  _globals['_PLACEDDECISION']._serialized_start=522
-  _globals['_PLACEDDECISION']._serialized_end=801
-  _globals['_QUEUEDDECISION']._serialized_start=803
-  _globals['_QUEUEDDECISION']._serialized_end=908
-  _globals['_OTHERREGIONDECISION']._serialized_start=911
-  _globals['_OTHERREGIONDECISION']._serialized_end=1054
-  _globals['_SHEDDECISION']._serialized_start=1056
-  _globals['_SHEDDECISION']._serialized_end=1176
-  _globals['_WITHDRAWNDECISION']._serialized_start=1178
-  _globals['_WITHDRAWNDECISION']._serialized_end=1287
-  _globals['_ENDEDDECISION']._serialized_start=1289
-  _globals['_ENDEDDECISION']._serialized_end=1322
-  _globals['_DISPATCHDECISION']._serialized_start=1325
-  _globals['_DISPATCHDECISION']._serialized_end=1750
-  _globals['_DISPATCHRESPONSE']._serialized_start=1752
-  _globals['_DISPATCHRESPONSE']._serialized_end=1821
-  _globals['_COMPLETION']._serialized_start=1824
-  _globals['_COMPLETION']._serialized_end=2038
-  _globals['_COMPLETEREQUEST']._serialized_start=2040
-  _globals['_COMPLETEREQUEST']._serialized_end=2124
-  _globals['_COMPLETIONPROBLEM']._serialized_start=2126
-  _globals['_COMPLETIONPROBLEM']._serialized_end=2205
-  _globals['_COMPLETERESPONSE']._serialized_start=2207
-  _globals['_COMPLETERESPONSE']._serialized_end=2332
-  _globals['_GETDISPATCHREQUEST']._serialized_start=2334
-  _globals['_GETDISPATCHREQUEST']._serialized_end=2388
-  _globals['_REPLICAVIEW']._serialized_start=2391
-  _globals['_REPLICAVIEW']._serialized_end=2763
-  _globals['_BATCHQUEUEVIEW']._serialized_start=2766
-  _globals['_BATCHQUEUEVIEW']._serialized_end=2943
-  _globals['_DISPATCHCOUNTS']._serialized_start=2946
-  _globals['_DISPATCHCOUNTS']._serialized_end=3174
-  _globals['_GETDISPATCHRESPONSE']._serialized_start=3177
-  _globals['_GETDISPATCHRESPONSE']._serialized_end=3430
-  _globals['_MODELBASIS']._serialized_start=3432
-  _globals['_MODELBASIS']._serialized_end=3552
-  _globals['_DISPATCHSERVICE']._serialized_start=4158
-  _globals['_DISPATCHSERVICE']._serialized_end=4413
+  _globals['_PLACEMENTBASIS']._serialized_start=3621
+  _globals['_PLACEMENTBASIS']._serialized_end=3732
+  _globals['_SHEDREASON']._serialized_start=3735
+  _globals['_SHEDREASON']._serialized_end=3938
+  _globals['_WITHDRAWALREASON']._serialized_start=3940
+  _globals['_WITHDRAWALREASON']._serialized_end=4066
+  _globals['_COMPLETIONOUTCOME']._serialized_start=4069
+  _globals['_COMPLETIONOUTCOME']._serialized_end=4222
+  _globals['_DISPATCHASK']._serialized_start=164
+  _globals['_DISPATCHASK']._serialized_end=436
+  _globals['_DISPATCHREQUEST']._serialized_start=438
+  _globals['_DISPATCHREQUEST']._serialized_end=545
+  _globals['_PLACEDDECISION']._serialized_start=548
+  _globals['_PLACEDDECISION']._serialized_end=827
+  _globals['_QUEUEDDECISION']._serialized_start=829
+  _globals['_QUEUEDDECISION']._serialized_end=934
+  _globals['_OTHERREGIONDECISION']._serialized_start=937
+  _globals['_OTHERREGIONDECISION']._serialized_end=1080
+  _globals['_SHEDDECISION']._serialized_start=1082
+  _globals['_SHEDDECISION']._serialized_end=1202
+  _globals['_WITHDRAWNDECISION']._serialized_start=1204
+  _globals['_WITHDRAWNDECISION']._serialized_end=1313
+  _globals['_ENDEDDECISION']._serialized_start=1315
+  _globals['_ENDEDDECISION']._serialized_end=1348
+  _globals['_DISPATCHDECISION']._serialized_start=1351
+  _globals['_DISPATCHDECISION']._serialized_end=1776
+  _globals['_DISPATCHRESPONSE']._serialized_start=1778
+  _globals['_DISPATCHRESPONSE']._serialized_end=1847
+  _globals['_COMPLETION']._serialized_start=1850
+  _globals['_COMPLETION']._serialized_end=2064
+  _globals['_COMPLETEREQUEST']._serialized_start=2066
+  _globals['_COMPLETEREQUEST']._serialized_end=2150
+  _globals['_COMPLETIONPROBLEM']._serialized_start=2152
+  _globals['_COMPLETIONPROBLEM']._serialized_end=2231
+  _globals['_COMPLETERESPONSE']._serialized_start=2233
+  _globals['_COMPLETERESPONSE']._serialized_end=2358
+  _globals['_GETDISPATCHREQUEST']._serialized_start=2360
+  _globals['_GETDISPATCHREQUEST']._serialized_end=2414
+  _globals['_REPLICAVIEW']._serialized_start=2417
+  _globals['_REPLICAVIEW']._serialized_end=2789
+  _globals['_BATCHQUEUEVIEW']._serialized_start=2792
+  _globals['_BATCHQUEUEVIEW']._serialized_end=2969
+  _globals['_DISPATCHCOUNTS']._serialized_start=2972
+  _globals['_DISPATCHCOUNTS']._serialized_end=3200
+  _globals['_GETDISPATCHRESPONSE']._serialized_start=3203
+  _globals['_GETDISPATCHRESPONSE']._serialized_end=3497
+  _globals['_MODELBASIS']._serialized_start=3499
+  _globals['_MODELBASIS']._serialized_end=3619
+  _globals['_DISPATCHSERVICE']._serialized_start=4225
+  _globals['_DISPATCHSERVICE']._serialized_end=4480
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from heliostat.v1 import common_pb2 as _common_pb2
+from heliostat.v1 import fleet_pb2 as _fleet_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -925,6 +926,7 @@ class GetDispatchResponse(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     BASES_FIELD_NUMBER: _builtins.int
+    LAWS_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The agent's region."""
     replicas_known: _builtins.int
@@ -947,6 +949,10 @@ class GetDispatchResponse(_message.Message):
     def bases(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelBasis]:
         """By what places are given at this moment, per model that has replicas."""
 
+    @_builtins.property
+    def laws(self) -> _containers.RepeatedCompositeFieldContainer[_fleet_pb2.MeasuredLaw]:
+        """Laws that the agent refitted and places by; a pool without one is placed on by the catalogue's."""
+
     def __init__(
         self,
         *,
@@ -957,10 +963,11 @@ class GetDispatchResponse(_message.Message):
         held: _builtins.int = ...,
         counts: Global___DispatchCounts | None = ...,
         bases: _abc.Iterable[Global___ModelBasis] | None = ...,
+        laws: _abc.Iterable[_fleet_pb2.MeasuredLaw] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "counts", b"counts", "held", b"held", "queues", b"queues", "region", b"region", "replicas", b"replicas", "replicas_known", b"replicas_known"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "counts", b"counts", "held", b"held", "laws", b"laws", "queues", b"queues", "region", b"region", "replicas", b"replicas", "replicas_known", b"replicas_known"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

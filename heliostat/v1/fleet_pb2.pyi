@@ -532,6 +532,90 @@ class LeadTimeSample(_message.Message):
 Global___LeadTimeSample: _TypeAlias = LeadTimeSample  # noqa: Y015
 
 @_typing.final
+class MeasuredLaw(_message.Message):
+    """An engine law as an agent found it by watching a pool's engines at work. Memory is the catalogue's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_FIELD_NUMBER: _builtins.int
+    PREFILL_BASE_SECONDS_FIELD_NUMBER: _builtins.int
+    PREFILL_SECONDS_PER_TOKEN_FIELD_NUMBER: _builtins.int
+    PREFILL_SECONDS_PER_TOKEN_BEYOND_KNEE_FIELD_NUMBER: _builtins.int
+    DECODE_BASE_SECONDS_FIELD_NUMBER: _builtins.int
+    DECODE_SECONDS_PER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DECODE_SECONDS_PER_SEQUENCE_KILOTOKEN_FIELD_NUMBER: _builtins.int
+    ERROR_RATIO_FIELD_NUMBER: _builtins.int
+    PREFILLS_FIELD_NUMBER: _builtins.int
+    ITERATIONS_FIELD_NUMBER: _builtins.int
+    SHORTEST_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    LONGEST_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    FEWEST_SEQUENCES_FIELD_NUMBER: _builtins.int
+    MOST_SEQUENCES_FIELD_NUMBER: _builtins.int
+    PREFILL_RATIO_FIELD_NUMBER: _builtins.int
+    ITERATION_RATIO_FIELD_NUMBER: _builtins.int
+    prefill_base_seconds: _builtins.float
+    """Seconds of a prefill, whatever its length."""
+    prefill_seconds_per_token: _builtins.float
+    """Seconds more per prompt token."""
+    prefill_seconds_per_token_beyond_knee: _builtins.float
+    """Seconds more per prompt token beyond 2,048."""
+    decode_base_seconds: _builtins.float
+    """Seconds of a decode iteration, however large its batch."""
+    decode_seconds_per_sequence: _builtins.float
+    """Seconds more per sequence in the batch."""
+    decode_seconds_per_sequence_kilotoken: _builtins.float
+    """Seconds more per thousand tokens of context of each sequence."""
+    error_ratio: _builtins.float
+    """How much longer than expected the last iterations took, a high quantile; 0.1 = a tenth longer."""
+    prefills: _builtins.int
+    """Observed prefills, or means of several, that it rests on."""
+    iterations: _builtins.int
+    """Observed decode iterations, or means of several."""
+    shortest_prompt_tokens: _builtins.float
+    """The shortest prompt observed lately, in tokens; 0 = none."""
+    longest_prompt_tokens: _builtins.float
+    """The longest prompt observed lately, in tokens; 0 = none."""
+    fewest_sequences: _builtins.float
+    """The smallest batch observed lately, in sequences; 0 = none."""
+    most_sequences: _builtins.float
+    """The largest batch observed lately, in sequences; 0 = none."""
+    prefill_ratio: _builtins.float
+    """Seconds of a prefill by this law ÷ by the catalogue's, in the middle of the range; 1 = as promised."""
+    iteration_ratio: _builtins.float
+    """The same of a decode iteration."""
+    @_builtins.property
+    def pool(self) -> _common_pb2.PoolKey:
+        """The pool."""
+
+    def __init__(
+        self,
+        *,
+        pool: _common_pb2.PoolKey | None = ...,
+        prefill_base_seconds: _builtins.float = ...,
+        prefill_seconds_per_token: _builtins.float = ...,
+        prefill_seconds_per_token_beyond_knee: _builtins.float = ...,
+        decode_base_seconds: _builtins.float = ...,
+        decode_seconds_per_sequence: _builtins.float = ...,
+        decode_seconds_per_sequence_kilotoken: _builtins.float = ...,
+        error_ratio: _builtins.float = ...,
+        prefills: _builtins.int = ...,
+        iterations: _builtins.int = ...,
+        shortest_prompt_tokens: _builtins.float = ...,
+        longest_prompt_tokens: _builtins.float = ...,
+        fewest_sequences: _builtins.float = ...,
+        most_sequences: _builtins.float = ...,
+        prefill_ratio: _builtins.float = ...,
+        iteration_ratio: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_base_seconds", b"decode_base_seconds", "decode_seconds_per_sequence", b"decode_seconds_per_sequence", "decode_seconds_per_sequence_kilotoken", b"decode_seconds_per_sequence_kilotoken", "error_ratio", b"error_ratio", "fewest_sequences", b"fewest_sequences", "iteration_ratio", b"iteration_ratio", "iterations", b"iterations", "longest_prompt_tokens", b"longest_prompt_tokens", "most_sequences", b"most_sequences", "pool", b"pool", "prefill_base_seconds", b"prefill_base_seconds", "prefill_ratio", b"prefill_ratio", "prefill_seconds_per_token", b"prefill_seconds_per_token", "prefill_seconds_per_token_beyond_knee", b"prefill_seconds_per_token_beyond_knee", "prefills", b"prefills", "shortest_prompt_tokens", b"shortest_prompt_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeasuredLaw: _TypeAlias = MeasuredLaw  # noqa: Y015
+
+@_typing.final
 class RegionObservation(_message.Message):
     """Everything that an agent reports of its region at one instant."""
 
@@ -544,6 +628,7 @@ class RegionObservation(_message.Message):
     LEAD_TIMES_FIELD_NUMBER: _builtins.int
     UNKNOWN_VMS_FIELD_NUMBER: _builtins.int
     AGENT_PAUSED_FIELD_NUMBER: _builtins.int
+    LAWS_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region."""
     agent_paused: _builtins.bool
@@ -568,6 +653,10 @@ class RegionObservation(_message.Message):
     def unknown_vms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """VMs that carry our tags but that the agent does not know: reported, never touched."""
 
+    @_builtins.property
+    def laws(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasuredLaw]:
+        """Laws that the agent refitted, at most one per pool; a pool without one runs by the catalogue's."""
+
     def __init__(
         self,
         *,
@@ -578,10 +667,11 @@ class RegionObservation(_message.Message):
         lead_times: _abc.Iterable[Global___LeadTimeSample] | None = ...,
         unknown_vms: _abc.Iterable[_builtins.str] | None = ...,
         agent_paused: _builtins.bool = ...,
+        laws: _abc.Iterable[Global___MeasuredLaw] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_paused", b"agent_paused", "lead_times", b"lead_times", "observed_at", b"observed_at", "pools", b"pools", "region", b"region", "replicas", b"replicas", "unknown_vms", b"unknown_vms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_paused", b"agent_paused", "laws", b"laws", "lead_times", b"lead_times", "observed_at", b"observed_at", "pools", b"pools", "region", b"region", "replicas", b"replicas", "unknown_vms", b"unknown_vms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,12 +3,15 @@
 It starts from a prior (the catalogue's law) and keeps KV sizes and the largest batch as they are: an
 engine knows these, and iterations tell nothing of them. The error is the `quantile` of how much longer
 than expected the last `window` iterations took; it widens the margins of whoever places by the law.
+One wild observation moves little: none counts as more than `most_factor` times longer or shorter than
+expected, so that a law that is far off is reached in steps.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,22 +29,40 @@ _FLOOR_STEP = 0.1
 class Refit:
     """How quickly laws follow; all ours, the paper fits once.
 
-    `memory`: observations after which one counts e times less; `doubt`: relative standard deviation
-    of the prior; `window` observations and the `quantile` of them that the error is;
-    `least_share`: no coefficient falls below that share of its prior, times stay positive.
+    `memory`: observations after which one counts e times less; `doubt` and `noise`: relative standard
+    deviations of the prior and of an observation, by which the first observations count; `window`
+    observations and the `quantile` of them that the error is; `least_share`: no coefficient falls below
+    that share of its prior, times stay positive; `most_factor`: an observation counts as at most so many
+    times longer or shorter than expected.
     """
 
     memory: float = 500.0
     doubt: float = 0.3
+    noise: float = 1.0
     window: int = 200
     quantile: float = 0.9
     least_share: float = 0.01
+    most_factor: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.memory <= 1 or self.doubt <= 0 or self.window < 1:
-            raise InvalidInput("refit", "memory above 1, doubt and window positive")
+        if self.memory <= 1 or min(self.doubt, self.noise) <= 0 or self.window < 1:
+            raise InvalidInput("refit", "memory above 1, doubt, noise and window positive")
+        if not self.most_factor > 1:
+            raise InvalidInput("refit", f"most_factor {self.most_factor} is not above 1")
         if not 0 < self.quantile < 1 or not 0 < self.least_share < 1:
             raise InvalidInput("refit", "quantile and least_share lie within (0, 1)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a law was fitted to: how many observations in all, and between which sizes the last `window`
+    of each kind lay; beyond, the law extrapolates. (0, 0) = none was seen."""
+
+    prefills: int = 0
+    iterations: int = 0
+    prompt_tokens: tuple[float, float] = (0.0, 0.0)
+    sequences: tuple[float, float] = (0.0, 0.0)
+    context_tokens: tuple[float, float] = (0.0, 0.0)
 
 
 class OnlineLaw:
@@ -56,11 +77,16 @@ class OnlineLaw:
             prefill.append(prior.prefill_per_token_beyond_knee)
         decode = [prior.decode_base, prior.decode_per_sequence, prior.decode_per_token]
         self._prefill, self._decode = (
-            RecursiveFit(np.array(one), doubt=settings.doubt, memory=settings.memory)
+            RecursiveFit(
+                np.array(one), doubt=settings.doubt, memory=settings.memory, noise=settings.noise
+            )
             for one in (prefill, decode)
         )
         self._floor = prior.prefill_floor
         self._late: deque[float] = deque(maxlen=settings.window)
+        self._prefills = self._iterations = 0
+        self._prompts: deque[float] = deque(maxlen=settings.window)
+        self._loads: deque[tuple[float, float]] = deque(maxlen=settings.window)
 
     @property
     def law(self) -> WorkerLaw:
@@ -74,26 +100,47 @@ class OnlineLaw:
         """Of how many iterations the error is the quantile."""
         return len(self._late)
 
-    def saw_prefill(self, tokens: int, seconds: float) -> None:
+    @property
+    def seen(self) -> Seen:
+        """What it rests on."""
+        sequences, tokens = zip(*self._loads, strict=True) if self._loads else ((), ())
+        return Seen(
+            prefills=self._prefills,
+            iterations=self._iterations,
+            prompt_tokens=_range(self._prompts),
+            sequences=_range(sequences),
+            context_tokens=_range(tokens),
+        )
+
+    def saw_prefill(self, tokens: float, seconds: float) -> None:
         """A prefill of so many prompt tokens took so long. Raises InvalidInput for what cannot be."""
         _check(seconds, tokens)
-        self._note(seconds, self._law.prefill_seconds(tokens))
+        seconds = self._noted(seconds, self._law.prefill_seconds(tokens))
         if self._law.prefill_seconds(tokens) <= self._floor:
             self._floor += (seconds - self._floor) * _FLOOR_STEP
         else:
             features = [1.0, tokens, max(0, tokens - KNEE_TOKENS)][: 3 if self._bends else 2]
             self._prefill.observe(np.array(features, dtype=np.float64), seconds)
+        self._prefills += 1
+        self._prompts.append(tokens)
         self._renew()
 
-    def saw_decode(self, sequences: int, tokens: int, seconds: float) -> None:
-        """An iteration of so many sequences and tokens of context took so long. Raises InvalidInput."""
+    def saw_decode(self, sequences: float, tokens: float, seconds: float) -> None:
+        """An iteration of so many sequences and tokens of context in all took so long, or iterations did
+        on the mean. Raises InvalidInput."""
         _check(seconds, sequences, tokens)
-        self._note(seconds, self._law.iteration_seconds(sequences, tokens))
+        seconds = self._noted(seconds, self._law.iteration_seconds(sequences, tokens))
         self._decode.observe(np.array([1.0, sequences, tokens]), seconds)
+        self._iterations += 1
+        self._loads.append((sequences, tokens))
         self._renew()
 
-    def _note(self, seconds: float, expected: float) -> None:
-        self._late.append(max(0.0, seconds / expected - 1.0))
+    def _noted(self, seconds: float, expected: float) -> float:
+        """As it counts."""
+        most = self._settings.most_factor
+        counted = min(max(seconds, expected / most), expected * most)
+        self._late.append(max(0.0, counted / expected - 1.0))
+        return counted
 
     def _renew(self) -> None:
         prior, least = self._prior, self._settings.least_share
@@ -111,6 +158,11 @@ class OnlineLaw:
         )
 
 
-def _check(seconds: float, *sizes: int) -> None:
-    if not (math.isfinite(seconds) and seconds > 0) or min(sizes) < 1:
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    return (min(values), max(values)) if values else (0.0, 0.0)
+
+
+def _check(seconds: float, *sizes: float) -> None:
+    possible = all(math.isfinite(size) and size >= 1 for size in sizes)
+    if not possible or not (math.isfinite(seconds) and seconds > 0):
         raise InvalidInput("iteration", f"{sizes} in {seconds} seconds cannot be")

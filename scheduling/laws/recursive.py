@@ -19,15 +19,16 @@ class RecursiveFit:
     with each that follows.
     """
 
-    def __init__(self, prior: Numbers, *, doubt: float, memory: float) -> None:
+    def __init__(self, prior: Numbers, *, doubt: float, memory: float, noise: float = 1.0) -> None:
         """`doubt`: relative standard deviation of the prior's coefficients, one that is zero takes a
-        thousandth of the largest; `memory`: observations."""
+        thousandth of the largest; `noise`: that of an observation; `memory`: observations."""
         least = 1e-3 * float(np.abs(prior).max())
         self._units = np.where(prior == 0, least, np.abs(prior))
         self._scaled = prior / self._units
         self._most = _WIDEST * doubt**2 * len(prior)
         self._spread = np.eye(len(prior)) * doubt**2
         self._keep = 1.0 - 1.0 / memory
+        self._noise = noise**2
 
     @property
     def coefficients(self) -> Numbers:
@@ -41,7 +42,7 @@ class RecursiveFit:
         # observation throw everything over: nothing is forgotten while it is as wide as that.
         keep = self._keep if np.trace(self._spread) < self._most else 1.0
         along = self._spread @ x
-        gain = along / (keep + float(x @ along))
+        gain = along / (keep * self._noise + float(x @ along))
         self._scaled = self._scaled + gain * (1.0 - float(x @ self._scaled))
         spread = (self._spread - np.outer(gain, along)) / keep
         self._spread = (spread + spread.T) / 2

@@ -22,6 +22,7 @@ from services.agent.agent import Agent
 from services.agent.board import RouteBoard
 from services.agent.dispatch.bootstrap import build_room
 from services.agent.dispatch.exposition import DispatchCollector
+from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.service import DispatchRoom
 from services.agent.dispatch.sight import (
     Readings,
@@ -87,7 +88,8 @@ def build_agent(
     file = JournalFile.open(settings.journal_path, now, power_safe=settings.power_safe)
     hands = hands_of(file)
     seconds = seconds or SteadySeconds(now)
-    driver = WatchedDriver(hands.driver, hands.readings, seconds)
+    laws = PoolLaws(catalogue)
+    driver = WatchedDriver(hands.driver, hands.readings, seconds, lambda: laws.told)
     journal = SqliteJournal(
         file,
         catalogue=catalogue,
@@ -96,7 +98,7 @@ def build_agent(
     )
     _say_losses(file.loss, journal, metrics)
     board = RouteBoard(journal.table())
-    room = _room(settings, catalogue, file, board, driver, seconds)
+    room = _room(settings, catalogue, file, laws, board, driver, seconds)
     door = Door(
         settings.local_listen,
         journal=journal,
@@ -137,6 +139,7 @@ def _room(
     settings: AgentSettings,
     catalogue: FleetCatalogue,
     file: JournalFile,
+    laws: PoolLaws,
     board: RouteBoard,
     sights: Sights,
     seconds: Callable[[], float],
@@ -149,6 +152,7 @@ def _room(
         region=catalogue.region(settings.region).name,
         catalogue=catalogue,
         box=BatchBox(file),
+        laws=laws,
         sights=sights,
         table=lambda: board.table,
         seconds=seconds,

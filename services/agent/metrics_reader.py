@@ -20,12 +20,26 @@ GENERATED_TOKENS = ("vllm:generation_tokens_total", "sglang:generation_tokens_to
 FINISHED = ("vllm:request_success_total", "sglang:num_requests_total")
 QUEUE_SUM = ("vllm:request_queue_time_seconds_sum", "sglang:queue_time_seconds_sum")
 QUEUE_COUNT = ("vllm:request_queue_time_seconds_count", "sglang:queue_time_seconds_count")
+GAP_SUM = (
+    "vllm:inter_token_latency_seconds_sum",
+    "vllm:time_per_output_token_seconds_sum",
+    "sglang:inter_token_latency_seconds_sum",
+)
+GAP_COUNT = tuple(name.removesuffix("_sum") + "_count" for name in GAP_SUM)
+PREFILL_SUM = ("vllm:request_prefill_time_seconds_sum",)
+PREFILL_COUNT = ("vllm:request_prefill_time_seconds_count",)
+PREFILL_TOKENS = ("vllm:request_prompt_tokens_sum",)
 COUNTERS = {
     "prompt_tokens": PROMPT_TOKENS,
     "generated_tokens": GENERATED_TOKENS,
     "finished_requests": FINISHED,
     "queue_seconds": QUEUE_SUM,
     "queued_requests": QUEUE_COUNT,
+    "gap_seconds": GAP_SUM,
+    "gaps": GAP_COUNT,
+    "prefill_seconds": PREFILL_SUM,
+    "prefills": PREFILL_COUNT,
+    "prefill_tokens": PREFILL_TOKENS,
 }
 
 

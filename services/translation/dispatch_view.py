@@ -15,6 +15,7 @@ from heliostat.model.names import ModelName, RegionName
 from heliostat.v1 import dispatch_pb2
 from services.translation.enums import PLACEMENT_BASIS, SIGNAL
 from services.translation.fields import instant_from_wire, instant_to_wire
+from services.translation.measured_laws import law_from_wire, law_to_wire
 from services.translation.names import pool_from_wire, pool_to_wire
 
 
@@ -37,6 +38,7 @@ def view_to_wire(view: DispatchView) -> dispatch_pb2.GetDispatchResponse:
             )
             for one in view.bases
         ],
+        laws=[law_to_wire(law) for law in view.laws],
     )
 
 
@@ -61,6 +63,10 @@ def view_from_wire(view: dispatch_pb2.GetDispatchResponse) -> DispatchView:
                 ready_replicas=one.ready_replicas,
             )
             for i, one in enumerate(view.bases)
+        ),
+        laws=tuple(
+            law_from_wire(law, pool_from_wire(f"laws[{i}].pool", law.pool))
+            for i, law in enumerate(view.laws)
         ),
     )
 

@@ -32,6 +32,7 @@ from services.translation.fields import (
     required,
     required_text,
 )
+from services.translation.measured_laws import law_from_wire, law_to_wire
 from services.translation.names import known_pool, known_region, pool_from_wire, pool_to_wire
 from services.translation.routing import replica_from_wire, replica_to_wire
 
@@ -53,6 +54,7 @@ def observation_to_wire(observation: RegionObservation) -> fleet_pb2.RegionObser
         lead_times=[_sample_to_wire(sample) for sample in observation.lead_times],
         unknown_vms=observation.unknown_vms,
         agent_paused=observation.agent_paused,
+        laws=[law_to_wire(law) for law in observation.laws],
     )
 
 
@@ -84,6 +86,12 @@ def observation_from_wire(
         ),
         unknown_vms=tuple(observation.unknown_vms),
         agent_paused=observation.agent_paused,
+        laws=tuple(
+            law_from_wire(
+                law, known_pool(required(f"{path}.laws[{i}]", law, "pool"), law.pool, catalogue)
+            )
+            for i, law in enumerate(observation.laws)
+        ),
     )
 
 

@@ -12,6 +12,8 @@ from heliostat.v1 import common_pb2
 from heliostat.v1 import dispatch_pb2 as pb
 from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub
 from services.agent.agent import Agent
+from services.agent.dispatch.laws import LEAST_SEEN
+from services.agent.drivers.vm.cloud import EngineReading, EngineWork
 from tests.cli.running import Ran, heliostat
 from tests.support.dispatching import an_endpoint
 from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
@@ -49,7 +51,7 @@ async def asked(agent: Agent, *arguments: object) -> Ran:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("status", ["alpha", "signals", "asked", "made to wait"]),
+        ("status", ["alpha", "signals", "asked", "made to wait", "catalogue's law"]),
         ("replicas", ["vm-0", "vm-1 (drains)", "fresh", "2 of 2 replicas"]),
         ("queue", ["beta", "first due"]),
     ],
@@ -82,3 +84,29 @@ async def test_a_model_that_nobody_knows_is_one_sentence(agent: Agent) -> None:
     ran = await asked(agent, "replicas", "--model", "gamma")
     assert ran.code != 0
     assert "unknown model 'gamma'" in ran.err
+
+
+async def _refits(agent: Agent) -> None:
+    assert agent.room is not None
+    while True:
+        if (await agent.room.view()).laws:
+            return
+        await asyncio.sleep(0.02)
+
+
+async def test_refitted_laws_are_shown_with_what_they_rest_on(tmp_path: Path) -> None:
+    work = EngineWork(span_seconds=10.0, gaps=2000.0, gap_seconds=80.0)
+    reading = EngineReading(
+        healthy=True, running_requests=8, waiting_requests=0, kv_occupancy=0.1, work=work
+    )
+    driver = StandingReplicas([an_endpoint(0)], reading)
+    async with a_dispatching_agent(tmp_path, driver, tick_seconds=0.02) as agent:
+        await _refits(agent)
+        ran = await asked(agent, "status")
+        told = (await asked(agent, "status", "--json")).json["laws"][0]
+    assert ran.code == 0, ran.err
+    assert max(len(line) for line in ran.out.splitlines()) <= 80
+    assert "8–8" in ran.out
+    assert told["iterations"] >= LEAST_SEEN
+    assert told["prefills"] == 0
+    assert told["sequences"] == [8.0, 8.0]

@@ -20,6 +20,7 @@ from heliostat.model.fleet import ReplicaEndpoint
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RegionIngress, RouteEntry, RouteShare, RoutingTable
 from services.agent.dispatch.bootstrap import build_room
+from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.service import DispatchRoom
 from services.agent.dispatch.sight import Sight
 from services.agent.drivers.vm.cloud import EngineReading
@@ -121,6 +122,7 @@ class Counter:
             region=EAST,
             catalogue=self.catalogue,
             box=BatchBox(self.file),
+            laws=PoolLaws(self.catalogue),
             sights=self.sky,
             table=lambda: self.table,
             seconds=lambda: self.seconds,

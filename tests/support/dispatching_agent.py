@@ -78,12 +78,12 @@ def an_agent(folder: Path, driver: StandingReplicas, **changes: Any) -> Agent:
 
 @asynccontextmanager
 async def a_dispatching_agent(
-    folder: Path, driver: StandingReplicas, **changes: Any
+    folder: Path, driver: StandingReplicas, *, tick_seconds: float = 0.1, **changes: Any
 ) -> AsyncIterator[Agent]:
-    """It ticks ten times a second until the block ends."""
+    """It ticks ten times a second, unless said, until the block ends."""
     agent, stop = an_agent(folder, driver, **changes), asyncio.Event()
     await agent.start()
-    ticking = asyncio.create_task(agent.keep_ticking(SystemClock().now, 0.1, stop))
+    ticking = asyncio.create_task(agent.keep_ticking(SystemClock().now, tick_seconds, stop))
     try:
         yield agent
     finally:

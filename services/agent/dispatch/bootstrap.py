@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.model.dispatch import Completion
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from scheduling.lengths.online import OnlineLengths
@@ -16,7 +17,8 @@ from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.feeding import BatchRules, Feeder
 from services.agent.dispatch.foresight import Foresight
 from services.agent.dispatch.intake import BatchIntake
-from services.agent.dispatch.ledger import Ledger
+from services.agent.dispatch.laws import PoolLaws
+from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.limits import Limits
 from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.patience import HoldingRules, Patience
@@ -36,6 +38,7 @@ def build_room(
     region: RegionName,
     catalogue: FleetCatalogue,
     box: BatchBox,
+    laws: PoolLaws,
     sights: Sights,
     table: Callable[[], RoutingTable | None],
     seconds: Callable[[], float],
@@ -47,7 +50,7 @@ def build_room(
         foresight=settings.foresight,
         spread_beyond=settings.spread_beyond,
     )
-    replicas = Replicas(region, catalogue, stale_after_seconds=settings.stale_after.total_seconds())
+    replicas = Replicas(region, laws, stale_after_seconds=settings.stale_after.total_seconds())
     predictor = OnlineLengths(catalogue)
     ledger, mail, tally, foresight = Ledger(), Mail(), Tally(), Foresight()
     placing = Placing(
@@ -73,6 +76,13 @@ def build_room(
             most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
         ),
     )
+
+    def heard(lease: Lease, completion: Completion, now: float) -> None:
+        foresight.heard(lease, completion)
+        laws.request_ended(
+            lease, completion, replicas.workers(lease.ask.model).company(lease.ask.request_id), now
+        )
+
     dispatcher = Dispatcher(
         replicas=replicas,
         ledger=ledger,
@@ -82,7 +92,7 @@ def build_room(
         mail=mail,
         tally=tally,
         patience=patience,
-        heard=foresight.heard,
+        heard=heard,
     )
     rules = BatchRules(
         one_below=settings.one_batch_below,
@@ -119,6 +129,7 @@ def build_room(
             mail=mail,
             tally=tally,
             foresight=foresight,
+            laws=laws,
             sights=sights,
             table=table,
             spare_predictor=lambda: OnlineLengths(catalogue),

@@ -52,9 +52,9 @@ class Dispatcher:
         mail: Mail,
         tally: Tally,
         patience: Patience,
-        heard: Callable[[Lease, Completion], None] = lambda lease, completion: None,
+        heard: Callable[[Lease, Completion, float], None],
     ) -> None:
-        """`heard` is called with every request that ended while it held a place."""
+        """`heard` is called with every request that ends, while it still holds its place."""
         self._replicas = replicas
         self._ledger = ledger
         self._placing = placing
@@ -107,8 +107,8 @@ class Dispatcher:
             if finished:
                 self._placing.began(lease, now)
                 self._learn(lease.ask, completion)
+            self._heard(lease, completion, now)
             self._placing.release(name, now)
-            self._heard(lease, completion)
             attempt = lease.attempt
         elif (held := self.holding.drop(name)) is not None:
             attempt = held.attempt

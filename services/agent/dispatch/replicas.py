@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import NotFound
 from heliostat.model.fleet import ReplicaEndpoint, Signal
 from heliostat.model.names import ModelName, PoolKey, RegionName
 from scheduling.laws.law import WorkerLaw
 from scheduling.request import Request
 from scheduling.workers import Workers
+from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.sight import Sight
 from services.agent.drivers.vm.cloud import EngineReading
 
@@ -27,6 +26,8 @@ class Standing:
     """One replica: where it listens, what it last measured, and when (None = never)."""
 
     endpoint: ReplicaEndpoint
+    law: WorkerLaw
+    """By which its row is judged."""
     reading: EngineReading | None = None
     read_at: float | None = None
 
@@ -34,16 +35,15 @@ class Standing:
 class Replicas:
     """One `Workers` per model. For one thread; seconds are those of the caller."""
 
-    def __init__(
-        self, region: RegionName, catalogue: FleetCatalogue, *, stale_after_seconds: float
-    ) -> None:
+    def __init__(self, region: RegionName, laws: PoolLaws, *, stale_after_seconds: float) -> None:
         self._region = region
-        self._catalogue = catalogue
+        self._laws = laws
         self._stale_after = stale_after_seconds
         self._workers: dict[ModelName, Workers] = {}
         self._standing: dict[ModelName, dict[str, Standing]] = {}
-        self._laws: dict[PoolKey, WorkerLaw] = {}
+        self._pools: dict[ModelName, tuple[PoolKey, ...]] = {}
         self._standing_laws: dict[ModelName, tuple[WorkerLaw, ...]] = {}
+        self._changes_seen = 0
         self._ready: dict[ModelName, tuple[int, int]] = {}
         self._unread: deque[tuple[ModelName, str, EngineReading, float]] = deque()
 
@@ -65,6 +65,7 @@ class Replicas:
 
     def read_on(self, limit: int, now: float) -> None:
         """Take in what the next so many engines measured: a thousand at once would hold up every ask."""
+        self._laws.renew()
         for _ in range(min(limit, len(self._unread))):
             self._report(*self._unread.popleft())
         self.age(now)
@@ -73,7 +74,7 @@ class Replicas:
         """Be equal to these endpoints, whose engines may not have been looked at; what was lost."""
         wanted: dict[ModelName, dict[str, ReplicaEndpoint]] = {}
         for endpoint in endpoints:
-            if endpoint.pool.region == self._region and self._law(endpoint.pool) is not None:
+            if endpoint.pool.region == self._region and self._laws.law(endpoint.pool) is not None:
                 wanted.setdefault(endpoint.pool.model, {})[name_of(endpoint)] = endpoint
         lost: list[Request] = []
         self._ready.clear()
@@ -123,8 +124,19 @@ class Replicas:
 
     def quickest_prefill_seconds(self, model: ModelName, tokens: int) -> float:
         """Of so many prompt tokens, on an idle replica of the quickest kind that stands; 0 = none stands."""
-        laws = self._standing_laws.get(model, ())
+        laws = self.laws(model)
         return min((law.prefill_seconds(tokens) * (1.0 + law.error) for law in laws), default=0.0)
+
+    def laws(self, model: ModelName) -> tuple[WorkerLaw, ...]:
+        """The laws in force of the model's pools that have a replica which takes requests, by pool."""
+        if self._changes_seen != self._laws.changes:
+            self._changes_seen = self._laws.changes
+            self._standing_laws.clear()
+        found = self._standing_laws.get(model)
+        if found is None:
+            laws = (self._laws.law(pool) for pool in self._pools.get(model, ()))
+            found = self._standing_laws[model] = tuple(law for law in laws if law is not None)
+        return found
 
     def spare(self, model: ModelName, below: float) -> tuple[tuple[int, float], ...]:
         """Rows that accept, are fresh, and are used less than that, with their utilisation, the least used
@@ -164,27 +176,29 @@ class Replicas:
             del standing[name]
             lost += workers.vanish(name)
         pools = {endpoint.pool for endpoint in wanted.values() if not endpoint.draining}
-        self._standing_laws[model] = tuple(
-            law for pool in sorted(pools) if (law := self._law(pool)) is not None
-        )
+        self._pools[model] = tuple(sorted(pools))
+        self._standing_laws.pop(model, None)
         for name, endpoint in wanted.items():
             known = standing.get(name)
             if known is None:
-                self._appear(workers, name, endpoint, now)
-                standing[name] = Standing(endpoint=endpoint)
+                law = self._appear(workers, name, endpoint, now)
+                standing[name] = Standing(endpoint=endpoint, law=law)
             elif known.endpoint != endpoint:
                 known.endpoint = endpoint
                 (workers.drain if endpoint.draining else workers.accept)(name)
         return lost
 
-    def _appear(self, workers: Workers, name: str, endpoint: ReplicaEndpoint, now: float) -> None:
+    def _appear(
+        self, workers: Workers, name: str, endpoint: ReplicaEndpoint, now: float
+    ) -> WorkerLaw:
         """Nobody has looked at it yet: as if its last report were too old."""
-        law = self._law(endpoint.pool)
+        law = self._laws.law(endpoint.pool)
         assert law is not None  # others were left out
         workers.appear(name, law, now - self._stale_after - 1.0)
         if endpoint.draining:
             workers.drain(name)
         workers.forget_reports_before(now - self._stale_after)
+        return law
 
     def _report(self, model: ModelName, name: str, reading: EngineReading, at: float) -> None:
         """A look counts as fresh when the engine measured all that placing needs."""
@@ -195,23 +209,20 @@ class Replicas:
         kv = reading.kv_occupancy
         if not reading.healthy or running is None or waiting is None or kv is None:
             return
-        law = self._law(replica.endpoint.pool)
+        pool, workers = replica.endpoint.pool, self._workers[model]
+        law = self._laws.law(pool)
         assert law is not None  # others were left out
+        if law is not replica.law:
+            replica.law = law
+            workers.follow(name, law)
+        tokens = max(0, round(kv * law.kv_tokens))
+        if reading.work is not None:
+            # Its memory stood between what it is now and what it was at the look before.
+            before = None if replica.reading is None else replica.reading.kv_occupancy
+            mean = tokens if before is None else (kv + before) / 2 * law.kv_tokens
+            self._laws.engine_worked(pool, reading.work, mean, at)
         replica.reading, replica.read_at = reading, at
-        self._workers[model].report(
-            name, at, running=running, waiting=waiting, kv_tokens=max(0, round(kv * law.kv_tokens))
-        )
-
-    def _law(self, pool: PoolKey) -> WorkerLaw | None:
-        """None = the catalogue does not say how that model runs there: nothing is placed on it."""
-        law = self._laws.get(pool)
-        if law is None:
-            try:
-                law = WorkerLaw.of(self._catalogue.law(pool.model, pool.vm_type))
-            except NotFound:
-                return None
-            self._laws[pool] = law
-        return law
+        workers.report(name, at, running=running, waiting=waiting, kv_tokens=tokens)
 
 
 def name_of(endpoint: ReplicaEndpoint) -> str:

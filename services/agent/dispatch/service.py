@@ -25,6 +25,7 @@ from scheduling.lengths.prediction import LengthPredictor
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.foresight import Foresight
+from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.mail import Mail, Mailbox
 from services.agent.dispatch.placing import Placing
@@ -53,6 +54,7 @@ class RoomParts:
     mail: Mail
     tally: Tally
     foresight: Foresight
+    laws: PoolLaws
     sights: Sights
     table: Callable[[], RoutingTable | None]
     spare_predictor: Callable[[], LengthPredictor]
@@ -174,6 +176,7 @@ class DispatchRoom:
             placing=parts.placing,
             dispatcher=parts.dispatcher,
             tally=parts.tally,
+            laws=parts.laws,
             batch=await parts.desk.totals(now),
             now=now,
             model=model,

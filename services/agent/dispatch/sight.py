@@ -6,18 +6,23 @@ The loop's thread writes, the event loop reads; a look is one value, whole or no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation, ReplicaEndpoint
+from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import PoolKey
 from heliostat.ports.cloud import CloudDriver, DriverAnswer
 from services.agent.drivers.vm.cloud import EngineProber, EngineReading
 
 Readings = Callable[[], Mapping[str, EngineReading]]
 """The newest reading of every engine that was looked at, by address."""
+
+
+ToldLaws = Callable[[], tuple[MeasuredLaw, ...]]
+"""Laws that were refitted and are in force."""
 
 
 def no_readings() -> Mapping[str, EngineReading]:
@@ -45,12 +50,18 @@ class Sights(Protocol):
 
 
 class WatchedDriver:
-    """Passes everything on to a driver, and keeps what it observes. Implements CloudDriver and Sights."""
+    """Passes everything on to a driver, keeps what it observes, and adds the laws that observation made.
+    Implements CloudDriver and Sights."""
 
     def __init__(
-        self, driver: CloudDriver, readings: Readings, seconds: Callable[[], float]
+        self,
+        driver: CloudDriver,
+        readings: Readings,
+        seconds: Callable[[], float],
+        laws: ToldLaws = lambda: (),
     ) -> None:
         self._driver = driver
+        self._laws = laws
         self._readings = readings
         self._seconds = seconds
         self._latest: Sight | None = None
@@ -71,7 +82,7 @@ class WatchedDriver:
         self._latest = Sight(
             at=began, endpoints=observation.replicas, readings=dict(self._readings())
         )
-        return observation
+        return replace(observation, laws=self._laws())
 
 
 class RememberingProber:

@@ -8,6 +8,7 @@ from heliostat.model.dispatch_view import BatchQueueView, DispatchView, ModelBas
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName, RegionName
 from services.agent.dispatch.dispatcher import Dispatcher
+from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.tally import Tally
@@ -21,6 +22,7 @@ def view_of(
     placing: Placing,
     dispatcher: Dispatcher,
     tally: Tally,
+    laws: PoolLaws,
     batch: Mapping[ModelName, BatchTotals],
     now: float,
     model: str,
@@ -42,6 +44,7 @@ def view_of(
         held=len(dispatcher.holding),
         counts=tally.counts,
         bases=tuple(_bases(replicas, placing, models)),
+        laws=tuple(law for law in laws.told if law.pool.model in models),
     )
 
 

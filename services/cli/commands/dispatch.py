@@ -13,6 +13,7 @@ from services.cli.wiring import wired
 
 if TYPE_CHECKING:
     from heliostat.model.dispatch_view import DispatchView
+    from heliostat.model.measured_law import MeasuredLaw
 
 app = typer.Typer(no_args_is_help=True, help="Single requests inside a region; asks its agent.")
 
@@ -25,7 +26,8 @@ def status(agent: Client, out: Output, model: Model = "") -> None:
     """By what requests are placed at this moment, and what was decided since the agent's start."""
     view = _view(agent, model, 1)
     if out.as_json:
-        out.json({"region": view.region, "bases": view.bases, "held": view.held, **_counts(view)})
+        found = {"bases": view.bases, "laws": view.laws, "held": view.held}
+        out.json({"region": view.region, **found, **_counts(view)})
         return
     out.table(
         f"{view.region}: places are given by",
@@ -35,6 +37,12 @@ def status(agent: Client, out: Output, model: Model = "") -> None:
             for one in view.bases
         ],
         empty=f"{view.region}: no replica is ready.",
+    )
+    out.table(
+        f"{view.region}: laws as refitted, beside the catalogue's",
+        ["model", "vm type", "seen>", "error>", "prompts>", "prefill>", "batches>", "gap>"],
+        [_law(one) for one in view.laws],
+        empty="Every pool is placed on by the catalogue's law: too little was observed to refit one.",
     )
     counts, placed = view.counts, view.counts.placed
     out.facts(
@@ -109,6 +117,20 @@ def queue(agent: Client, out: Output, model: Model = "") -> None:
         ],
         empty=f"{view.region}: no batch request waits or runs.",
     )
+
+
+def _law(law: MeasuredLaw) -> list[str]:
+    """Ranges of what was seen, and times beside the catalogue's."""
+    return [
+        law.pool.model,
+        law.pool.vm_type,
+        count(law.observed),
+        fraction(law.error),
+        f"{law.prompt_tokens[0]:.0f}–{law.prompt_tokens[1]:.0f}" if law.prefills else NOTHING,
+        f"× {law.prefill_ratio:.2f}" if law.prefills else NOTHING,
+        f"{law.sequences[0]:.0f}–{law.sequences[1]:.0f}" if law.iterations else NOTHING,
+        f"× {law.iteration_ratio:.2f}" if law.iterations else NOTHING,
+    ]
 
 
 def _view(agent: Client, model: str, limit: int) -> DispatchView:

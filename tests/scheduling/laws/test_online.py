@@ -7,7 +7,7 @@ import pytest
 
 from heliostat.errors import InvalidInput
 from scheduling.laws.law import WorkerLaw
-from scheduling.laws.online import OnlineLaw, Refit
+from scheduling.laws.online import OnlineLaw, Refit, Seen
 from tests.scheduling.builders import a_law
 
 KNEE_LAW = a_law(prefill_floor=0.0, prefill_per_token_beyond_knee=2e-4)
@@ -130,3 +130,40 @@ def test_iterations_that_cannot_be_are_refused() -> None:
         Refit(memory=1)
     with pytest.raises(InvalidInput, match="refit"):
         Refit(quantile=1)
+
+
+def test_sure_observations_are_believed_sooner() -> None:
+    gaps = []
+    for noise in (0.1, 0.3, 1.0):
+        online = OnlineLaw(a_law(), Refit(noise=noise))
+        for _ in range(10):
+            online.saw_decode(10, 10_000, 1.5 * a_law().iteration_seconds(10, 10_000))
+        found = online.law.iteration_seconds(10, 10_000)
+        gaps.append(1.5 - found / a_law().iteration_seconds(10, 10_000))
+    assert gaps == sorted(gaps)
+    assert gaps[0] < gaps[-1] / 10
+
+
+def test_one_wild_observation_counts_as_a_few_times_of_what_was_expected() -> None:
+    online = OnlineLaw(a_law(), Refit(noise=0.3))
+    watch(online, a_law(), 100)
+    online.saw_decode(10, 10_000, 1e-9)
+    online.saw_prefill(1000, 1e9)
+    assert worst_gap(online, a_law()) < 0.3
+    with pytest.raises(InvalidInput, match="most_factor"):
+        Refit(most_factor=1.0)
+
+
+def test_it_says_what_it_rests_on() -> None:
+    online = OnlineLaw(a_law())
+    assert online.seen == Seen()
+    online.saw_prefill(100, 0.05)
+    online.saw_prefill(900, 0.11)
+    online.saw_decode(3, 4000, 0.02)
+    assert online.seen == Seen(
+        prefills=2,
+        iterations=1,
+        prompt_tokens=(100, 900),
+        sequences=(3, 3),
+        context_tokens=(4000, 4000),
+    )

@@ -81,6 +81,26 @@ class VmCloud(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineWork:
+    """What one engine did since the look before; None = it does not measure that (never zero)."""
+
+    span_seconds: float
+    """Real time between the two looks."""
+    gaps: float | None = None
+    """Gaps between output tokens, of all sequences."""
+    gap_seconds: float | None = None
+    """Their sum: longer than the span by as much as sequences decoded side by side."""
+    prompt_tokens: float | None = None
+    """Tokens of all prompts that were read."""
+    prefills: float | None = None
+    """Requests of which the prefill was timed."""
+    prefill_seconds: float | None = None
+    """What their prefills took in all."""
+    prefill_tokens: float | None = None
+    """Tokens of their prompts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineReading:
     """What one engine said of itself; None = it does not measure that (never zero)."""
 
@@ -90,6 +110,8 @@ class EngineReading:
     kv_occupancy: float | None = None
     queue_seconds: float | None = None
     """Mean queue time of requests that left the queue since the reading before."""
+    work: EngineWork | None = None
+    """None at the first look, and where nothing of it is measured."""
 
     @property
     def in_flight(self) -> int | None:

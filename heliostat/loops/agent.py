@@ -10,15 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from heliostat.errors import (
-    CapacityUnavailable,
-    DriverUnavailable,
-    Exhausted,
-    HeliostatError,
-    NotFound,
-    QuotaExceeded,
-    Throttled,
-)
+from heliostat.errors import DriverUnavailable, Exhausted, NotFound, Throttled
 from heliostat.model.command import (
     Acknowledgement,
     Command,
@@ -57,9 +49,9 @@ class AgentLoop:
         commands = self._journal.open_commands()
         self._throttled &= {command.command_id for command in commands}
         for number, command in enumerate(commands):
-            word = self._advance(command, commands[number + 1 :], now, braked=braked)
-            if word.state.ended or word.progress != command.progress:
-                self._journal.acknowledge(word)
+            answer = self._advance(command, commands[number + 1 :], now, braked=braked)
+            if answer.state.ended or answer.progress != command.progress:
+                self._journal.acknowledge(answer)
 
     def observe(self, now: datetime) -> None:
         """Journal the region as it stands; while the cloud's API is away nothing is reported."""
@@ -94,11 +86,14 @@ class AgentLoop:
                 self._throttled.add(command.command_id)
             return _held_up(command, now, f"will retry: {error}")
         except (Exhausted, NotFound) as error:
-            return _word(
-                command, CommandState.REFUSED, now, refusal=refusal_of(error), detail=str(error)
+            refusal = RefusalKind.of(error)
+            return _acknowledged(
+                command, CommandState.REFUSED, now, refusal=refusal, detail=str(error)
             )
         state = CommandState.APPLIED if answer.done else CommandState.LEASED
-        return _word(command, state, now, progress=answer.progress, detail=answer.progress.detail)
+        return _acknowledged(
+            command, state, now, progress=answer.progress, detail=answer.progress.detail
+        )
 
     def _too_late(self, command: Command, now: datetime, *, braked: bool) -> Acknowledgement:
         """Its deadline passed: refused where we know what held it up all the time, else expired."""
@@ -124,20 +119,7 @@ class AgentLoop:
             progress = self._driver.abandon(command, now)
         except (Throttled, DriverUnavailable) as error:
             return _held_up(command, now, f"will let go: {error}")
-        return _word(command, state, now, progress=progress, refusal=refusal, detail=detail)
-
-
-def refusal_of(error: HeliostatError) -> RefusalKind:
-    """The typed refusal behind a driver's error."""
-    match error:
-        case CapacityUnavailable():
-            return RefusalKind.NO_CAPACITY
-        case QuotaExceeded():
-            return RefusalKind.QUOTA
-        case NotFound():
-            return RefusalKind.UNKNOWN_POOL
-        case _:
-            return RefusalKind.DRIVER_ERROR
+        return _acknowledged(command, state, now, progress=progress, refusal=refusal, detail=detail)
 
 
 def _supersedes(later: Command, earlier: Command) -> bool:
@@ -150,10 +132,10 @@ def _supersedes(later: Command, earlier: Command) -> bool:
 def _held_up(command: Command, now: datetime, why: str) -> Acknowledgement:
     """It goes on later; people see why in its progress."""
     progress = replace(command.progress, detail=why)
-    return _word(command, CommandState.LEASED, now, progress=progress, detail=why)
+    return _acknowledged(command, CommandState.LEASED, now, progress=progress, detail=why)
 
 
-def _word(
+def _acknowledged(
     command: Command,
     state: CommandState,
     now: datetime,

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from heliostat.errors import InvalidInput
+from heliostat.errors import (
+    CapacityUnavailable,
+    HeliostatError,
+    InvalidInput,
+    NotFound,
+    QuotaExceeded,
+)
 from heliostat.model.instants import check_instant
 from heliostat.model.names import PoolKey, RegionName
 
@@ -39,6 +45,19 @@ class RefusalKind(StrEnum):
     UNKNOWN_POOL = "unknown-pool"
     AGENT_PAUSED = "agent-paused"
     DRIVER_ERROR = "driver-error"
+
+    @classmethod
+    def of(cls, error: HeliostatError) -> RefusalKind:
+        """The kind behind an error of a cloud driver."""
+        match error:
+            case CapacityUnavailable():
+                return cls.NO_CAPACITY
+            case QuotaExceeded():
+                return cls.QUOTA
+            case NotFound():
+                return cls.UNKNOWN_POOL
+            case _:
+                return cls.DRIVER_ERROR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

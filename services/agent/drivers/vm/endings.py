@@ -11,7 +11,6 @@ from heliostat.errors import (
     QuotaExceeded,
     UnknownPool,
 )
-from heliostat.loops import agent
 from heliostat.model.command import RefusalKind
 from services.agent.drivers.vm.memory import Intent, Refusal
 from services.agent.drivers.vm.survey import Patience, Stage, Survey
@@ -46,7 +45,7 @@ def is_settled(intent: Intent, survey: Survey) -> bool:
 
 def refusal_of(error: Refused) -> Refusal:
     """The error as the intent keeps it."""
-    return Refusal(kind=agent.refusal_of(error), message=str(error))
+    return Refusal(kind=RefusalKind.of(error), message=str(error))
 
 
 def error_of(refusal: Refusal) -> Refused:

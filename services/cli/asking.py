@@ -24,6 +24,19 @@ SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", envvar="HELIOSTAT_SETTINGS", help="YAML file with settings."),
 ]
+Catalogue = Annotated[
+    Path, typer.Option("--catalogue", envvar="HELIOSTAT_CATALOGUE", help="The fleet catalogue.")
+]
+DEFAULT_CATALOGUE = Path("deploy/catalogue.yaml")
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="HELIOSTAT_DATABASE",
+        help="SQLAlchemy URL: sqlite:///file or postgresql+psycopg://user@host/name.",
+    ),
+]
+DEFAULT_DATABASE = "sqlite:///heliostat.db"
 
 MOST_REPLICAS = 2**31 - 1
 """What the wire carries; the catalogue's limits are far below."""

@@ -9,9 +9,7 @@ from typing import Annotated
 import typer
 
 from services.cli.asked import Asked, comparing
-from services.cli.commands.db import DEFAULT as DEFAULT_DATABASE
-from services.cli.commands.db import Database
-from services.cli.commands.trace import DEFAULT_CATALOGUE, Catalogue
+from services.cli.asking import DEFAULT_CATALOGUE, DEFAULT_DATABASE, Catalogue, Database
 from services.cli.output import Output, progress
 from services.cli.times import INSTANT_HELP, LENGTH_HELP, parse_instant, parse_length, present
 

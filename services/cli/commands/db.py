@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from heliostat.errors import InvalidSettings
+from services.cli.asking import DEFAULT_DATABASE, Database
 from services.cli.output import Output, progress
 from services.cli.wiring import wired
 
 app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 
-Database = Annotated[
-    str,
-    typer.Option(
-        "--database",
-        envvar="HELIOSTAT_DATABASE",
-        help="SQLAlchemy URL: sqlite:///file or postgresql+psycopg://user@host/name.",
-    ),
-]
-DEFAULT = "sqlite:///heliostat.db"
-
 
 @app.command()
 @wired
-def upgrade(out: Output, database: Database = DEFAULT) -> None:
+def upgrade(out: Output, database: Database = DEFAULT_DATABASE) -> None:
     """Migrate to this release. Safe while the release before runs, and safe to repeat."""
     from migrations.running import upgrade as migrate
 
@@ -39,7 +28,7 @@ def upgrade(out: Output, database: Database = DEFAULT) -> None:
 
 @app.command()
 @wired
-def check(out: Output, database: Database = DEFAULT) -> None:
+def check(out: Output, database: Database = DEFAULT_DATABASE) -> None:
     """Say whether this release can run on the database; exit code 71 when it has to be upgraded."""
     from migrations.running import check as stands
     from migrations.running import head

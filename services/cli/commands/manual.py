@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,17 +39,12 @@ def scale(
     """Order an absolute number of replicas. In active mode the planner keeps to it until it expires."""
     from heliostat.model.names import PoolKey
     from heliostat.v1 import fleet_pb2
-    from services.translation.fields import instant_to_wire
     from services.translation.names import pool_to_wire
 
     request = fleet_pb2.ScalePoolRequest(
         pool=pool_to_wire(PoolKey.parse(pool)),
         target_replicas=target,
-        reason=reason,
-        request_id=request_id or str(uuid.uuid4()),
-        etag=etag,
-        validate_only=dry_run,
-        expires_at=instant_to_wire(present() + parse_length("--for", keep)),
+        **_conditions(reason, keep, request_id, etag, dry_run),
     )
     answer = client.call(client.fleet.ScalePool, request)
     show_order(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
@@ -75,7 +70,6 @@ def redeploy(
     from heliostat.model.names import PoolKey
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import redeploy_to_wire
-    from services.translation.fields import instant_to_wire
 
     gives, left = replicas("source", source)
     gets, wanted = replicas("destination", destination)
@@ -87,11 +81,7 @@ def redeploy(
     )
     request = fleet_pb2.RedeployPoolRequest(
         order=redeploy_to_wire(order),
-        reason=reason,
-        request_id=request_id or str(uuid.uuid4()),
-        etag=etag,
-        validate_only=dry_run,
-        expires_at=instant_to_wire(present() + parse_length("--for", keep)),
+        **_conditions(reason, keep, request_id, etag, dry_run),
     )
     answer = client.call(client.fleet.RedeployPool, request)
     show_order(client, out, answer.command, answer.overrides, dry_run=dry_run, wait=wait)
@@ -108,7 +98,6 @@ def cancel(
     """End a command (its agent lets go at the next safe point), or an override."""
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import command_from_wire, override_from_wire
-    from storage.numbering import command_id
 
     if override:
         ended = client.call(
@@ -122,13 +111,32 @@ def cancel(
             f"Override {found.override_id} of {found.pool} has ended; the planner decides again."
         )
         return
-    full = (
-        command_id(int(name)) if name.isdecimal() and len(name) <= 12 else name
-    )  # tables leave leading zeros out
-    request = fleet_pb2.CancelCommandRequest(command_id=full, etag=etag)
+    request = fleet_pb2.CancelCommandRequest(command_id=_whole_id(name), etag=etag)
     answer = client.call(client.fleet.CancelCommand, request)
     command = command_from_wire("command", answer.command)
     if out.as_json:
         out.json({"command": command})
         return
     show_commands(out, [command], empty="")
+
+
+def _conditions(
+    reason: str, keep: str, request_id: str, etag: str, dry_run: bool
+) -> dict[str, Any]:
+    """The fields that every request of an order by hand has."""
+    from services.translation.fields import instant_to_wire
+
+    return {
+        "reason": reason,
+        "request_id": request_id or str(uuid.uuid4()),
+        "etag": etag,
+        "validate_only": dry_run,
+        "expires_at": instant_to_wire(present() + parse_length("--for", keep)),
+    }
+
+
+def _whole_id(name: str) -> str:
+    """A command's id as stored: tables leave its leading zeros out."""
+    from storage.numbering import command_id
+
+    return command_id(int(name)) if name.isdecimal() and len(name) <= 12 else name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.asking import DEFAULT_CATALOGUE, Catalogue
 from services.cli.output import Output, progress
 from services.cli.times import INSTANT_HELP, parse_instant, present
 from services.cli.wiring import wired
@@ -34,10 +35,6 @@ SkipBad = Annotated[
 FormatName = Annotated[
     str, typer.Option("--format", help="Take the file as this format instead of finding out.")
 ]
-Catalogue = Annotated[
-    Path, typer.Option("--catalogue", envvar="HELIOSTAT_CATALOGUE", help="The fleet catalogue.")
-]
-DEFAULT_CATALOGUE = Path("deploy/catalogue.yaml")
 
 
 @app.command()

@@ -203,10 +203,3 @@ def _sketches_to_wire(column: Sequence[bytes | None]) -> list[bytes]:
     if all(sketch is None for sketch in column):
         return []
     return [sketch or b"" for sketch in column]
-
-
-def batch_of_request(
-    request: usage_pb2.ReportUsageRequest, catalogue: FleetCatalogue
-) -> UsageBatch:
-    """The request's batch, read once. Raises InvalidInput or an Unknown… error."""
-    return UsageReader(catalogue).request(request)

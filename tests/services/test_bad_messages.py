@@ -36,8 +36,8 @@ from services.translation import (
 from services.translation.sketches import check_sketches
 from services.translation.usage import (
     UsageLimits,
+    UsageReader,
     batch_from_wire,
-    batch_of_request,
     batch_to_wire,
     check_skew,
 )
@@ -139,7 +139,7 @@ def test_a_dictionary_holds_each_series_once() -> None:
 
 def test_a_request_without_a_batch_is_refused() -> None:
     with pytest.raises(InvalidInput, match="batch: is missing"):
-        batch_of_request(usage_pb2.ReportUsageRequest(), CATALOGUE)
+        UsageReader(CATALOGUE).request(usage_pb2.ReportUsageRequest())
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from heliostat.v1 import (
 from services.translation.commands import command_to_wire, word_from_wire
 from services.translation.problems import problem_of, status_of
 from services.translation.routing import table_to_wire
-from services.translation.usage import batch_of_request, receipt_to_wire
+from services.translation.usage import UsageReader, receipt_to_wire
 from storage.memory.usage import MemoryUsage
 from storage.notify import ChangeFeed
 
@@ -98,7 +98,7 @@ class ControlPlane(
         await self._maybe_raise(context)
         async for request in request_iterator:
             try:
-                batch = batch_of_request(request, self.catalogue)
+                batch = UsageReader(self.catalogue).request(request)
                 if batch.source_id in self.refusing_sources and len(batch):
                     raise InvalidInput("batch", "not today")
                 (receipt,) = self.history.record([batch])

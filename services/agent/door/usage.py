@@ -19,7 +19,7 @@ from heliostat.v1 import usage_pb2, usage_pb2_grpc
 from services.agent.door.guard import Context, Guard, abort
 from services.agent.journal.agent_journal import SqliteJournal
 from services.translation.problems import problem_of
-from services.translation.usage import batch_of_request, receipt_to_wire
+from services.translation.usage import UsageReader, receipt_to_wire
 
 
 class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
@@ -35,7 +35,7 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
         control_planes: Sequence[str],
     ) -> None:
         self._journal = journal
-        self._catalogue = catalogue
+        self._reader = UsageReader(catalogue)
         self._region = region
         self._guard = guard
         self._nudge = nudge
@@ -80,7 +80,7 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
         )
 
     def _take(self, request: usage_pb2.ReportUsageRequest) -> UsageReceipt:
-        batch = batch_of_request(request, self._catalogue)
+        batch = self._reader.request(request)
         if not batch.source_id.startswith(f"{self._region}/"):
             raise Forbidden(
                 f"source {batch.source_id!r} is not of {self._region}",

@@ -41,10 +41,10 @@ class ThrowawayServer:
         """The SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://{SUPERUSER}@/{database}?host={self.socket_directory}"
 
-    def create_database(self, name: str, template: str = "template1") -> str:
-        """A new database, a copy of another one; returns its URL."""
+    def create_database(self, name: str) -> str:
+        """A new, empty database; returns its URL."""
         with self._connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def drop_database(self, name: str) -> None:

@@ -70,9 +70,8 @@ def wanted_setting(
     *,
     author: str,
     now: datetime,
-    revision: int,
 ) -> ModeSetting:
-    """The setting that is asked for. Raises InvalidInput, UnknownRegion."""
+    """The setting that is asked for, as the first of its region. Raises InvalidInput, UnknownRegion."""
     region = EVERYWHERE
     if request.region != EVERYWHERE:
         region = known_region("region", required_text("region", request.region), catalogue)
@@ -82,5 +81,4 @@ def wanted_setting(
         author=author,
         reason=required_text("reason", request.reason),
         at=now,
-        revision=revision,
     )

@@ -18,8 +18,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, func, se
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
-from sqlalchemy.sql.elements import ColumnElement, KeyedColumnElement
+from sqlalchemy.sql.elements import ColumnElement
 
 from heliostat.clock import sleep_seconds
 from heliostat.errors import InvalidSettings
@@ -49,7 +48,6 @@ _POSTGRES_OPTIONS = (
 )
 
 Insert = postgresql.Insert | sqlite.Insert
-Excluded = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
 
 
 @dataclass(slots=True)

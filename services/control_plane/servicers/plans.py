@@ -92,7 +92,6 @@ class PlanServicer(plan_pb2_grpc.PlanServiceServicer):
             self._desk.catalogue,
             author=str(caller()),
             now=self._desk.clock.now(),
-            revision=1,
         )
         epoch = self._desk.leader.epoch()
         stored = await self._desk.threads.write(

@@ -68,3 +68,5 @@ FAST_FAMILY = Family(candidates=_FAST, defaults=_DEFAULTS)
 """Naive rivals, harmonic regressions with Yule-Walker errors, slot of week."""
 FULL_FAMILY = Family(candidates=(*_FAST, HarmonicArima(), HourlySarima()), defaults=_DEFAULTS)
 """The fast family and both ARIMA forms by maximum likelihood."""
+FAMILIES = {"fast": FAST_FAMILY, "full": FULL_FAMILY}
+"""By the names that settings and commands use."""

@@ -46,7 +46,7 @@ class ForecastLoop:
 
     def refresh(self, now: datetime, *, epoch: int) -> tuple[Forecast, ...]:
         """Forecast every series that ever had traffic, with its champion; () for an empty history."""
-        series = self._stores.usage.demand(self._late(now, self._settings.history), BUCKET)
+        series = self._stores.usage.demand(self._recent(now, self._settings.history), BUCKET)
         forecasts = self._forecaster.forecast(
             series,
             issued_at=now,
@@ -58,7 +58,7 @@ class ForecastLoop:
 
     def select(self, now: datetime, *, epoch: int) -> tuple[Champion, ...]:
         """Find each series' best method on its own history (a nightly matter)."""
-        series = self._stores.usage.demand(self._late(now, self._settings.history), BUCKET)
+        series = self._stores.usage.demand(self._recent(now, self._settings.history), BUCKET)
         champions = self._forecaster.select(
             series, issued_at=now, horizon=self._settings.selection_horizon
         )
@@ -72,7 +72,7 @@ class ForecastLoop:
         """
         memory, at_once = self._settings.scoring_memory, self._settings.scored_at_once
         issued = Span(floor_to(now, BUCKET) - memory, now)
-        truth = self._stores.usage.demand(self._late(now, memory + self._scorer.reach), BUCKET)
+        truth = self._stores.usage.demand(self._recent(now, memory + self._scorer.reach), BUCKET)
         scores: list[ForecastScore] = []
         for first in range(0, len(truth), at_once):
             some = truth[first : first + at_once]
@@ -81,7 +81,7 @@ class ForecastLoop:
         self._stores.forecasts.store_scores(scores, now, epoch=epoch)
         return tuple(scores)
 
-    def _late(self, now: datetime, length: timedelta) -> Span:
+    def _recent(self, now: datetime, length: timedelta) -> Span:
         """So much of whole buckets up to now, no further back than there is anything."""
         end = floor_to(now, BUCKET)
         first = self._stores.usage.first_window()

@@ -22,7 +22,7 @@ class Mode(StrEnum):
     """Decides and orders."""
 
 
-_CAUTION = (Mode.PAUSED, Mode.ADVISORY, Mode.ACTIVE)
+_LEAST_FIRST = tuple(Mode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Modes:
         the only one where just one was made, advisory where none was."""
         found = {setting.region: setting.mode for setting in self.settings}
         made = [found[name] for name in (EVERYWHERE, region) if name in found]
-        return min(made, key=_CAUTION.index, default=Mode.ADVISORY)
+        return min(made, key=_LEAST_FIRST.index, default=Mode.ADVISORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from forecasting.backtest import BacktestPlan, backtest
-from forecasting.families import FAST_FAMILY, FULL_FAMILY
+from forecasting.families import FAMILIES
 from forecasting.forecaster import SeasonalForecaster
 from forecasting.settings import ForecasterSettings
 from heliostat.errors import HeliostatError, InvalidInput, InvalidTrace
@@ -23,7 +23,6 @@ from simulation.workload.load import load_trace
 from simulation.workload.series import LoadSeries, observed
 from simulation.workload.stretch import as_minutes
 
-FAMILIES = {"fast": FAST_FAMILY, "full": FULL_FAMILY}
 MINUTES = int(BUCKET / timedelta(minutes=1))
 
 

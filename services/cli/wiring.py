@@ -50,8 +50,6 @@ _CONNECTION = {
     "tls_key": (TlsKey, None),
     "insecure": (Insecure, False),
 }
-
-
 _TO_AGENT = {**_CONNECTION, "address": (Door, DEFAULT_DOOR)}
 _TALKS_TO = {"client": _CONNECTION, "agent": _TO_AGENT}
 

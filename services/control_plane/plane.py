@@ -54,7 +54,7 @@ class ControlPlane:
         )
         self._schedule = Schedule(self._ticks, settings.cadence) if settings.scheduled else None
         self._tick_thread = ThreadPoolExecutor(1, thread_name_prefix="tick")
-        self._page: MetricsPage | None = None
+        self._metrics_page: MetricsPage | None = None
         self._serving: Serving | None = None
         self.left_working = False
         """True when `stop` left a thread that still works on something which counts no more; Python
@@ -69,7 +69,7 @@ class ControlPlane:
             await serving.start()
             if self._settings.metrics_listen:
                 host, port = split_address(self._settings.metrics_listen)
-                self._page = _metrics_page(self.metrics, host, port)
+                self._metrics_page = _metrics_page(self.metrics, host, port)
             if self._parts.page is not None:
                 await asyncio.to_thread(_open, self._parts.page)
         except BaseException:  # whatever it was goes on; what has started must not stay
@@ -107,7 +107,7 @@ class ControlPlane:
         grace_seconds = self._settings.shutdown_grace.total_seconds()
         await asyncio.gather(self._end_tick(grace_seconds), self._end_serving(grace_seconds))
         await asyncio.to_thread(self.leader.stop)
-        page, self._page = self._page, None
+        page, self._metrics_page = self._metrics_page, None
         if page is not None:
             await asyncio.to_thread(page.close)
         if self._parts.page is not None:
@@ -153,7 +153,7 @@ class ControlPlane:
     @property
     def metrics_port(self) -> int | None:
         """The port of `/metrics`; None where it is off."""
-        return None if self._page is None else self._page.port
+        return None if self._metrics_page is None else self._metrics_page.port
 
     def _leads(self, leading: bool) -> None:
         self.metrics.leading.set(leading)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from heliostat.errors import InvalidSettings
+from heliostat.errors import HeliostatError, InvalidSettings
 from services.addresses import check_target, is_loopback
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # gRPC's own lines on a failed handshake say nothing that the error does not say better. It reads
+        # this when it is imported, which nothing has done yet.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         self._open: grpc.Channel | None = None
 
     def __enter__(self) -> Client:
@@ -116,23 +120,19 @@ class Client:
         """One answer. Raises the HeliostatError that the server raised."""
         import grpc
 
-        from services.translation.problems import error_of
-
         try:
             return method(request, timeout=CALL_SECONDS)
         except grpc.RpcError as error:
-            raise error_of(error) from error
+            raise self._error_of(error) from error
 
     def stream(self, method: Callable[..., Iterator[Answer]], request: Any) -> Iterator[Answer]:
         """Answers as they come; `request` is one message, or an iterator where both sides stream."""
         import grpc
 
-        from services.translation.problems import error_of
-
         try:
             yield from method(request)
         except grpc.RpcError as error:
-            raise error_of(error) from error
+            raise self._error_of(error) from error
 
     def rows(self, method: Callable[..., Any], request: Any, *, of: str, limit: int) -> list[Any]:
         """The first `limit` messages in the field `of`, over as many pages as that takes."""
@@ -157,6 +157,15 @@ class Client:
             if not page.next_page_token or len(found) >= limit:
                 return found[:limit], page
             request.page_token = page.next_page_token
+
+    def _error_of(self, failed: grpc.RpcError) -> HeliostatError:
+        """The server's own error, or the plainest words for the silence of whoever was called."""
+        from services.cli.unanswered import unanswered
+        from services.translation.problems import error_of, was_answered
+
+        if was_answered(failed):
+            return error_of(failed)
+        return unanswered(self._connection, str(failed.details()))
 
     def _channel(self) -> grpc.Channel:
         if self._open is None:

@@ -114,6 +114,11 @@ def error_of(call: grpc.RpcError) -> HeliostatError:
     return _rebuilt(reason, status.code, message, metadata)
 
 
+def was_answered(call: grpc.RpcError) -> bool:
+    """Whether somebody answered the failed call, rather than gRPC saying that nobody did."""
+    return _status_in(call) is not None or call.code() is not grpc.StatusCode.UNAVAILABLE
+
+
 def _said(error: HeliostatError) -> str:
     """Message and remedy, as long as a header may be; names that a caller made up are repeated there."""
     return cut(str(error), MOST_BYTES)

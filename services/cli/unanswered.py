@@ -1,0 +1,48 @@
+"""What to say when nobody answered a call: who was asked, what came back, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heliostat.errors import Unavailable
+
+if TYPE_CHECKING:
+    from services.cli.client import Connection
+
+_TLS_OPTIONS = "--tls-ca, --tls-cert and --tls-key (or HELIOSTAT_TLS_CA, _CERT and _KEY)"
+
+
+def unanswered(connection: Connection, said: str) -> Unavailable:
+    """The error for a call that reached nobody; `said` is what gRPC says of it."""
+    why, remedy = _reading(connection, said)
+    return Unavailable(f"{connection.address} does not answer: {why}", remedy=remedy)
+
+
+def _reading(connection: Connection, said: str) -> tuple[str, str]:
+    """Why, and what to do. gRPC's own words stay where we know no better ones."""
+    host = connection.address.rpartition(":")[0].strip("[]")
+    secure = connection.tls_ca is not None or connection.tls_cert is not None
+    if "WRONG_VERSION_NUMBER" in said:
+        return "it speaks plain text and was called with TLS", f"leave out {_TLS_OPTIONS}"
+    if "Hostname Verification Check failed" in said:
+        return (
+            f"its certificate is not made out to {host}",
+            f"call it by a name that stands in its certificate (`heliostat certs make --server {host}` "
+            "makes one with this name)",
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            "its certificate was signed by somebody unknown",
+            "give the certificate of who signed it with --tls-ca (HELIOSTAT_TLS_CA)",
+        )
+    if "Connection refused" in said:
+        return "nobody listens there", "check the address, and start it if it does not run"
+    if "Socket closed" in said or "Connection reset" in said:
+        if not secure:
+            return "it hangs up on plain text", f"it may want TLS: give {_TLS_OPTIONS}"
+        if connection.tls_cert is None:
+            return (
+                "it hangs up on callers without a certificate",
+                "give yours with --tls-cert and --tls-key (HELIOSTAT_TLS_CERT, HELIOSTAT_TLS_KEY)",
+            )
+    return said, "check its address and certificates, then retry"

@@ -1,0 +1,41 @@
+"""A call that nobody answered says who was asked, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.cli.client import Connection
+from services.cli.unanswered import unanswered
+
+PLAIN = Connection(address="plane.example:7443")
+CA = Path("ca.pem")
+HALF = Connection(address="plane.example:7443", tls_ca=CA)
+WHOLE = Connection(address="[::1]:7443", tls_ca=CA, tls_cert=Path("me.pem"), tls_key=Path("me.key"))
+
+
+@pytest.mark.parametrize(
+    ("connection", "said", "why", "remedy"),
+    [
+        (
+            PLAIN,
+            "Failed to connect to remote host: Connection refused",
+            "nobody listens",
+            "start it",
+        ),
+        (PLAIN, "UNAVAILABLE: Socket closed", "plain text", "--tls-ca"),
+        (HALF, "UNAVAILABLE: Socket closed", "without a certificate", "--tls-cert"),
+        (WHOLE, "SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks plain text", "leave out --tls-ca"),
+        (WHOLE, "Hostname Verification Check failed.", "not made out to ::1;", "--server ::1"),
+        (HALF, "CERTIFICATE_VERIFY_FAILED", "signed by somebody unknown", "--tls-ca"),
+        (WHOLE, "UNAVAILABLE: Socket closed", "Socket closed", "then retry"),
+    ],
+)
+def test_silence_is_told_with_its_cause_and_what_to_do(
+    connection: Connection, said: str, why: str, remedy: str
+) -> None:
+    sentence = str(unanswered(connection, said))
+    assert sentence.startswith(f"{connection.address} does not answer: ")
+    assert why in sentence
+    assert remedy in sentence

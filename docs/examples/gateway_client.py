@@ -1,12 +1,15 @@
 """An example gateway: watch routes, keep the last good table on disk, route by weight, report usage.
 
-Needs the `heliostat` wheel alone. Speak to the agent of your region (or to a control plane).
+Needs the `heliostat` wheel alone. Speak to the agent of your region (or to a control plane). To see what
+it follows: `python gateway_client.py 127.0.0.1:7444 eastus gw-1`, until Ctrl-C.
 """
 
 import contextlib
 import hashlib
 import queue
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -27,7 +30,7 @@ class Gateway:
         with contextlib.suppress(FileNotFoundError):
             self.table.ParseFromString(disk.read_bytes())
 
-    def watch(self) -> None:
+    def watch(self, heard: Callable[[routing_pb2.RoutingTable], None] = lambda table: None) -> None:
         """Follow the table until the stream ends; the caller calls again, with a back-off."""
         say: queue.Queue[routing_pb2.WatchRoutesRequest] = queue.Queue()
         hello = routing_pb2.RouteSubscription(origin_region=self.region, gateway_id=self.name)
@@ -41,6 +44,7 @@ class Gateway:
                 draft.write_bytes(table.SerializeToString())
                 draft.replace(self.disk)
                 self.table = table
+                heard(table)
             word = routing_pb2.RouteAcknowledgement(
                 version=table.version, nonce=answer.nonce, accepted=good
             )
@@ -77,3 +81,33 @@ class Gateway:
             if answer.HasField("refusal"):
                 raise ValueError(f"batch {answer.sequence}: {answer.refusal.message}")
             yield answer.durable_sequence
+
+
+def show(table: routing_pb2.RoutingTable) -> None:
+    """Where requests go, a line per model and tier."""
+    sys.stdout.write(f"{table.origin_region}: table {table.version}\n")
+    for entry in table.entries:
+        to = [f"{s.serving_region} {s.weight_ppm / MILLION:.1%}" for s in entry.shares]
+        shed = [f"turned away {entry.shed_ppm / MILLION:.1%}"] if entry.shed_ppm else []
+        tier = common_pb2.Tier.Name(entry.tier)
+        sys.stdout.write(f"  {entry.model} {tier}: {', '.join(to + shed)}\n")
+
+
+def main(door: str, region: str, name: str) -> None:
+    """Follow the region's table for ever, and show every new one."""
+    pause = threading.Event()
+    with grpc.insecure_channel(door) as channel:
+        gateway = Gateway(channel, region, f"{region}/{name}", Path(f"{name}.table"))
+        while True:
+            try:
+                gateway.watch(show)
+            except grpc.RpcError as error:
+                sys.stderr.write(f"{door}: {error.details()}; asking again\n")
+            pause.wait(2.0)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: gateway_client.py HOST:PORT REGION NAME")
+    with contextlib.suppress(KeyboardInterrupt):
+        main(*sys.argv[1:])

@@ -17,7 +17,8 @@ from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.tally import Tally
-from services.agent.journal.batch_box import BatchBox, BatchEntry, BatchState, BatchTotals
+from services.agent.journal.batch_box import BatchBox
+from services.agent.journal.batch_entry import BatchEntry, BatchState, BatchTotals
 
 
 class BatchDesk:

@@ -17,7 +17,7 @@ from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
-from services.agent.journal.batch_box import BatchEntry
+from services.agent.journal.batch_entry import BatchEntry
 
 _TRIES = 4
 """How many requests may find no place before the rest waits for the next time."""

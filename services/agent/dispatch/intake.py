@@ -23,7 +23,8 @@ from heliostat.model.names import ModelName, Tier
 from services.agent.dispatch.limits import Limits
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.routes import Routes
-from services.agent.journal.batch_box import BatchBox, BatchEntry, BatchState
+from services.agent.journal.batch_box import BatchBox
+from services.agent.journal.batch_entry import BatchEntry, BatchState
 
 _NO_DEADLINE = timedelta(days=7)
 """For a batch tier that the catalogue gives no deadline."""

@@ -12,7 +12,7 @@ from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.tally import Tally
-from services.agent.journal.batch_box import BatchTotals
+from services.agent.journal.batch_entry import BatchTotals
 
 
 def view_of(

@@ -19,7 +19,7 @@ from heliostat.v1 import dispatch_pb2, dispatch_pb2_grpc
 from services.agent.dispatch.mail import Mailbox
 from services.agent.dispatch.service import DispatchRoom
 from services.agent.door.guard import Context, Guard, abort
-from services.agent.journal.batch_box import BatchState
+from services.agent.journal.batch_entry import BatchState
 from services.identity import Role
 from services.translation.dispatch import (
     LONGEST_ID,
@@ -45,7 +45,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
         self._catalogue = catalogue
         self._guard = guard
 
-    async def Dispatch(  # noqa: N802  # gRPC's name
+    async def Dispatch(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[dispatch_pb2.DispatchRequest], context: Context
     ) -> AsyncIterator[dispatch_pb2.DispatchResponse]:
         """Answers every message, and carries what is decided later, until the gateway hangs up."""
@@ -71,7 +71,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
 
-    async def Complete(  # noqa: N802  # gRPC's name
+    async def Complete(  # noqa: N802 - gRPC's name
         self, request: dispatch_pb2.CompleteRequest, context: Context
     ) -> dispatch_pb2.CompleteResponse:
         """Ends requests; what is wrong with one says so and leaves the others."""
@@ -83,7 +83,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
         except HeliostatError as error:
             await abort(context, error)
 
-    async def GetDispatch(  # noqa: N802  # gRPC's name
+    async def GetDispatch(  # noqa: N802 - gRPC's name
         self, request: dispatch_pb2.GetDispatchRequest, context: Context
     ) -> dispatch_pb2.GetDispatchResponse:
         """What the agent dispatches by."""

@@ -30,7 +30,7 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
         self._region = region
         self._guard = guard
 
-    async def WatchRoutes(  # noqa: N802  # gRPC's name
+    async def WatchRoutes(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[routing_pb2.WatchRoutesRequest], context: Context
     ) -> AsyncIterator[routing_pb2.WatchRoutesResponse]:
         """The table on connect and on every change; acknowledgements are read beside it."""
@@ -54,7 +54,7 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
         finally:
             reader.cancel()
 
-    async def GetRoutes(  # noqa: N802  # gRPC's name
+    async def GetRoutes(  # noqa: N802 - gRPC's name
         self, request: routing_pb2.GetRoutesRequest, context: Context
     ) -> routing_pb2.GetRoutesResponse:
         """The last good table, and nothing about gateways."""

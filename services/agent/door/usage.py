@@ -41,7 +41,7 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
         self._nudge = nudge
         self._control_planes = tuple(control_planes)
 
-    async def ReportUsage(  # noqa: N802  # gRPC's name
+    async def ReportUsage(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[usage_pb2.ReportUsageRequest], context: Context
     ) -> AsyncIterator[usage_pb2.ReportUsageResponse]:
         """One answer per batch; what is wrong with a batch is its refusal, and the stream goes on."""
@@ -57,13 +57,13 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
                 self._nudge.set()
                 yield receipt_to_wire(receipt, request.batch.sequence)
 
-    async def QueryUsage(  # noqa: N802  # gRPC's name
+    async def QueryUsage(  # noqa: N802 - gRPC's name
         self, request: usage_pb2.QueryUsageRequest, context: Context
     ) -> usage_pb2.QueryUsageResponse:
         """Refused: the journal holds what waits to be sent, not what happened."""
         await abort(context, self._keeps_no_history())
 
-    async def StreamUsage(  # noqa: N802  # gRPC's name
+    async def StreamUsage(  # noqa: N802 - gRPC's name
         self, request: usage_pb2.StreamUsageRequest, context: Context
     ) -> AsyncIterator[usage_pb2.StreamUsageResponse]:
         """Refused, like `QueryUsage`."""

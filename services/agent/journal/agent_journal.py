@@ -87,7 +87,7 @@ class SqliteJournal:
     def knows(self, command_ids: Collection[str]) -> bool:
         """True when all of these were received, whatever became of them."""
         marks = ", ".join("?" * len(command_ids))
-        query = f"SELECT count(*) FROM commands WHERE command_id IN ({marks})"  # noqa: S608  # marks only
+        query = f"SELECT count(*) FROM commands WHERE command_id IN ({marks})"  # noqa: S608 - marks only
         ((count,),) = self._file.read(query, tuple(command_ids))
         return int(count) == len(command_ids)
 

@@ -8,71 +8,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 from sqlite3 import Connection
-from typing import Any
 
 from heliostat.model.dispatch import DispatchAsk, Placed
 from heliostat.model.instants import from_epoch, to_epoch
 from heliostat.model.names import ModelName
-from heliostat.v1 import dispatch_pb2
-from services.agent.journal.file import JournalFile
-from services.translation.dispatch import (
-    ask_of_journal,
-    ask_to_wire,
-    placed_from_wire,
-    placed_to_wire,
+from services.agent.journal.batch_entry import (
+    COLUMNS,
+    BatchEntry,
+    BatchState,
+    BatchTotals,
+    entry_of,
 )
+from services.agent.journal.file import JournalFile
+from services.translation.dispatch import ask_to_wire, placed_to_wire
 
 KEEP_ENDED = timedelta(days=1)
 """Ended requests are remembered for so long, lest a late repetition revive one."""
-_COLUMNS = "request_id, gateway_id, state, attempt, queued_at, due, changed_at, ask, place"
+# Queries spell states as numbers: SQLite finds the partial indexes of `making` by literals alone.
+_OPEN = (BatchState.WAITING, BatchState.PLACED)
 _MARKS_A_QUERY = 500
 _FOREVER = 2**62
-
-
-class BatchState(IntEnum):
-    """Where a batch request stands."""
-
-    WAITING = 0
-    PLACED = 1
-    FINISHED = 2
-    GIVEN_UP = 3
-
-    @property
-    def ended(self) -> bool:
-        """True when nothing more will happen to it."""
-        return self in (BatchState.FINISHED, BatchState.GIVEN_UP)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchEntry:
-    """One batch request; `changed_at` is when it entered its state, in seconds since 1970.
-
-    `place` is where it was placed, also while it waits again after that; None = it never was.
-    """
-
-    ask: DispatchAsk
-    gateway_id: str
-    state: BatchState
-    attempt: int
-    queued_at: datetime
-    due: datetime
-    changed_at: float
-    place: Placed | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchTotals:
-    """One model's requests in the box that have not ended."""
-
-    waiting: int = 0
-    placed: int = 0
-    promoted: int = 0
-    oldest_queued_at: datetime | None = None
-    first_due: datetime | None = None
 
 
 class BatchBox:
@@ -123,8 +80,8 @@ class BatchBox:
         for first in range(0, len(wanted), _MARKS_A_QUERY):
             some = wanted[first : first + _MARKS_A_QUERY]
             marks = ", ".join("?" * len(some))
-            query = f"SELECT {_COLUMNS} FROM batch_requests WHERE request_id IN ({marks})"  # noqa: S608  # marks only
-            found.update((row[0], _entry(row)) for row in self._file.read(query, some))
+            query = f"SELECT {COLUMNS} FROM batch_requests WHERE request_id IN ({marks})"  # noqa: S608 - marks only
+            found.update((row[0], entry_of(row)) for row in self._file.read(query, some))
         return found
 
     def first_due(
@@ -147,14 +104,14 @@ class BatchBox:
             row
             for gateway in gateways
             for row in self._file.read(
-                f"SELECT {_COLUMNS}, {column}, number FROM batch_requests WHERE state = 0 "  # noqa: S608  # our own columns
+                f"SELECT {COLUMNS}, {column}, number FROM batch_requests WHERE state = 0 "  # noqa: S608 - our own columns
                 f"AND model = ? AND gateway_id = ? AND {column} <= ? "
                 f"ORDER BY {column}, number LIMIT ?",
                 (model, gateway, most, limit),
             )
         ]
         found.sort(key=lambda row: row[-2:])
-        return tuple(_entry(row[:-2]) for row in found[:limit])
+        return tuple(entry_of(row[:-2]) for row in found[:limit])
 
     def place(self, places: Mapping[str, Placed], at: float) -> None:
         """These are placed from now on; those that do not wait (any more) stay as they are. Durable."""
@@ -162,13 +119,16 @@ class BatchBox:
         with self._file.transaction(durable=True) as write:
             for request_id, place in places.items():
                 body = placed_to_wire(place).SerializeToString()
-                taken += _move(write, request_id, (0,), BatchState.PLACED, at, place=body)
+                taken += _move(
+                    write, request_id, (BatchState.WAITING,), BatchState.PLACED, at, place=body
+                )
         self._waiting -= taken
 
     def put_back(self, request_ids: Collection[str], at: float, *, revive: bool = False) -> None:
         """These lost their places: they wait again, under the next attempt; with `revive` also those that
         were given up. Durable."""
-        sources = (1, 3) if revive else (1,)
+        lost = (BatchState.PLACED,)
+        sources = (*lost, BatchState.GIVEN_UP) if revive else lost
         back: Counter[str] = Counter()
         with self._file.transaction(durable=True) as write:
             for request_id in request_ids:
@@ -200,16 +160,16 @@ class BatchBox:
                 before[request_id] = BatchState(row[0])
                 taken[row[1]] += row[0] == BatchState.WAITING
                 to = BatchState.FINISHED if finished else BatchState.GIVEN_UP
-                _move(write, request_id, (0, 1), to, at)
+                _move(write, request_id, _OPEN, to, at)
         self._waiting -= taken
         return before
 
     def placed(self) -> tuple[BatchEntry, ...]:
         """All that are placed: what a restarted agent has booked."""
         rows = self._file.read(
-            f"SELECT {_COLUMNS} FROM batch_requests WHERE state = 1 ORDER BY number"  # noqa: S608  # no value in it
+            f"SELECT {COLUMNS} FROM batch_requests WHERE state = 1 ORDER BY number"  # noqa: S608 - no value in it
         )
-        return tuple(map(_entry, rows))
+        return tuple(map(entry_of, rows))
 
     def totals(self, *, aged_since: datetime, due_by: datetime) -> Mapping[ModelName, BatchTotals]:
         """Per model that has any; promoted are those that wait since `aged_since` or are due by `due_by`."""
@@ -243,36 +203,17 @@ class BatchBox:
 def _move(
     write: Connection,
     request_id: str,
-    sources: tuple[int, ...],
+    sources: tuple[BatchState, ...],
     to: BatchState,
     at: float,
     *,
     place: bytes | None = None,
 ) -> Counter[str]:
     """Its model once when it went from one of `sources` to `to`; nothing when it stands elsewhere."""
-    allowed = ", ".join(map(str, sources))
+    allowed = ", ".join(str(int(state)) for state in sources)
     row = write.execute(
-        "UPDATE batch_requests SET state = ?, changed_at = ?, place = coalesce(?, place) "  # noqa: S608  # our own numbers
+        "UPDATE batch_requests SET state = ?, changed_at = ?, place = coalesce(?, place) "  # noqa: S608 - our own numbers
         f"WHERE request_id = ? AND state IN ({allowed}) RETURNING model",
         (int(to), at, place, request_id),
     ).fetchone()
     return Counter() if row is None else Counter({row[0]: 1})
-
-
-def _entry(row: Sequence[Any]) -> BatchEntry:
-    request_id, gateway_id, state, attempt, queued_at, due, changed_at, ask, place = row
-    path = f"journal.batch_requests[{request_id}]"
-    return BatchEntry(
-        ask=ask_of_journal(path, dispatch_pb2.DispatchAsk.FromString(ask)),
-        gateway_id=gateway_id,
-        state=BatchState(state),
-        attempt=attempt,
-        queued_at=from_epoch(queued_at),
-        due=from_epoch(due),
-        changed_at=changed_at,
-        place=(
-            None
-            if place is None
-            else placed_from_wire(path, dispatch_pb2.PlacedDecision.FromString(place))
-        ),
-    )

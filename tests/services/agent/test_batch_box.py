@@ -11,7 +11,8 @@ import pytest
 
 from heliostat.model.dispatch import Placed, PlacementBasis
 from heliostat.model.names import ModelName
-from services.agent.journal.batch_box import KEEP_ENDED, BatchBox, BatchState
+from services.agent.journal.batch_box import KEEP_ENDED, BatchBox
+from services.agent.journal.batch_entry import BatchState
 from services.agent.journal.file import JournalFile
 from tests.builders import MINUTE, NOON, a_pool
 from tests.support.agents import AgentDisk

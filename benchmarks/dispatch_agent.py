@@ -22,8 +22,9 @@ from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation, ReplicaEndpoint
 from heliostat.model.names import ModelName, PoolKey, RegionName
 from heliostat.ports.cloud import DriverAnswer
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
 from services.agent.drivers.vm.cloud import EngineReading
+from services.agent.hands import Hands
 from services.agent.settings import AgentSettings
 from services.collecting import collect_in_small_parts
 from services.turns import take_short_turns

@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random, SystemRandom
-
-from numpy.random import SeedSequence
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteadySeconds
 from heliostat.errors import CorruptJournal
 from heliostat.loops.agent import AgentLoop
-from heliostat.model.names import RegionName
-from heliostat.ports.agent import UsageMeter
-from heliostat.ports.cloud import CloudDriver
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
 from services.agent.dispatch.bootstrap import build_room
 from services.agent.dispatch.exposition import DispatchCollector
 from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.service import DispatchRoom
-from services.agent.dispatch.sight import (
-    Readings,
-    RememberingProber,
-    Sights,
-    WatchedDriver,
-    no_readings,
-)
+from services.agent.dispatch.sight import Sights, WatchedDriver
 from services.agent.door import Door
-from services.agent.drivers.simulated import simulated_driver
-from services.agent.drivers.vm.driver import VmDriver
-from services.agent.drivers.vm.report import Gauge
-from services.agent.drivers.vm.steps import DriverLimits
-from services.agent.drivers.vm.survey import Patience
-from services.agent.engines import HttpProber
-from services.agent.engines import ProbeSettings as Probing
+from services.agent.hands import HandsOf
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.batch_box import BatchBox
-from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
 from services.agent.link import Link
 from services.agent.link.home import ClientTls, Home
-from services.agent.meter import EngineMeter, SilentMeter
 from services.agent.metrics import AgentMetrics
-from services.agent.settings import AgentSettings, DriverKind
+from services.agent.settings import AgentSettings
 from services.wording import report
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
-    """What the agent works with: its driver, what it counts, what engines last said, what to close at the
-    end."""
-
-    driver: CloudDriver
-    meter: UsageMeter = field(default_factory=SilentMeter)
-    readings: Readings = no_readings
-    close: Callable[[], None] = lambda: None
-
-
-HandsOf = Callable[[JournalFile], Hands]
-"""Makes the hands once the journal is open; a stepped world gives its own."""
 
 
 def build_agent(
@@ -164,77 +128,6 @@ def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal) -> None:
     metrics.watch("unsent_batches", "Usage batches not confirmed yet", journal.usage.waiting)
     metrics.watch("open_commands", "Commands not ended", lambda: len(journal.open_commands()))
     metrics.watch("paused", "1 while the agent's own brake is on", journal.paused)
-
-
-def hands_for(
-    settings: AgentSettings, catalogue: FleetCatalogue, clock: Callable[[], datetime]
-) -> HandsOf:
-    """The hands that the settings name. Raises UnknownRegion."""
-    region = catalogue.region(settings.region).name
-    if settings.driver is DriverKind.SIMULATED:
-        seeds = SeedSequence(settings.seed or None)
-        return lambda _: Hands(driver=simulated_driver(region, catalogue, seeds))
-    return lambda file: _aws_hands(settings, catalogue, region, clock, file)
-
-
-def _aws_hands(
-    settings: AgentSettings,
-    catalogue: FleetCatalogue,
-    region: RegionName,
-    clock: Callable[[], datetime],
-    file: JournalFile,
-) -> Hands:
-    # Imported here, so that agents on other drivers run without the `aws` extra installed.
-    from services.agent.drivers.aws.cloud import AwsCloud, AwsPlace, aws_clients
-
-    pools = {pool.key: pool for pool in catalogue.pools if pool.key.region == region}
-    place = AwsPlace(
-        region=region,
-        templates={key: pool.template_name for key, pool in pools.items()},
-        engine_address=settings.aws.engine_address,
-        redeploy_document=settings.aws.redeploy_document,
-        redeploy_command=settings.aws.redeploy_command,
-    )
-    ec2, ssm = aws_clients(settings.aws.region_name, settings.aws.endpoint_url)
-    tier = settings.engine_usage_tier
-    meter = None if tier is None else EngineMeter(region=region, tier=tier, clock=clock)
-    prober = HttpProber(
-        Probing(
-            timeout_seconds=settings.probe.timeout.total_seconds(),
-            check_model=settings.probe.check_model,
-            parallel=settings.probe.parallel,
-        ),
-        heard=None if meter is None else meter.heard,
-    )
-    remembering = RememberingProber(prober)
-    driving = settings.driving
-    driver = VmDriver(
-        region=region,
-        pools=pools,
-        cloud=AwsCloud(place, ec2=ec2, ssm=ssm),
-        memory=SqliteDriverMemory(file),
-        prober=remembering,
-        gauge=Gauge(catalogue),
-        new_token=lambda: uuid.uuid4().hex,
-        patience=Patience(
-            visibility=driving.visibility,
-            start=driving.start,
-            unhealthy=driving.unhealthy,
-            drain_settle=driving.drain_settle,
-            drain=driving.drain,
-        ),
-        limits=DriverLimits(
-            chunk_size=driving.chunk_size,
-            repairs=driving.repairs,
-            weights_on_disk=driving.weights_on_disk,
-        ),
-    )
-    return Hands(
-        driver=driver,
-        meter=meter or SilentMeter(),
-        readings=remembering.readings,
-        close=prober.close,
-    )
 
 
 def _tls(settings: AgentSettings) -> ClientTls | None:

@@ -7,12 +7,12 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from heliostat.clock import monotonic_seconds
 from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.cloud import EngineReading, EngineWork
 from services.agent.metrics_reader import CounterMemory, Scrape, parse_metrics
+from services.agent.settings import ProbeSettings
 from services.wording import report
 
 _log = logging.getLogger(__name__)
@@ -23,16 +23,6 @@ _WORK = ("gaps", "gap_seconds", "prompt_tokens", "prefills", "prefill_seconds", 
 
 Heard = Callable[[str, PoolKey, Mapping[str, float | None]], None]
 """Called with an engine's address, its pool and what its counters added since the look before."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSettings:
-    """How engines are asked."""
-
-    timeout_seconds: float = 2.0
-    check_model: bool = False
-    """True = an engine is ready only when `/v1/models` names its pool's model."""
-    parallel: int = 16
 
 
 class HttpProber:
@@ -99,7 +89,9 @@ class HttpProber:
 
     def _get(self, address: str, path: str) -> str | None:
         """The body of a 200 answer, else None."""
-        connection = http.client.HTTPConnection(address, timeout=self._settings.timeout_seconds)
+        connection = http.client.HTTPConnection(
+            address, timeout=self._settings.timeout.total_seconds()
+        )
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

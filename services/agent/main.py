@@ -12,7 +12,8 @@ from heliostat.clock import SystemClock
 from heliostat.errors import InvalidSettings
 from services.addresses import split_address
 from services.agent.agent import Agent
-from services.agent.bootstrap import build_agent, hands_for
+from services.agent.bootstrap import build_agent
+from services.agent.hands import hands_for
 from services.agent.journal.brake_file import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings

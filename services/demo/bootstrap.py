@@ -13,8 +13,9 @@ from heliostat.loops.control import ControlSettings
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.model.names import RegionName
 from services.agent.agent import Agent
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_readings
+from services.agent.hands import Hands
 from services.agent.settings import AgentSettings, DispatchSettings
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.plane import ControlPlane

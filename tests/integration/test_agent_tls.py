@@ -18,8 +18,9 @@ from heliostat.model.names import RegionName
 from heliostat.model.usage import UsageQuery
 from heliostat.v1 import routing_pb2, usage_pb2
 from services.agent.agent import Agent
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_driver
+from services.agent.hands import Hands
 from services.agent.settings import AgentSettings, TlsSettings
 from services.cli.certificates import CertificateMaker
 from services.configuration import ServerTlsSettings

@@ -18,8 +18,9 @@ from heliostat.clock import SystemClock
 from heliostat.model.names import PoolKey, RegionName
 from heliostat.v1 import fleet_pb2
 from services.agent.agent import Agent
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_driver
+from services.agent.hands import Hands
 from services.agent.settings import AgentSettings
 from services.translation.fields import instant_to_wire
 from services.translation.fleet import fleet_from_wire

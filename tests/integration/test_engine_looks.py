@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from services.agent.drivers.vm.cloud import EngineWork
-from services.agent.engines import HttpProber, ProbeSettings
+from services.agent.engines import HttpProber
+from services.agent.settings import ProbeSettings
 from tests.builders import a_pool
 
 

@@ -154,7 +154,8 @@ run(lambda: ControlPlane(stuck, settings))
 STUCK_AGENT = """
 import asyncio, sys, threading
 from heliostat.clock import SystemClock
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
+from services.agent.hands import Hands
 from services.agent.main import _live
 from services.agent.settings import load_agent_settings
 from services.wording import log_json

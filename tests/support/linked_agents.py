@@ -11,8 +11,9 @@ from numpy.random import SeedSequence
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from services.agent.agent import Agent
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_driver
+from services.agent.hands import Hands
 from services.agent.settings import AgentSettings
 from tests.builders import MINUTE, NOON, a_catalogue, a_series
 from tests.support.agents import EAST

@@ -12,8 +12,9 @@ from numpy.random import SeedSequence
 from heliostat.errors import DataLoss
 from heliostat.model.fleet import RegionObservation
 from services.agent.board import RouteBoard
-from services.agent.bootstrap import Hands, build_agent
+from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_driver
+from services.agent.hands import Hands
 from services.agent.link import Link
 from services.agent.link.home import Home
 from services.agent.settings import AgentSettings

@@ -16,12 +16,12 @@ from heliostat.clock import cpu_seconds
 from heliostat.errors import UnknownPool
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import Alternative, CapacityPlan, Explanation
-from heliostat.ports.deciding import PlanningProblem
-from planning.grid import horizon
+from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
 from planning.limits import quota_groups
 from planning.milp.instance import Floats, Instance
+from planning.served import situated
 from planning.settings import PlannerSettings
-from planning.situation import Situation, look
+from planning.situation import Situation
 from planning.solve import Solution, solve
 from planning.stage import full_instance
 
@@ -37,16 +37,19 @@ class PerturbingExplainer:
         settings: PlannerSettings | None = None,
         *,
         stopwatch: Callable[[], float] = cpu_seconds,
+        served: ServedPerReplica | None = None,
     ) -> None:
+        """`served`: the planner's source of θ, so that what is explained is what was planned."""
         self._settings = settings or PlannerSettings()
         self._stopwatch = stopwatch
+        self._served = served
 
     def explain(self, problem: PlanningProblem, plan: CapacityPlan, pool: PoolKey) -> Explanation:
         problem.catalogue.pool(pool)
         target = plan.target(pool)
         if target is None:
             raise UnknownPool(pool, remedy="the plan was made before the catalogue offered it")
-        situation = look(problem, self._settings, horizon(problem.at, self._settings))
+        situation = situated(problem, self._settings, self._served)
         if not situation.wanted.regional:
             return Explanation(target=target)
         instance = full_instance(situation)

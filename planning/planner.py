@@ -4,24 +4,22 @@ Degrades in this order and says so: no aggregate forecast → regional quantiles
 a model without usable data → it may grow and not shrink; no usable forecast at all, or no feasible
 plan → the previous plan's targets (KEPT_LAST), and as long as none was ever solved the catalogue's
 floor (FLOOR). In all of these an override that ended gives its pool back what it had before.
-Batch work counts at the median of its mean rate; its deadline is not used to move it in time yet.
+Batch work counts at the median of its mean rate or, where settings ask for it, at the rate at which what
+waits is done in time (`batch_due`).
 Cold starts and redeployments are planned; warm starts are the driver's matter and come sooner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from heliostat.clock import cpu_seconds
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
 from planning.answer import plan_of
 from planning.fallback import keep_or_floor
-from planning.grid import horizon
-from planning.served import thetas_by
+from planning.served import situated
 from planning.settings import PlannerSettings
-from planning.situation import look
 from planning.solve import solve
 from planning.stage import full_instance
 
@@ -44,9 +42,7 @@ class HeliostatPlanner:
         self._stopwatch = stopwatch
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
-        situation = look(problem, self.settings, horizon(problem.at, self.settings))
-        if self._served is not None:
-            situation = replace(situation, thetas=thetas_by(self._served, situation))
+        situation = situated(problem, self.settings, self._served)
         if not situation.wanted.regional:
             return keep_or_floor(situation, POLICY, "no forecast reaches into the horizon")
         instance = full_instance(situation)

@@ -33,8 +33,9 @@ class Told:
         change = (
             f"{replicas} replicas, as now" if replicas == now else f"{replicas} replicas, {now} now"
         )
+        basis = self.situation.theta_basis.get((spec.key.model, spec.key.vm_type), "")
         return Reason(
-            summary=f"{change}: {why}",
+            summary=f"{change}: {why}" + (f"; {basis}" if basis else ""),
             binding=binding,
             forecast=self._forecast(number),
             author=self._author(number),

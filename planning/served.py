@@ -8,9 +8,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from heliostat.ports.deciding import ServedPerReplica
-from planning.situation import Situation, Thetas
+from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
+from planning.grid import horizon
+from planning.settings import PlannerSettings
+from planning.situation import Situation, Thetas, look
 from planning.throughput import Throughput
+
+
+def situated(
+    problem: PlanningProblem, settings: PlannerSettings, served: ServedPerReplica | None
+) -> Situation:
+    """The problem in the planner's terms, with θ from that source where there is one."""
+    situation = look(problem, settings, horizon(problem.at, settings))
+    if served is None:
+        return situation
+    source = served.seeing(problem.fleet)
+    kinds = {(spec.key.model, spec.key.vm_type) for spec in situation.pools}
+    said = {
+        (name, vm_type): source.basis(situation.catalogue.model(name), vm_type)
+        for name, vm_type in kinds
+    }
+    return replace(situation, thetas=thetas_by(source, situation), theta_basis=said)
 
 
 def thetas_by(served: ServedPerReplica, situation: Situation) -> Thetas:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -39,6 +40,8 @@ class Situation:
     """Overrides that ended and whose pools are not back yet."""
     handed_back: dict[PoolKey, Ended]
     """Those of them that no forecast speaks for."""
+    theta_basis: Mapping[tuple[ModelName, VmTypeName], str] = field(default_factory=dict)
+    """By what θ was told, for reasons; nothing = by the planner's own law."""
 
     @property
     def catalogue(self) -> FleetCatalogue:

@@ -74,6 +74,15 @@ class CapacityPlanner(Protocol):
 class ServedPerReplica(Protocol):
     """Says what a replica serves, where somebody knows better than the planner's own θ."""
 
+    def seeing(self, fleet: Fleet) -> ServedPerReplica:
+        """The same source, by what was measured in this fleet. Pure; plans ask what it returns."""
+        ...
+
+    def basis(self, model: ModelSpec, vm_type: VmTypeName) -> str:
+        """By what it speaks of that model there, in a few words: a part of the plan's reasons;
+        empty = the planner's own law."""
+        ...
+
     def requests_per_second(
         self, model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix
     ) -> float | None:

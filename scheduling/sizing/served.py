@@ -11,32 +11,40 @@ from collections.abc import Mapping
 
 from heliostat.catalogue import ModelSpec, TierSpec
 from heliostat.model.demand import TokenMix
-from heliostat.model.names import ModelName, VmTypeName
+from heliostat.model.fleet import Fleet
+from heliostat.model.names import VmTypeName
 from scheduling.laws.law import WorkerLaw
 from scheduling.placement.margins import Margins
 from scheduling.request import Promise
 from scheduling.sizing.configuration import Candidate, configure
 from scheduling.sizing.load import Load
+from scheduling.sizing.refitted import SHIPPED, LawKey, Refitted, refitted
 
 
 class ServedByPlacement:
     """Implements `heliostat.ports.deciding.ServedPerReplica`."""
 
     def __init__(
-        self,
-        laws: Mapping[tuple[ModelName, VmTypeName], WorkerLaw] | None = None,
-        margins: Margins | None = None,
+        self, laws: Mapping[LawKey, Refitted] | None = None, margins: Margins | None = None
     ) -> None:
         """`laws`: those that were refitted; a missing one is the catalogue's."""
         self._laws = laws or {}
         self._margins = margins or Margins()
 
+    def seeing(self, fleet: Fleet) -> ServedByPlacement:
+        return ServedByPlacement({**self._laws, **refitted(fleet.laws)}, self._margins)
+
+    def basis(self, model: ModelSpec, vm_type: VmTypeName) -> str:
+        found = self._laws.get((model.name, vm_type))
+        return f"θ by placement on {SHIPPED if found is None else found.said}"
+
     def requests_per_second(
         self, model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix
     ) -> float | None:
-        law = self._laws.get((model.name, vm_type))
-        if law is None:
-            law = WorkerLaw.of(model.engines[vm_type])
+        found = self._laws.get((model.name, vm_type))
+        law = WorkerLaw.of(model.engines[vm_type])
+        if found is not None and found.believed:
+            law = found.over(law)
         reference = model.engines.get(spec.slo.reference_vm_type)
         inputs = max(1.0, mix.input_tokens)
         unloaded = reference.prefill_seconds(inputs) if reference else 0.0

@@ -89,7 +89,7 @@ def deciders_with(forecaster: Forecaster, served: ServedPerReplica | None = None
         forecaster=forecaster,
         scorer=AccuracyScorer(),
         planner=HeliostatPlanner(served=served),
-        explainer=PerturbingExplainer(),
+        explainer=PerturbingExplainer(served=served),
         strategy=Immediate(),
         guard=CatalogueGuard(),
         router=WaterFillingRouter(),

@@ -16,6 +16,7 @@ from heliostat.model.fleet import (
     Signal,
     StartKind,
 )
+from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import RegionName
 from tests.contracts.builders import EU, H100, QWEN, US, at, pool
 from tests.contracts.worlds import World
@@ -57,6 +58,25 @@ def test_a_measured_batch_backlog_is_part_of_the_fleet(world: World) -> None:
     world.stores.fleet.observe(observation(batch_backlog=(waiting,)))
     world.stores.fleet.observe(observation(region=US))
     assert world.stores.fleet.fleet(at(1)).batch_backlog == (waiting,)
+
+
+def test_laws_that_agents_refitted_are_part_of_the_fleet(world: World) -> None:
+    law = MeasuredLaw(
+        pool=pool(),
+        prefill_base=0.01,
+        prefill_per_token=1e-4,
+        prefill_per_token_beyond_knee=0.0,
+        decode_base=0.02,
+        decode_per_sequence=1e-4,
+        decode_per_sequence_kilotoken=1e-4,
+        error=0.07,
+        prefills=12,
+        iterations=34,
+        prompt_tokens=(10.0, 900.0),
+    )
+    world.stores.fleet.observe(observation(laws=(law,)))
+    world.stores.fleet.observe(observation(region=US))
+    assert world.stores.fleet.fleet(at(1)).laws == (law,)
 
 
 def test_nobody_reported_at_first(world: World) -> None:

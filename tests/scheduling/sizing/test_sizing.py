@@ -174,7 +174,7 @@ def test_loads_that_cannot_be_are_refused() -> None:
         a_candidate(0)
 
 
-def test_what_placement_serves_follows_the_refitted_law() -> None:
+def test_placement_and_planning_agree_on_what_a_replica_serves() -> None:
     catalogue = a_catalogue()
     model = catalogue.models[0]
     vm_type, spec = next(iter(model.engines)), model.tiers[0]
@@ -182,7 +182,3 @@ def test_what_placement_serves_follows_the_refitted_law() -> None:
     own = ServedByPlacement().requests_per_second(model, vm_type, spec, mix)
     planners = throughput(model, vm_type, spec, mix).requests_per_second
     assert own == pytest.approx(planners)
-    law = WorkerLaw.of(model.engines[vm_type])
-    slower = WorkerLaw(**{name: getattr(law, name) for name in law.__slots__} | {"error": 0.3})
-    less = ServedByPlacement({(model.name, vm_type): slower})
-    assert less.requests_per_second(model, vm_type, spec, mix) < own  # type: ignore[operator] # not None

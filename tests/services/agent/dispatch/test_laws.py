@@ -88,7 +88,7 @@ async def test_a_slower_engine_is_found_out_and_first_tokens_are_expected_later(
     assert law.prefill_ratio == pytest.approx(1.5, rel=0.05)
     assert law.iteration_ratio == pytest.approx(1.5, rel=0.05)
     assert (law.prefills, law.iterations) == (60, 60)
-    assert law.prompt_tokens == (PROMPT, PROMPT)
+    assert law.prompt_tokens[0] == PROMPT
     assert law.sequences[1] == pytest.approx(SEQUENCES)
     assert expected_ttft(desk, "r-2") > 1.3 * before
 

@@ -25,6 +25,8 @@ class Order(StrEnum):
     """First come, first served."""
     EDF = "edf"
     """The least time left to the TTFT deadline."""
+    FIRM = "firm"
+    """As EDF while the deadline can be met, behind all others once it cannot."""
     PF = "pf"
     """Interactive-fast before interactive-normal before batch, each in order of arrival."""
     DPA = "dpa"
@@ -128,6 +130,8 @@ class LocalPolicy:
     """How replicas work; the default is a plain engine of today.
 
     `batch_admission` None: batch requests are dispatched at once and queue in `order`.
+    `too_late_share`: under `firm`, a promise of which less than this share is left cannot be kept; a
+    prompt's own prefill takes up to a third of one (SageServe: TTFT within 3 times the prefill alone).
     `max_prefill_tokens` bound a prefill of whole prompts (one prompt always fits), `chunk_tokens`
     an iteration with chunks. `interactive_evicts_batch`: running batch work gives way, by
     `preemption`, to an interactive request that finds no room. A swapped sequence is copied to and
@@ -137,6 +141,7 @@ class LocalPolicy:
 
     order: Order = Order.FCFS
     dpa: DpaBounds = DpaBounds()
+    too_late_share: float = 1 / 3
     dispatch: Dispatch = Dispatch.LEAST_WORK
     fit: Fit = Fit()
     prefill: Prefill = Prefill.WHOLE
@@ -151,5 +156,7 @@ class LocalPolicy:
     def __post_init__(self) -> None:
         if min(self.max_prefill_tokens, self.chunk_tokens) < 1:
             raise InvalidInput("local_policy", "prefills need at least one token")
+        if not 0 <= self.too_late_share < 1:
+            raise InvalidInput("too_late_share", f"{self.too_late_share} is not within [0, 1)")
         if self.host_copy_bytes_per_second <= 0:
             raise InvalidInput("local_policy", "copies need a positive rate")

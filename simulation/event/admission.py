@@ -88,12 +88,30 @@ def first_waiting(world: Any, key: Any, cell: int, slot: int, at: float) -> int:
         renew(world, key, cell, slot, at)
     while replica.queue >= 0:
         first = replica.queue
+        if world.rising_order and fell_behind(world, key, cell, slot, at):
+            continue
         if not out_of_patience(world, first, at):
             return int(first)
         leave_queue(world, cell, slot)
         part_with(world, slot, first)
         turn_away(world, first, at)
     return NOBODY
+
+
+@kernel
+def fell_behind(world: Any, key: Any, cell: int, slot: int, at: float) -> bool:
+    """Does the first in the queue belong further back by now? Then it is there. Who was served before
+    keeps its place."""
+    replica = replicas(world, slot)
+    first = replica.queue
+    if requests(world, first).first_after >= 0.0:
+        return False
+    now = key_of(world, key, cell, first, at)
+    if now <= requests(world, first).key:
+        return False
+    requests(world, first).key = now
+    replica.queue = push(world, without_first(world, first), first)
+    return True
 
 
 @kernel

@@ -163,7 +163,10 @@ WORLD = _record(
     ("i8", "free_request free_window returning arrivals in_flight"),
     ("i8", "seed regions models origins slot_sequences minute with_sketches"),
     # The local policy, as numbers.
-    ("i8", "dispatch chunked most_prefill chunk swaps admits_batch evicts_batch timed_order"),
+    (
+        "i8",
+        "dispatch chunked most_prefill chunk swaps admits_batch evicts_batch timed_order rising_order",
+    ),
     ("i8", "controls first_size retries"),
     ("f8", "step_end one_below two_below promoted_after order_a order_b"),
     ("f8", "back_off returns growth"),

@@ -126,6 +126,7 @@ def _set_policy(arrays: Arrays, policy: LocalPolicy) -> None:
         swaps=policy.preemption is Preemption.SWAP,
         evicts_batch=policy.interactive_evicts_batch,
         timed_order=order.timed,
+        rising_order=order.rising,
         order_a=a,
         order_b=b,
     )

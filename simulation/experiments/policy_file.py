@@ -5,7 +5,7 @@
     headroom: 0.3            # else what the experiment says
     forecaster: seasonal-naive
     router: nearest
-    order: edf               # of the queue on a replica: fcfs, edf, pf, dpa
+    order: edf               # of the queue on a replica: fcfs, edf, firm, pf, dpa
     batch_size: 64           # sequences that run on a replica at most
     lends: true              # what it releases is lent to the spot market
     guardrails: {largest_step_out: 10, cool_down_seconds: 600}

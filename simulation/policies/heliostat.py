@@ -1,7 +1,9 @@
-"""The house: forecasts per series, a receding-horizon plan every quarter of an hour, regions filled alike.
+"""The house: forecasts per series, a receding-horizon plan every quarter of an hour, regions filled alike,
+and on a replica those first whose promise can still be kept.
 
 Beside it the same with one lever less, to show what that lever earns: `heliostat-unpooled` routes by the
-plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes.
+plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes. What the order
+earns is seen with `order: fcfs`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from datetime import timedelta
 from heliostat.catalogue import FleetCatalogue
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
+from simulation.local_policy import LocalPolicy, Order
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import BALANCED, PLAN_FLOWS
 from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
@@ -27,6 +30,7 @@ def heliostat_policy(
     *,
     name: str = "heliostat",
     router: str = PLAN_FLOWS,
+    local: LocalPolicy | None = None,
 ) -> Policy:
     """The house's planner and router on its fast forecasts; by default as a live control plane has them."""
     options = options or PolicyOptions()
@@ -42,7 +46,7 @@ def heliostat_policy(
             levels=(settings.level, settings.patient_level),
         ),
         rhythm=Rhythm(),
-        local=local_policy(options),
+        local=local_policy(options, local),
         lends=options.lends,
     )
 
@@ -51,6 +55,7 @@ DEFAULT_HEADROOM = 1.0
 _HIGHEST_LEVEL = 0.999
 _PATIENT_PART = 0.5
 _BATCH_WITHIN = timedelta(hours=8)
+_LOCAL = LocalPolicy(order=Order.FIRM)
 
 
 def settings_at(headroom: float) -> PlannerSettings:
@@ -85,7 +90,9 @@ class _Heliostat:
         settings = settings_at(headroom)
         if self.change is not None:
             settings = self.change(settings)
-        return heliostat_policy(catalogue, settings, options, name=self.name, router=self.router)
+        return heliostat_policy(
+            catalogue, settings, options, name=self.name, router=self.router, local=_LOCAL
+        )
 
 
 def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:

@@ -17,6 +17,7 @@ from typing import Any
 from simulation.event.orders.dpa import dpa
 from simulation.event.orders.edf import edf
 from simulation.event.orders.fcfs import fcfs
+from simulation.event.orders.firm import firm
 from simulation.event.orders.pf import pf
 from simulation.local_policy import LocalPolicy, Order
 
@@ -25,10 +26,12 @@ Numbers = Callable[[LocalPolicy], tuple[float, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderKey:
-    """An order's key; `timed` ones depend on the time and are renewed once a second."""
+    """An order's key; `timed` ones depend on the time and are renewed once a second, `rising` ones only
+    ever grow and are looked at again when their turn comes."""
 
     key: Callable[..., Any]
     timed: bool = False
+    rising: bool = False
     numbers: Numbers = lambda _: (0.0, 0.0)
 
 
@@ -36,5 +39,6 @@ ORDERS: Mapping[Order, OrderKey] = {
     Order.FCFS: OrderKey(key=fcfs),
     Order.EDF: OrderKey(key=edf),
     Order.PF: OrderKey(key=pf),
+    Order.FIRM: OrderKey(key=firm, rising=True, numbers=lambda p: (p.too_late_share, 0.0)),
     Order.DPA: OrderKey(key=dpa, timed=True, numbers=lambda p: (p.dpa.urgent, p.dpa.severe)),
 }

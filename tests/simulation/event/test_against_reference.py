@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulation.event.orders.firm import TOO_LATE
 from simulation.local_policy import (
     ChironBatchSize,
     LocalPolicy,
@@ -26,6 +27,12 @@ def by_tier(asked: Asked, now: float) -> float:
 
 def by_deadline(asked: Asked, now: float) -> float:
     return asked.joined + asked.promise
+
+
+def by_firm_deadline(asked: Asked, now: float) -> float:
+    due = by_deadline(asked, now)
+    too_late = asked.first is None and now > due - asked.promise / 3
+    return due + TOO_LATE if too_late else due
 
 
 SCENARIOS = {
@@ -74,6 +81,19 @@ SCENARIOS = {
         policy=LocalPolicy(order=Order.EDF),
         rules=Rules(key=by_deadline),
         seeds=(1, 2, 3),
+    ),
+    "firm deadlines": Scenario(
+        stream={"per_second": 9, "seconds": 200, "mix": (0.3, 0.7, 0.0)},
+        policy=LocalPolicy(order=Order.FIRM),
+        rules=Rules(key=by_firm_deadline),
+        seeds=(
+            1,
+            2,
+            3,
+            4,
+            5,
+            6,
+        ),  # a hair decides who is a little or very late: more runs for the same
     ),
     "draining": Scenario(
         stream={"per_second": 3, "seconds": 1200}, replicas=3, changes=((400, 1, "drain"),)

@@ -264,7 +264,7 @@ def test_the_fast_tier_goes_first_where_the_order_says_so() -> None:
         fast = run.engine.latencies(Tier.INTERACTIVE_FAST)
         assert fast is not None
         waits[order] = fast.ttft.quantile(0.9) or 0
-    for order in (Order.PF, Order.EDF, Order.DPA):
+    for order in (Order.PF, Order.EDF, Order.FIRM, Order.DPA):
         assert waits[order] < 0.5 * waits[Order.FCFS], waits
 
 

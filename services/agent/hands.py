@@ -72,8 +72,8 @@ def _aws_hands(
         prober=remembering,
         gauge=Gauge(catalogue),
         new_token=lambda: uuid.uuid4().hex,
-        patience=_patience(settings.driving),
-        limits=_limits(settings.driving),
+        patience=patience_of(settings.driving),
+        limits=limits_of(settings.driving),
     )
     return Hands(
         driver=driver,
@@ -99,7 +99,8 @@ def _aws_cloud(settings: AgentSettings, catalogue: FleetCatalogue, region: Regio
     return AwsCloud(place, ec2=ec2, ssm=ssm)
 
 
-def _patience(driving: DriverSettings) -> Patience:
+def patience_of(driving: DriverSettings) -> Patience:
+    """How long the driver waits, as it is set."""
     return Patience(
         visibility=driving.visibility,
         start=driving.start,
@@ -109,7 +110,8 @@ def _patience(driving: DriverSettings) -> Patience:
     )
 
 
-def _limits(driving: DriverSettings) -> DriverLimits:
+def limits_of(driving: DriverSettings) -> DriverLimits:
+    """How much it does at once, as it is set."""
     return DriverLimits(
         chunk_size=driving.chunk_size,
         repairs=driving.repairs,

@@ -10,7 +10,8 @@ from heliostat.errors import CapacityUnavailable, DriverUnavailable, Throttled, 
 from heliostat.model.command import Command, ScaleOrder
 from heliostat.model.names import RegionName
 from heliostat.ports.cloud import CloudDriver
-from services.agent.drivers.vm.steps import DriverLimits
+from services.agent.hands import limits_of
+from services.agent.settings import DriverSettings
 from tests.builders import MINUTE, NOON, a_pool
 from tests.contracts import test_cloud_driver_contract as contract
 from tests.support.agents import a_command, a_redeploy, beta_pool
@@ -96,7 +97,7 @@ def test_a_vm_carries_the_tags_that_say_whose_it_is(east: AwsRegion) -> None:
 
 def test_a_large_purchase_goes_in_chunks_each_under_its_own_token(east: AwsRegion) -> None:
     command = a_command(target=7)
-    driver = east.driver(limits=DriverLimits(chunk_size=3))
+    driver = east.driver(limits=limits_of(DriverSettings(chunk_size=3)))
     for _ in range(4):
         driver.apply(command, NOON)
     assert east.faults.calls["RunInstances"] == 3

@@ -14,11 +14,11 @@ from heliostat.model.names import PoolKey, RegionName
 from services.agent.drivers.vm.cloud import VmCloud
 from services.agent.drivers.vm.driver import VmDriver
 from services.agent.drivers.vm.report import Gauge
-from services.agent.drivers.vm.steps import DriverLimits
-from services.agent.drivers.vm.survey import Patience
+from services.agent.hands import limits_of, patience_of
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
+from services.agent.settings import DriverSettings
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool
 
 EAST = RegionName("east")
@@ -75,8 +75,8 @@ def a_driver(cloud: VmCloud, memory: SqliteDriverMemory, **changes: Any) -> VmDr
         "prober": cloud,
         "gauge": Gauge(catalogue),
         "new_token": tokens(),
-        "patience": Patience(),
-        "limits": DriverLimits(),
+        "patience": patience_of(DriverSettings()),
+        "limits": limits_of(DriverSettings()),
     }
     return VmDriver(**(values | changes))
 

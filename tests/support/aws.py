@@ -14,10 +14,12 @@ from services.agent.drivers.aws.cloud import AwsCloud, AwsPlace, aws_clients
 from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.drivers.vm.driver import VmDriver
 from services.agent.journal.driver_memory import SqliteDriverMemory
+from services.agent.settings import AwsSettings
 from tests.builders import a_catalogue, catalogue_mapping
 from tests.support.agents import AgentDisk, a_driver
 from tests.support.cloud_faults import FaultyCloud, RegionFaults
 
+AWS_DEFAULTS = AwsSettings().model_dump(exclude={"region_name", "endpoint_url"})
 AWS_REGIONS = {"east": "us-east-1", "west": "eu-west-1", "far": "ap-northeast-1"}
 
 
@@ -83,7 +85,7 @@ class AwsRegion:
             )
 
     def cloud(self) -> AwsCloud:
-        place = AwsPlace(region=self.name, templates=self.templates)
+        place = AwsPlace(region=self.name, templates=self.templates, **AWS_DEFAULTS)
         return AwsCloud(place, ec2=self.ec2, ssm=self.ssm)
 
     def driver(self, **changes: Any) -> VmDriver:

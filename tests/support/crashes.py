@@ -15,8 +15,9 @@ from heliostat.model.command import Command
 from heliostat.ports.agent import AgentJournal
 from services.agent.drivers.vm.cloud import EngineProber, VmCloud
 from services.agent.drivers.vm.memory import DriverMemory
-from services.agent.drivers.vm.steps import DriverLimits
+from services.agent.hands import limits_of
 from services.agent.meter import SilentMeter
+from services.agent.settings import DriverSettings
 from tests.builders import MINUTE
 from tests.support.agents import EAST, a_driver
 
@@ -83,7 +84,7 @@ def live(
         Mortal(cloud, fate),
         Mortal(memory, fate),  # type: ignore[arg-type]  # wraps any port by name
         prober=prober,
-        limits=DriverLimits(chunk_size=2),
+        limits=limits_of(DriverSettings(chunk_size=2)),
     )
     loop = AgentLoop(region=EAST, journal=mortal, driver=driver, meter=SilentMeter())
     now = start

@@ -19,6 +19,7 @@ from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from tests.builders import MINUTE, NOON, a_catalogue
 from tests.support.agents import EAST, AgentDisk, a_command
+from tests.support.aws import AWS_DEFAULTS
 from tests.support.crashes import Fate, live
 
 AWS_REGION = "us-east-1"
@@ -36,7 +37,8 @@ def life(request: dict[str, Any], clients: Any) -> None:
     """One life; with a step it ends in SIGKILL there, without one it ends when nothing is open."""
     ec2, ssm = clients
     pools = [pool.key for pool in a_catalogue().pools if pool.key.region == EAST]
-    place = AwsPlace(region=EAST, templates={p: f"heliostat-{p.model}-{p.vm_type}" for p in pools})
+    templates = {pool: f"heliostat-{pool.model}-{pool.vm_type}" for pool in pools}
+    place = AwsPlace(region=EAST, templates=templates, **AWS_DEFAULTS)
     start = NOON + MINUTE * request["start_minute"]
     disk = AgentDisk(Path(request["folder"]))
     file = disk.file(start)

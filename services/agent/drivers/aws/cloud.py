@@ -37,10 +37,10 @@ class AwsPlace:
     """Our name of the region; the tag on every VM."""
     templates: Mapping[PoolKey, str]
     """Launch template of each pool."""
-    engine_address: str = "{private_ip}:8000"
+    engine_address: str
     """Where a VM's engine listens; may use {private_ip}, {instance_id} and {model}."""
-    redeploy_document: str = "AWS-RunShellScript"
-    redeploy_command: str = "/opt/heliostat/serve-model {model}"
+    redeploy_document: str
+    redeploy_command: str
     """Run on the VM as root; must end in serving that model however often it is run."""
 
 

@@ -24,10 +24,11 @@ from services.agent.drivers.vm.survey import Patience, Sighting, Stage, Survey, 
 class DriverLimits:
     """How much the driver does at once, and how often it repairs."""
 
-    chunk_size: int = 10
-    repairs: int = 3
+    chunk_size: int
+    """Most VMs in one purchase."""
+    repairs: int
     """How many times VMs that died under an order are replaced."""
-    weights_on_disk: bool = True
+    weights_on_disk: bool
     """True when every VM's disk holds all models' weights, so that a redeploy loads locally."""
 
 

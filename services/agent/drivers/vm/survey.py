@@ -30,15 +30,15 @@ STANDING = (Stage.PROVISIONING, Stage.LOADING, Stage.READY)
 class Patience:
     """How long the driver waits for what."""
 
-    visibility: timedelta = timedelta(minutes=3)
+    visibility: timedelta
     """The cloud's list may lag so far behind a purchase."""
-    start: timedelta = timedelta(minutes=45)
+    start: timedelta
     """A VM that has not served by then has failed."""
-    unhealthy: timedelta = timedelta(minutes=1)
+    unhealthy: timedelta
     """A replica may miss health checks for so long before it counts as failed."""
-    drain_settle: timedelta = timedelta(seconds=30)
+    drain_settle: timedelta
     """Routing tables reach all gateways within this time; before, nothing in flight says little."""
-    drain: timedelta = timedelta(minutes=10)
+    drain: timedelta
     """Requests that run longer are cut off."""
 
 

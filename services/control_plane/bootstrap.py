@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 
 from forecasting.accuracy import AccuracyScorer
-from forecasting.families import FAST_FAMILY, FULL_FAMILY
+from forecasting.families import FAMILIES
 from forecasting.fanout import FanOutForecaster
 from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
@@ -130,7 +130,7 @@ async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
 
 
 def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> FanOutForecaster:
-    family = FAST_FAMILY if settings.forecast_family == "fast" else FULL_FAMILY
+    family = FAMILIES[settings.forecast_family]
     zones = {region.name: region.time_zone for region in catalogue.regions}
     lanes = settings.workers or os.cpu_count() or 1
     return FanOutForecaster(ForecasterSettings(family=family, zones=zones), lanes=lanes)

@@ -13,12 +13,22 @@ from heliostat.model.names import ModelName, RegionName, Tier
 
 Regions = Annotated[list[str] | None, typer.Option("--region", help="Region; may repeat.")]
 Models = Annotated[list[str] | None, typer.Option("--model", help="Model; may repeat.")]
-Tiers = Annotated[list[Tier] | None, typer.Option("--tier", help="Tier; may repeat.")]
+Tiers = Annotated[
+    list[Tier] | None,
+    typer.Option("--tier", metavar="<tier>", help=f"{', '.join(Tier)}; may repeat."),
+]
 Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
 Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-rows", help="Leave bad rows out, counted, instead of refusing the file."
+    ),
+]
 
 SettingsFile = Annotated[
     Path | None,

@@ -15,20 +15,30 @@ if TYPE_CHECKING:
     from heliostat.v1 import fleet_pb2
 
 
+_WIDEST_ORDER = 34
+"""Columns of an order's line that leave room for its reason at 80; longer ones may be broken."""
+
+
 def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
-    """Commands as a table."""
+    """Commands as a table: what belongs together stands in two lines of a cell."""
+    orders = [str(one.order).replace(", ", ",\n").replace(" → ", "\n→ ") for one in found]
+    widest = max((len(line) for order in orders for line in order.splitlines()), default=0)
     out.table(
         "",
-        ["id!", "made!", "state", "order", "because / outcome"],
+        [
+            "id!",
+            "made, state!",
+            "order!" if widest <= _WIDEST_ORDER else "order",
+            "because / outcome",
+        ],
         [
             [
                 one.command_id.lstrip("0") or NOTHING,
-                at(one.created_at),
-                one.state + (f" ({one.refusal})" if one.refusal else ""),
-                str(one.order),
+                "\n".join(filter(None, (at(one.created_at), one.state, one.refusal))),
+                order,
                 "\n".join(filter(None, (f"{one.author}: {one.reason}", _how_it_goes(one)))),
             ]
-            for one in found
+            for one, order in zip(found, orders, strict=True)
         ],
         empty=empty,
     )
@@ -70,8 +80,9 @@ def show_order(
 
 
 def _how_it_goes(command: Command) -> str:
-    """How it ended, or what an open one waits for."""
-    return command.outcome if command.state.ended else command.progress.detail
+    """How it ended, where that says more than its state, or what an open one waits for."""
+    said = command.outcome if command.state.ended else command.progress.detail
+    return said if said != command.state else ""
 
 
 def _progress(command: Command) -> str:

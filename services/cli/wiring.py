@@ -82,9 +82,15 @@ def wired(command: Callable[..., None]) -> Callable[..., None]:
         with Client(connection) as client:
             command(**{other: client}, **given)
 
+    run.__doc__ = _flowing(command.__doc__ or "")
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _flowing(text: str) -> str:
+    """Help whose paragraphs break where the terminal ends, not where our lines do."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
 
 
 def _option(name: str, kind: Any, default: object) -> inspect.Parameter:

@@ -16,7 +16,7 @@ from heliostat.model.command import Acknowledgement, CommandProgress, CommandSta
 from heliostat.model.forecast import Champion
 from heliostat.model.governance import Mode
 from heliostat.model.instants import floor_to
-from heliostat.model.names import RegionName
+from heliostat.model.names import PoolKey, RegionName
 from heliostat.v1 import usage_pb2
 from services.cli.certificates import CertificateMaker
 from services.control_plane.ticks import Tick
@@ -110,6 +110,29 @@ async def test_a_scale_order_becomes_a_command_with_an_override() -> None:
         cancelled = await desk("fleet", "cancel", "1")
         assert "cancelled" in cancelled.out
         assert (await desk("fleet", "cancel", "1")).code == 71
+
+
+async def test_an_override_ends_by_its_pool_as_well_and_a_pool_without_one_says_so() -> None:
+    async with a_desk(targets={POOL: 3}) as desk:
+        await desk.world.client.set_mode(Mode.ACTIVE)
+        await desk("fleet", "scale", POOL, 4, "--reason", "launch")
+        assert f"cancel --override {POOL}" in (await desk("fleet", "overrides")).out
+        ended = await desk.json("fleet", "cancel", "--override", POOL)
+        assert PoolKey(**ended["override"]["pool"]) == POOL
+        again = await desk("fleet", "cancel", "--override", POOL)
+        assert again.code == 66
+        assert "fleet overrides" in again.err
+        assert (await desk("fleet", "cancel", "--override", "no/pool")).code == 65
+
+
+async def test_what_nobody_observed_is_shown_as_not_measured() -> None:
+    async with a_desk() as desk:
+        (row,) = (
+            line
+            for line in (await desk("fleet", "get", "--all")).out.splitlines()
+            if line.startswith(f"{POOL} ")
+        )
+        assert row.split() == [str(POOL), *["–"] * 6, "missing"]
 
 
 async def test_the_audit_log_is_shown_and_filtered() -> None:

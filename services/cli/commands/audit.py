@@ -62,7 +62,7 @@ def list_(
         return
     out.table(
         "",
-        ["at!", "by", "action", "on / in words", "outcome"],
+        ["at, by!", "action, outcome!", "on / in words"],
         [_row(entry.record) for entry in shown],
         empty=f"Nobody changed anything between {at(asked.span.start)} and {at(asked.span.end)}.",
     )
@@ -72,4 +72,4 @@ def list_(
 
 def _row(record: AuditRecord) -> list[str]:
     words = "\n".join(text for text in (record.subject, record.detail) if text)
-    return [at(record.at), record.author, record.action, words, record.outcome]
+    return [f"{at(record.at)}\n{record.author}", f"{record.action}\n{record.outcome}", words]

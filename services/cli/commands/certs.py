@@ -54,7 +54,8 @@ def make(
         return
     out.table(
         f"Certificates in {directory}",
-        ["certificate", "key", "identity"],
-        [[one.certificate.name, one.key.name, one.identity] for one in written],
+        ["certificate!", "identity"],
+        [[one.certificate.name, one.identity] for one in written],
         empty="nothing was made",
     )
+    out.say("The key of NAME.pem is NAME-key.pem beside it; keep ca-key.pem offline.")

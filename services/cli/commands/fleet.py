@@ -10,7 +10,7 @@ from heliostat.model.command import CommandState
 from services.cli.asking import Limit, Regions
 from services.cli.client import Client
 from services.cli.commands import manual
-from services.cli.figures import at, count, percent
+from services.cli.figures import NOTHING, at, count, percent
 from services.cli.orders import show_commands
 from services.cli.output import Output
 from services.cli.wiring import wired
@@ -85,19 +85,22 @@ def overrides(
         return
     out.table(
         "",
-        ["pool", "target>", "until!", "by: reason", "id"],
+        ["pool", "target>", "until!", "by: reason"],
         [
             [
                 str(one.pool),
                 str(one.target_replicas),
                 at(one.expires_at),
                 f"{one.author}: {one.reason}",
-                one.override_id,
             ]
             for one in found
         ],
         empty="No override is in force: the planner decides alone.",
     )
+    if found:
+        out.say(
+            f"`heliostat fleet cancel --override {found[0].pool}` ends one (--json has the ids)."
+        )
     _say_more(out, len(found), total)
 
 
@@ -107,7 +110,10 @@ def commands(
     client: Client,
     out: Output,
     region: Annotated[str, typer.Option(help="Region; all without it.")] = "",
-    state: Annotated[list[CommandState] | None, typer.Option(help="State; may repeat.")] = None,
+    state: Annotated[
+        list[CommandState] | None,
+        typer.Option(metavar="<state>", help=f"{', '.join(CommandState)}; may repeat."),
+    ] = None,
     limit: Limit = 100,
 ) -> None:
     """Commands, newest first, with how they went."""
@@ -143,7 +149,10 @@ def _stands(state: PoolState) -> bool:
 
 
 def _row(state: PoolState) -> list[str]:
+    """– for all that nobody measured, which is not zero."""
     seen = state.observation
+    if state.observed_at is None:
+        return [str(seen.pool), *[NOTHING] * 6, state.signal]
     return [
         str(seen.pool),
         count(seen.desired),

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heliostat.model.names import Tier, TokenKind
-from services.cli.asking import Limit, Models, Regions, Tiers, model_names, region_names
+from services.cli.asking import (
+    Limit,
+    Models,
+    Regions,
+    SkipBad,
+    Tiers,
+    model_names,
+    region_names,
+)
 from services.cli.client import Client
 from services.cli.figures import at, percent, rate
 from services.cli.output import Output, progress
@@ -109,7 +117,7 @@ def backtest(
     series: Annotated[int, typer.Option(min=1, help="How many series, largest first.")] = 3,
     family: Annotated[str, typer.Option(help="fast, or full with the slow methods.")] = "fast",
     limit: Limit = 60,
-    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows")] = False,
+    skip_bad_rows: SkipBad = False,
 ) -> None:
     """Replay the end of a trace as if each instant were now, and score every method on it."""
     from services.cli.backtesting import backtest_series

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.asking import MOST_REPLICAS, DryRun, Etag, Reason, replicas
-from services.cli.client import Client
+from services.cli.client import LARGEST_PAGE, Client
 from services.cli.orders import show_commands, show_order
 from services.cli.output import Output
 from services.cli.times import LENGTH_HELP, parse_length, present
@@ -91,7 +91,9 @@ def redeploy(
 def cancel(
     client: Client,
     out: Output,
-    name: Annotated[str, typer.Argument(help="A command's id, or with --override an override's.")],
+    name: Annotated[
+        str, typer.Argument(help="A command's id; with --override a pool, or an override's id.")
+    ],
     override: Annotated[bool, typer.Option("--override", help="End an override instead.")] = False,
     etag: Etag = "",
 ) -> None:
@@ -101,7 +103,8 @@ def cancel(
 
     if override:
         ended = client.call(
-            client.fleet.CancelOverride, fleet_pb2.CancelOverrideRequest(override_id=name)
+            client.fleet.CancelOverride,
+            fleet_pb2.CancelOverrideRequest(override_id=_override_id(client, name)),
         )
         found = override_from_wire("override", ended.override)
         if out.as_json:
@@ -133,6 +136,29 @@ def _conditions(
         "validate_only": dry_run,
         "expires_at": instant_to_wire(present() + parse_length("--for", keep)),
     }
+
+
+def _override_id(client: Client, name: str) -> str:
+    """The id of the newest override in force of the pool that is named; an id is itself.
+
+    Raises InvalidInput on what is neither, UnknownOverride when the pool has none.
+    """
+    from heliostat.errors import UnknownOverride
+    from heliostat.model.names import PoolKey
+    from heliostat.v1 import fleet_pb2
+    from services.translation.commands import override_from_wire
+
+    if ":" in name or "/" not in name:
+        return name
+    pool = PoolKey.parse(name)
+    request = fleet_pb2.ListOverridesRequest(region=pool.region, newest_first=True)
+    for answer in client.rows(
+        client.fleet.ListOverrides, request, of="overrides", limit=LARGEST_PAGE
+    ):
+        found = override_from_wire("override", answer)
+        if found.pool == pool:
+            return found.override_id
+    raise UnknownOverride(name, remedy="`heliostat fleet overrides` shows those in force")
 
 
 def _whole_id(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.asking import SkipBad
 from services.cli.figures import percent
 from services.cli.output import Output, progress
 
@@ -35,9 +36,7 @@ def fit(
     save: Annotated[
         Path | None, typer.Option(help="Keep the laws in this file (YAML), sources and errors too.")
     ] = None,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Leave bad rows out, counted, not refused.")
-    ] = False,
+    skip_bad_rows: SkipBad = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the report as JSON; - = stdout.")
     ] = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.asking import DEFAULT_CATALOGUE, Catalogue
+from services.cli.asking import DEFAULT_CATALOGUE, Catalogue, SkipBad
 from services.cli.output import Output, progress
 from services.cli.times import INSTANT_HELP, parse_instant, present
 from services.cli.wiring import wired
@@ -25,12 +25,6 @@ app = typer.Typer(no_args_is_help=True, help="Request traces and load series.")
 Source = Annotated[
     Path,
     typer.Argument(help="Azure, BurstGPT, Mooncake, ServeGen or our parquet.", metavar="TRACE"),
-]
-SkipBad = Annotated[
-    bool,
-    typer.Option(
-        "--skip-bad-rows", help="Leave bad rows out, counted, instead of refusing the file."
-    ),
 ]
 FormatName = Annotated[
     str, typer.Option("--format", help="Take the file as this format instead of finding out.")

@@ -24,10 +24,10 @@ from grpc import aio
 from benchmarks.figure import Benchmark, Figure
 from benchmarks.wire_process import Plane, end
 from heliostat.clock import cpu_seconds, monotonic_seconds
+from heliostat.collecting import collect_in_small_parts
 from heliostat.v1 import common_pb2
 from heliostat.v1 import dispatch_pb2 as pb
 from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub
-from services.collecting import collect_in_small_parts
 
 REPLICAS = 1_000
 RATE = 2_000.0

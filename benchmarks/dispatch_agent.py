@@ -18,6 +18,7 @@ from typing import Any
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock, cpu_seconds
+from heliostat.collecting import collect_in_small_parts
 from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation, ReplicaEndpoint
 from heliostat.model.names import ModelName, PoolKey, RegionName
@@ -26,7 +27,6 @@ from services.agent.bootstrap import build_agent
 from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.hands import Hands
 from services.agent.settings import AgentSettings
-from services.collecting import collect_in_small_parts
 from services.turns import take_short_turns
 from storage.catalogue_file import read_catalogue
 

@@ -18,10 +18,10 @@ import psutil
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import cpu_seconds, monotonic_seconds
+from heliostat.collecting import collect_seldom
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.decisions import Decision
-from services.collecting import collect_seldom
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings

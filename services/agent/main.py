@@ -9,6 +9,7 @@ from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 from heliostat.clock import SystemClock
+from heliostat.collecting import collect_in_small_parts
 from heliostat.errors import InvalidSettings
 from services.addresses import split_address
 from services.agent.agent import Agent
@@ -17,7 +18,6 @@ from services.agent.hands import hands_for
 from services.agent.journal.brake_file import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
-from services.collecting import collect_in_small_parts
 from services.leaving import leave
 from services.turns import take_short_turns
 from services.wording import log_json, say

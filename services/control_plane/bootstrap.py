@@ -14,6 +14,7 @@ from forecasting.fanout import FanOutForecaster
 from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock
+from heliostat.collecting import collect_seldom
 from heliostat.loops.control import Deciders
 from heliostat.ports.clock import Clock
 from heliostat.ports.deciding import ServedPerReplica
@@ -26,7 +27,6 @@ from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
 from scheduling.sizing.served import ServedByPlacement
-from services.collecting import collect_seldom
 from services.control_plane.parts import Parts
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.collecting import collect_seldom
 from heliostat.model.demand import BUCKET
-from services.collecting import collect_seldom
 from services.demo.marks import mark_of
 from services.demo.settings import DemoSettings
 from simulation.arrivals import ArrivalRates
@@ -43,8 +43,9 @@ def live(pipe: Connection) -> None:
             while world.now < life.settings.day_end:
                 world.run_until(world.now + BUCKET)
                 pipe.send(mark_of(world.estate, world.accountant, world.now))
-        except Exception as error:
-            # Whatever it was, our starter must hear it: the traceback stays on this side.
+        except (
+            Exception
+        ) as error:  # our starter must hear whatever it was; the traceback stays here
             pipe.send(f"{type(error).__name__}: {error}")
             raise
 

@@ -6,6 +6,7 @@ engine in the cache on disk. A worker ends with its pipe, so none outlives its s
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 from collections import deque
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from heliostat.clock import monotonic_seconds
+from heliostat.collecting import collect_seldom
 from heliostat.errors import InvalidInput, WorkersUnavailable
 from simulation.experiments.executors.blame import Blame, live_or_blame
 from simulation.experiments.executors.port import TellOf
@@ -135,11 +137,13 @@ def _work(pipe: Connection, engine: str) -> None:
     """A worker's life. Ctrl-C is its starter's business; when the starter is gone, so is the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm_up(engine)
+    collect_seldom()
     with suppress(EOFError, OSError):
         pipe.send(None)
         while True:
             place, spec = pipe.recv()
             pipe.send((place, _lived(pipe, place, spec)))
+            gc.collect()  # worlds hold themselves: the last one goes before the next comes
 
 
 def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | Blame:

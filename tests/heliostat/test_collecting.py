@@ -7,7 +7,7 @@ import sys
 
 _LOOK = """
 import gc
-from services.collecting import collect_seldom
+from heliostat.collecting import collect_seldom
 collect_seldom()
 before = gc.get_stats()[2]["collections"]
 kept = [[] for _ in range(300_000)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliostat.errors import HeliostatError, InvalidSettings
 from services.addresses import check_target, is_loopback
+from services.cli.connection import Connection
 
 if TYPE_CHECKING:
     import grpc
@@ -32,17 +31,6 @@ LARGEST_PAGE = 500
 """No list answers with more at once."""
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """Where the control plane is and how to prove who calls."""
-
-    address: str
-    tls_ca: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    insecure: bool = False
 
 
 class Client:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from heliostat.errors import Unavailable
-
-if TYPE_CHECKING:
-    from services.cli.client import Connection
+from services.cli.connection import Connection
 
 _TLS_OPTIONS = "--tls-ca, --tls-cert and --tls-key (or HELIOSTAT_TLS_CA, _CERT and _KEY)"
 

@@ -15,7 +15,8 @@ from typer.core import TyperGroup
 
 from heliostat.errors import HeliostatError
 from services.cli import exits
-from services.cli.client import Client, Connection
+from services.cli.client import Client
+from services.cli.connection import Connection
 from services.cli.environment import check_environment
 from services.cli.output import Output, stderr
 

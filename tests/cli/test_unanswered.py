@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.client import Connection
+from services.cli.connection import Connection
 from services.cli.unanswered import unanswered
 
 PLAIN = Connection(address="plane.example:7443")

@@ -10,7 +10,8 @@ from heliostat.clock import SystemClock
 from heliostat.errors import InvalidSettings
 from services.agent.link.home import ClientTls
 from services.cli.certificates import CertificateMaker
-from services.cli.client import Connection, open_channel
+from services.cli.client import open_channel
+from services.cli.connection import Connection
 from services.configuration import ServerTlsSettings
 from services.control_plane.settings import ENV_PREFIX
 from services.pem import certificates, key_pair

@@ -15,7 +15,7 @@ from heliostat.model.governance import Mode, Modes, ModeSetting
 from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import DemandRate, PlanningProblem, RoutingProblem
-from planning.highs import Limits
+from planning.highs import SolveLimits
 from planning.planner import HeliostatPlanner
 from planning.random_problem import random_problem
 from planning.routing import WaterFillingRouter
@@ -24,9 +24,9 @@ from planning.throughput import throughputs
 
 SEEDS = (1, 2, 3, 4, 5)
 _NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-_DIVES = SolveSettings(limits=Limits(nodes=0))
+_DIVES = SolveSettings(limits=SolveLimits(nodes=0))
 _LIVE = "make bench ARGS=planning.live"
-_BRANCH = SolveSettings(limits=Limits(nodes=300, most_whole=100_000, fuse_seconds=120))
+_BRANCH = SolveSettings(limits=SolveLimits(nodes=300, most_whole=100_000, fuse_seconds=120))
 
 
 def _gaps(busy: float, gap: float | None, cpu: float | None) -> Iterable[Figure]:

@@ -65,7 +65,7 @@ class SparseProgramme(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class SolveLimits:
     """Where a solve stops. `fuse_seconds` is wall time, and blowing it is reported."""
 
     nodes: int = 100
@@ -94,7 +94,7 @@ class Answer:
 class Solver:
     """Holds one programme; bounds and coefficients may change between solves."""
 
-    def __init__(self, programme: Programme, limits: Limits) -> None:
+    def __init__(self, programme: Programme, limits: SolveLimits) -> None:
         self._programme = programme
         self._limits = limits
         self._highs = loaded(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from heliostat.errors import InvalidInput
 from heliostat.model.names import Tier
 from planning.dive import DiveStyle
-from planning.highs import Limits
+from planning.highs import SolveLimits
 from planning.solve import SolveSettings
 
 _MEDIAN = 0.5
@@ -61,7 +61,7 @@ class PlannerSettings:
     batch_within: timedelta = timedelta(0)
     solve: SolveSettings = field(
         default_factory=lambda: SolveSettings(
-            limits=Limits(nodes=20, most_whole=60),
+            limits=SolveLimits(nodes=20, most_whole=60),
             styles=(DiveStyle(), DiveStyle(share=1.0, cut=0.0)),
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planning.highs import Answer, Limits, Solver
+from planning.highs import Answer, SolveLimits, Solver
 from planning.milp.build import Programme, build
 from planning.milp.instance import Floats, Instance, Ints
 
@@ -15,7 +15,7 @@ _NOTICEABLE = 1e-6
 class SizedProgramme:
     """The linear relaxation of an instance; remembers ρ, and whether the fuse ever blew."""
 
-    def __init__(self, instance: Instance, limits: Limits) -> None:
+    def __init__(self, instance: Instance, limits: SolveLimits) -> None:
         self.instance = instance
         self.share = instance.usable_at(instance.typical)
         self.programme: Programme = build(instance, self.share)

@@ -15,7 +15,7 @@ import numpy as np
 from heliostat.clock import cpu_seconds
 from heliostat.model.plan import SolveReport
 from planning.dive import DiveStyle
-from planning.highs import Answer, Limits
+from planning.highs import Answer, SolveLimits
 from planning.milp.columns import Block
 from planning.milp.instance import Floats, Instance, Ints
 from planning.sized import SizedProgramme
@@ -28,7 +28,7 @@ _NOTICEABLE = 1e-6
 class SolveSettings:
     """How hard to try: `styles` are the dives, `linearisations` how often ρ is taken anew."""
 
-    limits: Limits = Limits()
+    limits: SolveLimits = SolveLimits()
     styles: tuple[DiveStyle, ...] = (
         DiveStyle(),
         DiveStyle(share=0.25, cut=0.2),

@@ -8,7 +8,7 @@ from typing import Any
 
 from heliostat.clock import cpu_seconds
 from heliostat.errors import InvalidInput
-from planning.highs import Limits
+from planning.highs import SolveLimits
 from planning.problem_file import answer_mapping, read_problem, write_problem
 from planning.random_problem import parse_size, random_problem
 from planning.solve import SolveSettings, solve
@@ -55,7 +55,7 @@ def solved(problem: StaticProblem, *, nodes: int) -> Solved:
     there also for an infeasible problem.
     """
     began = cpu_seconds()
-    solution = solve(problem.instance(), SolveSettings(limits=Limits(nodes=nodes)))
+    solution = solve(problem.instance(), SolveSettings(limits=SolveLimits(nodes=nodes)))
     figures = {"cpu_seconds": cpu_seconds() - began, **answer_mapping(problem, solution)}
     size = f"{len(problem.regions)} regions, {len(problem.models)} models, {len(problem.vm_types)} VM types"
     return Solved(size=size, figures=figures)

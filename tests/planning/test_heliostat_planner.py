@@ -14,7 +14,7 @@ from heliostat.model.governance import Guardrails
 from heliostat.model.names import DemandKey, Tier
 from heliostat.model.plan import CapacityPlan, PlanStatus
 from planning.explain import PerturbingExplainer
-from planning.highs import Limits
+from planning.highs import SolveLimits
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
 from planning.solve import SolveSettings
@@ -222,7 +222,7 @@ def test_a_vm_type_that_cannot_meet_a_tier_is_noted_and_not_used_for_it() -> Non
 
 def test_an_infeasible_solve_keeps_the_last_good_plan_and_says_so() -> None:
     previous = PLANNER.plan(a_problem(20.0))
-    solver = SolveSettings(limits=Limits(iterations=0, nodes=0))
+    solver = SolveSettings(limits=SolveLimits(iterations=0, nodes=0))
     stuck = HeliostatPlanner(PlannerSettings(solve=solver))
     plan = stuck.plan(a_problem(2.0, previous=previous))
     assert plan.status is PlanStatus.KEPT_LAST

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from heliostat.errors import InvalidInput
-from planning.highs import Limits
+from planning.highs import SolveLimits
 from planning.milp.build import build
 from planning.milp.instance import NEVER, Instance, Moves, Work
 from planning.random_problem import parse_size, random_problem
 from planning.solve import SolveSettings, solve
 
-EXACT = SolveSettings(limits=Limits(nodes=2000, good_gap=0.0, most_whole=1000))
+EXACT = SolveSettings(limits=SolveLimits(nodes=2000, good_gap=0.0, most_whole=1000))
 
 
 def cost_of(instance: Instance, counts: np.ndarray) -> float:
@@ -80,7 +80,7 @@ def test_whole_counts_are_priced_at_their_own_usable_share(seed: int) -> None:
 @pytest.mark.parametrize("busy", [1.0, 5.0, 20.0])
 def test_an_answer_is_never_better_than_the_bound_and_breaks_no_quota(busy: float) -> None:
     instance = random_problem(regions=5, models=5, vm_types=3, busy=busy, seed=7).instance()
-    solution = solve(instance, SolveSettings(limits=Limits(nodes=0)))
+    solution = solve(instance, SolveSettings(limits=SolveLimits(nodes=0)))
     assert solution is not None
     report = solution.report
     assert report.objective is not None
@@ -95,7 +95,7 @@ def test_an_answer_is_never_better_than_the_bound_and_breaks_no_quota(busy: floa
 
 def test_dives_come_close_to_the_bound_where_pools_are_large() -> None:
     instance = random_problem(regions=10, models=20, vm_types=4, busy=20, seed=3).instance()
-    solution = solve(instance, SolveSettings(limits=Limits(nodes=0)))
+    solution = solve(instance, SolveSettings(limits=SolveLimits(nodes=0)))
     assert solution is not None
     assert solution.report.gap is not None
     assert solution.report.gap < 0.006
@@ -104,7 +104,7 @@ def test_dives_come_close_to_the_bound_where_pools_are_large() -> None:
 
 def test_the_same_instance_gets_the_same_answer() -> None:
     instance = random_problem(regions=4, models=4, vm_types=2, busy=3, seed=1).instance()
-    few = SolveSettings(limits=Limits(nodes=2))
+    few = SolveSettings(limits=SolveLimits(nodes=2))
     first, second = (solve(instance, few, stopwatch=lambda: 0.0) for _ in range(2))
     assert first is not None
     assert second is not None
@@ -202,7 +202,7 @@ def test_the_budget_gives_way_to_demand_only_where_that_is_dearer() -> None:
 
 def test_a_solver_that_may_not_iterate_has_no_answer() -> None:
     instance = random_problem(regions=4, models=4, vm_types=2, busy=3, seed=1).instance()
-    assert solve(instance, SolveSettings(limits=Limits(nodes=0, iterations=0))) is None
+    assert solve(instance, SolveSettings(limits=SolveLimits(nodes=0, iterations=0))) is None
 
 
 def test_rows_without_switches_are_left_out() -> None:

@@ -16,7 +16,7 @@ from heliostat.model.names import Tier
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget
 from heliostat.ports.deciding import PlanningProblem
 from planning.guard import CatalogueGuard
-from planning.highs import Limits
+from planning.highs import SolveLimits
 from planning.planner import HeliostatPlanner
 from planning.sageserve import SageServePlanner
 from planning.settings import PlannerSettings
@@ -29,7 +29,7 @@ POOL = a_pool()
 QUARTER = timedelta(minutes=15)
 PLANNER = HeliostatPlanner(stopwatch=lambda: 0.0)
 STUCK = HeliostatPlanner(
-    PlannerSettings(solve=SolveSettings(limits=Limits(iterations=0, nodes=0))),
+    PlannerSettings(solve=SolveSettings(limits=SolveLimits(iterations=0, nodes=0))),
     stopwatch=lambda: 0.0,
 )
 

@@ -225,6 +225,12 @@ class Workers:
         renew_slack(self.rows, self.seats, booking.row)
         return booking
 
+    def shift_error(self, from_row: int, to_row: int, tokens: int) -> None:
+        """New load of so many output tokens went to one row instead of another, so that errors of
+        predictions come nearer to each other."""
+        self.rows["length_error_tokens"][from_row] -= tokens
+        self.rows["length_error_tokens"][to_row] += tokens
+
     def settle_errors(self) -> None:
         """Count the errors of predictions from nothing again, after a re-balancing."""
         self.rows["length_error_tokens"] = 0

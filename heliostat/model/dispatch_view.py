@@ -54,6 +54,8 @@ class DispatchCounts:
     withdrawn: int = 0
     finished: int = 0
     given_up: int = 0
+    rebalanced: int = 0
+    """Of all places, those given elsewhere because outputs on the first choice ran past predictions."""
 
     @property
     def placed(self) -> int:

@@ -868,6 +868,7 @@ class DispatchCounts(_message.Message):
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
     GIVEN_UP_FIELD_NUMBER: _builtins.int
+    REBALANCED_FIELD_NUMBER: _builtins.int
     asked: _builtins.int
     """Requests asked for."""
     placed_by_signals: _builtins.int
@@ -890,6 +891,10 @@ class DispatchCounts(_message.Message):
     """Requests that ended as finished."""
     given_up: _builtins.int
     """Requests that ended otherwise."""
+    rebalanced: _builtins.int
+    """Of all places, those given to another replica than the first choice, because outputs there ran past what
+    was predicted.
+    """
     def __init__(
         self,
         *,
@@ -904,10 +909,11 @@ class DispatchCounts(_message.Message):
         withdrawn: _builtins.int = ...,
         finished: _builtins.int = ...,
         given_up: _builtins.int = ...,
+        rebalanced: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "finished", b"finished", "given_up", b"given_up", "other_region", b"other_region", "placed_by_signals", b"placed_by_signals", "placed_in_turn", b"placed_in_turn", "queued", b"queued", "refused", b"refused", "session_kept", b"session_kept", "shed", b"shed", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "finished", b"finished", "given_up", b"given_up", "other_region", b"other_region", "placed_by_signals", b"placed_by_signals", "placed_in_turn", b"placed_in_turn", "queued", b"queued", "rebalanced", b"rebalanced", "refused", b"refused", "session_kept", b"session_kept", "shed", b"shed", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -39,6 +39,8 @@ class Placement:
     reason: Reason
     prefill_row: int | None = None
     """Where its prompt is prefilled, when prefill and decode stand apart (`placement.split`)."""
+    instead_of: int | None = None
+    """The row that was chosen first, and has more to do than was predicted (`placement.rebalanced`)."""
 
 
 class Placer(Protocol):

@@ -106,6 +106,9 @@ class DispatchSettings(Section):
     spread_beyond: Annotated[float, Field(ge=0)] = 2.0
     """A request whose promised gap is more than so many iterations of an idle replica goes to the
     emptiest replica that fits, others to the fullest; infinity (`.inf`) always packs, as Aladdin does."""
+    rebalance: bool = True
+    """New requests leave replicas where outputs ran past predictions for those where they were shorter,
+    as far as every promise holds there (Aladdin's step 4)."""
     shortest_lease: Positive = timedelta(minutes=1)
     lease_factor: Annotated[float, Field(ge=1)] = 3.0
     """A lease lasts so many times as long as the request should take."""

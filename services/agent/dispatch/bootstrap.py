@@ -12,6 +12,8 @@ from scheduling.lengths.online import OnlineLengths
 from scheduling.placement.best_fit import BestFit
 from scheduling.placement.margins import Margins
 from scheduling.placement.one_row import OneRow
+from scheduling.placement.placer import Placer
+from scheduling.placement.rebalanced import Rebalanced
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.feeding import BatchRules, Feeder
@@ -25,9 +27,11 @@ from services.agent.dispatch.patience import HoldingRules, Patience
 from services.agent.dispatch.placing import Placing, PlacingRules
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.routes import Routes
+from services.agent.dispatch.running import Running
 from services.agent.dispatch.service import DispatchRoom, RoomParts
 from services.agent.dispatch.sight import Sights
 from services.agent.dispatch.tally import Tally
+from services.agent.dispatch.warming import warm_up
 from services.agent.journal.batch_box import BatchBox
 from services.agent.settings import DispatchSettings
 
@@ -53,13 +57,16 @@ def build_room(
     replicas = Replicas(region, laws, stale_after_seconds=settings.stale_after.total_seconds())
     predictor = OnlineLengths(catalogue)
     ledger, mail, tally, foresight = Ledger(), Mail(), Tally(), Foresight()
+    running, placer = Running(replicas, predictor), _placer(settings, margins)
     placing = Placing(
         catalogue=catalogue,
         replicas=replicas,
         ledger=ledger,
-        placer=BestFit(margins),
+        placer=placer,
         judge=OneRow(margins),
         predictor=predictor,
+        running=running,
+        tally=tally,
         rules=PlacingRules(
             least_fresh_share=settings.least_fresh_share,
             lease_factor=settings.lease_factor,
@@ -88,6 +95,7 @@ def build_room(
         ledger=ledger,
         placing=placing,
         predictor=predictor,
+        running=running,
         routes=routes,
         mail=mail,
         tally=tally,
@@ -132,9 +140,14 @@ def build_room(
             laws=laws,
             sights=sights,
             table=table,
-            spare_predictor=lambda: OnlineLengths(catalogue),
+            warm_up=lambda: warm_up(catalogue, placer, OnlineLengths(catalogue)),
             seconds=seconds,
             beat_seconds=settings.beat.total_seconds(),
             feed_seconds=settings.feed.total_seconds(),
         )
     )
+
+
+def _placer(settings: DispatchSettings, margins: Margins) -> Placer:
+    best = BestFit(margins)
+    return Rebalanced(best, margins) if settings.rebalance else best

@@ -31,11 +31,16 @@ from services.agent.dispatch.patience import Patience
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.routes import Routes
+from services.agent.dispatch.running import Running
 from services.agent.dispatch.sight import Sight
 from services.agent.dispatch.tally import Tally
 
 _READINGS_A_BEAT = 100
 """What that many engines measured is taken in within a millisecond."""
+
+
+_HEARTBEAT_SECONDS = 5.0
+"""How long errors of predictions count before they are settled (Aladdin's heartbeat; the length is ours)."""
 
 
 class Dispatcher:
@@ -48,6 +53,7 @@ class Dispatcher:
         ledger: Ledger,
         placing: Placing,
         predictor: LengthPredictor,
+        running: Running,
         routes: Routes,
         mail: Mail,
         tally: Tally,
@@ -64,6 +70,8 @@ class Dispatcher:
         self._tally = tally
         self._patience = patience
         self._heard = heard
+        self._running = running
+        self._settled_at = 0.0
 
     @property
     def holding(self) -> Holding:
@@ -108,7 +116,7 @@ class Dispatcher:
                 self._placing.began(lease, now)
                 self._learn(lease.ask, completion)
             self._heard(lease, completion, now)
-            self._placing.release(name, now)
+            self._placing.release(name, now, completion.output_tokens if finished else None)
             attempt = lease.attempt
         elif (held := self.holding.drop(name)) is not None:
             attempt = held.attempt
@@ -133,7 +141,10 @@ class Dispatcher:
     def beat(self, now: float) -> tuple[Lease, ...]:
         """Take back what ran out, and try again for those that wait; batch requests that lost places."""
         self._replicas.read_on(_READINGS_A_BEAT, now)
-        self._placing.let_begin(now)
+        self._running.pass_until(now)
+        if now - self._settled_at >= _HEARTBEAT_SECONDS:
+            self._settled_at = now
+            self._replicas.settle_errors()
         ended = []
         for lease in self._ledger.run_out(now):
             self._replicas.workers(lease.ask.model).complete(lease.ask.request_id, now)

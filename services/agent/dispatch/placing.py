@@ -6,23 +6,23 @@ turn, and said so, where too few ready replicas have fresh signals.
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.dispatch import DispatchAsk, Placed, PlacementBasis
 from heliostat.model.names import ModelName, Tier
-from scheduling.laws.law import WorkerLaw
 from scheduling.lengths.prediction import LengthPrediction, LengthPredictor
 from scheduling.placement.placer import Placement, Placer, Reason
 from scheduling.placement.rivals import RoundRobin
-from scheduling.request import Promise, Request, promise_of
+from scheduling.request import Request, promise_of
 from scheduling.workers import Workers
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.replicas import Replicas
+from services.agent.dispatch.running import Running
+from services.agent.dispatch.sessions import Sessions
+from services.agent.dispatch.tally import Tally
 from services.translation.dispatch import lease_of
 
 _PRIORITY = {Tier.INTERACTIVE_FAST: 0, Tier.INTERACTIVE_NORMAL: 1, Tier.BATCH: 2}
@@ -71,6 +71,8 @@ class Placing:
         placer: Placer,
         judge: RowJudge,
         predictor: LengthPredictor,
+        running: Running,
+        tally: Tally,
         rules: PlacingRules,
     ) -> None:
         self._catalogue = catalogue
@@ -80,34 +82,10 @@ class Placing:
         self._judge = judge
         self._predictor = predictor
         self._rules = rules
+        self._running = running
+        self._tally = tally
         self._turns: dict[ModelName, RoundRobin] = {}
-        self._sessions: OrderedDict[tuple[ModelName, str], str] = OrderedDict()
-        self._first_tokens: list[tuple[float, ModelName, str]] = []
-
-    def warm_up(self, predictor: LengthPredictor) -> None:
-        """Place, book and end a request on a replica of nowhere, and leave no trace; that predictor, which
-        nobody else has, is told of it."""
-        for pool in self._catalogue.pools[:1]:
-            workers = Workers(pool.key.model)
-            law = WorkerLaw.of(self._catalogue.law(pool.key.model, pool.key.vm_type))
-            row = workers.appear("nowhere", law, 0.0)
-            request = Request(
-                id="warm-up",
-                model=pool.key.model,
-                tier=Tier.BATCH,
-                input_tokens=1,
-                arrival=0.0,
-                promise=Promise(ttft_seconds=1.0, itl_seconds=1.0),
-                predicted=LengthPrediction.exactly(1),
-            )
-            self._placer.place(request, workers, 0.0)
-            self._judge.fits(request, workers, row, 0.0)
-            workers.book(row, request, 0.0)
-            workers.begin(request.id, 0.0)
-            workers.complete(request.id, 0.0)
-            for tier in self._catalogue.model(pool.key.model).tiers[:1]:
-                predictor.observe(pool.key.model, tier.tier, 1, 1)
-                predictor.predict(pool.key.model, tier.tier, 1)
+        self._sessions = Sessions(rules.most_sessions)
 
     def request_of(self, ask: DispatchAsk, arrived_at: float) -> Request:
         """The ask as a placer takes it. Raises InvalidInput, UnknownModel, UnknownTier.
@@ -173,25 +151,22 @@ class Placing:
         row = workers.row_of(name)
         if workers.rows[row]["accepting"]:
             workers.book(row, request, now)
+            self._running.placed(request.model, request.id, now)
         self._ledger.open(lease)
 
-    def release(self, request_id: str, now: float) -> Lease | None:
-        """Its place is free; the lease that it had, None when it held nothing. Repeatable."""
+    def release(
+        self, request_id: str, now: float, output_tokens: int | None = None
+    ) -> Lease | None:
+        """Its place is free, after so many tokens (None: not known); the lease that it had, None when it
+        held nothing. Repeatable."""
         lease = self._ledger.close(request_id)
         if lease is not None:
-            self._replicas.workers(lease.ask.model).complete(request_id, now)
+            self._replicas.workers(lease.ask.model).complete(request_id, now, output_tokens)
         return lease
 
     def began(self, lease: Lease, now: float) -> None:
         """Its first token came some time ago."""
         self._replicas.workers(lease.ask.model).begin(lease.ask.request_id, now)
-
-    def let_begin(self, now: float) -> None:
-        """Whose first token was expected by now has begun: nobody tells us, and its prompt is no longer
-        ahead of others."""
-        while self._first_tokens and self._first_tokens[0][0] <= now:
-            at, model, request_id = heapq.heappop(self._first_tokens)
-            self._replicas.workers(model).begin(request_id, at)
 
     def basis(self, model: ModelName) -> PlacementBasis:
         """By what the model's requests are placed at this moment."""
@@ -205,7 +180,7 @@ class Placing:
         self, ask: DispatchAsk, request: Request, workers: Workers, now: float
     ) -> tuple[Placement, bool]:
         """The session's replica where that keeps every promise, else the placer's choice."""
-        before = self._sessions.get((ask.model, ask.session)) if ask.session else None
+        before = self._sessions.replica(ask.model, ask.session)
         if before is not None and before in self._replicas.standing(ask.model):
             found = self._judge.fits(request, workers, workers.row_of(before), now)
             if found.row is not None:
@@ -243,6 +218,10 @@ class Placing:
         name = workers.name_of(found.row)
         endpoint = self._replicas.endpoint(ask.model, name)
         workers.book(found.row, request, now)
+        if found.instead_of is not None:
+            tokens = math.ceil(request.length.mean_tokens)
+            workers.shift_error(found.instead_of, found.row, tokens)
+            self._tally.rebalanced()
         by_signals = basis is PlacementBasis.SIGNALS
         ttft = found.expected_ttft_seconds if by_signals else None
         place = Placed(
@@ -268,9 +247,8 @@ class Placing:
             )
         )
         first_token = request.arrival + (found.expected_ttft_seconds or 0.0)
-        heapq.heappush(self._first_tokens, (max(now, first_token), ask.model, request.id))
-        if ask.session:
-            self._remember(ask.model, ask.session, name)
+        self._running.placed(ask.model, request.id, max(now, first_token))
+        self._sessions.served(ask.model, ask.session, name)
         return place
 
     def _lease_seconds(self, request: Request, found: Placement) -> float:
@@ -278,10 +256,3 @@ class Placing:
         decode = request.length.high_tokens * request.promise.itl_seconds
         should = (found.expected_ttft_seconds or 0.0) + decode
         return max(self._rules.shortest_lease_seconds, self._rules.lease_factor * should)
-
-    def _remember(self, model: ModelName, session: str, name: str) -> None:
-        key = (model, session)
-        self._sessions[key] = name
-        self._sessions.move_to_end(key)
-        if len(self._sessions) > self._rules.most_sessions:
-            self._sessions.popitem(last=False)

@@ -88,6 +88,11 @@ class Replicas:
         for workers in self._workers.values():
             workers.forget_reports_before(now - self._stale_after)
 
+    def settle_errors(self) -> None:
+        """Count the errors of predictions from nothing again."""
+        for workers in self._workers.values():
+            workers.settle_errors()
+
     # --- looking -------------------------------------------------------------------------------
 
     @property

@@ -21,7 +21,6 @@ from heliostat.model.dispatch import (
 from heliostat.model.dispatch_view import DispatchView
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import RoutingTable
-from scheduling.lengths.prediction import LengthPredictor
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.foresight import Foresight
@@ -57,8 +56,8 @@ class RoomParts:
     laws: PoolLaws
     sights: Sights
     table: Callable[[], RoutingTable | None]
-    spare_predictor: Callable[[], LengthPredictor]
-    """A new one that has learnt nothing."""
+    warm_up: Callable[[], None]
+    """Compiles what deciding takes; in any thread."""
     seconds: Callable[[], float]
     beat_seconds: float = 0.1
     feed_seconds: float = 1.0
@@ -80,7 +79,7 @@ class DispatchRoom:
 
     def warm_up(self) -> None:
         """Compile what deciding takes: seconds where that was never done on this machine. In any thread."""
-        self._parts.placing.warm_up(self._parts.spare_predictor())
+        self._parts.warm_up()
 
     async def warm(self) -> None:
         """As soon as `run` has warmed up: whoever asks before would stop everybody while it compiles."""

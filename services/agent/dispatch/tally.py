@@ -51,6 +51,10 @@ class Tally:
             case Withdrawn():
                 self._seen["withdrawn"] += 1
 
+    def rebalanced(self) -> None:
+        """A place that was given elsewhere than to the first choice."""
+        self._seen["rebalanced"] += 1
+
     def ended(self, completion: Completion) -> None:
         """A request ended for the first time."""
         finished = completion.outcome is CompletionOutcome.FINISHED

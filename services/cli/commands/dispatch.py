@@ -50,6 +50,7 @@ def status(agent: Client, out: Output, model: Model = "") -> None:
             "asked": count(counts.asked),
             "placed": f"{count(placed)}, of these in turn {count(counts.placed_in_turn)}, "
             f"on the session's replica {count(counts.session_kept)}",
+            "re-balanced": f"{count(counts.rebalanced)}, since outputs ran past predictions",
             "made to wait": f"{count(counts.queued)}, now in memory {count(view.held)}",
             "other region": count(counts.other_region),
             "turned away": f"{count(counts.shed)}, wrong {count(counts.refused)}",

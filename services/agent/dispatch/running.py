@@ -1,0 +1,83 @@
+"""What is assumed of requests that run: gateways tell only their ends.
+
+A request begins to decode when its first token was expected, and generates at its worker's pace. One that
+has generated, by that, all that was predicted is expected to go on (Aladdin, arXiv 2405.06856, step 5:
+E[L | L > generated]), and its worker counts it so from then on.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from heliostat.model.names import ModelName
+from scheduling.booking import Booking
+from scheduling.lengths.prediction import LengthPredictor
+from services.agent.dispatch.replicas import Replicas
+
+_RE_ESTIMATES_A_BEAT = 64
+"""Each takes about 30 µs; who is not looked at in this beat is in the next."""
+_LEAST_GROWTH = 1.25
+"""A re-estimate is at least so many times what was generated, so that one request is looked at seldom."""
+
+
+class Running:
+    """Reminders of first tokens and of predicted ends; for one thread."""
+
+    def __init__(self, replicas: Replicas, predictor: LengthPredictor) -> None:
+        self._replicas = replicas
+        self._predictor = predictor
+        self._first_tokens: list[tuple[float, ModelName, str]] = []
+        self._predicted_ends: list[tuple[float, ModelName, str]] = []
+
+    def placed(self, model: ModelName, request_id: str, first_token_at: float) -> None:
+        """Its first token is expected then."""
+        heapq.heappush(self._first_tokens, (first_token_at, model, request_id))
+
+    def pass_until(self, now: float) -> None:
+        """Let begin whose first token was expected by now, and look at those who should have ended."""
+        while self._first_tokens and self._first_tokens[0][0] <= now:
+            at, model, request_id = heapq.heappop(self._first_tokens)
+            workers = self._replicas.workers(model)
+            workers.begin(request_id, at)
+            booking = workers.booking(request_id)
+            if booking is not None:
+                self._remind(booking, booking.output_tokens, now)
+        for _ in range(_RE_ESTIMATES_A_BEAT):
+            if not self._predicted_ends or self._predicted_ends[0][0] > now:
+                break
+            _, model, request_id = heapq.heappop(self._predicted_ends)
+            self._look(model, request_id, now)
+
+    def _look(self, model: ModelName, request_id: str, now: float) -> None:
+        """A request should have ended; if it runs still, either it was slower or it is longer."""
+        workers = self._replicas.workers(model)
+        booking, company = workers.booking(request_id), workers.company(request_id)
+        if booking is None or company is None or booking.begun_at is None:
+            return
+        decoding = max(0.0, now - booking.begun_at - company.stalled_seconds)
+        generated = 1 + int(decoding / self._pace(booking))
+        if generated < booking.output_tokens:
+            self._remind(booking, booking.output_tokens - generated, now)
+            return
+        request = booking.request
+        expected = self._predictor.survivor(
+            model, request.tier, request.input_tokens, generated
+        ).mean_tokens
+        expected = max(expected, _LEAST_GROWTH * generated)
+        workers.progress(request_id, generated, expected)
+        self._remind(booking, expected - generated, now)
+
+    def _remind(self, booking: Booking, tokens: float, now: float) -> None:
+        """Look at it when so many more tokens should have come."""
+        at = now + max(1.0, tokens) * self._pace(booking)
+        request = booking.request
+        heapq.heappush(self._predicted_ends, (at, request.model, request.id))
+
+    def _pace(self, booking: Booking) -> float:
+        """Seconds of an iteration of its worker as it stands, by its law without the error."""
+        model = booking.request.model
+        law = self._replicas.standing(model)[booking.replica].law
+        worker = self._replicas.workers(model).rows[booking.row]
+        sequences = int(worker["running"]) + int(worker["unbooked_sequences"])
+        tokens = int(worker["context_tokens"]) + int(worker["unbooked_kv_tokens"])
+        return law.iteration_seconds(max(1, sequences), tokens)

@@ -21,7 +21,6 @@ Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
 Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 SkipBad = Annotated[
     bool,

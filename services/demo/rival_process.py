@@ -43,9 +43,7 @@ def live(pipe: Connection) -> None:
             while world.now < life.settings.day_end:
                 world.run_until(world.now + BUCKET)
                 pipe.send(mark_of(world.estate, world.accountant, world.now))
-        except (
-            Exception
-        ) as error:  # our starter must hear whatever it was; the traceback stays here
+        except Exception as error:  # whatever it was, our starter must hear it
             pipe.send(f"{type(error).__name__}: {error}")
             raise
 

@@ -22,21 +22,34 @@ ENV_DELIMITER = "__"
 S = TypeVar("S", bound=BaseSettings)
 
 
+LONGEST = timedelta(days=36_525)
+"""A hundred years; what is longer leads out of the calendar."""
+LONGEST_NAME = 200
+
+
 def _seconds(value: Any) -> Any:
-    """A number in the environment is text; it means seconds all the same."""
+    """A number in the environment is text; it means seconds all the same. Yes and no are no lengths."""
+    if isinstance(value, bool):
+        raise ValueError("is no length of time")
     if isinstance(value, str) and value.replace(".", "", 1).isdigit():
         return float(value)
     return value
 
 
-Positive = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
-"""A length of time: seconds, or ISO 8601 like PT15M."""
+Positive = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=LONGEST)]
+"""A length of time: seconds, or ISO 8601 like PT15M; at most a hundred years."""
 
 
 def _is_file(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"{path} is not a file")
     return path
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    return name
 
 
 def _host_and_port(address: str) -> str:
@@ -52,6 +65,8 @@ def _target_or_none(address: str) -> str:
     return address and check_target(address)
 
 
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)]
+"""Who a process says it is, in logs, leases and keys of the store."""
 ExistingFile = Annotated[Path, AfterValidator(_is_file)]
 Address = Annotated[str, AfterValidator(_host_and_port)]
 """`host:port` to listen on; port 0 = any free one."""

@@ -23,10 +23,15 @@ def read_mapping(path: Path, refusal: type[InvalidInput]) -> dict[str, Any]:
         raise refusal(str(path), f"cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise refusal(str(path), f"is not YAML: {error}") from error
+    except RecursionError:
+        raise refusal(str(path), "is nested too deep") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise refusal(str(path), "is not a mapping of keys")
+    for key in content:
+        if not isinstance(key, str):
+            raise refusal(str(path), f"the key {key!r} is not text")
     return content
 
 

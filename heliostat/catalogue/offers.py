@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from heliostat.catalogue.reader import Reader, known
 from heliostat.catalogue.specs import ModelSpec, PoolSpec, Price, RegionSpec
 from heliostat.errors import InvalidCatalogue
+from heliostat.model.fleet import MOST_REPLICAS
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 
 
@@ -62,6 +63,8 @@ def _pool(key: PoolKey, special: Reader | None, least: int, most: int) -> PoolSp
         least = special.maybe("min_replicas", Reader.count, least)
         most = special.maybe("max_replicas", Reader.count, most)
         template = special.maybe("launch_template", Reader.text, "")
+    if most > MOST_REPLICAS:
+        raise InvalidCatalogue(f"pools.{key}", f"max_replicas {most} exceeds {MOST_REPLICAS}")
     if least > most:
         raise InvalidCatalogue(f"pools.{key}", f"min_replicas {least} exceeds max_replicas {most}")
     return PoolSpec(key=key, min_replicas=least, max_replicas=most, launch_template=template)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from heliostat.errors import InvalidCatalogue
 
+_LONGEST_SECONDS = 36_525 * 86_400
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -95,8 +96,11 @@ class Reader:
         return self.number(above=0)
 
     def seconds(self) -> timedelta:
-        """A length of time given in seconds."""
-        return timedelta(seconds=self.number())
+        """A length of time given in seconds, at most a hundred years."""
+        seconds = self.number()
+        if seconds > _LONGEST_SECONDS:
+            raise self.fail(f"{seconds:g} seconds are more than a hundred years")
+        return timedelta(seconds=seconds)
 
 
 def unique(place: Reader, names: list[Any]) -> list[Any]:

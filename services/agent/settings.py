@@ -17,6 +17,7 @@ from services.configuration import (
     ENV_DELIMITER,
     ExistingFile,
     LogLevel,
+    Name,
     OptionalAddress,
     Positive,
     Section,
@@ -145,7 +146,7 @@ class AgentSettings(BaseSettings):
 
     region: str
     """Which region of the catalogue this agent works in."""
-    name: str = "agent"
+    name: Name = "agent"
     """The agent's name in its region; the same after a restart, so that it keeps its leases."""
     control_planes: Annotated[tuple[Target, ...], Field(min_length=1)] = ("127.0.0.1:7443",)
     """host:port of each control plane; followers name the leader."""
@@ -173,7 +174,7 @@ class AgentSettings(BaseSettings):
     """Certificates of the door for gateways, who then show theirs; absent = plain text, on loopback only."""
     metrics_listen: OptionalAddress = "127.0.0.1:9465"
     """host:port for Prometheus; empty = none."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Chance of back-off and of the simulated region; 0 = from the operating system."""
     shutdown_grace: Positive = timedelta(seconds=10)
     """How long a tick and open calls may finish when the process ends."""

@@ -15,6 +15,7 @@ from services.configuration import (
     ENV_DELIMITER,
     Address,
     LogLevel,
+    Name,
     OptionalAddress,
     OptionalTarget,
     Positive,
@@ -53,7 +54,7 @@ class ControlPlaneSettings(BaseSettings):
     """host:port for gRPC; port 0 = any free one."""
     advertise: OptionalTarget = ""
     """Where followers send callers to when this one leads; empty = `listen`, with the port that it got."""
-    name: str = Field(default_factory=socket.gethostname)
+    name: Name = Field(default_factory=socket.gethostname)
     """This control plane's name in logs and in the lease."""
     database: str = "sqlite:///heliostat.db"
     """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to forget everything at the end."""
@@ -76,7 +77,7 @@ class ControlPlaneSettings(BaseSettings):
     cadence: CadenceSettings = CadenceSettings()
     scheduled: bool = True
     """False = somebody else calls the ticks (the demo's coordinator)."""
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Forecast worker processes; 0 = one per core."""
     served_by: Annotated[str, Field(pattern="^(planner|placement)$")] = "planner"
     """Who says what a replica serves: the planner's own law, or `placement`, whose margins the plan then
@@ -85,8 +86,8 @@ class ControlPlaneSettings(BaseSettings):
     """"fast" leaves out the methods that take seconds to fit."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
-    max_message_bytes: Annotated[int, Field(ge=65_536)] = 8 * 1024 * 1024
-    """Largest message taken in."""
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = 8 * 1024 * 1024
+    """Largest message taken in, at most 1 GiB."""
     usage_ahead: Positive = timedelta(minutes=5)
     """How far in the future a usage window may lie."""
     usage_behind: Positive = timedelta(days=400)

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput
+from heliostat.errors import HeliostatError, InvalidInput
 from heliostat.model.fleet import (
     CapacityDenial,
     Fleet,
@@ -93,6 +93,16 @@ def observation_from_wire(
             for i, law in enumerate(observation.laws)
         ),
     )
+
+
+def drop_unreadable_starts(
+    observation: fleet_pb2.RegionObservation, catalogue: FleetCatalogue
+) -> None:
+    """Leave out measured starts that no control plane would take: of pools that are no longer in the
+    catalogue, or measured while a clock jumped. An observation must not wait behind them for ever."""
+    readable = [s for s in observation.lead_times if _is_readable(s, catalogue)]
+    del observation.lead_times[:]
+    observation.lead_times.extend(readable)
 
 
 def fleet_to_wire(fleet: Fleet, etags: Mapping[PoolKey, str]) -> fleet_pb2.GetFleetResponse:
@@ -211,6 +221,14 @@ def _sample_from_wire(
         lead_time=_start_from_wire(required(path, sample, "lead_time"), sample.lead_time),
         ready_at=instant_from_wire(required(path, sample, "ready_at"), sample.ready_at),
     )
+
+
+def _is_readable(sample: fleet_pb2.LeadTimeSample, catalogue: FleetCatalogue) -> bool:
+    try:
+        _sample_from_wire("", sample, catalogue)
+    except HeliostatError:
+        return False
+    return True
 
 
 def _start_from_wire(path: str, duration: Duration) -> timedelta:

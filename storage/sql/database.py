@@ -148,7 +148,7 @@ def engine_of(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql+psycopg://…`. Raises InvalidSettings."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise InvalidSettings("database", f"{url!r} is no database URL: {error}") from error
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")

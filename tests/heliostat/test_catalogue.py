@@ -56,6 +56,11 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         ),
         (lambda m: m["round_trip_ms"]["east"].pop("west"), "round_trip_ms"),
         (lambda m: m["pools"].update(min_replicas=31), "pools.east/alpha/small"),
+        (lambda m: m["pools"].update(max_replicas=2 * 10**9), "pools.east/alpha/small"),
+        (
+            lambda m: m["lead_times"]["default"]["cold"].update(p90_seconds=1e300),
+            "lead_times.default.cold.p90_seconds",
+        ),
         (
             lambda m: m["pools"].update(overrides={"east/alpha/none": {"min_replicas": 1}}),
             "pools",

@@ -12,7 +12,7 @@ import pytest
 from grpc import aio
 
 from heliostat.errors import Forbidden, InvalidSettings, NotLeader, Unavailable, Unsupported
-from heliostat.model.command import CommandState
+from heliostat.model.command import CommandState, ScaleOrder
 from heliostat.model.instants import Span
 from heliostat.model.names import ModelName, RegionName
 from heliostat.model.usage import UsageQuery
@@ -25,7 +25,7 @@ from services.agent.link.home import Home
 from services.agent.link.keeper import STANDS_SECONDS
 from services.translation.problems import error_of
 from services.translation.usage import batch_to_wire
-from tests.builders import MINUTE, NOON, a_batch, a_series, a_window
+from tests.builders import MINUTE, NOON, a_batch, a_pool, a_series, a_window
 from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
 from tests.support.linked_agents import a_control_plane, a_table, an_agent, started
@@ -228,6 +228,23 @@ async def test_a_batch_that_is_refused_for_good_holds_up_no_other(
     await agent.catch_up()
     assert plane.offered(ALL_DAY) == 20
     assert agent.journal.usage.waiting() == 0
+
+
+async def test_a_word_that_is_refused_is_kept_and_holds_up_no_other(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    first, second = (
+        a_command(number=n, order=ScaleOrder(pool=p, target_replicas=2))
+        for n, p in enumerate((a_pool(), a_pool(model="beta")), start=1)
+    )
+    plane.refusing_words = {first.command_id}
+    await plane.order(first, second)
+    await agent.link.receive_all()
+    agent.tick(NOON)
+    await until(lambda: {w.command_id for w in plane.words} == {second.command_id})
+    plane.refusing_words.clear()
+    await agent.catch_up()
+    assert {w.command_id for w in plane.words} == {first.command_id, second.command_id}
 
 
 async def test_a_control_plane_that_forgot_gets_what_is_left_without_a_gap(

@@ -308,7 +308,6 @@ async def test_a_refusal_for_lack_of_capacity_caps_the_next_plans() -> None:
         ({"state": 0}, InvalidInput),
         ({"state": fleet_pb2.COMMAND_STATE_PENDING}, InvalidInput),
         ({"refusal": fleet_pb2.REFUSAL_KIND_QUOTA}, InvalidInput),
-        ({"at": instant_to_wire(NOON + timedelta(days=1))}, InvalidInput),
     ],
 )
 async def test_a_bad_word_on_a_command_is_refused(changes: dict[str, Any], error: type) -> None:
@@ -322,6 +321,21 @@ async def test_a_bad_word_on_a_command_is_refused(changes: dict[str, Any], error
         }
         request = fleet_pb2.AcknowledgeCommandRequest(**(values | changes))
         assert type(await error_in(world.client.fleet.AcknowledgeCommand(request))) is error
+
+
+async def test_a_word_from_a_clock_that_runs_ahead_ends_the_command_now() -> None:
+    async with a_world() as world:
+        command_id = (await scale(world)).command.command_id
+        await next_commands(watched(world))
+        word = Acknowledgement(
+            command_id=command_id,
+            region=RegionName("east"),
+            state=CommandState.APPLIED,
+            at=NOON + timedelta(days=1),
+        )
+        answer = await world.client.fleet.AcknowledgeCommand(word_to_wire(word))
+        command = command_from_wire("command", answer.command)
+        assert (command.state, command.ended_at) == (CommandState.APPLIED, NOON)
 
 
 async def test_commands_are_listed_in_pages_by_filter() -> None:

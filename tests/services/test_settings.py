@@ -9,6 +9,7 @@ import pytest
 
 from heliostat.errors import InvalidSettings
 from services.control_plane.settings import load_settings
+from storage.sql.database import engine_of
 
 
 @pytest.fixture
@@ -53,6 +54,12 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("metrics_listen: 127.0.0.1:99999", "metrics_listen", "HELIOSTAT_METRICS_LISTEN"),
         ("page_listen: somewhere", "page_listen", "HELIOSTAT_PAGE_LISTEN"),
         ("readers: 0", "readers", "HELIOSTAT_READERS"),
+        ("lease: true", "lease", "HELIOSTAT_LEASE"),
+        ("cadence: {refresh: 1.0e+13}", "cadence.refresh", "HELIOSTAT_CADENCE__REFRESH"),
+        ("usage_behind: P99999999D", "usage_behind", "HELIOSTAT_USAGE_BEHIND"),
+        ("max_message_bytes: 99999999999", "max_message_bytes", "HELIOSTAT_MAX_MESSAGE_BYTES"),
+        ("name: ''", "name", "HELIOSTAT_NAME"),
+        ('name: "a\\0b"', "name", "HELIOSTAT_NAME"),
         ("lisen: 127.0.0.1:1", "lisen", "HELIOSTAT_LISEN"),
         ("tls: {certificate: /none, key: /none, client_ca: /none}", "tls.certificate", "/none"),
     ],
@@ -105,3 +112,8 @@ def test_who_says_what_a_replica_serves_is_one_of_two() -> None:
     assert load_settings(served_by="placement").served_by == "placement"
     with pytest.raises(InvalidSettings, match="served_by"):
         load_settings(served_by="astrology")
+
+
+def test_a_database_url_that_cannot_be_read_is_a_wrong_setting() -> None:
+    with pytest.raises(InvalidSettings, match="no database URL"):
+        engine_of("postgresql+psycopg://someone@db.example:port/heliostat")

@@ -32,6 +32,8 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
         ("driving: {start: 1, start: 2}\n", "'start' stands twice"),
         ("? [a, b]\n: 1\n", "unhashable"),
         ("- a\n", "not a mapping"),
+        ("5: x\n", "the key 5 is not text"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested too deep"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

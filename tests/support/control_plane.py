@@ -52,6 +52,8 @@ class ControlPlane(
         self.raising: HeliostatError | None = None
         """What every leader's call ends with, if anything."""
         self.refusing_sources: set[str] = set()
+        self.refusing_words: set[str] = set()
+        """Commands of which it takes no word."""
         self.port = 0
         self._news = asyncio.Condition()
         self._server: aio.Server | None = None
@@ -144,6 +146,8 @@ class ControlPlane(
         self, request: fleet_pb2.AcknowledgeCommandRequest, context: Any
     ) -> fleet_pb2.AcknowledgeCommandResponse:
         await self._maybe_raise(context)
+        if request.command_id in self.refusing_words:
+            await _abort(context, InvalidInput("at", "not today"))
         self.words.append(word_from_wire(request))
         return fleet_pb2.AcknowledgeCommandResponse()
 

@@ -30,7 +30,11 @@ from services.translation.commands import (
     word_from_wire,
     word_to_wire,
 )
-from services.translation.fleet import observation_from_wire, observation_to_wire
+from services.translation.fleet import (
+    drop_unreadable_starts,
+    observation_from_wire,
+    observation_to_wire,
+)
 from services.translation.routing import table_from_wire, table_to_wire
 
 _KEEP_ENDED = timedelta(days=30)
@@ -153,6 +157,7 @@ class SqliteJournal:
         if not rows:
             return None
         message = fleet_pb2.RegionObservation.FromString(rows[0][0])
+        drop_unreadable_starts(message, self._catalogue)
         return observation_from_wire("journal.observation", message, self._catalogue)
 
     def observation_sent(self, observed_at: datetime) -> None:

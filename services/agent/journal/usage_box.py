@@ -36,11 +36,15 @@ class UsageBox:
         return self._file.incarnation
 
     def append(self, windows: Sequence[UsageWindow]) -> UsageBatch | None:
-        """Number and keep our own windows; None when there are none."""
+        """Number and keep our own windows; None when there are none.
+
+        Durable: a number that a power cut took back would be given to other windows, and those be taken
+        for a replay.
+        """
         if not windows:
             return None
         draft = batch_of(windows, source_id=self.source_id, incarnation=1, sequence=1)
-        return self._store(draft, durable=False)
+        return self._store(draft, durable=True)
 
     def take(self, batch: UsageBatch) -> UsageReceipt:
         """A gateway's batch, durable before this returns. Raises SequenceGap, StorageUnavailable."""

@@ -115,14 +115,23 @@ async def send_observation(
 
 
 async def send_words(home: Home, journal: SqliteJournal, confirmed: Callable[[], None]) -> None:
-    """Send the newest word on every command; words on commands that nobody knows are dropped."""
+    """Send the newest word on every command; words on commands that nobody knows are dropped.
+
+    A word that is refused is kept and holds up no other; the first such refusal is raised at the end.
+    """
+    refused: InvalidInput | None = None
     for word in await asyncio.to_thread(journal.unsent_acks):
         try:
             await home.fleet().AcknowledgeCommand(word_to_wire(word), timeout=CALL_SECONDS)
         except aio.AioRpcError as failure:
             error = error_of(failure)
+            if isinstance(error, InvalidInput):
+                refused = refused or error
+                continue
             if not isinstance(error, UnknownCommand):
                 raise error from failure
             report(_log, "word_dropped", error, command=word.command_id)
         await asyncio.to_thread(journal.ack_sent, word)
         confirmed()
+    if refused is not None:
+        raise refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -52,7 +53,8 @@ class AgentConversation:
         ack = word_from_wire(request)
         known_region("region", ack.region, self._desk.catalogue)
         caller().speak_for(ack.region)
-        self._not_ahead("at", ack.at)
+        # A clock that runs ahead must not hold up how a command ended.
+        ack = replace(ack, at=min(ack.at, self._desk.clock.now()))
         command = await self._desk.threads.write(lambda: self._desk.loop.acknowledge(ack))
         self._desk.metrics.decisions.labels("acknowledge", ack.state).inc()
         return fleet_pb2.AcknowledgeCommandResponse(command=command_to_wire(command))

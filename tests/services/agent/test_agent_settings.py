@@ -34,6 +34,8 @@ def test_the_environment_is_stronger_than_the_file(
         ({"region": "east", "control_planes": ["nowhere"]}, "host:port"),
         ({"region": "east", "control_planes": ["127.0.0.1:0"]}, "1 to 65535"),
         ({"region": "east", "driving": {"chunk": 1}}, "driving.chunk"),
+        ({"region": "east", "seed": -5}, "seed"),
+        ({"region": "east", "name": ""}, "name"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(given: dict[str, Any], named: str) -> None:

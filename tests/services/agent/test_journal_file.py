@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,13 +16,27 @@ from heliostat.errors import (
     SequenceGap,
     StorageUnavailable,
 )
+from heliostat.model.fleet import LeadTimeSample, StartKind
+from heliostat.model.names import PoolKey
 from heliostat.model.routing import RoutingTable
+from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.brake import read_brake
 from services.agent.journal.file import JournalFile
 from services.agent.journal.operator import brake, set_brake
 from services.agent.journal.routing_file import read_routing_file, write_routing_file
-from tests.builders import MINUTE, NOON, a_batch, a_window
+from tests.builders import (
+    MINUTE,
+    NOON,
+    a_batch,
+    a_catalogue,
+    a_pool,
+    a_window,
+    an_observation,
+)
 from tests.support.agents import EAST, AgentDisk, a_command
+
+FULL = 2
+"""SQLite's word for: on the disk before the commit is answered."""
 
 
 def a_table(version: str = "7") -> RoutingTable:
@@ -248,3 +263,34 @@ def test_an_order_of_another_database_with_the_same_id_is_a_new_one(tmp_path: Pa
     journal.receive([later])
     assert journal.open_commands() == (later,)
     disk.close()
+
+
+@pytest.mark.parametrize(
+    ("pool", "lead_time"),
+    [(a_pool(), -5 * MINUTE), (a_pool(), timedelta(days=30)), (a_pool(model="alpha-1"), MINUTE)],
+)
+def test_a_start_that_nobody_would_take_does_not_hold_up_what_stands(
+    tmp_path: Path, pool: PoolKey, lead_time: timedelta
+) -> None:
+    def start(pool: PoolKey, lead_time: timedelta) -> LeadTimeSample:
+        return LeadTimeSample(
+            pool=pool, start_kind=StartKind.COLD, lead_time=lead_time, ready_at=NOON
+        )
+
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    good = start(a_pool(), 8 * MINUTE)
+    journal.put_observation(an_observation(lead_times=(good, start(pool, lead_time))))
+    later = an_observation(at=NOON + MINUTE)
+    journal.put_observation(later)
+    assert journal.unsent_observation() == replace(later, lead_times=(good,))
+    disk.close()
+
+
+def test_our_own_windows_are_on_disk_before_their_number_is_used(tmp_path: Path) -> None:
+    file = JournalFile.open(tmp_path / "journal.db", NOON)
+    usage = SqliteJournal(file, catalogue=a_catalogue(), source_id="east/agent").usage
+    usage.append([a_window()])
+    ((level,),) = file.read("PRAGMA synchronous")
+    assert level == FULL
+    file.close()

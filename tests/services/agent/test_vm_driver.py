@@ -127,3 +127,14 @@ def test_a_pool_whose_engines_do_not_measure_has_no_utilisation(
     pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
     assert pool.running_requests is None
     assert pool.kv_occupancy == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("back", "samples"), [(0, 1), (30, 0)])
+def test_a_clock_that_was_set_back_measures_no_start(
+    driver: VmDriver, cloud: MemoryVms, back: int, samples: int
+) -> None:
+    driver.apply(a_command(target=1), cloud.now)
+    cloud.now -= MINUTE * back
+    cloud.boot = cloud.lag = timedelta(minutes=-back)
+    observed = carry_out(driver, cloud, a_command(target=1))
+    assert len(driver.observe(observed).lead_times) == samples

@@ -139,9 +139,10 @@ def _endpoint(sighting: Sighting) -> ReplicaEndpoint:
 
 
 def _lead_time(sighting: Sighting, survey: Survey) -> LeadTimeSample | None:
-    """The start that this VM measured; none for adopted VMs, whose order nobody saw."""
+    """The start that this VM measured; none for adopted VMs, whose order nobody saw, and none when the
+    clock was set back meanwhile."""
     record = sighting.record
-    if record.ready_at is None or not record.intent_id:
+    if record.ready_at is None or not record.intent_id or record.ready_at < record.ordered_at:
         return None
     if survey.at - record.ready_at > _SAMPLES_REACH_BACK:
         return None

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from services.dashboard.app import dashboard
 from services.dashboard.server import PageServer
 from tests.services.dashboard.a_day import Day, a_filled_day, an_empty_day
+from tests.support.chromium import WIDTHS, a_browser, needs_chromium
 
-CHROMIUM = os.environ.get("CHROMIUM", "") or shutil.which("chromium") or ""
-SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-WIDTHS = {"phone": (390, 844), "desktop": (1440, 900)}
-
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM,
-    reason="NOT TESTED: no Chromium on the PATH (Debian: apt-get install chromium, or set CHROMIUM)",
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
-        yield browser
-        browser.close()
+    yield from a_browser()
 
 
 @pytest.fixture(scope="module")

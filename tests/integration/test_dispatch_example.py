@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,17 +18,12 @@ from heliostat.v1 import dispatch_pb2 as pb
 from services.agent.agent import Agent
 from tests.support.dispatching import an_endpoint
 from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
+from tests.support.examples import example_module
 
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    path = Path(__file__).parents[2] / "docs" / "examples" / "dispatch_client.py"
-    spec = importlib.util.spec_from_file_location("dispatch_client", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return example_module("dispatch_client")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import threading
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from services.agent.agent import Agent
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_window
 from tests.support.control_plane import ControlPlane
+from tests.support.examples import example_module
 from tests.support.linked_agents import a_table
 
 BATCH = common_pb2.Tier.TIER_BATCH
@@ -22,13 +22,7 @@ BATCH = common_pb2.Tier.TIER_BATCH
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    path = Path(__file__).parents[2] / "docs" / "examples" / "gateway_client.py"
-    spec = importlib.util.spec_from_file_location("gateway_client", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return example_module("gateway_client")
 
 
 async def test_the_example_follows_routes_and_reports_usage(

@@ -6,24 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from simulation.reports.page import page as page_of
-from tests.integration.test_dashboard_page import CHROMIUM, SWITCHES, WIDTHS
 from tests.simulation.reports.found import findings
+from tests.support.chromium import WIDTHS, a_browser, needs_chromium
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM,
-    reason="NOT TESTED: no Chromium on the PATH (Debian: apt-get install chromium, or set CHROMIUM)",
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
-        yield browser
-        browser.close()
+    yield from a_browser()
 
 
 @pytest.fixture(scope="module")

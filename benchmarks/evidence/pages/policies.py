@@ -9,6 +9,7 @@ from benchmarks.evidence.drawing.frontier import frontier_picture
 from benchmarks.evidence.judging import change_row, limit_row
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.page import EvidencePage, Shown
+from benchmarks.evidence.pages import policies_levers
 from benchmarks.evidence.reading import (
     OVERHEAD,
     Standing,
@@ -52,6 +53,7 @@ _OTHERS = tuple(rival(name) for name in NAMES[2:])
 _SIDE: dict[str, Any] = {"levels": LEVELS, "side_seeds": 1}
 WANTS = (
     Match(scenario=WEEK, policies=_POLICIES, bounds=True, search_on=PEAK_DAY, **_SIDE),
+    policies_levers.WANT,
     Match(scenario=TENANTS, policies=_JUDGED, bounds=True, **_SIDE),
     Match(scenario=SMALL, policies=_JUDGED, bounds=True, search_on=SMALL_DAY, **_SIDE),
     Match(scenario=TENANTS, policies=_OTHERS, seeds=3, **_SIDE),
@@ -129,6 +131,7 @@ def show(ledger: Ledger) -> Shown:
         values={
             "claims": claims_table(claims(ledger)),
             "sections": sections,
+            **policies_levers.levers(ledger),
             "marks": MARKS,
             "levels": [level_words(level) for level in sorted(LEVELS)],
         },

@@ -1,0 +1,52 @@
+"""Which lever of Heliostat's earns what: one working day of `week`, everybody at equal SLO."""
+
+from __future__ import annotations
+
+from benchmarks.evidence.ledger import Ledger
+from benchmarks.evidence.levers import Lever, levers_table
+from benchmarks.evidence.reading import Standing, standing
+from benchmarks.evidence.tables import standings_table
+from benchmarks.evidence.wanted import Match, rival
+
+DAY = "peak-day"
+_LEVEL = 0.99
+_SEEDS = 3
+WHOLE = "heliostat"
+RIVAL = "reactive"
+ARMED = "reactive, our routes and order"
+_VARIANTS = (
+    rival(WHOLE),
+    rival("heliostat", "heliostat, fcfs", order="fcfs"),
+    rival("heliostat-unpooled"),
+    rival("heliostat-batch-now"),
+    rival("heliostat", "heliostat, last value", forecaster="naive"),
+    rival("heliostat", "heliostat, oracle", forecaster="oracle"),
+    rival(RIVAL),
+    rival("reactive", "reactive, our routes", router="balanced"),
+    rival("reactive", ARMED, router="balanced", order="firm"),
+)
+WANT = Match(scenario=DAY, policies=_VARIANTS, levels=(_LEVEL,), seeds=_SEEDS)
+_LEVERS = (
+    ("the plan on forecasts, same routes and order", WHOLE, ARMED),
+    ("regions filled alike", WHOLE, "heliostat-unpooled"),
+    ("the same, under the reactive rule", "reactive, our routes", RIVAL),
+    ("first those whose promise can be kept", WHOLE, "heliostat, fcfs"),
+    ("the same, under the reactive rule", ARMED, "reactive, our routes"),
+    ("batch work waits for room", WHOLE, "heliostat-batch-now"),
+    ("the house's forecast, not the last value", WHOLE, "heliostat, last value"),
+    ("knowing the future", "heliostat, oracle", WHOLE),
+)
+
+
+def levers(ledger: Ledger) -> dict[str, str]:
+    """The two tables of the section: what each lever earns, and what every variant stands at."""
+    found: dict[str, Standing | None] = {
+        one.name: standing(ledger, DAY, one.name, _LEVEL) for one in _VARIANTS
+    }
+    return {
+        "levers": levers_table(
+            Lever(name=name, with_it=found[ours], without_it=found[theirs])
+            for name, ours, theirs in _LEVERS
+        ),
+        "levers_table": standings_table(list(found.items()), found[RIVAL], _LEVEL),
+    }

@@ -20,6 +20,10 @@ from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProbl
 from heliostat.ports.stores import Stores
 
 ENOUGH_LEAD_TIMES = 5
+ENOUGH_REQUESTS = 200
+"""Of the recent past, before its mix may stand against a day's."""
+OTHER_MIX = 1.25
+"""Mean tokens so many times apart are no chance of the hour: other tenants are at work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class SituationSettings:
     """How far back the control loop looks."""
 
     mix_memory: timedelta = timedelta(days=1)
+    recent_mix_memory: timedelta = timedelta(hours=1)
+    """Requests of so lately count alone where they are no longer like those of `mix_memory`."""
     lead_time_memory: timedelta = timedelta(days=14)
     rate_memory: timedelta = timedelta(minutes=3)
     route_stale_after: timedelta = timedelta(minutes=5)
@@ -41,7 +47,7 @@ class ProblemReader:
         self._stores = stores
         self._catalogue = catalogue
         self._settings = settings
-        self._kept_mixes: tuple[Span | None, tuple[TokenMix, ...]] = (None, ())
+        self._kept_mixes: tuple[datetime | None, tuple[TokenMix, ...]] = (None, ())
 
     def fleet(self, now: datetime) -> Fleet:
         """The fleet as last observed, old observations marked stale."""
@@ -79,11 +85,12 @@ class ProblemReader:
         """Token mixes of every model and tier: as measured lately, else as the catalogue assumes.
 
         Measured over whole buckets that ended a bucket ago, which every source has reported by then:
-        so a day's mixes are read once a bucket, however often routes are made.
+        so a day's mixes are read once a bucket, however often routes are made. Where the requests of
+        the last hour have other lengths than the day's, the hour counts: forecasts are of tokens, and
+        tokens of long requests would hide how many short ones come.
         """
         end = floor_to(now, BUCKET) - BUCKET
-        measured = self._measured_mixes(Span(end - self._settings.mix_memory, end))
-        return tuple(self._catalogue.mixes(measured).values())
+        return tuple(self._catalogue.mixes(self._measured_mixes(end)).values())
 
     def lead_times(self, now: datetime) -> tuple[LeadTimeEstimate, ...]:
         """Lead times per pool and start kind: as measured, else the catalogue's prior."""
@@ -115,11 +122,15 @@ class ProblemReader:
             for key in self._catalogue.demands
         )
 
-    def _measured_mixes(self, span: Span) -> tuple[TokenMix, ...]:
-        kept_span, kept = self._kept_mixes
-        if kept_span != span:
-            kept = self._stores.usage.token_mixes(span)
-            self._kept_mixes = (span if kept else None, kept)
+    def _measured_mixes(self, end: datetime) -> tuple[TokenMix, ...]:
+        kept_end, kept = self._kept_mixes
+        if kept_end != end:
+            usage, settings = self._stores.usage, self._settings
+            steady = usage.token_mixes(Span(end - settings.mix_memory, end))
+            recent = usage.token_mixes(Span(end - settings.recent_mix_memory, end))
+            lately = {(mix.model, mix.tier): mix for mix in recent}
+            kept = tuple(newer_mix(mix, lately.get((mix.model, mix.tier))) for mix in steady)
+            self._kept_mixes = (end if kept else None, kept)
         return kept
 
     def _estimate(
@@ -136,6 +147,18 @@ class ProblemReader:
             p90=timedelta(seconds=round(tenths[8])),
             samples=len(samples),
         )
+
+
+def newer_mix(steady: TokenMix, recent: TokenMix | None) -> TokenMix:
+    """The recent mix where enough requests show that it is another one, else the steady one."""
+    if recent is None or recent.requests < ENOUGH_REQUESTS:
+        return steady
+    pairs = (
+        (steady.input_tokens, recent.input_tokens),
+        (steady.output_tokens, recent.output_tokens),
+    )
+    other = any(max(pair) > OTHER_MIX * min(pair) for pair in pairs)
+    return recent if other else steady
 
 
 def suppose(problem: PlanningProblem, what_if: WhatIf) -> PlanningProblem:

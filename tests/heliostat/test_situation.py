@@ -1,0 +1,65 @@
+"""What requests are like is told by a day, and by the last hour where that is another day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from heliostat.clock import SteppedClock
+from heliostat.loops.situation import ENOUGH_REQUESTS, ProblemReader, SituationSettings
+from heliostat.model.demand import BUCKET, TokenMix
+from heliostat.model.names import Tier
+from storage.memory import memory_stores
+from tests.builders import NOON, a_batch, a_catalogue, a_window
+
+HOUR = timedelta(hours=1)
+READ = NOON - BUCKET
+"""Mixes are read up to here."""
+LATE = READ - HOUR / 2
+EARLY = READ - 3 * HOUR
+
+
+def the_mix(*, early: int, early_tokens: int, late: int, late_tokens: int) -> TokenMix:
+    """Of interactive-normal at noon, after so many requests of so many prompt tokens, early and late."""
+    stores = memory_stores(SteppedClock(NOON))
+    windows = [
+        a_window(
+            start,
+            offered=count,
+            admitted=count,
+            completed=count,
+            input_tokens=count * tokens,
+            output_tokens=count * 100,
+        )
+        for start, count, tokens in ((EARLY, early, early_tokens), (LATE, late, late_tokens))
+        if count
+    ]
+    stores.usage.record([a_batch(windows)])
+    reader = ProblemReader(stores, a_catalogue(), SituationSettings())
+    (mix,) = (
+        one for one in reader.mixes(NOON) if one.tier is Tier.INTERACTIVE_NORMAL and one.requests
+    )
+    return mix
+
+
+def test_a_mix_is_the_days_while_the_last_hour_looks_like_it() -> None:
+    mix = the_mix(early=3000, early_tokens=1000, late=1000, late_tokens=900)
+    assert mix.requests == 4000
+    assert mix.input_tokens == pytest.approx(975.0)
+
+
+@pytest.mark.parametrize("tokens", [100, 5000])
+def test_when_shorter_or_longer_requests_come_the_last_hour_counts_alone(tokens: int) -> None:
+    mix = the_mix(early=3000, early_tokens=1000, late=1000, late_tokens=tokens)
+    assert (mix.requests, mix.input_tokens) == (1000, float(tokens))
+
+
+def test_an_hour_of_few_requests_says_nothing_against_the_day() -> None:
+    few = ENOUGH_REQUESTS - 1
+    mix = the_mix(early=3000, early_tokens=1000, late=few, late_tokens=100)
+    assert mix.requests == 3000 + few
+
+
+def test_an_hour_without_requests_leaves_the_days_mix() -> None:
+    assert the_mix(early=3000, early_tokens=1000, late=0, late_tokens=0).requests == 3000

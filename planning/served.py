@@ -37,12 +37,10 @@ def thetas_by(served: ServedPerReplica, situation: Situation) -> Thetas:
     mixes = catalogue.mixes(situation.problem.mixes)
     found = dict(situation.thetas)
     for key, own in situation.thetas.items():
-        model = catalogue.model(own.model)
-        spec = model.tier(own.tier)
-        if spec is None or own.requests_per_second <= 0:
+        if own.requests_per_second <= 0:
             continue
-        mix = mixes[own.model, own.tier]
-        rate = served.requests_per_second(model, own.vm_type, spec, mix)
+        model, mix = catalogue.model(own.model), mixes[own.model, own.tier]
+        rate = served.requests_per_second(model, own.vm_type, model.offered(own.tier), mix)
         if rate is not None:
             found[key] = _at(own, rate)
     return found

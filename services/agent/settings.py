@@ -28,6 +28,11 @@ from services.configuration import (
 
 ENV_PREFIX = "HELIOSTAT_AGENT_"
 _DATA_DIR = Path("agent-data")
+ORDERS = (
+    *("on-time", "fcfs", "sjf", "edf", "pf", "dpa", "least-slack", "qlm"),
+    *("annealing", "heliostat", "random-walk"),
+)
+"""Named here too: whoever reads settings need not load what searches are compiled with."""
 
 
 class DriverKind(StrEnum):
@@ -115,6 +120,9 @@ class DispatchSettings(Section):
     """A lease lasts so many times as long as the request should take."""
     longest_hold: Positive = timedelta(seconds=30)
     """Interactive requests wait for a place at most so long, and never longer than their TTFT promise."""
+    order: Annotated[str, Field(pattern=f"^({'|'.join(ORDERS)})$")] = "on-time"
+    """In which order those are tried who wait in memory: an ordering of `scheduling/ordering/registry.py`
+    (docs/decisions/0016). `pf` is the stricter tier first, then as they came."""
     most_held: Annotated[int, Field(ge=0)] = 20_000
     one_batch_below: Share = 0.6
     """A replica used less than this takes one batch request a feeding (SageServe)."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.dispatch import Completion
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from scheduling.lengths.online import OnlineLengths
+from scheduling.ordering.registry import ORDERINGS
 from scheduling.placement.best_fit import BestFit
 from scheduling.placement.margins import Margins
 from scheduling.placement.one_row import OneRow
@@ -22,6 +25,7 @@ from services.agent.dispatch.intake import BatchIntake
 from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.limits import Limits
+from services.agent.dispatch.line import Line
 from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.patience import HoldingRules, Patience
 from services.agent.dispatch.placing import Placing, PlacingRules
@@ -34,6 +38,9 @@ from services.agent.dispatch.tally import Tally
 from services.agent.dispatch.warming import warm_up
 from services.agent.journal.batch_box import BatchBox
 from services.agent.settings import DispatchSettings
+
+_ORDERING_SEED = 1
+"""Of searches, so that the same queue gets the same order in a stepped world."""
 
 
 def build_room(
@@ -73,12 +80,14 @@ def build_room(
             shortest_lease_seconds=settings.shortest_lease.total_seconds(),
         ),
     )
+    ordering = ORDERINGS[settings.order]
     routes, limits = Routes(region, table), Limits(catalogue, region, margins)
     patience = Patience(
         placing=placing,
         replicas=replicas,
         routes=routes,
         limits=limits,
+        line=Line(replicas, ordering, np.random.default_rng(_ORDERING_SEED)),
         rules=HoldingRules(
             most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
         ),
@@ -140,7 +149,7 @@ def build_room(
             laws=laws,
             sights=sights,
             table=table,
-            warm_up=lambda: warm_up(catalogue, placer, OnlineLengths(catalogue)),
+            warm_up=lambda: warm_up(catalogue, placer, ordering, OnlineLengths(catalogue)),
             seconds=seconds,
             beat_seconds=settings.beat.total_seconds(),
             feed_seconds=settings.feed.total_seconds(),

@@ -1,9 +1,10 @@
-"""Interactive requests that wait in memory for a place: the stricter tier first, then as they came."""
+"""Interactive requests that wait in memory for a place: in front the stricter tier, then as they came."""
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,6 +25,8 @@ class Held:
     attempt: int
     until: float
     why: str
+    in_line: Request | None = None
+    """As an ordering takes it (`line`); None until it was in line."""
 
     @property
     def turn(self) -> tuple[int, float]:
@@ -77,9 +80,9 @@ class Holding:
         gone = [name for name, held in self._by_id.items() if held.gateway_id == gateway_id]
         return tuple(held for name in gone if (held := self.drop(name)) is not None)
 
-    def next(self, limit: int) -> tuple[Held, ...]:
+    def fronts(self, limit: int) -> Mapping[ModelName, Sequence[Held]]:
         """Of every model the `limit` whose turn is next."""
-        return tuple(held for model in self._by_model for held in self._next(model, limit))
+        return {model: self._next(model, limit) for model in self._by_model if self._waiting[model]}
 
     def overdue(self, now: float) -> tuple[Held, ...]:
         """Those that waited as long as they may."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 
 from heliostat.model.dispatch import DispatchAsk, Outcome, Queued, Shed, ShedReason
 from heliostat.model.instants import from_epoch
@@ -13,6 +14,7 @@ from scheduling.placement.placer import Reason
 from scheduling.request import Request
 from services.agent.dispatch.holding import Held, Holding
 from services.agent.dispatch.limits import Limits
+from services.agent.dispatch.line import Line
 from services.agent.dispatch.placing import NoPlace, Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.routes import Routes
@@ -51,12 +53,14 @@ class Patience:
         replicas: Replicas,
         routes: Routes,
         limits: Limits,
+        line: Line,
         rules: HoldingRules,
     ) -> None:
         self._placing = placing
         self._replicas = replicas
         self._routes = routes
         self._limits = limits
+        self._line = line
         self._rules = rules
         self.holding = Holding(rules.most)
 
@@ -100,7 +104,8 @@ class Patience:
 
     def beat(self, now: float) -> Iterator[tuple[Held, Outcome]]:
         """Those who wait no longer, and why: there was a place, or they waited as long as makes sense."""
-        for held in self.holding.next(self._rules.tries_a_beat):
+        fronts = self.holding.fronts(self._rules.tries_a_beat).items()
+        for held in chain.from_iterable(self._line.turns(*front, now) for front in fronts):
             found = self._placing.place(
                 held.ask, held.request, gateway_id=held.gateway_id, attempt=held.attempt, now=now
             )

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.names import Tier
 from scheduling.laws.law import WorkerLaw
 from scheduling.lengths.prediction import LengthPrediction, LengthPredictor
+from scheduling.ordering.port import Ordering, Queue
 from scheduling.placement.placer import Placer
 from scheduling.request import Promise, Request
 from scheduling.workers import Workers
+from services.agent.dispatch.line import shared
 
 
-def warm_up(catalogue: FleetCatalogue, placer: Placer, predictor: LengthPredictor) -> None:
-    """Place, book and end a request on a replica of nowhere, and leave no trace; that predictor, which
-    nobody else has, is told of it. The placer's question is the same as that about one replica."""
+def warm_up(
+    catalogue: FleetCatalogue, placer: Placer, ordering: Ordering, predictor: LengthPredictor
+) -> None:
+    """Place, book and end a request on a replica of nowhere, order a queue, and leave no trace; that
+    predictor, which nobody else has, is told of it. The placer asks the same of one replica as of all."""
     for pool in catalogue.pools[:1]:
         workers = Workers(pool.key.model)
         law = WorkerLaw.of(catalogue.law(pool.key.model, pool.key.vm_type))
@@ -31,6 +39,9 @@ def warm_up(catalogue: FleetCatalogue, placer: Placer, predictor: LengthPredicto
         workers.book(row, request, 0.0)
         workers.begin(request.id, 0.0)
         workers.complete(request.id, 0.0)
+        waiting = tuple(replace(request, id=name) for name in ("first", "second", "third"))
+        queue = Queue(requests=waiting, latency=shared(law, 1.0, 1.0), now=0.0, batch_cap=1)
+        ordering.order(queue, np.random.default_rng(0))
         for tier in catalogue.model(pool.key.model).tiers[:1]:
             predictor.observe(pool.key.model, tier.tier, 1, 1)
             predictor.predict(pool.key.model, tier.tier, 1)

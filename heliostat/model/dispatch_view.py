@@ -71,6 +71,8 @@ class ModelBasis:
     basis: PlacementBasis
     fresh_replicas: int
     ready_replicas: int
+    new_replicas: int = 0
+    """Of the ready ones, those that nobody has looked at yet, and whose look is not overdue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

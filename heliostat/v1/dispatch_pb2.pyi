@@ -989,6 +989,7 @@ class ModelBasis(_message.Message):
     BASIS_FIELD_NUMBER: _builtins.int
     FRESH_REPLICAS_FIELD_NUMBER: _builtins.int
     READY_REPLICAS_FIELD_NUMBER: _builtins.int
+    NEW_REPLICAS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model."""
     basis: Global___PlacementBasis.ValueType
@@ -997,6 +998,8 @@ class ModelBasis(_message.Message):
     """Ready replicas with fresh signals."""
     ready_replicas: _builtins.int
     """Ready replicas."""
+    new_replicas: _builtins.int
+    """Of the ready ones, those that became ready so lately that nobody has looked at them yet."""
     def __init__(
         self,
         *,
@@ -1004,10 +1007,11 @@ class ModelBasis(_message.Message):
         basis: Global___PlacementBasis.ValueType = ...,
         fresh_replicas: _builtins.int = ...,
         ready_replicas: _builtins.int = ...,
+        new_replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "fresh_replicas", b"fresh_replicas", "model", b"model", "ready_replicas", b"ready_replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "fresh_replicas", b"fresh_replicas", "model", b"model", "new_replicas", b"new_replicas", "ready_replicas", b"ready_replicas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,6 +35,7 @@ def view_to_wire(view: DispatchView) -> dispatch_pb2.GetDispatchResponse:
                 basis=PLACEMENT_BASIS.to_wire(one.basis),
                 fresh_replicas=one.fresh_replicas,
                 ready_replicas=one.ready_replicas,
+                new_replicas=one.new_replicas,
             )
             for one in view.bases
         ],
@@ -61,6 +62,7 @@ def view_from_wire(view: dispatch_pb2.GetDispatchResponse) -> DispatchView:
                 basis=PLACEMENT_BASIS.from_wire(f"bases[{i}].basis", one.basis),
                 fresh_replicas=one.fresh_replicas,
                 ready_replicas=one.ready_replicas,
+                new_replicas=one.new_replicas,
             )
             for i, one in enumerate(view.bases)
         ),

@@ -73,6 +73,7 @@ async def test_json_says_the_same(agent: Agent) -> None:
         "basis": "signals",
         "fresh_replicas": 1,
         "ready_replicas": 1,
+        "new_replicas": 0,
     }
     replicas = (await asked(agent, "replicas", "--json", "--limit", 1)).json
     assert [one["booked_requests"] for one in replicas["replicas"]] == [1]

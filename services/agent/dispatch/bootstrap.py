@@ -27,6 +27,7 @@ from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.limits import Limits
 from services.agent.dispatch.line import Line
 from services.agent.dispatch.mail import Mail
+from services.agent.dispatch.news import News
 from services.agent.dispatch.patience import HoldingRules, Patience
 from services.agent.dispatch.placing import Placing, PlacingRules
 from services.agent.dispatch.replicas import Replicas
@@ -147,6 +148,7 @@ def build_room(
             tally=tally,
             foresight=foresight,
             laws=laws,
+            news=News(region, replicas, placing, tally),
             sights=sights,
             table=table,
             warm_up=lambda: warm_up(catalogue, placer, ordering, OnlineLengths(catalogue)),

@@ -171,10 +171,21 @@ class Placing:
     def basis(self, model: ModelName) -> PlacementBasis:
         """By what the model's requests are placed at this moment."""
         fresh, ready = self._replicas.ready(model)
-        few = fresh < max(1.0, self._rules.least_fresh_share * ready)
-        return PlacementBasis.ROUND_ROBIN if ready and few else PlacementBasis.SIGNALS
+        few = ready and self._too_few(fresh, ready)
+        return PlacementBasis.ROUND_ROBIN if few else PlacementBasis.SIGNALS
+
+    def waits_for_looks(self, model: ModelName, now: float) -> bool:
+        """True when the model's requests are placed in turn only because replicas are too new to have been
+        looked at."""
+        fresh, ready = self._replicas.ready(model)
+        return self._too_few(fresh, ready) and not self._too_few(
+            fresh + self._replicas.new(model, now), ready
+        )
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _too_few(self, fresh: int, ready: int) -> bool:
+        return fresh < max(1.0, self._rules.least_fresh_share * ready)
 
     def _by_signals(
         self, ask: DispatchAsk, request: Request, workers: Workers, now: float

@@ -28,6 +28,8 @@ class Standing:
     endpoint: ReplicaEndpoint
     law: WorkerLaw
     """By which its row is judged."""
+    stood_at: float
+    """When it was first among the replicas, in seconds."""
     reading: EngineReading | None = None
     read_at: float | None = None
 
@@ -127,6 +129,16 @@ class Replicas:
             found = self._ready[model] = (fresh, int(accepting.sum()))
         return found
 
+    def new(self, model: ModelName, now: float) -> int:
+        """How many accept requests and nobody has looked at yet, though not for so long that a look is
+        overdue: of these nothing is stale, and nothing is known."""
+        return sum(
+            replica.read_at is None
+            and not replica.endpoint.draining
+            and now - replica.stood_at <= self._stale_after
+            for replica in self.standing(model).values()
+        )
+
     def quickest_prefill_seconds(self, model: ModelName, tokens: int) -> float:
         """Of so many prompt tokens, on an idle replica of the quickest kind that stands; 0 = none stands."""
         laws = self.laws(model)
@@ -187,7 +199,7 @@ class Replicas:
             known = standing.get(name)
             if known is None:
                 law = self._appear(workers, name, endpoint, now)
-                standing[name] = Standing(endpoint=endpoint, law=law)
+                standing[name] = Standing(endpoint=endpoint, law=law, stood_at=now)
             elif known.endpoint != endpoint:
                 known.endpoint = endpoint
                 (workers.drain if endpoint.draining else workers.accept)(name)

@@ -16,10 +16,9 @@ from heliostat.model.dispatch import (
     Completion,
     DispatchAsk,
     DispatchDecision,
-    PlacementBasis,
 )
 from heliostat.model.dispatch_view import DispatchView
-from heliostat.model.names import ModelName, RegionName, Tier
+from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import RoutingTable
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
@@ -27,6 +26,7 @@ from services.agent.dispatch.foresight import Foresight
 from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.mail import Mail, Mailbox
+from services.agent.dispatch.news import News
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.sight import Sight, Sights
@@ -54,6 +54,7 @@ class RoomParts:
     tally: Tally
     foresight: Foresight
     laws: PoolLaws
+    news: News
     sights: Sights
     table: Callable[[], RoutingTable | None]
     warm_up: Callable[[], None]
@@ -74,8 +75,6 @@ class DispatchRoom:
         self._lost: list[Lease] = []
         self._fed_at = self._kept_house_at = 0.0
         self._warm = asyncio.Event()
-        self._withdrawn = 0
-        self._bases: dict[ModelName, PlacementBasis] = {}
 
     def warm_up(self) -> None:
         """Compile what deciding takes: seconds where that was never done on this machine. In any thread."""
@@ -151,7 +150,7 @@ class DispatchRoom:
         parts, now = self._parts, self._parts.seconds()
         first = self._look(now)
         self._lost += parts.dispatcher.beat(now)
-        self._say_news()
+        parts.news.tell(now)
         if self._lost:
             await parts.desk.put_back(self._lost, now)
             self._lost.clear()
@@ -216,26 +215,3 @@ class DispatchRoom:
         first, self._seen = self._seen is None, newest
         self._lost += parts.dispatcher.see(newest, now)
         return first
-
-    def _say_news(self) -> None:
-        """Places that were taken back, and models whose places are given by something else than before."""
-        parts = self._parts
-        withdrawn = self.tally.counts.withdrawn - self._withdrawn
-        if withdrawn:
-            self._withdrawn += withdrawn
-            say(_log, "places_withdrawn", region=parts.region, requests=withdrawn)
-        for model in parts.replicas.models:
-            basis = parts.placing.basis(model)
-            if basis is not self._bases.get(model, PlacementBasis.SIGNALS):
-                fresh, ready = parts.replicas.ready(model)
-                say(
-                    _log,
-                    "dispatch_basis_changed",
-                    level=logging.WARNING if basis is PlacementBasis.ROUND_ROBIN else logging.INFO,
-                    region=parts.region,
-                    model=model,
-                    basis=basis,
-                    fresh_replicas=fresh,
-                    ready_replicas=ready,
-                )
-            self._bases[model] = basis

@@ -43,7 +43,7 @@ def view_of(
         ),
         held=len(dispatcher.holding),
         counts=tally.counts,
-        bases=tuple(_bases(replicas, placing, models)),
+        bases=tuple(_bases(replicas, placing, models, now)),
         laws=tuple(law for law in laws.told if law.pool.model in models),
     )
 
@@ -83,10 +83,16 @@ def _queue(model: ModelName, totals: BatchTotals, now: float) -> BatchQueueView:
     )
 
 
-def _bases(replicas: Replicas, placing: Placing, models: list[ModelName]) -> Iterator[ModelBasis]:
+def _bases(
+    replicas: Replicas, placing: Placing, models: list[ModelName], now: float
+) -> Iterator[ModelBasis]:
     for model in models:
         fresh, ready = replicas.ready(model)
         if ready:
             yield ModelBasis(
-                model=model, basis=placing.basis(model), fresh_replicas=fresh, ready_replicas=ready
+                model=model,
+                basis=placing.basis(model),
+                fresh_replicas=fresh,
+                ready_replicas=ready,
+                new_replicas=replicas.new(model, now),
             )

@@ -31,9 +31,15 @@ def status(agent: Client, out: Output, model: Model = "") -> None:
         return
     out.table(
         f"{view.region}: places are given by",
-        ["model", "basis", "fresh>", "ready>"],
+        ["model", "basis", "fresh>", "not looked at yet>", "ready>"],
         [
-            [one.model, one.basis, count(one.fresh_replicas), count(one.ready_replicas)]
+            [
+                one.model,
+                one.basis,
+                count(one.fresh_replicas),
+                count(one.new_replicas),
+                count(one.ready_replicas),
+            ]
             for one in view.bases
         ],
         empty=f"{view.region}: no replica is ready.",

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from heliostat.errors import StorageUnavailable
 from heliostat.model.names import PoolKey
 from services.agent.dispatch.exposition import DispatchCollector
+from services.agent.dispatch.news import Why
 from services.agent.dispatch.sight import RememberingProber, WatchedDriver
 from services.agent.drivers.simulated import simulated_driver
 from services.agent.drivers.vm.cloud import EngineReading
@@ -74,6 +75,35 @@ async def test_a_thousand_looks_are_taken_in_over_a_few_beats(desk: Counter) -> 
     await desk.room.beat()
     await desk.room.beat()
     assert (await desk.room.view()).bases[0].fresh_replicas == 250
+
+
+async def test_replicas_that_nobody_has_looked_at_yet_are_no_warning(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await desk.show(an_endpoint(), reading=SILENT)
+    (basis,) = (await desk.room.view()).bases
+    assert (basis.fresh_replicas, basis.new_replicas, basis.ready_replicas) == (0, 1, 1)
+    assert [one["why"] for one in events(caplog, "dispatch_basis_changed")] == [Why.NEW]
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+async def test_replicas_that_say_nothing_for_too_long_are_a_warning(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.show(an_endpoint(), reading=SILENT)
+    await desk.wait(desk.settings.stale_after.total_seconds() + 1)
+    assert (await desk.room.view()).bases[0].new_replicas == 0
+    assert [one["why"] for one in events(caplog, "dispatch_basis_changed")] == [Why.STALE]
+
+
+async def test_signals_that_grew_old_are_a_warning_and_said_once(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.show(an_endpoint())
+    for _ in range(3):
+        await desk.wait(desk.settings.stale_after.total_seconds() + 1)
+    assert [one["why"] for one in events(caplog, "dispatch_basis_changed")] == [Why.STALE]
 
 
 async def test_a_change_of_basis_and_lost_places_are_logged(

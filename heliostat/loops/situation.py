@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import quantiles
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.loops.what_if import suppose
 from heliostat.model.demand import BUCKET, TokenMix
 from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
-from heliostat.model.governance import Override
 from heliostat.model.instants import Span, floor_to
 from heliostat.model.names import DemandKey, PoolKey
 from heliostat.model.plan import WhatIf
@@ -137,8 +136,7 @@ class ProblemReader:
         self, pool: PoolKey, kind: StartKind, samples: list[LeadTimeSample]
     ) -> LeadTimeEstimate:
         if len(samples) < ENOUGH_LEAD_TIMES:
-            prior = self._catalogue.lead_time_priors[pool.vm_type, kind]
-            return LeadTimeEstimate(pool=pool, start_kind=kind, p50=prior.p50, p90=prior.p90)
+            return LeadTimeEstimate.assumed(pool, self._catalogue, kind)
         tenths = quantiles((s.lead_time.total_seconds() for s in samples), n=10, method="inclusive")
         return LeadTimeEstimate(
             pool=pool,
@@ -159,44 +157,3 @@ def newer_mix(steady: TokenMix, recent: TokenMix | None) -> TokenMix:
     )
     other = any(max(pair) > OTHER_MIX * min(pair) for pair in pairs)
     return recent if other else steady
-
-
-def suppose(problem: PlanningProblem, what_if: WhatIf) -> PlanningProblem:
-    """The same problem in the supposed world. Raises UnknownPool, UnknownRegion, UnknownVmType."""
-    catalogue = problem.catalogue
-    if what_if.lost_region is not None:
-        catalogue.region(what_if.lost_region)
-    quotas = dict(catalogue.quotas)
-    for region, vm_type, quota in what_if.quotas:
-        catalogue.region(region)
-        catalogue.vm_type(vm_type)
-        quotas[region, vm_type] = quota
-    overrides = tuple(_supposed_override(problem, pool, n) for pool, n in what_if.targets)
-    factor = what_if.demand_factor
-    return replace(
-        problem,
-        catalogue=replace(catalogue, quotas=quotas),
-        forecasts=tuple(
-            replace(f, mean=_scaled(f.mean, factor), peak=_scaled(f.peak, factor))
-            for f in problem.forecasts
-        ),
-        overrides=(*problem.overrides, *overrides),
-        lost_region=what_if.lost_region,
-    )
-
-
-def _supposed_override(problem: PlanningProblem, pool: PoolKey, target: int) -> Override:
-    problem.catalogue.pool(pool)
-    return Override(
-        override_id=f"what-if-{pool}",
-        pool=pool,
-        target_replicas=target,
-        author="what-if",
-        reason="supposed",
-        created_at=problem.at,
-        expires_at=problem.at + timedelta(days=1),
-    )
-
-
-def _scaled(rows: Iterable[tuple[float, ...]], factor: float) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(value * factor for value in row) for row in rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec, TierSpec
 from heliostat.model.demand import TokenMix
@@ -28,6 +28,12 @@ class LeadTimeEstimate:
     p50: timedelta
     p90: timedelta
     samples: int = 0
+
+    @classmethod
+    def assumed(cls, pool: PoolKey, catalogue: FleetCatalogue, kind: StartKind) -> Self:
+        """The catalogue's prior."""
+        prior = catalogue.lead_time_priors[pool.vm_type, kind]
+        return cls(pool=pool, start_kind=kind, p50=prior.p50, p90=prior.p90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +59,7 @@ class PlanningProblem:
         for estimate in self.lead_times:
             if estimate.pool == pool and estimate.start_kind is kind:
                 return estimate
-        prior = self.catalogue.lead_time_priors[pool.vm_type, kind]
-        return LeadTimeEstimate(pool=pool, start_kind=kind, p50=prior.p50, p90=prior.p90)
+        return LeadTimeEstimate.assumed(pool, self.catalogue, kind)
 
 
 class CapacityPlanner(Protocol):

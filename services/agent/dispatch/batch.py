@@ -136,7 +136,11 @@ class BatchDesk:
     ) -> list[DispatchDecision]:
         """On disk first, then answered. Raises StorageUnavailable; then nothing was taken."""
         known = await asyncio.to_thread(self._box.find, [ask.request_id for ask in asks])
-        taken = self._intake.answer(asks, known, now)
+        taken = self._intake.answer(asks, known, gateway_id, now)
+        if taken.taken_over:
+            await asyncio.to_thread(self._box.hand_over, taken.taken_over, gateway_id)
+            for request_id in taken.taken_over:
+                self._dispatcher.hand_over(request_id, gateway_id)
         if taken.again:
             await asyncio.to_thread(self._box.put_back, taken.again, now, revive=True)
             for request_id in taken.again:

@@ -126,6 +126,7 @@ def build_room(
             routes=routes,
             limits=limits,
             placing=placing,
+            mail=mail,
             most_waiting=settings.most_batch_waiting,
         ),
         feeder=Feeder(placing, replicas, rules),

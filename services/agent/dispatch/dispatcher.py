@@ -83,7 +83,7 @@ class Dispatcher:
     def decide(self, ask: DispatchAsk, gateway_id: str, now: float) -> DispatchDecision:
         """What becomes of an interactive ask; never raises for what an ask may hold."""
         try:
-            known = self._known(ask)
+            known = self._known(ask, gateway_id)
             if known is not None:
                 return known
             self._tally.asked()
@@ -114,9 +114,8 @@ class Dispatcher:
         if lease is not None:
             if finished:
                 self._placing.began(lease, now)
-                self._learn(lease.ask, completion)
             self._heard(lease, completion, now)
-            self._placing.release(name, now, completion.output_tokens if finished else None)
+            self._placing.release(name, now, self._learnt(lease.ask, completion))
             attempt = lease.attempt
         elif (held := self.holding.drop(name)) is not None:
             attempt = held.attempt
@@ -125,6 +124,12 @@ class Dispatcher:
         self._ledger.end(name, finished=finished, attempt=attempt, now=now)
         self._tally.ended(completion)
         return True
+
+    def hand_over(self, request_id: str, gateway_id: str) -> None:
+        """What is decided of the place of a request is that gateway's to hear from now on."""
+        lease = self._ledger.get(request_id)
+        if lease is not None:
+            lease.gateway_id = gateway_id
 
     def forget(self, gateway_id: str) -> None:
         """A gateway has no stream any more: nothing of it waits; its places stay until their leases end."""
@@ -155,18 +160,25 @@ class Dispatcher:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _known(self, ask: DispatchAsk) -> DispatchDecision | None:
-        """The answer that the ask had before; None when it is new, or a new attempt."""
+    def _known(self, ask: DispatchAsk, gateway_id: str) -> DispatchDecision | None:
+        """The answer that the ask had before; None when it is new, or a new attempt.
+
+        Raises RequestIdReused.
+        """
         name = ask.request_id
         lease = self._ledger.get(name)
         if lease is not None:
             ask.check_repeats(lease.ask)
+            if self._mail.check_mine(name, lease.gateway_id, gateway_id):
+                lease.gateway_id = gateway_id
             if ask.attempt <= lease.attempt:
                 return _replay(ask, lease.attempt, lease.place)
             return None
         held = self.holding.get(name)
         if held is not None:
             ask.check_repeats(held.ask)
+            if self._mail.check_mine(name, held.gateway_id, gateway_id):
+                held.gateway_id = gateway_id
             held.attempt = max(held.attempt, ask.attempt)
             return _replay(ask, held.attempt, self._patience.queued(held))
         ended = self._ledger.ended(name)
@@ -221,11 +233,16 @@ class Dispatcher:
         self._tally.decided(outcome)
         return DispatchDecision(request_id=ask.request_id, attempt=ask.attempt, outcome=outcome)
 
-    def _learn(self, ask: DispatchAsk, completion: Completion) -> None:
-        """What was generated tells how long the next ones will be; nothing measured tells nothing."""
+    def _learnt(self, ask: DispatchAsk, completion: Completion) -> int | None:
+        """What was generated, if it finished: it tells how long the next ones will be. Nothing measured, or
+        more than can be, tells nothing."""
         tokens = completion.output_tokens
-        if tokens is not None and 1 <= tokens <= MOST_OUTPUT_TOKENS:
-            self._predictor.observe(ask.model, ask.tier, ask.input_tokens, tokens)
+        if completion.outcome is not CompletionOutcome.FINISHED or tokens is None:
+            return None
+        if not 1 <= tokens <= MOST_OUTPUT_TOKENS:
+            return None
+        self._predictor.observe(ask.model, ask.tier, ask.input_tokens, tokens)
+        return tokens
 
 
 def _replay(ask: DispatchAsk, attempt: int, outcome: Outcome) -> DispatchDecision:

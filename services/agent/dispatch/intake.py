@@ -21,6 +21,7 @@ from heliostat.model.dispatch import (
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName, Tier
 from services.agent.dispatch.limits import Limits
+from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.routes import Routes
 from services.agent.journal.batch_box import BatchBox
@@ -39,6 +40,8 @@ class Taken:
     """New requests, and when they are due."""
     again: list[str] = field(default_factory=list)
     """Requests that give up their place, or their end, for a new attempt."""
+    taken_over: list[str] = field(default_factory=list)
+    """Requests of gateways that have gone, which are this one's from now on."""
 
 
 class BatchIntake:
@@ -52,6 +55,7 @@ class BatchIntake:
         routes: Routes,
         limits: Limits,
         placing: Placing,
+        mail: Mail,
         most_waiting: int,
     ) -> None:
         self._box = box
@@ -59,27 +63,42 @@ class BatchIntake:
         self._routes = routes
         self._limits = limits
         self._placing = placing
+        self._mail = mail
         self._most_waiting = most_waiting
 
     def answer(
-        self, asks: Iterable[DispatchAsk], known: Mapping[str, BatchEntry], now: float
+        self,
+        asks: Iterable[DispatchAsk],
+        known: Mapping[str, BatchEntry],
+        gateway_id: str,
+        now: float,
     ) -> Taken:
         """`known` is what the disk holds of these asks. Never raises for what an ask may hold."""
         taken = Taken()
         for ask in asks:
             try:
-                decision = self._answer(ask, known.get(ask.request_id), taken, now)
+                entry = known.get(ask.request_id)
+                if entry is not None:
+                    self._check(ask, entry, gateway_id, taken)
+                decision = self._answer(ask, entry, taken, now)
             except HeliostatError as error:
                 decision = _said(ask, Refused(error=error))
             taken.decisions.append(decision)
         return taken
+
+    def _check(self, ask: DispatchAsk, entry: BatchEntry, gateway_id: str, taken: Taken) -> None:
+        """Raises RequestIdReused for another request, and for that of a gateway that is still there."""
+        ask.check_repeats(entry.ask)
+        if not entry.state.ended and self._mail.check_mine(
+            ask.request_id, entry.gateway_id, gateway_id
+        ):
+            taken.taken_over.append(ask.request_id)
 
     def _answer(
         self, ask: DispatchAsk, entry: BatchEntry | None, taken: Taken, now: float
     ) -> DispatchDecision:
         twin = taken.fresh.get(ask.request_id)
         if entry is not None:
-            ask.check_repeats(entry.ask)
             return self._known(ask, entry, taken)
         if twin is not None:  # the same name twice in one message
             ask.check_repeats(twin[0])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from heliostat.errors import RequestIdReused
 from heliostat.model.dispatch import DispatchDecision
 
 FULL = 10_000
@@ -63,6 +64,19 @@ class Mail:
     def gateways(self) -> frozenset[str]:
         """Gateways with an open stream."""
         return frozenset(self._boxes)
+
+    def check_mine(self, request_id: str, before: str, gateway_id: str) -> bool:
+        """Whether a request changes hands: True when the gateway that asked before has gone and another
+        one asks. Raises RequestIdReused when it is still there: two would send the request to a replica.
+        """
+        if before == gateway_id:
+            return False
+        if before in self._boxes:
+            raise RequestIdReused(
+                f"request {request_id} is that of gateway {before}, whose stream is open",
+                remedy="give every request a name of its own in the region",
+            )
+        return True
 
     def post(self, gateway_id: str, decision: DispatchDecision) -> bool:
         """True when a stream is there to carry it."""

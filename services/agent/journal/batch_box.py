@@ -113,6 +113,14 @@ class BatchBox:
         found.sort(key=lambda row: row[-2:])
         return tuple(entry_of(row[:-2]) for row in found[:limit])
 
+    def hand_over(self, request_ids: Collection[str], gateway_id: str) -> None:
+        """These are that gateway's from now on. Durable."""
+        with self._file.transaction(durable=True) as write:
+            write.executemany(
+                "UPDATE batch_requests SET gateway_id = ? WHERE request_id = ?",
+                [(gateway_id, request_id) for request_id in request_ids],
+            )
+
     def place(self, places: Mapping[str, Placed], at: float) -> None:
         """These are placed from now on; those that do not wait (any more) stay as they are. Durable."""
         taken: Counter[str] = Counter()

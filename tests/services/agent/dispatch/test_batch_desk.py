@@ -247,6 +247,22 @@ async def test_the_same_name_twice_in_one_message_waits_once(desk: Counter) -> N
     assert desk.room.batch_waiting == 1
 
 
+async def test_another_gateway_gets_a_request_only_once_the_first_has_gone(desk: Counter) -> None:
+    with desk.room.stream("one"):
+        await desk.ask_batch("b-1", gateway="one")
+        (refused,) = await desk.ask_batch("b-1", gateway="two")
+        assert isinstance(refused.outcome, Refused)
+    (queued,) = await desk.ask_batch("b-1", gateway="two")
+    assert queued.replayed
+    await desk.show(an_endpoint())
+    with desk.room.stream("two") as box:
+        await desk.wait(1.0)
+        box.close()
+        (told,) = await box.take()
+    assert isinstance(told.outcome, Placed)
+    assert desk.room.batch_waiting == 0
+
+
 async def test_one_name_for_two_requests_is_refused(desk: Counter) -> None:
     await desk.ask_batch("b-1")
     (answer,) = await desk.ask_batch("b-1", input_tokens=7)

@@ -88,6 +88,40 @@ async def test_one_name_for_two_requests_is_refused(desk: Counter) -> None:
     assert await desk.booked() == {"vm-0": 1}
 
 
+async def test_two_gateways_with_one_name_do_not_get_one_place(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    with desk.room.stream("one"):
+        place = desk.ask(gateway="one").outcome
+        refused = desk.ask(gateway="two").outcome
+        assert isinstance(refused, Refused)
+        assert isinstance(refused.error, RequestIdReused)
+        assert "one" in str(refused.error)
+    assert desk.ask(gateway="two").outcome == place
+    assert await desk.booked() == {"vm-0": 1}
+
+
+async def test_what_a_gateway_left_is_withdrawn_from_the_one_that_took_it_over(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint())
+    desk.ask(gateway="gone")
+    with desk.room.stream("heir") as box:
+        assert desk.ask(gateway="heir").replayed
+        desk.seconds += 1
+        await desk.show(an_endpoint(1))
+        (told,) = await news(box)
+    assert isinstance(told.outcome, Withdrawn)
+
+
+async def test_lengths_that_cannot_be_are_not_learnt_and_break_nothing(desk: Counter) -> None:
+    await desk.show(an_endpoint())
+    for number, tokens in enumerate((0, 10**7, 2**62)):
+        desk.ask(f"r-{number}")
+        assert desk.room.complete(an_end(f"r-{number}", output_tokens=tokens)) is True
+    assert await desk.booked() == {"vm-0": 0}
+    assert desk.room.booked == 0
+
+
 async def test_a_new_attempt_gives_up_the_place_before(desk: Counter) -> None:
     await desk.show(an_endpoint())
     desk.ask()

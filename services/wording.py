@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from heliostat.errors import HeliostatError
+from services.lines import LinesOrNothing
 
 FIELDS = "heliostat_fields"
 _TALKATIVE = ("apscheduler",)
@@ -55,12 +56,24 @@ def report(logger: logging.Logger, event: str, error: BaseException, **fields: A
 
 
 def log_json(level: str, stream: TextIO | None = None) -> None:
-    """Send every log of this process to `stream` (standard error) as JSON lines.
+    """Send every log of this process to `stream` (standard error, for which nobody waits) as JSON lines.
 
     Libraries that tell of every move of theirs are heard only when something is wrong.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler: logging.Handler
+    if stream is None:
+        handler = LinesOrNothing(sys.stderr.fileno(), _lines_lost)
+    else:
+        handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _lines_lost(lines: int) -> logging.LogRecord:
+    record = logging.LogRecord(
+        __name__, logging.WARNING, __file__, 0, "log_lines_lost", args=None, exc_info=None
+    )
+    setattr(record, FIELDS, {"lines": lines})
+    return record

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
@@ -18,7 +17,7 @@ from services.agent.hands import hands_for
 from services.agent.journal.brake_file import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
-from services.leaving import leave
+from services.leaving import ending_signals, leave
 from services.turns import take_short_turns
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
@@ -67,7 +66,7 @@ def adopt(journal: Path, vm_ids: list[str], *, author: str) -> None:
 async def _live(agent: Agent, settings: AgentSettings, clock: SystemClock) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         loop.add_signal_handler(number, stop.set)
     grace_seconds = settings.shutdown_grace.total_seconds()
     metrics: WSGIServer | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Callable
 
 from forecasting.accuracy import AccuracyScorer
@@ -31,7 +30,7 @@ from services.control_plane.parts import Parts
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
 from services.dashboard.live import LivePage
-from services.leaving import leave
+from services.leaving import ending_signals, leave
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
@@ -116,7 +115,7 @@ def run(make: Callable[[], ControlPlane]) -> None:
 async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         loop.add_signal_handler(number, asked_to_stop.set)
     plane = await asyncio.to_thread(make)
     await plane.start()

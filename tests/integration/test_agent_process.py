@@ -8,6 +8,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from services.agent.journal.operator import brake, set_brake
 from tests.builders import NOON
 from tests.support.ports import free_port
@@ -15,7 +17,8 @@ from tests.support.ports import free_port
 ROOT = Path(__file__).parents[2]
 
 
-def test_an_agent_runs_alone_and_ends_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_agent_runs_alone_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     code = (
         "from services.agent.main import run\n"
@@ -40,7 +43,7 @@ def test_an_agent_runs_alone_and_ends_cleanly(tmp_path: Path) -> None:
         set_brake(tmp_path / "journal.db", paused=True, author="ops", now=NOON)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         rest = [json.loads(line) for line in process.stderr]
         assert process.wait() == 0
     assert said[0]["event"] == "agent_started"

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import TypeVar
-
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from collections.abc import Mapping
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import HeliostatError, InvalidInput
+from heliostat.errors import InvalidInput
 from heliostat.model.fleet import (
     CapacityDenial,
     Fleet,
-    LeadTimeSample,
-    PoolObservation,
     PoolState,
     RegionObservation,
 )
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from heliostat.v1 import fleet_pb2
-from services.translation.enums import SIGNAL, START_KIND
+from services.translation.enums import SIGNAL
 from services.translation.fields import (
     count,
-    finite,
     instant_from_wire,
     instant_to_wire,
-    length_from_wire,
-    length_to_wire,
     required,
     required_text,
 )
 from services.translation.measured_laws import law_from_wire, law_to_wire
-from services.translation.names import known_pool, known_region, pool_from_wire, pool_to_wire
+from services.translation.names import known_pool, known_region, pool_from_wire
+from services.translation.pools import observed_from_wire, observed_to_wire
 from services.translation.routing import replica_from_wire, replica_to_wire
-
-Number = TypeVar("Number", int, float)
-
-LONGEST_START = timedelta(days=7)
-"""A replica that was longer on its way tells of a clock that jumped, and would stop all planning ahead."""
-HIGHEST_RATIO = 1e6
-_COUNTS = ("desired", "provisioning", "loading", "ready", "draining", "failed")
+from services.translation.starts import start_from_wire, start_to_wire
 
 
 def observation_to_wire(observation: RegionObservation) -> fleet_pb2.RegionObservation:
@@ -49,9 +34,9 @@ def observation_to_wire(observation: RegionObservation) -> fleet_pb2.RegionObser
     return fleet_pb2.RegionObservation(
         region=observation.region,
         observed_at=instant_to_wire(observation.observed_at),
-        pools=[_pool_to_wire(pool) for pool in observation.pools],
+        pools=[observed_to_wire(pool) for pool in observation.pools],
         replicas=[replica_to_wire(replica) for replica in observation.replicas],
-        lead_times=[_sample_to_wire(sample) for sample in observation.lead_times],
+        lead_times=[start_to_wire(sample) for sample in observation.lead_times],
         unknown_vms=observation.unknown_vms,
         agent_paused=observation.agent_paused,
         laws=[law_to_wire(law) for law in observation.laws],
@@ -74,14 +59,15 @@ def observation_from_wire(
             required(path, observation, "observed_at"), observation.observed_at
         ),
         pools=tuple(
-            _pool_from_wire(f"{path}.pools[{i}]", pool) for i, pool in enumerate(observation.pools)
+            observed_from_wire(f"{path}.pools[{i}]", pool)
+            for i, pool in enumerate(observation.pools)
         ),
         replicas=tuple(
             replica_from_wire(f"{path}.replicas[{i}]", replica)
             for i, replica in enumerate(observation.replicas)
         ),
         lead_times=tuple(
-            _sample_from_wire(f"{path}.lead_times[{i}]", sample, catalogue)
+            start_from_wire(f"{path}.lead_times[{i}]", sample, catalogue)
             for i, sample in enumerate(observation.lead_times)
         ),
         unknown_vms=tuple(observation.unknown_vms),
@@ -95,23 +81,13 @@ def observation_from_wire(
     )
 
 
-def drop_unreadable_starts(
-    observation: fleet_pb2.RegionObservation, catalogue: FleetCatalogue
-) -> None:
-    """Leave out measured starts that no control plane would take: of pools that are no longer in the
-    catalogue, or measured while a clock jumped. An observation must not wait behind them for ever."""
-    readable = [s for s in observation.lead_times if _is_readable(s, catalogue)]
-    del observation.lead_times[:]
-    observation.lead_times.extend(readable)
-
-
 def fleet_to_wire(fleet: Fleet, etags: Mapping[PoolKey, str]) -> fleet_pb2.GetFleetResponse:
     """The fleet, each pool with the etag that an order for it may carry."""
     return fleet_pb2.GetFleetResponse(
         at=instant_to_wire(fleet.at),
         pools=[
             fleet_pb2.PoolState(
-                observation=_pool_to_wire(state.observation),
+                observation=observed_to_wire(state.observation),
                 observed_at=None
                 if state.observed_at is None
                 else instant_to_wire(state.observed_at),
@@ -152,90 +128,14 @@ def etags_from_wire(response: fleet_pb2.GetFleetResponse) -> dict[PoolKey, str]:
     }
 
 
-def _pool_to_wire(pool: PoolObservation) -> fleet_pb2.PoolObservation:
-    counts = {f"{name}_replicas": getattr(pool, name) for name in _COUNTS}
-    return fleet_pb2.PoolObservation(
-        pool=pool_to_wire(pool.pool),
-        **counts,
-        running_requests=pool.running_requests,
-        waiting_requests=pool.waiting_requests,
-        utilisation_ratio=pool.utilisation,
-        kv_occupancy_ratio=pool.kv_occupancy,
-    )
-
-
-def _pool_from_wire(path: str, pool: fleet_pb2.PoolObservation) -> PoolObservation:
-    counts = {
-        name: count(f"{path}.{name}_replicas", getattr(pool, f"{name}_replicas"))
-        for name in _COUNTS
-    }
-
-    return PoolObservation(
-        pool=pool_from_wire(required(path, pool, "pool"), pool.pool),
-        **counts,
-        running_requests=_measured(path, pool, "running_requests", count),
-        waiting_requests=_measured(path, pool, "waiting_requests", count),
-        utilisation=_measured(path, pool, "utilisation_ratio", _ratio),
-        kv_occupancy=_measured(path, pool, "kv_occupancy_ratio", _ratio),
-    )
-
-
-def _measured(
-    path: str, message: Message, name: str, check: Callable[[str, Number], Number]
-) -> Number | None:
-    """A field that is absent when it was not measured."""
-    return check(f"{path}.{name}", getattr(message, name)) if message.HasField(name) else None
-
-
-def _ratio(path: str, number: float) -> float:
-    if not 0 <= finite(path, number) <= HIGHEST_RATIO:
-        raise InvalidInput(path, f"{number} lies outside [0, {HIGHEST_RATIO:g}]")
-    return number
-
-
 def _state_from_wire(path: str, state: fleet_pb2.PoolState) -> PoolState:
     return PoolState(
-        observation=_pool_from_wire(required(path, state, "observation"), state.observation),
+        observation=observed_from_wire(required(path, state, "observation"), state.observation),
         observed_at=instant_from_wire(f"{path}.observed_at", state.observed_at)
         if state.HasField("observed_at")
         else None,
         signal=SIGNAL.from_wire(f"{path}.signal", state.signal),
     )
-
-
-def _sample_to_wire(sample: LeadTimeSample) -> fleet_pb2.LeadTimeSample:
-    return fleet_pb2.LeadTimeSample(
-        pool=pool_to_wire(sample.pool),
-        start_kind=START_KIND.to_wire(sample.start_kind),
-        lead_time=length_to_wire(sample.lead_time),
-        ready_at=instant_to_wire(sample.ready_at),
-    )
-
-
-def _sample_from_wire(
-    path: str, sample: fleet_pb2.LeadTimeSample, catalogue: FleetCatalogue
-) -> LeadTimeSample:
-    return LeadTimeSample(
-        pool=known_pool(required(path, sample, "pool"), sample.pool, catalogue),
-        start_kind=START_KIND.from_wire(f"{path}.start_kind", sample.start_kind),
-        lead_time=_start_from_wire(required(path, sample, "lead_time"), sample.lead_time),
-        ready_at=instant_from_wire(required(path, sample, "ready_at"), sample.ready_at),
-    )
-
-
-def _is_readable(sample: fleet_pb2.LeadTimeSample, catalogue: FleetCatalogue) -> bool:
-    try:
-        _sample_from_wire("", sample, catalogue)
-    except HeliostatError:
-        return False
-    return True
-
-
-def _start_from_wire(path: str, duration: Duration) -> timedelta:
-    lead_time = length_from_wire(path, duration)
-    if lead_time > LONGEST_START:
-        raise InvalidInput(path, f"{lead_time} is longer than any start, {LONGEST_START}")
-    return lead_time
 
 
 def _denial_to_wire(denial: CapacityDenial) -> fleet_pb2.CapacityDenial:

@@ -30,12 +30,9 @@ from services.translation.commands import (
     word_from_wire,
     word_to_wire,
 )
-from services.translation.fleet import (
-    drop_unreadable_starts,
-    observation_from_wire,
-    observation_to_wire,
-)
+from services.translation.fleet import observation_from_wire, observation_to_wire
 from services.translation.routing import table_from_wire, table_to_wire
+from services.translation.starts import drop_unreadable_starts
 
 _KEEP_ENDED = timedelta(days=30)
 """An ended command is remembered for so long, lest a late repetition revive it."""

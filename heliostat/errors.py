@@ -175,7 +175,8 @@ class InvalidTrace(InvalidInput):
     """A trace or series file cannot be read; `field` names file and line, `kept` counts good rows."""
 
     def __init__(self, field: str, message: str, *, kept: int = 0, remedy: str = "") -> None:
-        super().__init__(field, f"{message} ({kept} rows kept)", remedy=remedy)
+        counted = f"{message} ({kept} rows kept)" if kept else message
+        super().__init__(field, counted, remedy=remedy)
         self.kept = kept
 
 

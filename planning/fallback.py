@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heliostat.catalogue import PoolSpec
+from heliostat.model.fleet import Signal
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
 from planning.bindings import ENDED, MINIMUM, RULED
 from planning.situation import Situation
@@ -53,7 +54,9 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
     else:
         replicas = max(spec.min_replicas, current, last.replicas if last is not None else 0)
         binding = MINIMUM
-        said = f"{why}; what stands is kept, at least the floor of {spec.min_replicas}"
+        seen = situation.problem.fleet.state(spec.key).signal is not Signal.MISSING
+        kept = "what stands" if seen else "what was wanted last, since nobody reported what stands,"
+        said = f"{why}; {kept} is kept, at least the floor of {spec.min_replicas}"
     return PoolTarget(
         pool=spec.key,
         replicas=replicas,

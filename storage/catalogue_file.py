@@ -11,6 +11,12 @@ from storage.mapping_file import read_mapping
 
 def read_catalogue(path: Path) -> FleetCatalogue:
     """The catalogue in that file. Raises InvalidCatalogue, also when the file cannot be read."""
+    if not path.exists():
+        raise InvalidCatalogue(
+            str(path),
+            "cannot be read: there is no such file",
+            remedy="name your fleet's catalogue with --catalogue; deploy/catalogue.yaml is one to copy",
+        )
     mapping = read_mapping(path, InvalidCatalogue)
     try:
         return parse_catalogue(mapping)

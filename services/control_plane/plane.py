@@ -178,7 +178,7 @@ def _open(page: Page) -> None:
     except Unavailable as error:
         raise InvalidSettings(
             "page_listen (HELIOSTAT_PAGE_LISTEN)",
-            str(error),
+            str(error.args[0]),
             remedy="choose another port, or set it empty for none",
         ) from None
     say(_log, "page_opened", url=page.url)

@@ -230,3 +230,9 @@ def test_the_floor_never_follows_a_failure_down_and_keeps_what_people_added() ->
 def test_a_floor_that_the_solver_fails_on_is_the_last_plan_kept() -> None:
     plan = STUCK.plan(a_problem(20.0, previous=PLANNER.plan(blind())))
     assert plan.status is PlanStatus.KEPT_LAST
+
+
+def test_the_floor_does_not_say_of_a_pool_that_nobody_reported_that_it_stands() -> None:
+    unseen = blind(PLANNER.plan(blind()), signal=Signal.MISSING)
+    assert "nobody reported what stands" in of(PLANNER.plan(unseen)).reason.summary
+    assert "nobody reported" not in of(PLANNER.plan(blind())).reason.summary

@@ -51,3 +51,8 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidCatalogue, match=r"nowhere\.yaml: cannot be read"):
         read_catalogue(tmp_path / "nowhere.yaml")
+
+
+def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCatalogue, match=r"no such file; name .* with --catalogue"):
+        read_catalogue(tmp_path / "none.yaml")

@@ -26,7 +26,8 @@ function options(node, series, kind) {
   const label = kind === "share" ? (value) => percent(value) : tokens;
   return {
     width: node.clientWidth, height: node.clientHeight, series: [{}, ...series.lines],
-    bands: series.bands ?? [], legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
+    bands: series.bands ?? [], legend: { show: false }, cursor: { show: false },
+    padding: [8, 18, 0, 0], // the last hour's label stands half beyond the plot
     tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC"),
     scales: {
       x: { time: true },

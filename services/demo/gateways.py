@@ -71,6 +71,8 @@ class SampledGateway:
         self._moments.into_step = 0.0
         await self._complete()
         await room.beat()
+        while room.taking_in:
+            await room.beat()
         for sampled in self._sampler.draw(now, round(length / ONE_IN)):
             self._number += 1
             name = f"{self._agent.region}-{self._number}"

@@ -178,7 +178,7 @@ class Dispatcher:
         if held is not None:
             ask.check_repeats(held.ask)
             if self._mail.check_mine(name, held.gateway_id, gateway_id):
-                held.gateway_id = gateway_id
+                self.holding.hand_over(held, gateway_id)
             held.attempt = max(held.attempt, ask.attempt)
             return _replay(ask, held.attempt, self._patience.queued(held))
         ended = self._ledger.ended(name)

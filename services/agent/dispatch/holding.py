@@ -43,6 +43,7 @@ class Holding:
     def __init__(self, most: int) -> None:
         self._most = most
         self._by_id: dict[str, Held] = {}
+        self._by_gateway: dict[str, set[str]] = {}
         self._by_model: dict[ModelName, list[Held]] = {}
         self._waiting: Counter[ModelName] = Counter()
 
@@ -65,6 +66,7 @@ class Holding:
     def add(self, held: Held) -> None:
         """It waits from now on."""
         self._by_id[held.ask.request_id] = held
+        self._by_gateway.setdefault(held.gateway_id, set()).add(held.ask.request_id)
         self._waiting[held.ask.model] += 1
         insort(self._by_model.setdefault(held.ask.model, []), held, key=lambda one: one.turn)
 
@@ -73,11 +75,18 @@ class Holding:
         held = self._by_id.pop(request_id, None)
         if held is not None:
             self._waiting[held.ask.model] -= 1
+            self._leave(held)
         return held
+
+    def hand_over(self, held: Held, gateway_id: str) -> None:
+        """It waits for that gateway from now on."""
+        self._leave(held)
+        held.gateway_id = gateway_id
+        self._by_gateway.setdefault(gateway_id, set()).add(held.ask.request_id)
 
     def drop_of(self, gateway_id: str) -> tuple[Held, ...]:
         """Nothing of that gateway waits any more."""
-        gone = [name for name, held in self._by_id.items() if held.gateway_id == gateway_id]
+        gone = tuple(self._by_gateway.get(gateway_id, ()))
         return tuple(held for name in gone if (held := self.drop(name)) is not None)
 
     def fronts(self, limit: int) -> Mapping[ModelName, Sequence[Held]]:
@@ -87,6 +96,12 @@ class Holding:
     def overdue(self, now: float) -> tuple[Held, ...]:
         """Those that waited as long as they may."""
         return tuple(held for held in self._by_id.values() if held.until <= now)
+
+    def _leave(self, held: Held) -> None:
+        names = self._by_gateway[held.gateway_id]
+        names.discard(held.ask.request_id)
+        if not names:
+            del self._by_gateway[held.gateway_id]
 
     def _next(self, model: ModelName, limit: int) -> list[Held]:
         line = self._by_model[model]

@@ -46,6 +46,8 @@ class News:
         if withdrawn:
             self._withdrawn += withdrawn
             say(_log, "places_withdrawn", region=self._region, requests=withdrawn)
+        if self._replicas.taking_in:
+            return  # who looks old may be fresh in the rest of the look
         for model in self._replicas.models:
             why = self._why(model, now)
             if why is not self._said.get(model, Why.FRESH):

@@ -90,6 +90,11 @@ class Replicas:
         for workers in self._workers.values():
             workers.forget_reports_before(now - self._stale_after)
 
+    @property
+    def taking_in(self) -> bool:
+        """True while a part of the last look is still to be read."""
+        return bool(self._unread)
+
     def settle_errors(self) -> None:
         """Count the errors of predictions from nothing again."""
         for workers in self._workers.values():

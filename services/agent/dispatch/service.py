@@ -165,6 +165,12 @@ class DispatchRoom:
             self._kept_house_at = now
             await parts.desk.housekeep(now)
 
+    @property
+    def taking_in(self) -> bool:
+        """True while a part of the last look is left to the next beats; a stepped world beats until none
+        is."""
+        return self._parts.replicas.taking_in
+
     async def view(self, *, model: str = "", limit: int = 100) -> DispatchView:
         """What people see. Raises StorageUnavailable."""
         parts, now = self._parts, self._parts.seconds()

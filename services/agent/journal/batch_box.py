@@ -29,6 +29,8 @@ KEEP_ENDED = timedelta(days=1)
 # Queries spell states as numbers: SQLite finds the partial indexes of `making` by literals alone.
 _OPEN = (BatchState.WAITING, BatchState.PLACED)
 _MARKS_A_QUERY = 500
+_MOST_ATTEMPTS = 2**32 - 1
+"""The wire carries no more."""
 _FOREVER = 2**62
 
 
@@ -143,8 +145,9 @@ class BatchBox:
                 moved = _move(write, request_id, sources, BatchState.WAITING, at)
                 if moved:
                     write.execute(
-                        "UPDATE batch_requests SET attempt = attempt + 1 WHERE request_id = ?",
-                        (request_id,),
+                        "UPDATE batch_requests SET attempt = min(attempt + 1, ?) "
+                        "WHERE request_id = ?",
+                        (_MOST_ATTEMPTS, request_id),
                     )
                 back += moved
         self._waiting += back

@@ -106,6 +106,21 @@ async def test_signals_that_grew_old_are_a_warning_and_said_once(
     assert [one["why"] for one in events(caplog, "dispatch_basis_changed")] == [Why.STALE]
 
 
+async def test_a_look_that_is_only_partly_read_is_no_reason_to_warn(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoints = [an_endpoint(n, address=f"host-{n}") for n in range(250)]
+    for _ in range(2):
+        await desk.show(*endpoints)
+        beats = 0
+        while desk.room.taking_in:
+            await desk.room.beat()
+            beats += 1
+        assert beats == 2
+        desk.seconds += 15 * MINUTE.total_seconds()
+    assert events(caplog, "dispatch_basis_changed") == []
+
+
 async def test_a_change_of_basis_and_lost_places_are_logged(
     desk: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:

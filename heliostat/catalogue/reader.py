@@ -72,12 +72,12 @@ class Reader:
             raise self.fail(f"must be a non-empty string, not {self.value!r}")
         return self.value
 
-    def number(self, *, least: float = 0.0, above: float | None = None) -> float:
-        """A finite number within its bounds."""
+    def number(self) -> float:
+        """A finite number, not negative."""
         value = self.value
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise self.fail(f"must be a number, not {value!r}")
-        if value < least or (above is not None and value <= above) or value == float("inf"):
+        if value < 0 or value == float("inf"):
             raise self.fail(f"{value} is out of range")
         return float(value)
 
@@ -93,7 +93,10 @@ class Reader:
 
     def positive(self) -> float:
         """A finite number above zero."""
-        return self.number(above=0)
+        number = self.number()
+        if not number:
+            raise self.fail(f"{self.value} is out of range")
+        return number
 
     def seconds(self) -> timedelta:
         """A length of time given in seconds, at most a hundred years."""

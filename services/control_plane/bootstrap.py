@@ -95,9 +95,9 @@ def deciders_with(forecaster: Forecaster, served: ServedPerReplica | None = None
     )
 
 
-def control_plane(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> ControlPlane:
+def control_plane(settings: ControlPlaneSettings) -> ControlPlane:
     """A control plane that is wired and not started. Raises what `parts_of` raises."""
-    return ControlPlane(parts_of(settings, clock=clock), settings)
+    return ControlPlane(parts_of(settings), settings)
 
 
 def serve(settings: ControlPlaneSettings) -> None:

@@ -20,6 +20,8 @@ from services.dashboard.memory import Buckets, forget
 
 _OPEN = (CommandState.PENDING, CommandState.LEASED)
 _PAGE = 1000
+_LINES = 60
+"""Commands that the page shows."""
 _NOW_TOO = timedelta(seconds=1)
 
 
@@ -69,11 +71,11 @@ class PoolMemory:
 class CommandMemory:
     """The newest commands of the frame, and how many ended how."""
 
-    def __init__(self, outbox: CommandOutbox, lines: int = 60) -> None:
+    def __init__(self, outbox: CommandOutbox) -> None:
         self._outbox = outbox
         self._fates: dict[str, tuple[datetime, CommandState]] = {}
         """Of each command of the frame, by growing id: when it was made and how it stands."""
-        self._latest: deque[str] = deque(maxlen=lines)
+        self._latest: deque[str] = deque(maxlen=_LINES)
         self._shown: dict[str, Command] = {}
 
     def read(self, frame: Span, now: datetime) -> None:

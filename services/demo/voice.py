@@ -20,8 +20,8 @@ from services.demo.summary import summary
 class Voice:
     """Speaks to one console; bars move, sentences stay."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
         self._bars = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),

@@ -10,57 +10,25 @@ import math
 
 from heliostat.errors import (
     AlreadyBooked,
-    AlreadyExists,
     InvalidInput,
     NotAccepting,
     UnknownModel,
-    UnknownReplica,
 )
 from heliostat.model.names import ModelName
 from scheduling.booking import Booking, Company
-from scheduling.laws.law import WorkerLaw
+from scheduling.replica_rows import ReplicaRows
 from scheduling.request import Request
-from scheduling.rows import SEAT, WORKER, Records, empty, grown, write_law
+from scheduling.rows import grown
 from scheduling.seats import NO_LIMIT, prefill_on, renew_slack
 
-_FIRST_ROWS = 16
-_FIRST_SEATS = 32
 
-
-class Workers:
-    """Replicas as rows of `rows` (`scheduling.rows.WORKER`); `rows[:used]` may be read, not written."""
+class Workers(ReplicaRows):
+    """The replicas of `model`, and who is booked on each."""
 
     def __init__(self, model: ModelName) -> None:
+        super().__init__()
         self.model = model
-        self.rows: Records = empty(WORKER, _FIRST_ROWS)
-        self.seats: Records = empty(SEAT, _FIRST_ROWS, _FIRST_SEATS)
-        """(rows, seats); those of a row's booked requests come first, in no order."""
-        self.used = 0
-        """Rows beyond were never taken; rows before may be free again (not accepting, nothing booked)."""
-        self._names: list[str | None] = []
-        self._row_of: dict[str, int] = {}
-        self._seated: list[list[str]] = []
         self._bookings: dict[str, Booking] = {}
-
-    # --- replicas ------------------------------------------------------------------------------
-
-    def appear(self, replica: str, law: WorkerLaw, now: float) -> int:
-        """A replica takes requests from now on, nothing booked; returns its row.
-
-        Raises AlreadyExists when it stands there.
-        """
-        if replica in self._row_of:
-            raise AlreadyExists(f"replica {replica} is known", remedy="let it vanish first")
-        row = self._free_row()
-        self.rows[row] = 0
-        self._names[row] = replica
-        self._row_of[replica] = row
-        self.follow(replica, law)
-        worker = self.rows[row]
-        worker["accepting"] = worker["fresh"] = 1
-        worker["seen_at"] = worker["prefill_free_at"] = now
-        worker["stall_slack_seconds"] = NO_LIMIT
-        return row
 
     def vanish(self, replica: str) -> tuple[Request, ...]:
         """A replica is gone, with everything booked on it: those requests, in no order, to be placed
@@ -69,67 +37,8 @@ class Workers:
         if row is None:
             return ()
         lost = tuple(self._bookings.pop(name).request for name in self._seated[row])
-        self._seated[row].clear()
-        self._names[row] = None
-        self.rows[row] = 0
+        self._vacate(row)
         return lost
-
-    def drain(self, replica: str) -> None:
-        """It takes no more requests and keeps those it has. Raises UnknownReplica."""
-        self.rows[self.row_of(replica)]["accepting"] = 0
-
-    def accept(self, replica: str) -> None:
-        """It takes requests again. Raises UnknownReplica."""
-        self.rows[self.row_of(replica)]["accepting"] = 1
-
-    def follow(self, replica: str, law: WorkerLaw) -> None:
-        """From now on it is judged by that law (a refit). Raises UnknownReplica."""
-        row = self.row_of(replica)
-        write_law(self.rows[row], law)
-        renew_slack(self.rows, self.seats, row)
-
-    def report(
-        self, replica: str, now: float, *, running: int, waiting: int, kv_tokens: int
-    ) -> None:
-        """What its engine says, others' work included; it is fresh again. Raises UnknownReplica, and
-        InvalidInput for a count below zero."""
-        if min(running, waiting, kv_tokens) < 0:
-            raise InvalidInput("report", f"{replica}: {running}, {waiting}, {kv_tokens}")
-        worker = self.rows[self.row_of(replica)]
-        worker["seen_running"], worker["seen_waiting"] = running, waiting
-        worker["seen_kv_tokens"] = kv_tokens
-        worker["unbooked_sequences"] = max(
-            0, running + waiting - int(worker["running"]) - int(worker["waiting"])
-        )
-        worker["unbooked_kv_tokens"] = max(0, kv_tokens - int(worker["kv_now_tokens"]))
-        worker["seen_at"] = now
-        worker["fresh"] = 1
-
-    def forget_reports_before(self, instant: float) -> None:
-        """Replicas that last reported before that instant are not fresh."""
-        rows = self.rows[: self.used]
-        rows["fresh"][rows["seen_at"] < instant] = 0
-
-    def row_of(self, replica: str) -> int:
-        """Its row. Raises UnknownReplica."""
-        row = self._row_of.get(replica)
-        if row is None:
-            raise UnknownReplica(replica, remedy="it vanished, or never appeared")
-        return row
-
-    def name_of(self, row: int) -> str:
-        """Which replica stands in a row. Raises UnknownReplica when none does."""
-        name = self._names[row] if 0 <= row < self.used else None
-        if name is None:
-            raise UnknownReplica(f"row {row}")
-        return name
-
-    @property
-    def replicas(self) -> tuple[str, ...]:
-        """Every replica that is known, by row."""
-        return tuple(name for name in self._names if name is not None)
-
-    # --- requests ------------------------------------------------------------------------------
 
     def book(self, row: int, request: Request, now: float, *, prefilled: bool = False) -> None:
         """A request goes to the replica of that row; `prefilled`: its prompt is read elsewhere.
@@ -280,18 +189,6 @@ class Workers:
             raise UnknownModel(request.model, remedy=f"these replicas serve {self.model}")
         if not self.rows[self.row_of(self.name_of(row))]["accepting"]:
             raise NotAccepting(f"replica {self.name_of(row)} takes no more requests")
-
-    def _free_row(self) -> int:
-        for row, name in enumerate(self._names):
-            if name is None:
-                return row
-        if self.used == len(self.rows):
-            self.rows = grown(self.rows, 2 * self.used)
-            self.seats = grown(self.seats, 2 * self.used, self.seats.shape[1])
-        self.used += 1
-        self._names.append(None)
-        self._seated.append([])
-        return self.used - 1
 
     def _count(self, booking: Booking, sign: int) -> None:
         """Add, or take away, what the booking's length stands for."""

@@ -1,7 +1,7 @@
 """An example gateway that asks its region's agent for a replica per request, and says what came of it.
 
-Needs the `heliostat` wheel alone. `serve` is yours: it forwards the request to `place.address` and returns
-(output tokens, seconds to the first token), or raises OSError when the replica failed.
+Needs the `heliostat` wheel alone. `serve` is yours: it forwards the request to `place.address` and returns output
+tokens, seconds to the first and to the last of them, or raises OSError when the replica failed.
 """
 
 import queue
@@ -13,19 +13,14 @@ import grpc
 from heliostat.v1 import dispatch_pb2 as pb
 from heliostat.v1 import dispatch_pb2_grpc
 
-FINISHED, FAILED = pb.COMPLETION_OUTCOME_FINISHED, pb.COMPLETION_OUTCOME_FAILED
+Serve = Callable[[str, pb.PlacedDecision], tuple[int, float, float]]
+Tell = Callable[[str, pb.DispatchDecision], None]
 
 
 class Dispatching:
-    """One stream of one gateway; `open_asks` are the requests that have no end yet."""
+    """One stream of one gateway; `open_asks` have no end yet, `running` have a place."""
 
-    def __init__(
-        self,
-        channel: grpc.Channel,
-        gateway_id: str,
-        serve: Callable[[str, pb.PlacedDecision], tuple[int, float]],
-        tell: Callable[[str, pb.DispatchDecision], None],
-    ) -> None:
+    def __init__(self, channel: grpc.Channel, gateway_id: str, serve: Serve, tell: Tell) -> None:
         self.door = dispatch_pb2_grpc.DispatchServiceStub(channel)
         self.gateway_id, self.serve, self.tell = gateway_id, serve, tell
         self.open_asks: dict[str, pb.DispatchAsk] = {}
@@ -38,42 +33,39 @@ class Dispatching:
         self.say.put(pb.DispatchRequest(asks=[ask]))
 
     def run(self) -> None:
-        """Until the stream ends; the caller calls again, with a back-off. What has no place yet is asked for
-        again: the same name gets the same answer. Say what runs now and then, too, while it runs long."""
+        """Until the stream ends; call it again, with a back-off: what has no place yet is asked for again, and
+        the same name gets the same answer. While requests run long, say now and then that they do."""
         missing = [ask for name, ask in self.open_asks.items() if name not in self.running]
-        self.say.put(
-            pb.DispatchRequest(
-                gateway_id=self.gateway_id, asks=missing, running_request_ids=self.running
-            )
-        )
+        first = pb.DispatchRequest(gateway_id=self.gateway_id, asks=missing)
+        first.running_request_ids.extend(self.running)
+        self.say.put(first)
         for answer in self.door.Dispatch(iter(self.say.get, None)):
             for decision in answer.decisions:
                 self.hear(decision)
 
     def hear(self, decision: pb.DispatchDecision) -> None:
         """Act on one decision; what is `queued` is decided again later, by itself."""
-        ask = self.open_asks.get(decision.request_id)
-        kind = decision.WhichOneof("outcome")
-        if ask is None or (kind == "placed" and ask.request_id in self.running):
+        name, kind = decision.request_id, decision.WhichOneof("outcome")
+        if name not in self.open_asks or (kind == "placed" and name in self.running):
             return  # it ended, or runs already
         if kind == "placed":
-            self.running.add(ask.request_id)
-            threading.Thread(target=self.forward, args=(ask, decision.placed)).start()
+            self.running.add(name)
+            threading.Thread(target=self.forward, args=(name, decision.placed)).start()
         elif kind == "withdrawn" and not decision.withdrawn.queued_again:
-            self.running.discard(ask.request_id)  # stop forwarding it, too
-            ask.attempt = decision.attempt + 1
-            self.say.put(pb.DispatchRequest(asks=[ask]))
+            self.running.discard(name)  # stop forwarding it, too
+            self.open_asks[name].attempt = decision.attempt + 1
+            self.say.put(pb.DispatchRequest(asks=[self.open_asks[name]]))
         elif kind in ("other_region", "shed", "ended", "refused"):
-            del self.open_asks[decision.request_id]
-            self.tell(decision.request_id, decision)
+            del self.open_asks[name]
+            self.tell(name, decision)
 
-    def forward(self, ask: pb.DispatchAsk, place: pb.PlacedDecision) -> None:
+    def forward(self, name: str, place: pb.PlacedDecision) -> None:
         """Serve it, and say how it ended; real gateways collect ends and send many at once."""
-        end = pb.Completion(request_id=ask.request_id, outcome=FINISHED)
+        end = pb.Completion(request_id=name, outcome=pb.COMPLETION_OUTCOME_FINISHED)
         try:
-            end.output_tokens, end.ttft_seconds = self.serve(ask.request_id, place)
+            end.output_tokens, end.ttft_seconds, end.e2e_seconds = self.serve(name, place)
         except OSError:
-            end.outcome = FAILED
-        self.running.discard(ask.request_id)
-        self.open_asks.pop(ask.request_id, None)
+            end.outcome = pb.COMPLETION_OUTCOME_FAILED
+        self.running.discard(name)
+        self.open_asks.pop(name, None)
         self.door.Complete(pb.CompleteRequest(gateway_id=self.gateway_id, completions=[end]))

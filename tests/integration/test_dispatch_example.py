@@ -40,11 +40,11 @@ async def test_the_example_serves_its_requests_and_says_how_they_ended(
     served: list[str] = []
     told: dict[str, str | None] = {}
 
-    def serve(request_id: str, place: pb.PlacedDecision) -> tuple[int, float]:
+    def serve(request_id: str, place: pb.PlacedDecision) -> tuple[int, float, float]:
         served.append(place.address)
         if request_id == "fails":
             raise OSError
-        return 100, 0.2
+        return 100, 0.2, 3.0
 
     def tell(request_id: str, decision: pb.DispatchDecision) -> None:
         told[request_id] = decision.WhichOneof("outcome")

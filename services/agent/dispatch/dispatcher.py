@@ -19,12 +19,11 @@ from heliostat.model.dispatch import (
     Placed,
     Refused,
     WithdrawalReason,
-    Withdrawn,
 )
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import Tier
 from scheduling.lengths.prediction import MOST_OUTPUT_TOKENS, LengthPredictor
-from services.agent.dispatch.holding import Held, Holding
+from services.agent.dispatch.holding import Holding
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.patience import Patience
@@ -34,6 +33,7 @@ from services.agent.dispatch.routes import Routes
 from services.agent.dispatch.running import Running
 from services.agent.dispatch.sight import Sight
 from services.agent.dispatch.tally import Tally
+from services.agent.dispatch.telling import Telling
 
 _READINGS_A_BEAT = 100
 """What that many engines measured is taken in within a millisecond."""
@@ -68,6 +68,7 @@ class Dispatcher:
         self._routes = routes
         self._mail = mail
         self._tally = tally
+        self._telling = Telling(mail, tally)
         self._patience = patience
         self._heard = heard
         self._running = running
@@ -87,9 +88,9 @@ class Dispatcher:
             if known is not None:
                 return known
             self._tally.asked()
-            return self._decided(ask, self._judge(ask, gateway_id, now))
+            return self._telling.answer(ask, self._judge(ask, gateway_id, now))
         except HeliostatError as error:
-            return self._decided(ask, Refused(error=error))
+            return self._telling.answer(ask, Refused(error=error))
 
     def renew(self, request_ids: Iterable[str], now: float) -> None:
         """Those that hold a place still run: their leases begin anew."""
@@ -155,7 +156,7 @@ class Dispatcher:
             self._replicas.workers(lease.ask.model).complete(lease.ask.request_id, now)
             ended.append(lease)
         for held, outcome in self._patience.beat(now):
-            self._post(held, outcome)
+            self._telling.later(held, outcome)
         return self._withdraw(ended, WithdrawalReason.LEASE_EXPIRED, now)
 
     # --- inside --------------------------------------------------------------------------------
@@ -205,33 +206,13 @@ class Dispatcher:
         """Tell whose interactive requests they were; batch ones are the caller's to put back."""
         batch = []
         for lease in leases:
-            outcome = Withdrawn(
-                reason=reason,
-                replica_id=lease.place.replica_id,
-                queued_again=lease.ask.tier is Tier.BATCH,
-            )
-            self._tally.decided(outcome)
+            self._telling.withdrawn(lease, reason)
             if lease.ask.tier is Tier.BATCH:
                 batch.append(lease)
             else:
                 name = lease.ask.request_id
                 self._ledger.end(name, finished=False, attempt=lease.attempt, now=now)
-            decision = DispatchDecision(
-                request_id=lease.ask.request_id, attempt=lease.attempt, outcome=outcome
-            )
-            self._mail.post(lease.gateway_id, decision)
         return tuple(batch)
-
-    def _post(self, held: Held, outcome: Outcome) -> None:
-        self._tally.decided(outcome)
-        decision = DispatchDecision(
-            request_id=held.ask.request_id, attempt=held.attempt, outcome=outcome
-        )
-        self._mail.post(held.gateway_id, decision)
-
-    def _decided(self, ask: DispatchAsk, outcome: Outcome) -> DispatchDecision:
-        self._tally.decided(outcome)
-        return DispatchDecision(request_id=ask.request_id, attempt=ask.attempt, outcome=outcome)
 
     def _learnt(self, ask: DispatchAsk, completion: Completion) -> int | None:
         """What was generated, if it finished: it tells how long the next ones will be. Nothing measured, or

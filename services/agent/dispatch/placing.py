@@ -15,9 +15,9 @@ from heliostat.model.dispatch import DispatchAsk, Placed, PlacementBasis
 from heliostat.model.names import ModelName, Tier
 from scheduling.lengths.prediction import LengthPrediction, LengthPredictor
 from scheduling.placement.placer import Placement, Placer, Reason
-from scheduling.placement.rivals import RoundRobin
 from scheduling.request import Request, promise_of
 from scheduling.workers import Workers
+from services.agent.dispatch.in_turn import InTurn
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.running import Running
@@ -84,7 +84,7 @@ class Placing:
         self._rules = rules
         self._running = running
         self._tally = tally
-        self._turns: dict[ModelName, RoundRobin] = {}
+        self._in_turn = InTurn()
         self._sessions = Sessions(rules.most_sessions)
 
     def request_of(self, ask: DispatchAsk, arrived_at: float) -> Request:
@@ -120,7 +120,7 @@ class Placing:
         workers = self._replicas.workers(ask.model)
         basis = self.basis(ask.model)
         if basis is PlacementBasis.ROUND_ROBIN:
-            found, kept = self._in_turn(request, workers, now), False
+            found, kept = self._in_turn.place(request, workers, now), False
         else:
             found, kept = self._by_signals(ask, request, workers, now)
         if found.row is None:
@@ -197,21 +197,6 @@ class Placing:
             if found.row is not None:
                 return found, True
         return self._placer.place(request, workers, now), False
-
-    def _in_turn(self, request: Request, workers: Workers, now: float) -> Placement:
-        """The next replica whose batch our own bookings do not fill."""
-        turns = self._turns.setdefault(workers.model, RoundRobin())
-        for _ in range(workers.used):
-            found = turns.place(request, workers, now)
-            if found.row is None:
-                return found
-            worker = workers.rows[found.row]
-            needed = request.input_tokens + math.ceil(request.length.mean_tokens)
-            room = int(worker["kv_capacity_tokens"]) - int(worker["kv_peak_tokens"])
-            if worker["running"] + worker["waiting"] < worker["max_batch"] and needed <= room:
-                return found
-        reason = Reason.BATCH if workers.used else Reason.NO_REPLICA
-        return Placement(row=None, expected_ttft_seconds=None, reason=reason)
 
     def _book(
         self,

@@ -1,7 +1,7 @@
 """An example gateway that asks its region's agent for a replica per request, and says what came of it.
 
-Needs the `heliostat` wheel alone. `serve` is yours: it forwards the request to `place.address` and returns output
-tokens, seconds to the first and to the last of them, or raises OSError when the replica failed.
+Needs the `heliostat` wheel alone. `serve` is yours: it forwards the request to `place.address` and returns
+output tokens, seconds to the first and to the last of them, or raises OSError when the replica failed.
 """
 
 import queue
@@ -33,8 +33,8 @@ class Dispatching:
         self.say.put(pb.DispatchRequest(asks=[ask]))
 
     def run(self) -> None:
-        """Until the stream ends; call it again, with a back-off: what has no place yet is asked for again, and
-        the same name gets the same answer. While requests run long, say now and then that they do."""
+        """Until the stream ends; call it again, with a back-off: what has no place yet is asked for again,
+        and the same name gets the same answer. While requests run long, say now and then that they do."""
         missing = [ask for name, ask in self.open_asks.items() if name not in self.running]
         first = pb.DispatchRequest(gateway_id=self.gateway_id, asks=missing)
         first.running_request_ids.extend(self.running)

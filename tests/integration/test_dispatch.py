@@ -229,6 +229,29 @@ async def test_a_gateway_that_reads_nothing_holds_up_nobody(
     stream.cancel()
 
 
+async def test_gateways_that_all_leave_at_once_leave_nothing_behind(
+    agent: Agent, door: DispatchServiceAsyncStub
+) -> None:
+    assert agent.room is not None
+    streams = [door.Dispatch() for _ in range(200)]
+    for number, stream in enumerate(streams):
+        long = an_ask(f"s-{number}", tier=NORMAL, input_tokens=50_000)
+        await stream.write(pb.DispatchRequest(gateway_id=f"gw-{number}", asks=[long]))
+        await heard(stream)
+    assert agent.room.held > 0
+    for stream in streams:
+        stream.cancel()
+    room = agent.room
+    await until(lambda: room.held == 0)
+    ends = pb.CompleteRequest(
+        gateway_id="gw", completions=[an_end(f"s-{number}") for number in range(200)]
+    )
+    await door.Complete(ends)
+    assert room.booked == 0
+    view = await door.GetDispatch(pb.GetDispatchRequest())
+    assert [replica.booked_requests for replica in view.replicas] == [0, 0]
+
+
 async def test_the_page_of_a_view_is_as_long_as_asked(door: DispatchServiceAsyncStub) -> None:
     view = await door.GetDispatch(pb.GetDispatchRequest(page_size=1))
     assert (len(view.replicas), view.replicas_known) == (1, 2)

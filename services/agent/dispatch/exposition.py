@@ -48,3 +48,27 @@ class DispatchCollector(Collector):
             gauge = GaugeMetricFamily(f"heliostat_dispatch_{name}", what, labels=["region"])
             gauge.add_metric([self._region], level)
             yield gauge
+        yield from self._laws()
+
+    def _laws(self) -> Iterator[GaugeMetricFamily]:
+        """Refitted laws by pool; a pool without one goes by the catalogue's and has no sample."""
+        for name, what, value in (
+            ("law_error_ratio", "How much longer than expected iterations took", "error"),
+            (
+                "law_prefill_ratio",
+                "Prefills by the refitted law / the catalogue's",
+                "prefill_ratio",
+            ),
+            (
+                "law_gap_ratio",
+                "Token gaps by the refitted law / the catalogue's",
+                "iteration_ratio",
+            ),
+        ):
+            gauge = GaugeMetricFamily(
+                f"heliostat_dispatch_{name}", what, labels=["region", "model", "vm_type"]
+            )
+            for law in self._room.laws:
+                labels = [self._region, law.pool.model, law.pool.vm_type]
+                gauge.add_metric(labels, getattr(law, value))
+            yield gauge

@@ -18,6 +18,7 @@ from heliostat.model.dispatch import (
     DispatchDecision,
 )
 from heliostat.model.dispatch_view import DispatchView
+from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import RoutingTable
 from services.agent.dispatch.batch import BatchDesk
@@ -186,6 +187,11 @@ class DispatchRoom:
             model=model,
             limit=limit,
         )
+
+    @property
+    def laws(self) -> tuple[MeasuredLaw, ...]:
+        """Laws that were refitted and are in force."""
+        return self._parts.laws.told
 
     @property
     def booked(self) -> int:

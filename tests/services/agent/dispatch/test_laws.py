@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from numpy.random import SeedSequence
+from prometheus_client import CollectorRegistry
 
 from heliostat.model.dispatch import Completion, CompletionOutcome, Placed
 from heliostat.model.measured_law import MeasuredLaw
 from scheduling.laws.law import WorkerLaw
+from services.agent.dispatch.exposition import DispatchCollector
 from services.agent.dispatch.laws import LEAST_SEEN, PoolLaws
 from services.agent.dispatch.sight import WatchedDriver
 from services.agent.drivers.simulated import simulated_driver
@@ -91,6 +93,15 @@ async def test_a_slower_engine_is_found_out_and_first_tokens_are_expected_later(
     assert law.prompt_tokens[0] == PROMPT
     assert law.sequences[1] == pytest.approx(SEQUENCES)
     assert expected_ttft(desk, "r-2") > 1.3 * before
+
+
+async def test_prometheus_reads_refitted_laws(desk: Counter) -> None:
+    await look(desk, 2 * LEAST_SEEN, work())
+    registry = CollectorRegistry()
+    registry.register(DispatchCollector(EAST, desk.room))
+    labels = {"region": EAST, "model": ALPHA, "vm_type": a_pool().vm_type}
+    ratio = registry.get_sample_value("heliostat_dispatch_law_gap_ratio", labels)
+    assert ratio == pytest.approx(1.0, abs=0.01)
 
 
 async def test_too_few_observations_change_nothing(desk: Counter) -> None:

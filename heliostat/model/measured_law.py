@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import PoolKey
 
+LEAST_SECONDS = 1e-9
+MOST = 1e9
+"""No engine is quicker or slower; planning on such times would leave what numbers can hold."""
 Range = tuple[float, float]
 """The least and the most; (0, 0) = none was seen."""
 
@@ -54,11 +56,9 @@ class MeasuredLaw:
             self.iteration_ratio,
         )
         numbers = (*positive, *others, *self.prompt_tokens, *self.sequences)
-        if not all(math.isfinite(number) and number >= 0 for number in numbers):
-            raise InvalidInput(
-                "measured_law", f"{self.pool}: {numbers} must be finite, none negative"
-            )
-        if min(positive) <= 0 or min(self.prefills, self.iterations) < 0:
+        if not all(0 <= number <= MOST for number in numbers):
+            raise InvalidInput("measured_law", f"{self.pool}: {numbers} must lie in [0, {MOST:g}]")
+        if min(positive) < LEAST_SECONDS or min(self.prefills, self.iterations) < 0:
             raise InvalidInput("measured_law", f"{self.pool}: times must be positive")
 
     @property

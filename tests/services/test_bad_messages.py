@@ -283,6 +283,18 @@ def test_a_ratio_is_a_number_and_not_negative(number: float) -> None:
         fleet.observation_from_wire("o", message, CATALOGUE)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 5e-324, 1e308, float("inf"), float("nan"), -1.0])
+def test_a_refitted_law_has_times_that_an_engine_can_have(seconds: float) -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    message.laws.add(
+        pool=common_pb2.PoolKey(region="east", model="alpha", vm_type="small"),
+        prefill_seconds_per_token=1e-4,
+        decode_base_seconds=seconds,
+    )
+    with pytest.raises(InvalidInput, match="measured_law: east/alpha/small"):
+        fleet.observation_from_wire("o", message, CATALOGUE)
+
+
 def test_shares_that_do_not_add_up_are_refused() -> None:
     table = routing_pb2.RoutingTable(
         origin_region="east",

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from heliostat.model.dispatch import Completion
 from scheduling.booking import Company
 from scheduling.laws.law import WorkerLaw
+from scheduling.request import MOST_INPUT_TOKENS
 from services.agent.drivers.vm.cloud import EngineWork
 
 LEAST_GAPS = 20
 """A mean of fewer gaps between tokens says more about chance than about the engine."""
 _MOST_PREFILLING = 0.5
 """An engine that read prompts for a larger share of the time does not tell iterations and stalls apart."""
+_MOST_BATCHES = 2.0
+"""An engine that ran so many times the law's largest batch counts something else."""
+_LEAST_SHARE = 0.1
+"""No engine is ten times as quick as its law: one that seems so counts something else."""
 _LEAST_WAIT_SHARE = 0.25
 """A first token tells of the prefill only where the wait before it was a small part."""
 
@@ -43,8 +48,10 @@ def prefill_of(work: EngineWork) -> SeenPrefill | None:
     """The mean of the prefills that an engine timed; None when it timed none."""
     if not work.prefills or not work.prefill_seconds or not work.prefill_tokens:
         return None
-    tokens = work.prefill_tokens / work.prefills
-    return SeenPrefill(tokens=max(1.0, tokens), seconds=work.prefill_seconds / work.prefills)
+    tokens = max(1.0, work.prefill_tokens / work.prefills)
+    if tokens > MOST_INPUT_TOKENS:
+        return None
+    return SeenPrefill(tokens=tokens, seconds=work.prefill_seconds / work.prefills)
 
 
 def iteration_of(work: EngineWork, kv_tokens: float, law: WorkerLaw) -> SeenIteration | None:
@@ -52,7 +59,7 @@ def iteration_of(work: EngineWork, kv_tokens: float, law: WorkerLaw) -> SeenIter
 
     Σ gaps ÷ span is how many sequences decoded at a time (Little's law). A prefill stretches a gap of each
     of them; their share of the span is taken off, as timed, or by the law from the prompts that were
-    read. None where that is too much, or too little was generated.
+    read. None where that is too much, too little was generated, or more at a time, or sooner, than can be.
     """
     if not work.gaps or not work.gap_seconds or work.gaps < LEAST_GAPS:
         return None
@@ -60,11 +67,14 @@ def iteration_of(work: EngineWork, kv_tokens: float, law: WorkerLaw) -> SeenIter
     if reading is None:
         reading = law.prefill_per_token * (work.prompt_tokens or 0.0)
     prefilling = reading / work.span_seconds
-    if prefilling > _MOST_PREFILLING:
-        return None
     sequences = max(1.0, work.gap_seconds / work.span_seconds)
+    if prefilling > _MOST_PREFILLING or sequences > _MOST_BATCHES * law.max_batch:
+        return None
     seconds = work.gap_seconds / work.gaps * (1.0 - prefilling)
-    return SeenIteration(sequences=sequences, tokens=max(sequences, kv_tokens), seconds=seconds)
+    tokens = max(sequences, kv_tokens)
+    if seconds < _LEAST_SHARE * law.iteration_seconds(sequences, tokens):
+        return None
+    return SeenIteration(sequences=sequences, tokens=tokens, seconds=seconds)
 
 
 def prefill_behind(

@@ -20,6 +20,9 @@ from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.sight import Sight
 from services.agent.drivers.vm.cloud import EngineReading
 
+_MOST_REQUESTS, _MOST_OCCUPANCY = 1_000_000, 2.0
+"""An engine that says more counts something else: as if it had not measured."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
@@ -223,13 +226,15 @@ class Replicas:
         return law
 
     def _report(self, model: ModelName, name: str, reading: EngineReading, at: float) -> None:
-        """A look counts as fresh when the engine measured all that placing needs."""
+        """A look counts as fresh when the engine measured all that placing needs, and it can be."""
         replica = self._standing[model].get(name)
         if replica is None or (replica.read_at is not None and at <= replica.read_at):
             return
         running, waiting = reading.running_requests, reading.waiting_requests
         kv = reading.kv_occupancy
         if not reading.healthy or running is None or waiting is None or kv is None:
+            return
+        if not 0 <= running + waiting <= _MOST_REQUESTS or not 0 <= kv <= _MOST_OCCUPANCY:
             return
         pool, workers = replica.endpoint.pool, self._workers[model]
         law = self._laws.law(pool)

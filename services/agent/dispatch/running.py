@@ -14,7 +14,7 @@ from scheduling.booking import Booking
 from scheduling.lengths.prediction import LengthPredictor
 from services.agent.dispatch.replicas import Replicas
 
-_RE_ESTIMATES_A_BEAT = 64
+_LOOKS_A_BEAT = 24
 """Each takes about 30 µs; who is not looked at in this beat is in the next."""
 _LEAST_GROWTH = 1.25
 """A re-estimate is at least so many times what was generated, so that one request is looked at seldom."""
@@ -42,23 +42,22 @@ class Running:
             booking = workers.booking(request_id)
             if booking is not None:
                 self._remind(booking, booking.output_tokens, now)
-        for _ in range(_RE_ESTIMATES_A_BEAT):
-            if not self._predicted_ends or self._predicted_ends[0][0] > now:
-                break
+        looks = 0
+        while looks < _LOOKS_A_BEAT and self._predicted_ends and self._predicted_ends[0][0] <= now:
             _, model, request_id = heapq.heappop(self._predicted_ends)
-            self._look(model, request_id, now)
+            looks += self._look(model, request_id, now)
 
-    def _look(self, model: ModelName, request_id: str, now: float) -> None:
-        """A request should have ended; if it runs still, either it was slower or it is longer."""
+    def _look(self, model: ModelName, request_id: str, now: float) -> bool:
+        """A request should have ended; if it runs still (True), it was slower or it is longer."""
         workers = self._replicas.workers(model)
         booking, company = workers.booking(request_id), workers.company(request_id)
         if booking is None or company is None or booking.begun_at is None:
-            return
+            return False
         decoding = max(0.0, now - booking.begun_at - company.stalled_seconds)
         generated = 1 + int(decoding / self._pace(booking))
         if generated < booking.output_tokens:
             self._remind(booking, booking.output_tokens - generated, now)
-            return
+            return True
         request = booking.request
         expected = self._predictor.survivor(
             model, request.tier, request.input_tokens, generated
@@ -66,6 +65,7 @@ class Running:
         expected = max(expected, _LEAST_GROWTH * generated)
         workers.progress(request_id, generated, expected)
         self._remind(booking, expected - generated, now)
+        return True
 
     def _remind(self, booking: Booking, tokens: float, now: float) -> None:
         """Look at it when so many more tokens should have come."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from numpy.random import SeedSequence
@@ -134,6 +135,50 @@ async def test_one_wild_report_moves_the_law_little(desk: Counter) -> None:
     law = await law_of(desk)
     assert law is not None
     assert law.iteration_ratio > 0.8
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"gap_seconds": 1e300},
+        {"gap_seconds": 1e300, "gaps": 1e300},
+        {"gap_seconds": 1e-300},
+        {"span_seconds": 1e-300},
+        {"prefill_seconds": 1e300},
+        {"prefill_tokens": 1e300},
+        {"prefills": 1e300, "prefill_tokens": 1e-300},
+        {"prompt_tokens": 1e300, "prefill_seconds": None},
+    ],
+)
+async def test_counters_that_cannot_be_leave_laws_that_can(
+    desk: Counter, odd: dict[str, Any]
+) -> None:
+    await look(desk, LEAST_SEEN, work())
+    await look(desk, 2 * LEAST_SEEN, replace(work(), **odd))
+    await look(desk, LEAST_SEEN, work())
+    law = await law_of(desk)
+    assert law is not None
+    assert 0.3 < law.iteration_ratio < 3
+    assert 0.3 < law.prefill_ratio < 3
+    assert isinstance(desk.ask("r-1").outcome, Placed)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"running_requests": 10**30},
+        {"waiting_requests": -5},
+        {"kv_occupancy": 1e300},
+        {"kv_occupancy": -0.5},
+    ],
+)
+async def test_gauges_that_cannot_be_count_as_not_measured(
+    desk: Counter, odd: dict[str, Any]
+) -> None:
+    await desk.show(an_endpoint(), reading=replace(IDLE_AT_LAST, **odd))
+    (basis,) = (await desk.room.view()).bases
+    assert basis.fresh_replicas == 0
+    assert isinstance(desk.ask("r-1").outcome, Placed)
 
 
 async def test_what_says_nothing_of_iterations_is_left_out(desk: Counter) -> None:

@@ -95,6 +95,25 @@ async def test_a_bad_batch_is_refused_and_its_stream_goes_on() -> None:
         assert await offered(world.client) == 20
 
 
+async def test_a_name_that_no_store_takes_is_refused_and_never_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_world() as world:
+        look = world.stores.usage.durable_sequence
+
+        def durable_sequence(source_id: str, incarnation: int) -> int:
+            source_id.index("east")  # as PostgreSQL, which fails on a NUL character
+            return look(source_id, incarnation)
+
+        monkeypatch.setattr(world.stores.usage, "durable_sequence", durable_sequence)
+        batches = requests(numbered(NOON - MINUTE, NOON - 2 * MINUTE))
+        batches[0].batch.source_id = "\0"
+        batches[1].batch.sequence = 1
+        bad, good = [answer async for answer in world.client.usage.ReportUsage(iter(batches))]
+        assert (bad.refusal.field, bad.durable_sequence) == ("batch.source_id", 0)
+        assert not good.HasField("refusal")
+
+
 async def test_one_streams_bad_batches_disturb_no_other_stream() -> None:
     async with a_world() as world, a_channel(world.plane.address) as other:
         gaps = [b for k in range(2, 40, 2) for b in numbered(NOON - k * MINUTE, first=k)]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from heliostat.errors import HeliostatError, Unavailable
+from heliostat.errors import HeliostatError, InvalidInput, Unavailable
 from heliostat.model.instants import Span, floor_to, from_epoch, to_epoch
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageReceipt, UsageSeries
@@ -17,6 +17,7 @@ from heliostat.v1 import usage_pb2, usage_pb2_grpc
 from services.control_plane.desk import Desk
 from services.control_plane.usage_pages import UsagePlace, usage_page
 from services.identity import caller
+from services.translation.fields import required_text
 from services.translation.pages import page_of
 from services.translation.problems import problem_of
 from services.translation.usage import UsageReader, check_skew, receipt_to_wire
@@ -114,9 +115,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
         except Unavailable:
             raise
         except HeliostatError as error:
-            durable = await self._desk.threads.read(
-                lambda: self._desk.stores.usage.durable_sequence(batch.source_id, batch.incarnation)
-            )
+            durable = await self._durable(batch)
             return usage_pb2.ReportUsageResponse(
                 source_id=batch.source_id,
                 incarnation=batch.incarnation,
@@ -124,6 +123,16 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
                 durable_sequence=durable,
                 refusal=problem_of(error),
             )
+
+    async def _durable(self, batch: usage_pb2.UsageBatch) -> int:
+        """The highest stored sequence of the batch's source; 0 for a name that no store can be asked for."""
+        try:
+            source = required_text("batch.source_id", batch.source_id)
+        except InvalidInput:
+            return 0
+        return await self._desk.threads.read(
+            lambda: self._desk.stores.usage.durable_sequence(source, batch.incarnation)
+        )
 
     async def QueryUsage(
         self, request: usage_pb2.QueryUsageRequest, context: Any

@@ -1,9 +1,10 @@
 """The house: forecasts per series, a receding-horizon plan every quarter of an hour, regions filled alike,
-and on a replica those first whose promise can still be kept.
+inside a region requests placed by Aladdin's rows within our margins, and on a replica those first whose
+promise can still be kept.
 
 Beside it the same with one lever less, to show what that lever earns: `heliostat-unpooled` routes by the
-plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes. What the order
-earns is seen with `order: fcfs`.
+plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes;
+`heliostat-least-work` places requests by least work. What the order earns is seen with `order: fcfs`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from datetime import timedelta
 from heliostat.catalogue import FleetCatalogue
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
-from simulation.local_policy import LocalPolicy, Order
+from scheduling.placement.margins import Margins
+from simulation.local_policy import Dispatch, Fit, LocalPolicy, Order
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import BALANCED, PLAN_FLOWS
 from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
@@ -55,7 +57,9 @@ DEFAULT_HEADROOM = 1.0
 _HIGHEST_LEVEL = 0.999
 _PATIENT_PART = 0.5
 _BATCH_WITHIN = timedelta(hours=8)
-_LOCAL = LocalPolicy(order=Order.FIRM)
+MARGINS = Margins(foresight=0.1, spread_beyond=2.0)
+"""As the regional agent has them: see `docs/evidence/aladdin.md`."""
+LOCAL = LocalPolicy(order=Order.FIRM, dispatch=Dispatch.BEST_FIT, fit=Fit(margins=MARGINS))
 
 
 def settings_at(headroom: float) -> PlannerSettings:
@@ -84,6 +88,7 @@ class _Heliostat:
     name: str
     router: str = BALANCED
     change: Callable[[PlannerSettings], PlannerSettings] | None = None
+    local: LocalPolicy = LOCAL
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
         headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
@@ -91,7 +96,7 @@ class _Heliostat:
         if self.change is not None:
             settings = self.change(settings)
         return heliostat_policy(
-            catalogue, settings, options, name=self.name, router=self.router, local=_LOCAL
+            catalogue, settings, options, name=self.name, router=self.router, local=self.local
         )
 
 
@@ -104,7 +109,8 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
         "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak",
         default_headroom=DEFAULT_HEADROOM,
         sweep=(0.4, 0.6, 0.8, 1.0, 1.4, 2.0),
-        fluid="the batch backlog: the fluid measures none, so batch work is planned as it is forecast",
+        fluid="placement and order, and the batch backlog: it measures none, so batch work is planned "
+        "as it is forecast",
     )
 
 
@@ -119,4 +125,8 @@ HELIOSTAT_UNPOOLED = _plugin(
 HELIOSTAT_BATCH_NOW = _plugin(
     _Heliostat("heliostat-batch-now", change=batch_now),
     "heliostat with capacity bought for batch work when it comes",
+)
+HELIOSTAT_LEAST_WORK = _plugin(
+    _Heliostat("heliostat-least-work", local=replace(LOCAL, dispatch=Dispatch.LEAST_WORK)),
+    "heliostat with each request placed where least is to do",
 )

@@ -11,6 +11,7 @@ from simulation.policies.failure import UnknownPolicy
 from simulation.policies.heliostat import (
     HELIOSTAT,
     HELIOSTAT_BATCH_NOW,
+    HELIOSTAT_LEAST_WORK,
     HELIOSTAT_UNPOOLED,
 )
 from simulation.policies.keda import KEDA, KEDA_QUEUE
@@ -40,6 +41,7 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         HELIOSTAT,
         HELIOSTAT_UNPOOLED,
         HELIOSTAT_BATCH_NOW,
+        HELIOSTAT_LEAST_WORK,
         PLACED,
         *ABLATIONS,
     )

@@ -6,6 +6,8 @@ is memory of this process: after a restart the catalogue's laws are in force unt
 
 from __future__ import annotations
 
+import math
+
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import NotFound
 from heliostat.model.dispatch import Completion, CompletionOutcome
@@ -31,7 +33,8 @@ _LIVE = Refit(memory=200.0, noise=0.3)
 """Observations are means of seconds of work: they are surer than single iterations, and there are fewer."""
 _MOVED = 0.01
 """A law that differs by less from the one in force is not worth writing to every replica."""
-_MOST_A_RENEWAL = 4
+_RENEWAL_SECONDS = 1.0
+_MOST_A_RENEWAL = 20
 """Observations of one pool between two renewals: one takes 30 µs, and a thousand engines report at once."""
 _ENGINES_KNOW_SECONDS = 120.0
 """So long after engines of a pool measured gaps, what gateways measure is left aside."""
@@ -47,6 +50,7 @@ class PoolLaws:
         self._online: dict[PoolKey, OnlineLaw] = {}
         self._news: dict[PoolKey, int] = {}
         self._engines_told: dict[PoolKey, float] = {}
+        self._renewed_at = -math.inf
         self.changes = 0
         """How often a law came into force."""
         self.told: tuple[MeasuredLaw, ...] = ()
@@ -90,8 +94,11 @@ class PoolLaws:
             iteration_behind(completion, company),
         )
 
-    def renew(self) -> None:
-        """Put into force what moved since the last time."""
+    def renew(self, now: float) -> None:
+        """Put into force what moved since the last time, a second ago or more."""
+        if now - self._renewed_at < _RENEWAL_SECONDS:
+            return
+        self._renewed_at = now
         for pool in self._news:
             online, before = self._online[pool], self.law(pool)
             seen = online.seen

@@ -70,7 +70,7 @@ class Replicas:
 
     def read_on(self, limit: int, now: float) -> None:
         """Take in what the next so many engines measured: a thousand at once would hold up every ask."""
-        self._laws.renew()
+        self._laws.renew(now)
         for _ in range(min(limit, len(self._unread))):
             self._report(*self._unread.popleft())
         self.age(now)
@@ -162,6 +162,18 @@ class Replicas:
             laws = (self._laws.law(pool) for pool in self._pools.get(model, ()))
             found = self._standing_laws[model] = tuple(law for law in laws if law is not None)
         return found
+
+    def pace(self, model: ModelName) -> float:
+        """Seconds of a decode iteration, on the mean of the model's replicas as they stand, by their laws
+        without the error; 0 = there is none."""
+        workers = self.workers(model)
+        rows = workers.rows[: workers.used]
+        if not len(rows):
+            return 0.0
+        sequences = np.maximum(1, rows["running"] + rows["unbooked_sequences"])
+        tokens = rows["context_tokens"] + rows["unbooked_kv_tokens"]
+        seconds = rows["decode_base"] + rows["decode_per_sequence"] * sequences
+        return float((seconds + rows["decode_per_token"] * tokens).mean())
 
     def spare(self, model: ModelName, below: float) -> tuple[tuple[int, float], ...]:
         """Rows that accept, are fresh, and are used less than that, with their utilisation, the least used

@@ -262,7 +262,7 @@ async def test_a_thousand_engines_at_once_cost_a_few_observations_a_beat(desk: C
         await desk.show(*endpoints, reading=measured(work()))
     law = await law_of(desk)
     assert law is not None
-    assert law.observed < 10 * LEAST_SEEN
+    assert law.observed <= 2 * 20 * (LEAST_SEEN + 1)
 
 
 def test_what_the_agent_reports_of_its_region_carries_the_laws() -> None:
@@ -270,8 +270,8 @@ def test_what_the_agent_reports_of_its_region_carries_the_laws() -> None:
     driver = simulated_driver(EAST, a_catalogue(), SeedSequence(1))
     watched = WatchedDriver(driver, dict, NOON.timestamp, lambda: laws.told)
     assert watched.observe(NOON).laws == ()
-    for _ in range(2 * LEAST_SEEN):
-        laws.engine_worked(a_pool(), work(1.2), 0.5 * LAW.kv_tokens, 0.0)
-        laws.renew()
+    for second in range(2 * LEAST_SEEN):
+        laws.engine_worked(a_pool(), work(1.2), 0.5 * LAW.kv_tokens, second)
+        laws.renew(second)
     (law,) = watched.observe(NOON).laws
     assert (law.pool, law.iterations) == (a_pool(), 2 * LEAST_SEEN)

@@ -120,7 +120,7 @@ test: setup ## Run the tests (ARGS='-k outbox -x', JOBS=0 for one process)
 
 .PHONY: check
 check: setup ## All that a change must pass; goes on after a failure, the tests come last
-	@$(MAKE) --keep-going lint types walls contract schema test
+	@$(MAKE) --keep-going lint types walls contract schema memory test
 
 .PHONY: lint
 lint: setup ## Ruff: rules, then layout
@@ -157,6 +157,12 @@ contract: setup ## The wire contract: buf lint, no breaking change, stubs up to 
 schema: setup ## Migrations and tables say the same
 	$(call say,migration drift)
 	@$(PYTHON) -m migrations.check
+
+.PHONY: memory
+memory: setup ## The compiled engine lives through its tests with every place in memory checked
+	$(call say,engine with every place checked)
+	@HELIOSTAT_CHECKED_ENGINE=1 $(PYTHON) -m pytest -q -n $(JOBS) tests/simulation/event \
+	  -k 'not within_five_per_cent and not checked'
 
 # ── making again ────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,6 @@ from simulation.workload.readers.rules import number
 TRACE_NAME = re.compile(r"chunk-(\d+)-trace\.csv")
 FIELDS = 6
 """Window start in seconds, requests per second, inter-arrival CV, fitted family, its two arguments."""
-MOST_WINDOWS = 5_000_000
 
 
 def client_files(path: Path) -> list[Path]:

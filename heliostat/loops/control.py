@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
 from heliostat.loops.forecasts import ForecastSettings
-from heliostat.loops.orders import OrderBook
+from heliostat.loops.orders import OrderBook, check_nothing_by_hand_since
 from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
 from heliostat.model.fleet import CapacityDenial
 from heliostat.model.governance import AuditRecord, Mode
+from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, Explanation, PlanOrigin, WhatIf
 from heliostat.model.routing import RoutingTable
@@ -109,7 +110,8 @@ class ControlLoop:
     def approve(self, version: int, now: datetime, *, author: str, epoch: int) -> Committed:
         """Order the newest plan's targets in advisory regions too, and mark it as approved.
 
-        Raises NoPlanYet, StaleEtag when a newer plan exists, ModeForbids when all are paused.
+        Raises NoPlanYet, StaleEtag when a newer plan exists or the plan would undo what was ordered
+        by hand since it was made, ModeForbids when all are paused.
         """
         plan = self._stores.plans.latest_plan()
         if plan is None:
@@ -123,6 +125,9 @@ class ControlLoop:
         if all(book.modes.of(region.name) is Mode.PAUSED for region in self._catalogue.regions):
             raise ModeForbids("every region is paused", remedy="set the mode to advisory or active")
         commands = book.orders(plan, now=now, author=author, least_mode=Mode.ADVISORY)
+        since = Span(plan.created_at, max(now, plan.created_at) + timedelta(seconds=1))
+        recent = self._stores.outbox.commands(created=since, limit=_MANY)
+        check_nothing_by_hand_since(plan, commands, recent)
         record = AuditRecord(
             at=now,
             author=author,

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from heliostat.model.command import Command, Order, RedeployOrder, ScaleOrder
+from heliostat.errors import StaleEtag
+from heliostat.model.command import Command, CommandState, Order, RedeployOrder, ScaleOrder
 from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Mode, Modes
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, PoolTarget
+
+_IN_FORCE = (CommandState.PENDING, CommandState.LEASED, CommandState.APPLIED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,31 @@ class OrderBook:
                 destination_target=destination.replicas,
             )
             yield order, destination
+
+
+def check_nothing_by_hand_since(
+    plan: CapacityPlan, commands: Iterable[Command], recent: Iterable[Command]
+) -> None:
+    """Raises StaleEtag when one of the plan's `commands` would undo what was ordered by hand since.
+
+    `recent` are commands of any author that were created with the plan or later; those that came to
+    nothing (refused, expired, cancelled) bind nobody.
+    """
+    by_hand = {
+        pool: command
+        for command in recent
+        if not command.plan_version and command.created_at >= plan.created_at
+        if command.state in _IN_FORCE
+        for pool in command.order.pools
+    }
+    for pool in (pool for command in commands for pool in command.order.pools):
+        if pool in by_hand:
+            newer = by_hand[pool]
+            raise StaleEtag(
+                f"plan {plan.version} is older than {newer.author}'s order {newer.order} "
+                f"(command {newer.command_id}) and would undo it",
+                remedy="look at the next plan and approve that one, or cancel the order first",
+            )
 
 
 def _moved(plan: CapacityPlan, changed: Mapping[PoolKey, PoolTarget]) -> Counter[PoolKey]:

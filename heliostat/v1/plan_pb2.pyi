@@ -736,7 +736,9 @@ class ApprovePlanRequest(_message.Message):
 
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Its version; must be the newest, so that nobody approves what he has not seen."""
+    """Its version; must be the newest, so that nobody approves what he has not seen, and may undo nothing that
+    was ordered by hand since it was made.
+    """
     def __init__(
         self,
         *,

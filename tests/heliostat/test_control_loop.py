@@ -14,6 +14,7 @@ from heliostat.errors import (
     UnknownRegion,
     UnknownVmType,
 )
+from heliostat.loops.manual import ManualOrder
 from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
 from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
 from heliostat.model.governance import Mode
@@ -125,6 +126,45 @@ def test_approving_orders_the_newest_plan_in_advisory_mode() -> None:
     house.set_mode(Mode.PAUSED)
     with pytest.raises(ModeForbids):
         house.loop.approve(second.version, NOON + QUARTER, author="ada", epoch=house.epoch)
+
+
+def by_hand(target: int, at: timedelta) -> ManualOrder:
+    return ManualOrder(
+        order=ScaleOrder(pool=POOL, target_replicas=target),
+        author="operator:bob",
+        reason="launch day",
+        request_id=f"r-{at}",
+        expires_at=NOON + timedelta(hours=4),
+    )
+
+
+@pytest.mark.parametrize("mode", [Mode.ADVISORY, Mode.ACTIVE])
+@pytest.mark.parametrize("since", [timedelta(0), MINUTE])
+def test_approving_a_plan_that_would_undo_a_later_order_by_hand_is_refused(
+    mode: Mode, since: timedelta
+) -> None:
+    house = a_house({POOL: 5})
+    plan = house.loop.replan(NOON, epoch=house.epoch).plan
+    assert plan is not None
+    house.set_mode(mode)
+    scale = house.desk.order(by_hand(7, since), NOON + since, epoch=house.epoch)
+    with pytest.raises(StaleEtag, match=r"operator:bob's order east/alpha/small → 7.*next plan"):
+        house.loop.approve(plan.version, NOON + 2 * MINUTE, author="ada", epoch=house.epoch)
+    assert house.stores.outbox.command(scale.command_id).state is CommandState.PENDING
+    assert house.stores.plans.plan(plan.version).origin is PlanOrigin.SCHEDULED
+
+
+def test_an_order_by_hand_that_says_the_same_or_was_cancelled_hinders_no_approval() -> None:
+    house = a_house({POOL: 5})
+    plan = house.loop.replan(NOON, epoch=house.epoch).plan
+    assert plan is not None
+    scale = house.desk.order(by_hand(7, MINUTE), NOON + MINUTE, epoch=house.epoch)
+    house.stores.outbox.cancel(
+        scale.command_id, etag="", author="bob", now=NOON + MINUTE, epoch=house.epoch
+    )
+    same = house.desk.order(by_hand(5, 2 * MINUTE), NOON + 2 * MINUTE, epoch=house.epoch)
+    house.loop.approve(plan.version, NOON + 3 * MINUTE, author="ada", epoch=house.epoch)
+    assert house.stores.outbox.command(same.command_id).state is CommandState.PENDING
 
 
 def test_a_refusal_for_lack_of_capacity_caps_later_plans_until_it_decays() -> None:

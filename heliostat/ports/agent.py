@@ -46,7 +46,8 @@ class AgentJournal(Protocol):
         ...
 
     def unsent_usage(self, limit: int) -> tuple[UsageBatch, ...]:
-        """The oldest batches above the confirmed sequence."""
+        """The oldest batches above the confirmed sequence, under this life's incarnation, which may be
+        higher than that of the life which kept them."""
         ...
 
     def usage_sent(self, incarnation: int, durable_sequence: int) -> None:

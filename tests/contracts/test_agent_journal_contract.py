@@ -4,7 +4,7 @@ A *home* is what survives a crash (an object, a file); `open()` gives the journa
 when it starts there, also after a crash without a goodbye.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from heliostat.model.command import (
 from heliostat.model.fleet import LeadTimeSample, PoolObservation, StartKind
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
+from heliostat.model.usage import UsageBatch
 from heliostat.ports.agent import AgentJournal
 from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
@@ -224,6 +225,11 @@ def test_confirming_an_old_word_keeps_the_newer_one_unsent(home: JournalHome) ->
 # --- usage -----------------------------------------------------------------------------------
 
 
+def of_no_life(batches: Iterable[UsageBatch | None]) -> list[UsageBatch]:
+    """Whatever life they leave in: a restart may begin a higher incarnation, and resend under it."""
+    return [replace(batch, incarnation=1) for batch in batches if batch is not None]
+
+
 def test_no_windows_make_no_batch(home: JournalHome) -> None:
     journal = home.open()
     assert journal.append_usage(()) is None
@@ -245,7 +251,7 @@ def test_unsent_usage_is_the_oldest_first_up_to_the_limit(home: JournalHome) -> 
     journal = home.open()
     batches = [journal.append_usage([a_window(NOON + MINUTE * n)]) for n in range(3)]
     assert list(journal.unsent_usage(2)) == batches[:2]
-    assert list(home.open().unsent_usage(10)) == batches
+    assert of_no_life(home.open().unsent_usage(10)) == of_no_life(batches)
 
 
 def test_durable_usage_is_forgotten_and_only_that(home: JournalHome) -> None:
@@ -254,7 +260,7 @@ def test_durable_usage_is_forgotten_and_only_that(home: JournalHome) -> None:
     second = batches[1]
     assert second is not None
     journal.usage_sent(second.incarnation, second.sequence)
-    assert list(home.open().unsent_usage(10)) == batches[2:]
+    assert of_no_life(home.open().unsent_usage(10)) == of_no_life(batches[2:])
 
 
 def test_a_receipt_for_another_life_forgets_nothing(home: JournalHome) -> None:
@@ -271,7 +277,7 @@ def test_numbering_never_repeats_after_a_crash(home: JournalHome) -> None:
     assert before is not None
     assert after is not None
     assert (after.incarnation, after.sequence) > (before.incarnation, before.sequence)
-    assert list(home.open().unsent_usage(10)) == [before, after]
+    assert of_no_life(home.open().unsent_usage(10)) == of_no_life([before, after])
 
 
 # --- fleet, routes, brake --------------------------------------------------------------------

@@ -19,19 +19,15 @@ from heliostat.model.fleet import RegionObservation
 from heliostat.model.instants import to_epoch
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageBatch, UsageWindow
-from heliostat.v1 import fleet_pb2, routing_pb2
+from heliostat.v1 import fleet_pb2
 from services.agent.journal.brake import put_brake, read_brake
 from services.agent.journal.file import JournalFile
 from services.agent.journal.routing_file import read_routing_file, write_routing_file
+from services.agent.journal.rows import command_of, table_of, word_of
 from services.agent.journal.usage_box import UsageBox
-from services.translation.commands import (
-    command_from_wire,
-    command_to_wire,
-    word_from_wire,
-    word_to_wire,
-)
+from services.translation.commands import command_to_wire, word_to_wire
 from services.translation.fleet import observation_from_wire, observation_to_wire
-from services.translation.routing import table_from_wire, table_to_wire
+from services.translation.routing import table_to_wire
 from services.translation.starts import drop_unreadable_starts
 
 _KEEP_ENDED = timedelta(days=30)
@@ -69,7 +65,7 @@ class SqliteJournal:
         row = write.execute(
             "SELECT ended, body FROM commands WHERE command_id = ?", (command.command_id,)
         ).fetchone()
-        known = None if row is None else _command(row[1])
+        known = None if row is None else self._command(row[1])
         if known is not None and known.created_at != command.created_at:
             known, row = None, None  # another database counted to the same id
         ended_elsewhere = command.state.ended and command.state is not CommandState.CANCELLED
@@ -83,7 +79,7 @@ class SqliteJournal:
 
     def open_commands(self) -> tuple[Command, ...]:
         rows = self._file.read("SELECT body FROM commands WHERE ended = 0 ORDER BY command_id")
-        return tuple(_command(body) for (body,) in rows)
+        return tuple(self._command(body) for (body,) in rows)
 
     def knows(self, command_ids: Collection[str]) -> bool:
         """True when all of these were received, whatever became of them."""
@@ -102,7 +98,7 @@ class SqliteJournal:
             if row is not None and row[0]:
                 return
             if row is not None:
-                command = replace(_command(row[1]), progress=ack.progress)
+                command = replace(self._command(row[1]), progress=ack.progress)
                 _put_command(write, command, ended=ack.state.ended)
             write.execute("DELETE FROM words WHERE command_id = ?", (ack.command_id,))
             write.execute(
@@ -112,9 +108,7 @@ class SqliteJournal:
 
     def unsent_acks(self) -> tuple[Acknowledgement, ...]:
         rows = self._file.read("SELECT body FROM words ORDER BY number")
-        return tuple(
-            word_from_wire(fleet_pb2.AcknowledgeCommandRequest.FromString(body)) for (body,) in rows
-        )
+        return tuple(self._file.decoded(word_of, body) for (body,) in rows)
 
     def ack_sent(self, ack: Acknowledgement) -> None:
         with self._file.transaction(durable=False) as write:
@@ -141,7 +135,7 @@ class SqliteJournal:
         with self._file.transaction(durable=False) as write:
             unsent = write.execute("SELECT body FROM observation").fetchone()
             if unsent is not None:
-                before = fleet_pb2.RegionObservation.FromString(unsent[0]).lead_times
+                before = self._observation(unsent[0]).lead_times
                 fresh = [sample for sample in message.lead_times if sample not in before]
                 del message.lead_times[:]
                 message.lead_times.extend([*before, *fresh])
@@ -153,7 +147,7 @@ class SqliteJournal:
         rows = self._file.read("SELECT body FROM observation")
         if not rows:
             return None
-        message = fleet_pb2.RegionObservation.FromString(rows[0][0])
+        message = self._observation(rows[0][0])
         drop_unreadable_starts(message, self._catalogue)
         return observation_from_wire("journal.observation", message, self._catalogue)
 
@@ -162,7 +156,7 @@ class SqliteJournal:
             row = write.execute("SELECT body FROM observation").fetchone()
             if row is None:
                 return
-            message = fleet_pb2.RegionObservation.FromString(row[0])
+            message = self._observation(row[0])
             if message.observed_at.seconds == to_epoch(observed_at):
                 write.execute("DELETE FROM observation")
 
@@ -179,7 +173,7 @@ class SqliteJournal:
         rows = self._file.read("SELECT body FROM routes")
         if not rows:
             return None
-        return table_from_wire("journal.routes", routing_pb2.RoutingTable.FromString(rows[0][0]))
+        return self._file.decoded(table_of, rows[0][0])
 
     def _take_over(self, routing_file: Path) -> None:
         """A fresh journal takes the last good table from the file; a file that is broken is not used."""
@@ -199,9 +193,13 @@ class SqliteJournal:
     def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
         put_brake(self._file, paused=paused, author=author, now=now)
 
+    # --- bodies --------------------------------------------------------------------------------
 
-def _command(body: bytes) -> Command:
-    return command_from_wire("journal.command", fleet_pb2.Command.FromString(body))
+    def _command(self, body: bytes) -> Command:
+        return self._file.decoded(command_of, body)
+
+    def _observation(self, body: bytes) -> fleet_pb2.RegionObservation:
+        return self._file.decoded(fleet_pb2.RegionObservation.FromString, body)
 
 
 def _put_command(write: Connection, command: Command, *, ended: bool) -> None:

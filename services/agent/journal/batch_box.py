@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from sqlite3 import Connection
+from typing import Any
 
 from heliostat.model.dispatch import DispatchAsk, Placed
 from heliostat.model.instants import from_epoch, to_epoch
@@ -83,7 +84,7 @@ class BatchBox:
             some = wanted[first : first + _MARKS_A_QUERY]
             marks = ", ".join("?" * len(some))
             query = f"SELECT {COLUMNS} FROM batch_requests WHERE request_id IN ({marks})"  # noqa: S608 - marks only
-            found.update((row[0], entry_of(row)) for row in self._file.read(query, some))
+            found.update((row[0], self._entry(row)) for row in self._file.read(query, some))
         return found
 
     def first_due(
@@ -97,6 +98,10 @@ class BatchBox:
     ) -> tuple[BatchEntry, ...]:
         """Of those that wait for one of these gateways since that instant or before, the oldest."""
         return self._waiting_for(model, gateways, "queued_at", to_epoch(since), limit)
+
+    def _entry(self, row: Sequence[Any]) -> BatchEntry:
+        """Raises CorruptJournal when the row is damaged."""
+        return self._file.decoded(entry_of, row)
 
     def _waiting_for(
         self, model: ModelName, gateways: Collection[str], column: str, most: int, limit: int
@@ -113,7 +118,7 @@ class BatchBox:
             )
         ]
         found.sort(key=lambda row: row[-2:])
-        return tuple(entry_of(row[:-2]) for row in found[:limit])
+        return tuple(self._entry(row[:-2]) for row in found[:limit])
 
     def hand_over(self, request_ids: Collection[str], gateway_id: str) -> None:
         """These are that gateway's from now on. Durable."""
@@ -180,7 +185,7 @@ class BatchBox:
         rows = self._file.read(
             f"SELECT {COLUMNS} FROM batch_requests WHERE state = 1 ORDER BY number"  # noqa: S608 - no value in it
         )
-        return tuple(map(entry_of, rows))
+        return tuple(map(self._entry, rows))
 
     def totals(self, *, aged_since: datetime, due_by: datetime) -> Mapping[ModelName, BatchTotals]:
         """Per model that has any; promoted are those that wait since `aged_since` or are due by `due_by`."""

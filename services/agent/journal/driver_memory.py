@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from pydantic import TypeAdapter
-
 from heliostat.model.instants import to_epoch
 from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.memory import Intent, VmRecord
 from services.agent.journal.file import JournalFile
-
-_INTENT = TypeAdapter(Intent)
-_VM = TypeAdapter(VmRecord)
+from services.agent.journal.rows import INTENT, VM
 
 
 class SqliteDriverMemory:
@@ -28,15 +24,15 @@ class SqliteDriverMemory:
 
     def intent(self, intent_id: str) -> Intent | None:
         rows = self._file.read("SELECT body FROM intents WHERE intent_id = ?", (intent_id,))
-        return _INTENT.validate_json(rows[0][0]) if rows else None
+        return self._file.decoded(INTENT.validate_json, rows[0][0]) if rows else None
 
     def intents(self) -> tuple[Intent, ...]:
         rows = self._file.read("SELECT body FROM intents ORDER BY intent_id")
-        return tuple(_INTENT.validate_json(body) for (body,) in rows)
+        return tuple(self._file.decoded(INTENT.validate_json, body) for (body,) in rows)
 
     def vms(self) -> tuple[VmRecord, ...]:
         rows = self._file.read("SELECT body FROM vms ORDER BY number")
-        return tuple(_VM.validate_json(body) for (body,) in rows)
+        return tuple(self._file.decoded(VM.validate_json, body) for (body,) in rows)
 
     def desired(self) -> Mapping[PoolKey, int]:
         rows = self._file.read("SELECT pool, target FROM desired")
@@ -56,14 +52,14 @@ class SqliteDriverMemory:
                     (
                         intent.intent_id,
                         _epoch(intent.closed_at),
-                        _INTENT.dump_json(intent).decode(),
+                        INTENT.dump_json(intent).decode(),
                     ),
                 )
             for record in vms:
                 write.execute(
                     "INSERT INTO vms (vm_id, gone_at, body) VALUES (?, ?, ?) ON CONFLICT (vm_id) "
                     "DO UPDATE SET gone_at = excluded.gone_at, body = excluded.body",
-                    (record.vm_id, _epoch(record.gone_at), _VM.dump_json(record).decode()),
+                    (record.vm_id, _epoch(record.gone_at), VM.dump_json(record).decode()),
                 )
                 write.execute("DELETE FROM adoptions WHERE vm_id = ?", (record.vm_id,))
             for pool, target in (desired or {}).items():

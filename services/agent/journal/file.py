@@ -10,17 +10,22 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from heliostat.errors import CorruptJournal, JournalInUse, StorageUnavailable
 from heliostat.model.instants import from_epoch
 from services.agent.journal import brake_file
-from services.agent.journal.making import connect, connected, move_aside
+from services.agent.journal.making import connect, connected, move_aside, next_life
+from services.agent.journal.rows import DAMAGE, is_damage
 from storage.sqlite_words import remedy_for
+
+B = TypeVar("B")
+T = TypeVar("T")
+_RESTART = "restart the agent: it moves the file aside"
 
 
 class JournalFile:
@@ -34,6 +39,7 @@ class JournalFile:
         loss: CorruptJournal | None,
         *,
         power_safe: bool = True,
+        starts_at: datetime | None = None,
     ) -> None:
         self.path = path
         self.loss = loss
@@ -43,7 +49,9 @@ class JournalFile:
         self._synchronous = ""
         self._power_safe = power_safe
         meta = dict(self.read("SELECT key, value FROM meta"))
-        self.incarnation = int(meta["incarnation"])
+        written = int(meta["incarnation"])
+        self.incarnation = written if starts_at is None else next_life(written, path, starts_at)
+        """Higher with each life: numbers that a power cut took back are never given again."""
         self.born_at = from_epoch(int(meta["born_at"]))
 
     @classmethod
@@ -64,7 +72,7 @@ class JournalFile:
                 os.close(lock)
                 raise
             brake_file.reserve(path)
-        return cls(path, connection, lock, loss, power_safe=power_safe)
+        return cls(path, connection, lock, loss, power_safe=power_safe, starts_at=now)
 
     @classmethod
     def visit(cls, path: Path) -> Self:
@@ -95,6 +103,22 @@ class JournalFile:
         """All rows of a query."""
         with self._turn, _typed(self.path):
             return self._connection.execute(query, values).fetchall()
+
+    def decoded(self, read: Callable[[B], T], body: B) -> T:
+        """A row's body, read. Raises CorruptJournal when it is damaged."""
+        try:
+            return read(body)
+        except DAMAGE as error:
+            raise CorruptJournal(
+                f"journal {self.path}: a row is damaged: {error}", remedy=_RESTART
+            ) from error
+
+    def begin_life(self, write: sqlite3.Connection) -> None:
+        """Write this life's incarnation, in the transaction that numbers something under it."""
+        write.execute(
+            "UPDATE meta SET value = ?1 WHERE key = 'incarnation' AND value <> ?1",
+            (self.incarnation,),
+        )
 
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
@@ -134,13 +158,13 @@ def _typed(path: Path) -> Iterator[None]:
             f"journal {path}: {error.strerror}", remedy=f"make {path.parent} readable and writable"
         ) from error
     except sqlite3.OperationalError as error:
+        if is_damage(error):
+            raise CorruptJournal(f"journal {path}: {error}", remedy=_RESTART) from error
         raise StorageUnavailable(
             f"journal {path}: {error}", remedy=remedy_for(str(error))
         ) from error
     except sqlite3.DatabaseError as error:
-        raise CorruptJournal(
-            f"journal {path}: {error}", remedy="restart the agent: it moves the file aside"
-        ) from error
+        raise CorruptJournal(f"journal {path}: {error}", remedy=_RESTART) from error
 
 
 def _locked(path: Path) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heliostat.errors import CorruptJournal, MigrationBehind
 from heliostat.model.instants import to_epoch
+from services.agent.journal.rows import check_rows
 
 SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x48454C4A
@@ -83,6 +84,7 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
         (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        check_rows(connection)
     except BaseException:  # whatever it was goes on; nobody else could close the connection
         connection.close()
         raise
@@ -117,6 +119,15 @@ def _execute(connection: sqlite3.Connection, statements: str) -> None:
     """Those statements inside the transaction that is open."""
     for statement in statements.strip().rstrip(";").split(";"):
         connection.execute(statement)
+
+
+def next_life(written: int, path: Path, now: datetime) -> int:
+    """The incarnation of a journal's next life: higher than the one written, and than any life's before.
+
+    What a power cut or a restored snapshot took back counted on under an incarnation that may stand
+    nowhere any more; the instant of the start is higher, as long as the clock is not set back.
+    """
+    return max(written + 1, to_epoch(now), _last_aside(path) + 1)
 
 
 def _last_aside(path: Path) -> int:

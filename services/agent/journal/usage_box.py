@@ -1,8 +1,9 @@
 """Usage on its way up: our own windows and those of local gateways, kept until the control plane has them.
 
-Every source's batches leave under our own numbering (this journal's incarnation): a gateway that was
-answered needs to know nothing of what happened to its batch here, and a fresh journal begins anew
-without leaving a gap. The window's key and revision keep a repeated window from counting twice.
+Every source's batches leave under our own numbering (this life's incarnation): a gateway that was
+answered needs to know nothing of what happened to its batch here, and a life that lost numbers to a power
+cut, or a fresh journal, begins anew without leaving a gap. The window's key and revision keep a repeated
+window from counting twice.
 """
 
 from __future__ import annotations
@@ -65,14 +66,20 @@ class UsageBox:
             (self.source_id, limit),
         )
         return tuple(
-            batch_from_wire("journal.usage", usage_pb2.UsageBatch.FromString(body), self._catalogue)
+            batch_from_wire("journal.usage", self._unsent(body), self._catalogue)
             for (body,) in rows
         )
 
     def outgoing(self, limit: int) -> list[usage_pb2.UsageBatch]:
         """The oldest unsent batches of all sources, as they go over the wire."""
         rows = self._file.read("SELECT body FROM usage ORDER BY number LIMIT ?", (limit,))
-        return [usage_pb2.UsageBatch.FromString(body) for (body,) in rows]
+        return [self._unsent(body) for (body,) in rows]
+
+    def _unsent(self, body: bytes) -> usage_pb2.UsageBatch:
+        """As it leaves in this life, whichever life kept it: numbers go on, the incarnation is ours."""
+        batch = self._file.decoded(usage_pb2.UsageBatch.FromString, body)
+        batch.incarnation = self._file.incarnation
+        return batch
 
     def waiting(self) -> int:
         """How many batches have not been confirmed."""
@@ -125,6 +132,7 @@ class UsageBox:
     def _store(self, batch: UsageBatch, *, durable: bool) -> UsageBatch:
         """Renumber and keep; our own numbering of a source is its row with incarnation 0."""
         with self._file.transaction(durable=durable) as write:
+            self._file.begin_life(write)
             upsert = (
                 "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
                 "SET sequence = excluded.sequence"

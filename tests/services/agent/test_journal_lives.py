@@ -1,0 +1,144 @@
+"""A journal's lives: each start counts anew, and rows that were damaged end a life instead of every tick."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from heliostat.clock import SteppedClock
+from heliostat.errors import CorruptJournal
+from heliostat.model.command import Acknowledgement, CommandState
+from heliostat.model.routing import RoutingTable
+from services.agent.drivers.vm.memory import Intent, VmRecord
+from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.journal.driver_memory import SqliteDriverMemory
+from services.agent.journal.file import JournalFile
+from storage.memory import memory_stores
+from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
+from tests.support.agents import EAST, AgentDisk, a_command
+
+
+def test_each_start_is_a_new_life_and_unsent_usage_leaves_under_it(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    first = disk.journal().append_usage([a_window()])
+    journal = disk.journal()
+    second = journal.append_usage([a_window(NOON + MINUTE)])
+    assert first is not None
+    assert second is not None
+    assert second.incarnation > first.incarnation
+    leaving = journal.unsent_usage(9)
+    assert [(b.incarnation, b.sequence) for b in leaving] == [
+        (second.incarnation, 1),
+        (second.incarnation, 2),
+    ]
+    assert [b.incarnation for b in journal.usage.outgoing(9)] == [second.incarnation] * 2
+    journal.usage_sent(second.incarnation, 2)
+    assert journal.unsent_usage(9) == ()
+    disk.close()
+
+
+def test_numbers_that_a_restored_snapshot_took_back_are_never_given_again(tmp_path: Path) -> None:
+    """A power cut that ends the write-ahead log early leaves the same: an older state of the file."""
+    history = memory_stores(SteppedClock(NOON)).usage
+    live, kept = tmp_path / "live", tmp_path / "kept"
+    disk = AgentDisk(live)
+    disk.journal().append_usage([a_window()])
+    disk.close()
+    shutil.copytree(live, kept)
+    journal = disk.journal(NOON + MINUTE)
+    for number in range(1, 4):
+        journal.append_usage([a_window(NOON + MINUTE * number)])
+    history.record(journal.unsent_usage(9))
+    disk.close()
+    shutil.rmtree(live)
+    shutil.copytree(kept, live)
+    journal = disk.journal(NOON + 2 * MINUTE)
+    journal.append_usage([a_window(NOON + MINUTE * 9)])
+    receipts = history.record(journal.unsent_usage(9))
+    assert [receipt.replayed for receipt in receipts] == [False, False]
+    disk.close()
+
+
+DAMAGED: dict[str, bytes | str] = {
+    "commands": b"\x0a\xff\xff",
+    "words": b"\xff",
+    "usage": b"\x0a\xff\xff",
+    "observation": b"\x0a\x02\xff\xfe",
+    "routes": b"\xff",
+    "intents": "{",
+    "vms": "{}",
+}
+
+
+def full_of_rows(disk: AgentDisk) -> JournalFile:
+    """A journal with a row in each of its tables with bodies."""
+    file = disk.file()
+    journal = disk.journal_in(file)
+    journal.receive([a_command()])
+    journal.acknowledge(
+        Acknowledgement(
+            command_id=a_command().command_id, region=EAST, state=CommandState.LEASED, at=NOON
+        )
+    )
+    journal.append_usage([a_window()])
+    journal.put_observation(an_observation())
+    journal.put_table(
+        RoutingTable(origin=EAST, valid_from=NOON, stale_after=5 * MINUTE, entries=(), version="7")
+    )
+    memory = SqliteDriverMemory(file)
+    memory.save(
+        intent=Intent(intent_id="1", command_id="1", targets=((a_pool(), 2),)),
+        vms=[VmRecord(vm_id="i-1", pool=a_pool(), intent_id="1", ordered_at=NOON)],
+    )
+    return file
+
+
+@pytest.mark.parametrize("table", DAMAGED)
+def test_a_damaged_row_that_the_files_own_check_passes_is_a_loss(
+    tmp_path: Path, table: str
+) -> None:
+    disk = AgentDisk(tmp_path)
+    file = full_of_rows(disk)
+    damage(file, table, DAMAGED[table])
+    with pytest.raises(CorruptJournal, match="moves the file aside"):
+        read_all(disk.journal_in(file), SqliteDriverMemory(file))
+    disk.close()
+    loss = disk.file(NOON + MINUTE).loss
+    assert loss is not None
+    assert f"a row of {table} is damaged" in str(loss)
+    assert len(list(tmp_path.glob("journal.db.corrupt-*[0-9]"))) == 1
+    disk.close()
+
+
+def test_a_text_that_is_none_is_damage_and_no_disk_that_is_busy(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    file = full_of_rows(disk)
+    with file.transaction(durable=True) as write:
+        write.execute("UPDATE intents SET body = CAST(X'FF' AS TEXT)")
+    with pytest.raises(CorruptJournal):
+        SqliteDriverMemory(file).intents()
+    disk.close()
+    assert disk.file(NOON + MINUTE).loss is not None
+    disk.close()
+
+
+def test_rows_that_are_whole_are_read_again_and_nothing_is_moved_aside(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    full_of_rows(disk)
+    assert disk.file(NOON + MINUTE).loss is None
+    disk.close()
+
+
+def damage(file: JournalFile, table: str, body: bytes | str) -> None:
+    with file.transaction(durable=True) as write:
+        write.execute(f"UPDATE {table} SET body = ?", (body,))
+
+
+def read_all(journal: SqliteJournal, memory: SqliteDriverMemory) -> None:
+    journal.open_commands()
+    journal.unsent_acks()
+    journal.unsent_usage(9)
+    journal.unsent_observation()
+    journal.table()
+    memory.intents()
+    memory.vms()

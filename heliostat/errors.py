@@ -243,6 +243,10 @@ class JournalInUse(Precondition):
     """Another agent holds this journal file; one journal serves one agent."""
 
 
+class RegionHeld(Precondition):
+    """Another agent speaks for the region; the message says which, and until when."""
+
+
 class MigrationBehind(Precondition):
     """The database's schema is older (or newer) than this code."""
 

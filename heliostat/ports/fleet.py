@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
+from heliostat.model.holding import AgentLife, RegionHold
 from heliostat.model.names import RegionName
 
 
@@ -24,6 +25,17 @@ class FleetLog(Protocol):
 
     def observation(self, region: RegionName) -> RegionObservation | None:
         """The region's newest observation, None when it never reported."""
+        ...
+
+    def claim(
+        self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
+    ) -> RegionHold:
+        """Take or renew the agent's hold of the region until `now + lease`, as `model.holding.claimed`
+        decides, in one transaction. Repeatable. Raises RegionHeld."""
+        ...
+
+    def hold(self, region: RegionName) -> RegionHold | None:
+        """The region's last hold, perhaps one that ran out; None before the first."""
         ...
 
     def deny(self, denial: CapacityDenial) -> None:

@@ -762,6 +762,76 @@ class CapacityDenial(_message.Message):
 Global___CapacityDenial: _TypeAlias = CapacityDenial  # noqa: Y015
 
 @_typing.final
+class AgentLife(_message.Message):
+    """One life of one agent, by which two agents of a region are told apart."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    JOURNAL_ID_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """Its name: "<region>/<name>"."""
+    journal_id: _builtins.int
+    """Its journal's own number, given once and copied with it; positive."""
+    incarnation: _builtins.int
+    """Which life of that journal: grows with each start; positive."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        journal_id: _builtins.int = ...,
+        incarnation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "incarnation", b"incarnation", "journal_id", b"journal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentLife: _TypeAlias = AgentLife  # noqa: Y015
+
+@_typing.final
+class RegionHold(_message.Message):
+    """The agent that speaks for a region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region."""
+    @_builtins.property
+    def agent(self) -> Global___AgentLife:
+        """Which agent."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when, by the control plane's clock."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Until when nobody else may: each of its calls makes it later."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        agent: Global___AgentLife | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "region", b"region", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegionHold: _TypeAlias = RegionHold  # noqa: Y015
+
+@_typing.final
 class GetFleetRequest(_message.Message):
     """Which part of the fleet."""
 
@@ -796,6 +866,7 @@ class GetFleetResponse(_message.Message):
     REPLICAS_FIELD_NUMBER: _builtins.int
     DENIALS_FIELD_NUMBER: _builtins.int
     PAUSED_AGENTS_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """As of when the signals were judged."""
@@ -816,6 +887,10 @@ class GetFleetResponse(_message.Message):
     def paused_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Regions whose agent's own brake is on."""
 
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionHold]:
+        """Who speaks for each region, the last one also after its hold ran out; none where no agent said."""
+
     def __init__(
         self,
         *,
@@ -824,10 +899,11 @@ class GetFleetResponse(_message.Message):
         replicas: _abc.Iterable[_routing_pb2.ReplicaEndpoint] | None = ...,
         denials: _abc.Iterable[Global___CapacityDenial] | None = ...,
         paused_agents: _abc.Iterable[_builtins.str] | None = ...,
+        holds: _abc.Iterable[Global___RegionHold] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "denials", b"denials", "paused_agents", b"paused_agents", "pools", b"pools", "replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "denials", b"denials", "holds", b"holds", "paused_agents", b"paused_agents", "pools", b"pools", "replicas", b"replicas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1338,6 +1414,7 @@ class WatchCommandsRequest(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     OPEN_COMMAND_IDS_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Its region."""
     agent_id: _builtins.str
@@ -1346,16 +1423,23 @@ class WatchCommandsRequest(_message.Message):
     def open_command_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Commands that it holds and has not ended; those that ended meanwhile are sent with their end."""
 
+    @_builtins.property
+    def agent(self) -> Global___AgentLife:
+        """Which life of which agent this is. While another one holds the region the call is refused
+        (REGION_HELD); absent = an agent of an older release, let in while nobody holds the region.
+        """
+
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         open_command_ids: _abc.Iterable[_builtins.str] | None = ...,
+        agent: Global___AgentLife | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "open_command_ids", b"open_command_ids", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_id", b"agent_id", "open_command_ids", b"open_command_ids", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1466,18 +1550,24 @@ class ReportFleetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OBSERVATION_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def observation(self) -> Global___RegionObservation:
         """The observation."""
+
+    @_builtins.property
+    def agent(self) -> Global___AgentLife:
+        """Which life of which agent this is; as in WatchCommandsRequest."""
 
     def __init__(
         self,
         *,
         observation: Global___RegionObservation | None = ...,
+        agent: Global___AgentLife | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["observation", b"observation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "observation", b"observation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["observation", b"observation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "observation", b"observation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

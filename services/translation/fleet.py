@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
@@ -12,6 +12,7 @@ from heliostat.model.fleet import (
     PoolState,
     RegionObservation,
 )
+from heliostat.model.holding import RegionHold
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from heliostat.v1 import fleet_pb2
 from services.translation.enums import SIGNAL
@@ -22,6 +23,7 @@ from services.translation.fields import (
     required,
     required_text,
 )
+from services.translation.holds import hold_from_wire, hold_to_wire
 from services.translation.measured_laws import law_from_wire, law_to_wire
 from services.translation.names import known_pool, known_region, pool_from_wire
 from services.translation.pools import observed_from_wire, observed_to_wire
@@ -81,8 +83,10 @@ def observation_from_wire(
     )
 
 
-def fleet_to_wire(fleet: Fleet, etags: Mapping[PoolKey, str]) -> fleet_pb2.GetFleetResponse:
-    """The fleet, each pool with the etag that an order for it may carry."""
+def fleet_to_wire(
+    fleet: Fleet, etags: Mapping[PoolKey, str], holds: Iterable[RegionHold] = ()
+) -> fleet_pb2.GetFleetResponse:
+    """The fleet, each pool with the etag that an order for it may carry, and who speaks for it."""
     return fleet_pb2.GetFleetResponse(
         at=instant_to_wire(fleet.at),
         pools=[
@@ -99,6 +103,7 @@ def fleet_to_wire(fleet: Fleet, etags: Mapping[PoolKey, str]) -> fleet_pb2.GetFl
         replicas=[replica_to_wire(replica) for replica in fleet.replicas],
         denials=[_denial_to_wire(denial) for denial in fleet.denials],
         paused_agents=sorted(fleet.paused_agents),
+        holds=[hold_to_wire(hold) for hold in holds],
     )
 
 
@@ -118,6 +123,11 @@ def fleet_from_wire(response: fleet_pb2.GetFleetResponse) -> Fleet:
         ),
         paused_agents=frozenset(RegionName(name) for name in response.paused_agents),
     )
+
+
+def holds_from_wire(response: fleet_pb2.GetFleetResponse) -> tuple[RegionHold, ...]:
+    """Who speaks for which region. Raises InvalidInput."""
+    return tuple(hold_from_wire(f"holds[{i}]", hold) for i, hold in enumerate(response.holds))
 
 
 def etags_from_wire(response: fleet_pb2.GetFleetResponse) -> dict[PoolKey, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import RLock
 
 from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
+from heliostat.model.holding import AgentLife, RegionHold, claimed
 from heliostat.model.names import RegionName, VmTypeName
 from storage.observed import fleet_of
 
@@ -17,6 +18,7 @@ class MemoryFleet:
         self._lock = lock
         self._newest: dict[RegionName, RegionObservation] = {}
         self._denials: dict[tuple[RegionName, VmTypeName], CapacityDenial] = {}
+        self._holds: dict[RegionName, RegionHold] = {}
         self._lead_times: dict[LeadTimeSample, None] = {}
 
     def observe(self, observation: RegionObservation) -> bool:
@@ -34,6 +36,17 @@ class MemoryFleet:
 
     def observation(self, region: RegionName) -> RegionObservation | None:
         return self._newest.get(region)
+
+    def claim(
+        self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
+    ) -> RegionHold:
+        with self._lock:
+            hold = claimed(self._holds.get(region), region, agent, now, lease)
+            self._holds[region] = hold
+            return hold
+
+    def hold(self, region: RegionName) -> RegionHold | None:
+        return self._holds.get(region)
 
     def deny(self, denial: CapacityDenial) -> None:
         with self._lock:

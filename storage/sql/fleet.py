@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from heliostat.model.fleet import (
     CapacityDenial,
@@ -13,12 +13,13 @@ from heliostat.model.fleet import (
     RegionObservation,
     StartKind,
 )
+from heliostat.model.holding import AgentLife, RegionHold, claimed
 from heliostat.model.instants import from_epoch, to_epoch
 from heliostat.model.names import PoolKey, RegionName
 from storage.codec import dumps, loads
 from storage.observed import fleet_of
 from storage.sql.database import Database, Transaction, put_many
-from storage.sql.tables import denials, lead_times, observations
+from storage.sql.tables import denials, lead_times, observations, region_holds
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -64,6 +65,28 @@ class SqlFleet:
         with self._database.read() as connection:
             document = connection.execute(query).scalar()
         return None if document is None else loads(RegionObservation, document)
+
+    def claim(
+        self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
+    ) -> RegionHold:
+        mine = region_holds.c.region == region
+        with self._database.write() as tx:
+            nobody = {"region": region, "document": ""}
+            tx.connection.execute(
+                self._database.insert(region_holds).values(nobody).on_conflict_do_nothing()
+            )
+            query = select(region_holds.c.document).where(mine).with_for_update()
+            document = tx.connection.execute(query).scalar_one()
+            before = loads(RegionHold, document) if document else None
+            hold = claimed(before, region, agent, now, lease)
+            tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))
+            return hold
+
+    def hold(self, region: RegionName) -> RegionHold | None:
+        query = select(region_holds.c.document).where(region_holds.c.region == region)
+        with self._database.read() as connection:
+            document = connection.execute(query).scalar()
+        return loads(RegionHold, document) if document else None
 
     def deny(self, denial: CapacityDenial) -> None:
         insertion = self._database.insert(denials)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The migration that this code was written for."""
 
 metadata = MetaData(
@@ -284,6 +284,7 @@ observations = Table(
     _count("observed_at"),
     _text("document"),
 )
+region_holds = Table("region_holds", metadata, _key("region", Text), _text("document"))
 denials = Table(
     "denials",
     metadata,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from heliostat.errors import RegionHeld
 from heliostat.model.fleet import (
     BacklogGroup,
     BatchBacklog,
@@ -16,6 +19,7 @@ from heliostat.model.fleet import (
     Signal,
     StartKind,
 )
+from heliostat.model.holding import AgentLife
 from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import RegionName
 from tests.contracts.builders import EU, H100, QWEN, US, at, pool
@@ -127,3 +131,21 @@ def test_a_denial_holds_until_its_end_and_a_newer_one_replaces_it(world: World) 
     log.deny(denial(5, 99, "late word"))
     assert log.fleet(at(39)).denials == (denial(10, 40, "no capacity"),)
     assert log.fleet(at(40)).denials == ()
+
+
+def life(journal: int = 2**62 + 1, incarnation: int = 1) -> AgentLife:
+    return AgentLife(agent_id="eu/agent", journal_id=journal, incarnation=incarnation)
+
+
+def test_one_agent_at_a_time_holds_a_region(world: World) -> None:
+    fleet, lease = world.stores.fleet, timedelta(minutes=1)
+    assert fleet.hold(EU) is None
+    held = fleet.claim(EU, life(), at(0), lease)
+    assert fleet.hold(EU) == held
+    assert fleet.claim(US, life(journal=3), at(0), lease).region == US
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(0), lease)
+    assert fleet.hold(EU) == held
+    later = fleet.claim(EU, life(journal=3), at(1), lease)
+    assert fleet.hold(EU) == later
+    assert later.agent.journal_id == 3

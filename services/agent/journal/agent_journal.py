@@ -16,6 +16,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import CorruptRoutingFile
 from heliostat.model.command import Acknowledgement, Command, CommandState
 from heliostat.model.fleet import RegionObservation
+from heliostat.model.holding import AgentLife
 from heliostat.model.instants import to_epoch
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageBatch, UsageWindow
@@ -53,6 +54,15 @@ class SqliteJournal:
         """What was wrong with the routing file when a fresh journal looked for a table there."""
         if routing_file is not None and self.table() is None:
             self._take_over(routing_file)
+
+    @property
+    def life(self) -> AgentLife:
+        """By what control planes tell this agent, and this life of it, from any other."""
+        return AgentLife(
+            agent_id=self.usage.source_id,
+            journal_id=self._file.journal_id,
+            incarnation=self._file.incarnation,
+        )
 
     # --- commands ------------------------------------------------------------------------------
 

@@ -53,6 +53,8 @@ class JournalFile:
         self.incarnation = written if starts_at is None else next_life(written, path, starts_at)
         """Higher with each life: numbers that a power cut took back are never given again."""
         self.born_at = from_epoch(int(meta["born_at"]))
+        self.journal_id = int(meta.get("journal_id") or meta["born_at"])
+        """Its own number, by which control planes know it; journals of older agents have none."""
 
     @classmethod
     def open(cls, path: Path, now: datetime, *, power_safe: bool = True) -> Self:

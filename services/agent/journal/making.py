@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from heliostat.errors import CorruptJournal, MigrationBehind
 from heliostat.model.instants import to_epoch
@@ -98,7 +99,11 @@ def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
     _execute(connection, _SCHEMA)
     connection.executemany(
         "INSERT INTO meta VALUES (?, ?)",
-        [("incarnation", incarnation), ("born_at", to_epoch(now))],
+        [
+            ("incarnation", incarnation),
+            ("born_at", to_epoch(now)),
+            ("journal_id", uuid4().int >> 65),
+        ],
     )
     connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
     connection.execute("PRAGMA user_version=1")

@@ -18,6 +18,7 @@ from services.agent.board import RouteBoard
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.link.home import Home, check_end, write_to
 from services.translation.commands import command_from_wire
+from services.translation.holds import life_to_wire
 from services.translation.routing import table_from_wire
 from services.wording import report
 
@@ -36,7 +37,10 @@ async def watch_commands(
     """Journal commands as they come, until the stream ends; `heard` is called after each message."""
     held = await asyncio.to_thread(journal.open_commands)
     request = fleet_pb2.WatchCommandsRequest(
-        region=region, agent_id=agent_id, open_command_ids=[c.command_id for c in held]
+        region=region,
+        agent_id=agent_id,
+        open_command_ids=[c.command_id for c in held],
+        agent=life_to_wire(journal.life),
     )
     call = home.fleet().WatchCommands(request)
     try:

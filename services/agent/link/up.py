@@ -20,6 +20,7 @@ from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.link.home import CALL_SECONDS, Home, check_end, write_to
 from services.translation.commands import word_to_wire
 from services.translation.fleet import observation_to_wire
+from services.translation.holds import life_to_wire
 from services.translation.problems import error_of, error_of_problem
 from services.wording import report, say
 
@@ -102,7 +103,9 @@ async def send_observation(
     observation = await asyncio.to_thread(journal.unsent_observation)
     if observation is None:
         return
-    request = fleet_pb2.ReportFleetRequest(observation=observation_to_wire(observation))
+    request = fleet_pb2.ReportFleetRequest(
+        observation=observation_to_wire(observation), agent=life_to_wire(journal.life)
+    )
     try:
         await home.fleet().ReportFleet(request, timeout=CALL_SECONDS)
     except aio.AioRpcError as failure:

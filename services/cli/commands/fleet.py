@@ -31,12 +31,13 @@ def get(
 ) -> None:
     """Pools as last observed; – = not measured."""
     from heliostat.v1 import fleet_pb2
-    from services.translation.fleet import etags_from_wire, fleet_from_wire
+    from services.translation.fleet import etags_from_wire, fleet_from_wire, holds_from_wire
 
     answer = client.call(client.fleet.GetFleet, fleet_pb2.GetFleetRequest(regions=region or []))
     fleet, etags = fleet_from_wire(answer), etags_from_wire(answer)
     if out.as_json:
-        out.json({"fleet": fleet, "etags": {str(pool): etag for pool, etag in etags.items()}})
+        etags_by_name = {str(pool): etag for pool, etag in etags.items()}
+        out.json({"fleet": fleet, "etags": etags_by_name, "holds": holds_from_wire(answer)})
         return
     shown = [state for state in fleet.pools if every or _stands(state)]
     out.table(
@@ -52,6 +53,16 @@ def get(
             [
                 [one.region, one.vm_type, at(one.until), str(one.most_replicas), one.reason]
                 for one in fleet.denials
+            ],
+            empty="",
+        )
+    if answer.holds:
+        out.table(
+            "Agents",
+            ["region", "agent", "since", "held until"],
+            [
+                [one.region, one.agent.agent_id, at(one.since), at(one.until)]
+                for one in holds_from_wire(answer)
             ],
             empty="",
         )

@@ -54,7 +54,10 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
                     paused_agents=fleet.paused_agents & regions,
                 )
             pools = [state.observation.pool for state in fleet.pools]
-            return fleet_to_wire(fleet, self._desk.manual.pool_etags(pools, now))
+            etags = self._desk.manual.pool_etags(pools, now)
+            names = regions or [region.name for region in self._desk.catalogue.regions]
+            holds = (self._desk.stores.fleet.hold(name) for name in sorted(names))
+            return fleet_to_wire(fleet, etags, [hold for hold in holds if hold is not None])
 
         return await self._desk.threads.read(look)
 

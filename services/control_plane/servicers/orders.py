@@ -9,13 +9,16 @@ from typing import Any
 
 from heliostat.errors import InvalidInput, UnknownCommand
 from heliostat.model.command import Command, CommandState
+from heliostat.model.holding import AgentLife
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2
 from services.control_plane.desk import Desk
+from services.control_plane.holding import speak
 from services.identity import caller
 from services.translation.commands import command_to_wire, word_from_wire
 from services.translation.fields import required, required_text
 from services.translation.fleet import observation_from_wire
+from services.translation.holds import life_from_wire
 from services.translation.names import known_region
 from storage.notify import Topic
 
@@ -35,11 +38,12 @@ class AgentConversation:
         region = known_region("region", request.region, self._desk.catalogue)
         caller().speak_for(region)
         agent = required_text("agent_id", request.agent_id)
+        life = life_from_wire("agent", request.agent) if request.HasField("agent") else None
         held = dict.fromkeys(request.open_command_ids, 0)
         beat = self._desk.command_lease.total_seconds() / 3
         while True:
             seen = self._desk.bells.count(Topic.COMMANDS)
-            news = await self._news(region, agent, held)
+            news = await self._news(region, agent, life, held)
             yield fleet_pb2.WatchCommandsResponse(commands=[command_to_wire(c) for c in news])
             for command in news:
                 held[command.command_id] = command.revision
@@ -68,13 +72,31 @@ class AgentConversation:
         self._not_ahead("observation.observed_at", observation.observed_at)
         for number, sample in enumerate(observation.lead_times):
             self._not_ahead(f"observation.lead_times[{number}].ready_at", sample.ready_at)
-        newest = await self._desk.threads.write(
-            lambda: self._desk.stores.fleet.observe(observation)
-        )
+        life = life_from_wire("agent", request.agent) if request.HasField("agent") else None
+        author, now = str(caller()), self._desk.clock.now()
+
+        def keep() -> bool:
+            self._speak(observation.region, life, author, now)
+            return self._desk.stores.fleet.observe(observation)
+
+        newest = await self._desk.threads.write(keep)
         return fleet_pb2.ReportFleetResponse(newest=newest)
 
+    def _speak(
+        self, region: RegionName, life: AgentLife | None, author: str, now: datetime
+    ) -> None:
+        """In the writing thread. Raises RegionHeld while another agent speaks for the region."""
+        speak(
+            self._desk.stores,
+            region,
+            life,
+            author=author,
+            now=now,
+            lease=self._desk.command_lease,
+        )
+
     async def _news(
-        self, region: RegionName, agent: str, held: dict[str, int]
+        self, region: RegionName, agent: str, life: AgentLife | None, held: dict[str, int]
     ) -> Sequence[Command]:
         """Lease what the region has, and find what changed or ended since the agent heard of it."""
         outbox, now, lease = (
@@ -84,7 +106,10 @@ class AgentConversation:
         )
         self._desk.leader.epoch()
 
+        author = str(caller())
+
         def look() -> list[Command]:
+            self._speak(region, life, author, now)
             leased = outbox.lease(region, agent, now, lease)
             open_ids = {command.command_id for command in leased}
             gone = (_found(outbox.command, name) for name in held if name not in open_ids)

@@ -1,0 +1,70 @@
+"""Which agent speaks for a region: one life of one journal at a time, by a lease that its calls renew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heliostat.errors import RegionHeld
+from heliostat.model.instants import check_instant
+from heliostat.model.names import RegionName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLife:
+    """One life of one agent: its name, its journal's own number, and which life of that journal it is.
+
+    `journal_id` is given once to a journal and copied with it; `incarnation` grows with each start.
+    """
+
+    agent_id: str
+    journal_id: int
+    incarnation: int
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} (journal {self.journal_id:016x}, life {self.incarnation})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionHold:
+    """The agent that speaks for a region since `since`, and that no other may replace before `until`."""
+
+    region: RegionName
+    agent: AgentLife
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        check_instant("hold.since", self.since)
+        check_instant("hold.until", self.until)
+
+
+def claimed(
+    before: RegionHold | None,
+    region: RegionName,
+    agent: AgentLife,
+    now: datetime,
+    lease: timedelta,
+) -> RegionHold:
+    """The hold once this agent spoke at `now`: renewed, or taken where nobody holds the region.
+
+    A later life of the same journal takes over at once, since it means that the earlier one has ended
+    or was started twice from one copy. Raises RegionHeld.
+    """
+    same = before is not None and before.agent.journal_id == agent.journal_id
+    if before is not None and before.until > now:
+        later = same and agent.incarnation >= before.agent.incarnation
+        if not later:
+            raise refusal(before, str(agent))
+    since = before.since if before is not None and same else now
+    until = now + lease if before is None or not same else max(now + lease, before.until)
+    return RegionHold(region=region, agent=agent, since=since, until=until)
+
+
+def refusal(hold: RegionHold, claimant: str) -> RegionHeld:
+    """Says who holds the region and until when."""
+    return RegionHeld(
+        f"{hold.region} is held by {hold.agent} until {hold.until.isoformat()}; this is {claimant}",
+        remedy="one agent serves a region: stop one of the two; a hold ends by itself once its agent "
+        "is silent",
+    )

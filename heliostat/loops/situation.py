@@ -24,6 +24,8 @@ ENOUGH_REQUESTS = 200
 OTHER_MIX = 1.25
 """Mean tokens so many times apart are no chance of the hour: other tenants are at work."""
 
+_Start = tuple[PoolKey, StartKind]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SituationSettings:
@@ -47,6 +49,7 @@ class ProblemReader:
         self._catalogue = catalogue
         self._settings = settings
         self._kept_mixes: tuple[datetime | None, tuple[TokenMix, ...]] = (None, ())
+        self._kept_starts: dict[_Start, tuple[list[LeadTimeSample], LeadTimeEstimate]] = {}
 
     def fleet(self, now: datetime) -> Fleet:
         """The fleet as last observed, old observations marked stale."""
@@ -93,14 +96,11 @@ class ProblemReader:
 
     def lead_times(self, now: datetime) -> tuple[LeadTimeEstimate, ...]:
         """Lead times per pool and start kind: as measured, else the catalogue's prior."""
-        samples: dict[tuple[PoolKey, StartKind], list[LeadTimeSample]] = defaultdict(list)
+        measured: dict[_Start, list[LeadTimeSample]] = defaultdict(list)
         for sample in self._stores.fleet.lead_times(now - self._settings.lead_time_memory):
-            samples[sample.pool, sample.start_kind].append(sample)
-        return tuple(
-            self._estimate(pool.key, kind, samples.get((pool.key, kind), []))
-            for pool in self._catalogue.pools
-            for kind in StartKind
-        )
+            measured[sample.pool, sample.start_kind].append(sample)
+        starts = [(pool.key, kind) for pool in self._catalogue.pools for kind in StartKind]
+        return tuple(self._start(start, measured.get(start, [])) for start in starts)
 
     def rates(self, now: datetime) -> tuple[DemandRate, ...]:
         """Requests per second offered lately, less retries, per origin, model and tier."""
@@ -131,6 +131,13 @@ class ProblemReader:
             kept = tuple(newer_mix(mix, lately.get((mix.model, mix.tier))) for mix in steady)
             self._kept_mixes = (end if kept else None, kept)
         return kept
+
+    def _start(self, start: _Start, samples: list[LeadTimeSample]) -> LeadTimeEstimate:
+        """Of the same samples as before the same estimate: two weeks hold thousands of them."""
+        kept = self._kept_starts.get(start)
+        if kept is None or kept[0] != samples:
+            kept = self._kept_starts[start] = (samples, self._estimate(*start, samples))
+        return kept[1]
 
     def _estimate(
         self, pool: PoolKey, kind: StartKind, samples: list[LeadTimeSample]

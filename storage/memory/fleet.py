@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from threading import RLock
 
 from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
 from heliostat.model.holding import AgentLife, RegionHold, claimed
-from heliostat.model.names import RegionName, VmTypeName
+from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from storage.observed import fleet_of
 
 
@@ -19,11 +20,15 @@ class MemoryFleet:
         self._newest: dict[RegionName, RegionObservation] = {}
         self._denials: dict[tuple[RegionName, VmTypeName], CapacityDenial] = {}
         self._holds: dict[RegionName, RegionHold] = {}
-        self._lead_times: dict[LeadTimeSample, None] = {}
+        self._lead_times: set[LeadTimeSample] = set()
+        self._by_age: list[LeadTimeSample] = []
 
     def observe(self, observation: RegionObservation) -> bool:
         with self._lock:
-            self._lead_times.update(dict.fromkeys(observation.lead_times))
+            for sample in observation.lead_times:
+                if sample not in self._lead_times:
+                    self._lead_times.add(sample)
+                    insort(self._by_age, sample, key=_age)
             before = self._newest.get(observation.region)
             if before is not None and before.observed_at >= observation.observed_at:
                 return False
@@ -57,5 +62,9 @@ class MemoryFleet:
 
     def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:
         with self._lock:
-            recent = [sample for sample in self._lead_times if sample.ready_at >= since]
-        return tuple(sorted(recent, key=lambda sample: (sample.ready_at, sample.pool)))
+            first = bisect_left(self._by_age, since, key=lambda sample: sample.ready_at)
+            return tuple(self._by_age[first:])
+
+
+def _age(sample: LeadTimeSample) -> tuple[datetime, PoolKey]:
+    return sample.ready_at, sample.pool

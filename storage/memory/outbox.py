@@ -38,6 +38,8 @@ class MemoryOutbox:
         self._feed = feed
         self._lock = lock
         self._held: dict[str, _Held] = {}
+        self._open: dict[str, _Held] = {}
+        """Those that have not ended, by age too: of weeks of commands hardly any is of interest."""
         self._by_request: dict[str, str] = {}
         self._changes: dict[PoolKey, datetime] = {}
 
@@ -52,7 +54,7 @@ class MemoryOutbox:
         """Every command that no agent has yet."""
         return tuple(
             held.command
-            for held in self._held.values()
+            for held in self._open.values()
             if held.command.state is CommandState.PENDING
         )
 
@@ -62,7 +64,7 @@ class MemoryOutbox:
 
     def put(self, command: Command) -> None:
         """Keep a new command."""
-        self._held[command.command_id] = _Held(command)
+        self._held[command.command_id] = self._open[command.command_id] = _Held(command)
         if command.request_id:
             self._by_request[command.request_id] = command.command_id
         for pool in command.order.pools:
@@ -74,7 +76,7 @@ class MemoryOutbox:
         """End a pending command in favour of a newer one; one that ended meanwhile stays."""
         held = self._held[command_id]
         if not held.command.state.ended:
-            held.command = life.superseded(held.command, by.command_id, by.created_at)
+            self._change(held, life.superseded(held.command, by.command_id, by.created_at))
 
     # --- the port ----------------------------------------------------------------------------
 
@@ -82,9 +84,9 @@ class MemoryOutbox:
         self, region: RegionName, holder: str, now: datetime, duration: timedelta
     ) -> tuple[Command, ...]:
         with self._lock:
-            taken = [held for held in self._held.values() if _free(held, region, holder, now)]
+            taken = [held for held in self._open.values() if _free(held, region, holder, now)]
             for held in taken:
-                held.command = life.leased(held.command)
+                self._change(held, life.leased(held.command))
                 held.holder, held.leased_until = holder, now + duration
             return tuple(held.command for held in taken)
 
@@ -92,7 +94,8 @@ class MemoryOutbox:
         with self._lock:
             held = self._find(ack.command_id)
             after = life.acknowledged(held.command, ack)
-            changed, held.command = after != held.command, after
+            changed = after != held.command
+            self._change(held, after)
         if changed:
             self._feed.publish((Topic.WORDS,))
         return after
@@ -131,9 +134,10 @@ class MemoryOutbox:
     ) -> list[Command]:
         """Oldest first."""
         with self._lock:
+            asked = self._held if any(s.ended for s in states or CommandState) else self._open
             return [
                 held.command
-                for held in self._held.values()
+                for held in asked.values()
                 if (region is None or held.command.region == region)
                 and (not states or held.command.state in states)
                 and (created is None or held.command.created_at in created)
@@ -145,7 +149,7 @@ class MemoryOutbox:
         with self._lock:
             self._leadership.check(epoch)
             held = self._find(command_id)
-            held.command = life.cancelled(held.command, etag=etag, author=author, now=now)
+            self._change(held, life.cancelled(held.command, etag=etag, author=author, now=now))
             self._audit.note(life.cancelled_command_record(command_id, author, now))
         self._feed.publish((Topic.COMMANDS,))
         return held.command
@@ -153,9 +157,9 @@ class MemoryOutbox:
     def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
         with self._lock:
             self._leadership.check(epoch)
-            late = [h for h in self._held.values() if life.overdue(h.command, h.leased_until, now)]
+            late = [h for h in self._open.values() if life.overdue(h.command, h.leased_until, now)]
             for held in late:
-                held.command = life.expired(held.command, now)
+                self._change(held, life.expired(held.command, now))
         if late:
             self._feed.publish((Topic.COMMANDS,))
         return tuple(held.command for held in late)
@@ -163,6 +167,12 @@ class MemoryOutbox:
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
         with self._lock:
             return tuple(sorted(self._changes.items()))
+
+    def _change(self, held: _Held, command: Command) -> None:
+        """The command as it is from now on; who has ended stays so."""
+        held.command = command
+        if command.state.ended:
+            self._open.pop(command.command_id, None)
 
     def _find(self, command_id: str) -> _Held:
         held = self._held.get(command_id)
@@ -173,6 +183,6 @@ class MemoryOutbox:
 
 def _free(held: _Held, region: RegionName, holder: str, now: datetime) -> bool:
     command = held.command
-    if command.region != region or command.state.ended:
+    if command.region != region:
         return False
     return held.leased_until is None or held.holder == holder or held.leased_until <= now

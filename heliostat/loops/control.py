@@ -218,6 +218,8 @@ class ControlLoop:
 
 
 def _worth_publishing(before: RoutingTable | None, table: RoutingTable, now: datetime) -> bool:
-    if before is None or not before.same_routes(table):
+    if before is None:
+        return bool(table.entries)  # a table that steers nothing is no news
+    if not before.same_routes(table):
         return True
     return now - before.valid_from >= before.stale_after / 2

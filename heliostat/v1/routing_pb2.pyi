@@ -194,7 +194,7 @@ class RoutingTable(_message.Message):
 
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteEntry]:
-        """One entry per model and tier."""
+        """At most one entry per model and tier; without one requests are served where they arrive."""
 
     @_builtins.property
     def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaEndpoint]:

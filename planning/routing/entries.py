@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.names import ModelName, RegionName, Tier
@@ -90,10 +90,17 @@ def make_entry(
     )
 
 
-def nothing_ready(view: ModelView, origin: RegionName, tier: Tier) -> str:
-    """Why an entry sheds everything."""
-    reach = ", ".join(view.reach[origin, tier]) or "no region"
-    return f"no ready replica of {view.model.name} may serve {origin} ({tier} may go to {reach})"
+def nothing_ready(
+    view: ModelView, origin: RegionName, tier: Tier, reported: Container[RegionName]
+) -> str:
+    """Why an entry sheds everything; regions of which nobody reported yet are named as such."""
+    names = view.reach[origin, tier]
+    reach = ", ".join(names) or "no region"
+    unseen = ", ".join(name for name in names if name not in reported)
+    yet = f"; nobody reported yet from {unseen}" if unseen else ""
+    return (
+        f"no ready replica of {view.model.name} may serve {origin} ({tier} may go to {reach}{yet})"
+    )
 
 
 def previous_entries(

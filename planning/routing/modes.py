@@ -1,13 +1,16 @@
 """One table per origin, whatever the rule: modes, old input and unreachable models are settled here.
 
 An origin in ADVISORY mode is not steered, one in PAUSED mode keeps its entries, and where the input
-is old the last entry stands, in each case as far as its regions still have ready replicas.
+is old the last entry stands, in each case as far as its regions still have ready replicas. Where none of
+the regions that may serve a demand was ever reported, there is no entry: gateways then serve at home.
+Shedding needs to know that nothing is ready, and there nobody knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Mode
 from heliostat.model.names import DemandKey, ModelName, RegionName
 from heliostat.model.routing import RouteEntry, RoutingTable
@@ -38,15 +41,18 @@ def tables(
 ) -> tuple[RoutingTable, ...]:
     """Every origin's table. `decide` is asked where an origin is steered and someone can serve."""
     before = previous_entries(problem)
+    reported = reported_regions(problem.fleet)
     made: list[RoutingTable] = []
     for region in problem.catalogue.regions:
         mode = problem.modes.of(region.name)
         entries: list[RouteEntry] = []
         for view in models.values():
             for spec in view.model.tiers:
+                if _nobody_knows(view.reach[region.name, spec.tier], reported):
+                    continue
                 demand = DemandKey(origin=region.name, model=view.model.name, tier=spec.tier)
                 last = before.get((region.name, view.model.name, spec.tier))
-                split, reason = _settle(view, demand, mode, last, decide, is_old)
+                split, reason = _settle(view, demand, mode, last, decide, is_old, reported)
                 entries.append(
                     make_entry(problem.catalogue, view, region.name, spec.tier, split, reason)
                 )
@@ -61,10 +67,11 @@ def _settle(
     last: RouteEntry | None,
     decide: Decide,
     is_old: Callable[[DemandKey], bool],
+    reported: frozenset[RegionName],
 ) -> tuple[Split | None, str]:
     serving = view.serving(demand.origin, demand.tier)
     if not serving:
-        return None, nothing_ready(view, demand.origin, demand.tier)
+        return None, nothing_ready(view, demand.origin, demand.tier, reported)
     kept = only_serving(split_of(last), serving) if last is not None else None
     if mode is Mode.PAUSED and kept is not None:
         return kept, "paused: the last entry stands"
@@ -73,6 +80,17 @@ def _settle(
     if kept is not None and is_old(demand):
         return kept, "old input: the last entry stands"
     return decide(demand, kept)
+
+
+def reported_regions(fleet: Fleet) -> frozenset[RegionName]:
+    """Regions of which somebody reported at least once."""
+    return frozenset(
+        state.observation.pool.region for state in fleet.pools if state.observed_at is not None
+    )
+
+
+def _nobody_knows(reach: tuple[RegionName, ...], reported: frozenset[RegionName]) -> bool:
+    return bool(reach) and reported.isdisjoint(reach)
 
 
 def unsteered(origin: RegionName, serving: tuple[RegionName, ...]) -> Split:

@@ -96,8 +96,12 @@ def test_tables_are_whole_consistent_and_send_nothing_to_the_unready(
         check_tables(tables, WORLD, fleet)
         assert {table.origin for table in tables} == {region.name for region in WORLD.regions}
         for table in tables:
+            seen = {state.observation.pool.region for state in fleet.pools}
             assert {(e.model, e.tier) for e in table.entries} == {
-                (m.name, t.tier) for m in WORLD.models for t in m.tiers
+                (m.name, t.tier)
+                for m in WORLD.models
+                for t in m.tiers
+                if any(WORLD.may_serve(table.origin, name, m.name, t.tier) for name in seen)
             }
             for entry in table.entries:
                 assert sum(s.weight_ppm for s in entry.shares) + entry.shed_ppm == MILLION
@@ -118,6 +122,21 @@ def test_a_model_without_ready_replicas_sheds_everything_and_says_why(router: Ro
         for entry in table.entries:
             assert (entry.shares, entry.shed_ppm) == ((), MILLION)
             assert "no ready replica" in entry.reason
+
+
+def test_where_nobody_reported_yet_no_table_steers(router: Router) -> None:
+    for mode in Mode:
+        problem = a_routing_problem(fleet=Fleet(at=NOON, pools=()), mode=mode, plan=PLAN)
+        assert [table.entries for table in router.route(problem)] == [(), ()]
+
+
+def test_a_region_that_reported_and_one_that_did_not_are_two_reasons(router: Router) -> None:
+    empty = a_fleet({pool.key: 0 for pool in WORLD.pools})
+    west_only = tuple(s for s in empty.pools if s.observation.pool.region == "west")
+    for table in router.route(a_routing_problem(fleet=replace(empty, pools=west_only))):
+        for entry in table.entries:
+            assert entry.shed_ppm == MILLION
+            assert "nobody reported yet from east" in entry.reason
 
 
 def test_an_advisory_origin_is_served_at_home(router: Router) -> None:

@@ -22,6 +22,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.plan import CapacityPlan, PlanOrigin, WhatIf
 from heliostat.ports.deciding import PlanningProblem
+from planning.routing import NearestRouter
 from tests.builders import (
     MINUTE,
     NOON,
@@ -219,6 +220,13 @@ def test_unchanged_routes_are_not_published_again_until_they_would_go_stale() ->
     assert [table.origin for table in published] == ["east", "west"]
     assert house.loop.reroute(NOON + MINUTE, epoch=house.epoch) == ()
     assert len(house.loop.reroute(NOON + 3 * MINUTE, epoch=house.epoch)) == 2
+
+
+def test_a_table_that_steers_nothing_is_not_published() -> None:
+    house = a_house(router=NearestRouter())
+    assert house.loop.reroute(NOON, epoch=house.epoch) == ()
+    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2)))
+    assert {t.origin for t in house.loop.reroute(NOON, epoch=house.epoch)} == {"east", "west"}
 
 
 def test_routes_to_pools_without_ready_replicas_are_never_published() -> None:

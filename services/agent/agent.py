@@ -72,6 +72,8 @@ class Agent:
     def tick(self, now: datetime) -> None:
         """One tick of the loop, in whatever thread; then the link sends what it wrote."""
         self._loop.tick(now)
+        if again := self.journal.usage.send_again(now):
+            say(_log, "usage_sent_again", region=self.region, batches=again)
         self.metrics.ticks.inc()
 
     def work(self, now: datetime) -> None:

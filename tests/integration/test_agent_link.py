@@ -230,6 +230,36 @@ async def test_a_batch_that_is_refused_for_good_holds_up_no_other(
     assert agent.journal.usage.waiting() == 0
 
 
+async def test_usage_refused_while_the_control_planes_clock_was_off_is_sent_once_more(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    plane.clock_off = True
+    await report(agent, "east/gateway-1", 1, 2)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 0
+    plane.clock_off = False
+    agent.tick(NOON + MINUTE * 61)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 10, "the second window is not an hour old yet"
+    agent.tick(NOON + MINUTE * 62)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 20
+
+
+async def test_usage_refused_for_its_instants_again_stays_apart(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    plane.clock_off = True
+    await report(agent, "east/gateway-1", 1, 1)
+    for hour in range(1, 4):
+        await agent.link.send_all()
+        agent.tick(NOON + timedelta(hours=hour, minutes=2))
+    await agent.link.send_all()
+    plane.clock_off = False
+    assert agent.journal.usage.send_again(NOON + timedelta(days=1)) == 0
+    assert agent.journal.usage.waiting() == 0
+
+
 async def test_a_word_that_is_refused_is_kept_and_holds_up_no_other(
     plane: ControlPlane, agent: Agent
 ) -> None:

@@ -52,6 +52,7 @@ class ControlPlane(
         self.raising: HeliostatError | None = None
         """What every leader's call ends with, if anything."""
         self.refusing_sources: set[str] = set()
+        self.clock_off = False
         self.refusing_words: set[str] = set()
         """Commands of which it takes no word."""
         self.port = 0
@@ -101,6 +102,8 @@ class ControlPlane(
         async for request in request_iterator:
             try:
                 batch = UsageReader(self.catalogue).request(request)
+                if self.clock_off and len(batch):
+                    raise InvalidInput("batch.window_start_seconds", "starts in the future")
                 if batch.source_id in self.refusing_sources and len(batch):
                     raise InvalidInput("batch", "not today")
                 (receipt,) = self.history.record([batch])

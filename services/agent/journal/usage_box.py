@@ -10,16 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from sqlite3 import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import SequenceGap
+from heliostat.model.instants import to_epoch
 from heliostat.model.usage import UsageBatch, UsageReceipt, UsageWindow, batch_of
 from heliostat.v1 import usage_pb2
 from services.agent.journal.file import JournalFile
 from services.translation.usage import batch_from_wire, batch_to_wire
 
+RETRY_AFTER = timedelta(hours=1)
+"""What was refused for its instants may be right: the control plane's clock may have jumped. So long after
+its newest window it is sent once more."""
+_OF_CLOCKS = "clock: "
+"""Begins the problem of a refused batch that will be sent once more."""
+_SENT_AGAIN = "sent again as {}: "
+"""Begins it afterwards, with the number of the row under which it went."""
+_AT_ONCE = 64
 _KEEP_REFUSED = 10_000
 """Refused batches among so many of the latest are kept for an operator to look at."""
+
+_UPSERT = (
+    "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence"
+)
 
 
 class UsageBox:
@@ -100,8 +115,13 @@ class UsageBox:
         """The same for our own windows."""
         self.sent(self.source_id, incarnation, durable_sequence)
 
-    def set_aside(self, source_id: str, sequence: int, problem: str) -> None:
-        """The control plane refuses the batch for good: keep it apart, and send nothing in its place."""
+    def set_aside(
+        self, source_id: str, sequence: int, problem: str, *, of_clocks: bool = False
+    ) -> None:
+        """The control plane refuses the batch for good: keep it apart, and send nothing in its place.
+
+        `of_clocks` = its instants were refused: `send_again` tries it once more.
+        """
         with self._file.transaction(durable=True) as write:
             row = write.execute(
                 "SELECT number, body FROM usage WHERE source_id = ? AND sequence = ?",
@@ -110,6 +130,12 @@ class UsageBox:
             if row is None:
                 return
             number, body = row
+            before = write.execute(
+                "SELECT 1 FROM refused_usage WHERE problem LIKE ?",
+                (_SENT_AGAIN.format(number) + "%",),
+            ).fetchone()
+            if of_clocks and before is None:
+                problem = _OF_CLOCKS + problem
             write.execute(
                 "INSERT OR REPLACE INTO refused_usage VALUES (?, ?, ?)", (number, problem, body)
             )
@@ -120,6 +146,33 @@ class UsageBox:
             write.execute(
                 "UPDATE usage SET body = ? WHERE number = ?", (empty.SerializeToString(), number)
             )
+
+    def send_again(self, now: datetime) -> int:
+        """Send what was refused for its instants once more, an hour after its newest window.
+
+        How many went. Windows that the control plane has by now are known by their keys.
+        """
+        rows = self._file.read(
+            "SELECT number, problem, body FROM refused_usage WHERE problem LIKE ? "
+            "ORDER BY number LIMIT ?",
+            (_OF_CLOCKS + "%", _AT_ONCE),
+        )
+        sent = 0
+        for number, problem, body in rows:
+            batch = self._file.decoded(usage_pb2.UsageBatch.FromString, body)
+            newest = max(batch.window_start_seconds, default=0)
+            if newest > to_epoch(now - RETRY_AFTER):
+                continue
+            with self._file.transaction(durable=True) as write:
+                self._file.begin_life(write)
+                batch.sequence = self._next_sequence(write, batch.source_id)
+                row = self._put(write, batch)
+                write.execute(
+                    "UPDATE refused_usage SET problem = ? WHERE number = ?",
+                    (_SENT_AGAIN.format(row) + problem.removeprefix(_OF_CLOCKS), number),
+                )
+            sent += 1
+        return sent
 
     def durable(self, source_id: str, incarnation: int) -> int:
         """The highest sequence of a gateway that is journalled; 0 for one never heard of."""
@@ -133,24 +186,29 @@ class UsageBox:
         """Renumber and keep; our own numbering of a source is its row with incarnation 0."""
         with self._file.transaction(durable=durable) as write:
             self._file.begin_life(write)
-            upsert = (
-                "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET sequence = excluded.sequence"
-            )
-            row = write.execute(
-                "SELECT sequence FROM sources WHERE source_id = ? AND incarnation = 0",
-                (batch.source_id,),
-            ).fetchone()
-            sequence = 1 + (row[0] if row else 0)
-            write.execute(upsert, (batch.source_id, 0, sequence))
+            sequence = self._next_sequence(write, batch.source_id)
             if batch.source_id != self.source_id:
-                write.execute(upsert, (batch.source_id, batch.incarnation, batch.sequence))
+                write.execute(_UPSERT, (batch.source_id, batch.incarnation, batch.sequence))
             kept = replace(batch, incarnation=self._file.incarnation, sequence=sequence)
-            write.execute(
-                "INSERT INTO usage (source_id, sequence, body) VALUES (?, ?, ?)",
-                (kept.source_id, sequence, batch_to_wire(kept).SerializeToString()),
-            )
+            self._put(write, batch_to_wire(kept))
         return kept
+
+    def _next_sequence(self, write: Connection, source_id: str) -> int:
+        """Count the source's next batch."""
+        row = write.execute(
+            "SELECT sequence FROM sources WHERE source_id = ? AND incarnation = 0", (source_id,)
+        ).fetchone()
+        sequence = 1 + int(row[0] if row else 0)
+        write.execute(_UPSERT, (source_id, 0, sequence))
+        return sequence
+
+    def _put(self, write: Connection, batch: usage_pb2.UsageBatch) -> int:
+        """Let it wait to be sent; returns its row's number."""
+        row = write.execute(
+            "INSERT INTO usage (source_id, sequence, body) VALUES (?, ?, ?) RETURNING number",
+            (batch.source_id, batch.sequence, batch.SerializeToString()),
+        ).fetchone()
+        return int(row[0])
 
 
 def _receipt(batch: UsageBatch, durable_sequence: int, *, replayed: bool) -> UsageReceipt:

@@ -30,6 +30,8 @@ _BATCHES_IN_FLIGHT = 64
 _FOR_GOOD = frozenset({code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.RESOURCE_EXHAUSTED})
 """A batch refused with one of these stays refused; anything else is worth another try."""
 _GAP = "SEQUENCE_GAP"
+_INSTANTS = ".window_start_seconds"
+"""The field that is named when a batch's instants are refused: one of the two clocks is wrong."""
 
 _UsageCall = aio.StreamStreamCall[usage_pb2.ReportUsageRequest, usage_pb2.ReportUsageResponse]
 
@@ -92,6 +94,7 @@ async def _take_refusal(
         answer.source_id,
         answer.sequence,
         f"{type(error).__name__}: {error}",
+        of_clocks=isinstance(error, InvalidInput) and error.field.endswith(_INSTANTS),
     )
     report(_log, "usage_batch_refused", error, source_id=answer.source_id, sequence=answer.sequence)
 

@@ -171,12 +171,12 @@ def open_channel(connection: Connection) -> grpc.Channel:
         check_target(connection.address)
     except ValueError as error:
         raise InvalidSettings(
-            "--address (HELIOSTAT_ADDRESS)", str(error), remedy="it looks like plane.example:7443"
+            connection.option("address"), str(error), remedy="it looks like plane.example:7443"
         ) from None
     if not any((connection.tls_ca, connection.tls_cert, connection.tls_key)):
         if not (connection.insecure or is_loopback(connection.address)):
             raise InvalidSettings(
-                "--tls-ca (HELIOSTAT_TLS_CA)",
+                connection.option("tls-ca"),
                 f"{connection.address} is not this machine, and plain text would show everything",
                 remedy="give --tls-ca, --tls-cert and --tls-key, or --insecure on a trusted network",
             )
@@ -194,13 +194,13 @@ def _credentials(connection: Connection) -> grpc.ChannelCredentials:
     if cert is None and key is None:
         chain = secret = None
     elif cert is None or key is None:
-        raise InvalidSettings("--tls-cert (HELIOSTAT_TLS_CERT)", "goes with --tls-key")
+        raise InvalidSettings(connection.option("tls-cert"), "goes with --tls-key")
     else:
         chain, secret = key_pair(
-            "--tls-cert (HELIOSTAT_TLS_CERT)", cert, "--tls-key (HELIOSTAT_TLS_KEY)", key
+            connection.option("tls-cert"), cert, connection.option("tls-key"), key
         )
     return grpc.ssl_channel_credentials(
-        root_certificates=None if ca is None else certificates("--tls-ca (HELIOSTAT_TLS_CA)", ca),
+        root_certificates=None if ca is None else certificates(connection.option("tls-ca"), ca),
         private_key=secret,
         certificate_chain=chain,
     )

@@ -11,13 +11,16 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
 from heliostat.errors import InvalidSettings
+from services.cli.connection import DOOR_VARIABLES, VARIABLES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 PREFIX = "HELIOSTAT_"
+_CALLING = ("ADDRESS", "TLS_CA", "TLS_CERT", "TLS_KEY")
 CLIENT = frozenset(
-    f"{PREFIX}{name}" for name in ("ADDRESS", "TLS_CA", "TLS_CERT", "TLS_KEY", "SETTINGS", "DEBUG")
+    {f"{PREFIX}SETTINGS", f"{PREFIX}DEBUG"}
+    | {f"{start}{name}" for start in (VARIABLES, DOOR_VARIABLES) for name in _CALLING}
 )
 """What the command line itself reads."""
 TOOLS = frozenset({f"{PREFIX}DATA", f"{PREFIX}BENCH_ROWS"})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from heliostat.errors import Unavailable
-from services.cli.connection import Connection
+from services.cli.connection import DOOR_VARIABLES, VARIABLES, Connection
 
-_TLS_OPTIONS = "--tls-ca, --tls-cert and --tls-key (or HELIOSTAT_TLS_CA, _CERT and _KEY)"
+_TLS_OPTIONS = "--tls-ca, --tls-cert and --tls-key (or {}TLS_CA, _CERT and _KEY)"
 
 
 def unanswered(connection: Connection, said: str) -> Unavailable:
@@ -17,9 +17,10 @@ def unanswered(connection: Connection, said: str) -> Unavailable:
 def _reading(connection: Connection, said: str) -> tuple[str, str]:
     """Why, and what to do. gRPC's own words stay where we know no better ones."""
     host = connection.address.rpartition(":")[0].strip("[]")
+    tls_options = _TLS_OPTIONS.format(DOOR_VARIABLES if connection.door else VARIABLES)
     secure = connection.tls_ca is not None or connection.tls_cert is not None
     if "WRONG_VERSION_NUMBER" in said:
-        return "it speaks plain text and was called with TLS", f"leave out {_TLS_OPTIONS}"
+        return "it speaks plain text and was called with TLS", f"leave out {tls_options}"
     if "Hostname Verification Check failed" in said:
         return (
             f"its certificate is not made out to {host}",
@@ -29,16 +30,16 @@ def _reading(connection: Connection, said: str) -> tuple[str, str]:
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return (
             "its certificate was signed by somebody unknown",
-            "give the certificate of who signed it with --tls-ca (HELIOSTAT_TLS_CA)",
+            f"give the certificate of who signed it with {connection.option('tls-ca')}",
         )
     if "Connection refused" in said:
         return "nobody listens there", "check the address, and start it if it does not run"
     if "Socket closed" in said or "Connection reset" in said:
         if not secure:
-            return "it hangs up on plain text", f"it may want TLS: give {_TLS_OPTIONS}"
+            return "it hangs up on plain text", f"it may want TLS: give {tls_options}"
         if connection.tls_cert is None:
             return (
                 "it hangs up on callers without a certificate",
-                "give yours with --tls-cert and --tls-key (HELIOSTAT_TLS_CERT, HELIOSTAT_TLS_KEY)",
+                f"give yours with {connection.option('tls-cert')} and {connection.option('tls-key')}",
             )
     return said, "check its address and certificates, then retry"

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from heliostat.errors import HeliostatError
 from services.cli import exits
 from services.cli.client import Client
-from services.cli.connection import Connection
+from services.cli.connection import DOOR_VARIABLES, VARIABLES, Connection
 from services.cli.environment import check_environment
 from services.cli.output import Output, stderr
 
@@ -29,29 +29,38 @@ def _connecting(option: str, variable: str, words: str) -> Any:
     return typer.Option(option, envvar=variable or None, help=words, rich_help_panel=PANEL)
 
 
-Address = Annotated[str, _connecting("--address", "HELIOSTAT_ADDRESS", "Control plane, host:port.")]
-TlsCa = Annotated[
-    Path | None, _connecting("--tls-ca", "HELIOSTAT_TLS_CA", "Who signed its certificate (PEM).")
-]
-TlsCert = Annotated[
-    Path | None, _connecting("--tls-cert", "HELIOSTAT_TLS_CERT", "Own certificate (PEM).")
-]
-TlsKey = Annotated[Path | None, _connecting("--tls-key", "HELIOSTAT_TLS_KEY", "Its key (PEM).")]
-Insecure = Annotated[
-    bool, _connecting("--insecure", "", "Plain text beyond loopback: only on a trusted network.")
-]
-Door = Annotated[str, _connecting("--agent", "", "The agent's door for gateways, host:port.")]
+def _options(address: Any, default: str, variables: str) -> dict[str, tuple[Any, object]]:
+    """The options of one kind of connection, with the variables that begin so, and their defaults."""
+
+    def file(option: str, words: str) -> Any:
+        variable = variables + option.strip("-").upper().replace("-", "_")
+        return Annotated[Path | None, _connecting(option, variable, words)]
+
+    insecure = _connecting(
+        "--insecure", "", "Plain text beyond loopback: only on a trusted network."
+    )
+    return {
+        "address": (Annotated[str, address], default),
+        "tls_ca": (file("--tls-ca", "Who signed its certificate (PEM)."), None),
+        "tls_cert": (file("--tls-cert", "Own certificate (PEM)."), None),
+        "tls_key": (file("--tls-key", "Its key (PEM)."), None),
+        "insecure": (Annotated[bool, insecure], False),
+    }
+
+
 DEFAULT_ADDRESS = "127.0.0.1:7443"
 DEFAULT_DOOR = "127.0.0.1:7444"
 
-_CONNECTION = {
-    "address": (Address, DEFAULT_ADDRESS),
-    "tls_ca": (TlsCa, None),
-    "tls_cert": (TlsCert, None),
-    "tls_key": (TlsKey, None),
-    "insecure": (Insecure, False),
-}
-_TO_AGENT = {**_CONNECTION, "address": (Door, DEFAULT_DOOR)}
+_CONNECTION = _options(
+    _connecting("--address", f"{VARIABLES}ADDRESS", "Control plane, host:port."),
+    DEFAULT_ADDRESS,
+    VARIABLES,
+)
+_TO_AGENT = _options(
+    _connecting("--agent", f"{DOOR_VARIABLES}ADDRESS", "The agent's door for gateways, host:port."),
+    DEFAULT_DOOR,
+    DOOR_VARIABLES,
+)
 _TALKS_TO = {"client": _CONNECTION, "agent": _TO_AGENT}
 
 
@@ -79,7 +88,8 @@ def wired(command: Callable[..., None]) -> Callable[..., None]:
         if other is None:
             command(**given)
             return
-        connection = Connection(**{name: given.pop(name) for name in _CONNECTION})
+        chosen = {name: given.pop(name) for name in _CONNECTION}
+        connection = Connection(**chosen, door=other == "agent")
         with Client(connection) as client:
             command(**{other: client}, **given)
 

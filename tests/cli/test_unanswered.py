@@ -14,6 +14,8 @@ CA = Path("ca.pem")
 HALF = Connection(address="plane.example:7443", tls_ca=CA)
 WHOLE = Connection(address="[::1]:7443", tls_ca=CA, tls_cert=Path("me.pem"), tls_key=Path("me.key"))
 
+DOOR = Connection(address="127.0.0.1:7444", tls_ca=CA, door=True)
+
 
 @pytest.mark.parametrize(
     ("connection", "said", "why", "remedy"),
@@ -30,6 +32,8 @@ WHOLE = Connection(address="[::1]:7443", tls_ca=CA, tls_cert=Path("me.pem"), tls
         (WHOLE, "Hostname Verification Check failed.", "not made out to ::1;", "--server ::1"),
         (HALF, "CERTIFICATE_VERIFY_FAILED", "signed by somebody unknown", "--tls-ca"),
         (WHOLE, "UNAVAILABLE: Socket closed", "Socket closed", "then retry"),
+        (DOOR, "CERTIFICATE_VERIFY_FAILED", "somebody unknown", "--tls-ca (HELIOSTAT_DOOR_TLS_CA)"),
+        (DOOR, "WRONG_VERSION_NUMBER", "speaks plain text", "HELIOSTAT_DOOR_TLS_CA, _CERT"),
     ],
 )
 def test_silence_is_told_with_its_cause_and_what_to_do(

@@ -48,6 +48,23 @@ async def asked(agent: Agent, *arguments: object) -> Ran:
     return await asyncio.to_thread(heliostat, "dispatch", *arguments, "--agent", door)
 
 
+async def test_certificates_meant_for_the_control_plane_are_not_shown_at_an_agents_plain_door(
+    agent: Agent, tmp_path: Path
+) -> None:
+    for_the_plane = {
+        "HELIOSTAT_TLS_CA": str(tmp_path / "ca.pem"),
+        "HELIOSTAT_TLS_CERT": str(tmp_path / "me.pem"),
+        "HELIOSTAT_TLS_KEY": str(tmp_path / "me-key.pem"),
+        "HELIOSTAT_DOOR_ADDRESS": f"127.0.0.1:{agent.local_port}",
+    }
+    ran = await asyncio.to_thread(heliostat, "dispatch", "status", **for_the_plane)
+    assert (ran.code, ran.err) == (0, "")
+    of_the_door = for_the_plane | {"HELIOSTAT_DOOR_TLS_CA": str(tmp_path / "ca.pem")}
+    ran = await asyncio.to_thread(heliostat, "dispatch", "status", **of_the_door)
+    assert ran.code == 78
+    assert "--tls-ca (HELIOSTAT_DOOR_TLS_CA)" in ran.err
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [

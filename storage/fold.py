@@ -12,7 +12,7 @@ measured tokens is *unmeasured*.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,11 +87,6 @@ def combine(folded: Table, step: int, anchor: int = 0) -> Table:
     for name in ("peak_net", "peak_input", "peak_output"):
         out[name] = np.maximum.reduceat(table[name], firsts)
     return out
-
-
-def minute_rows(rows: Iterable[Sequence[int]]) -> Table:
-    """Rows in the order of `MINUTE` as a table."""
-    return np.array([tuple(row) for row in rows], dtype=MINUTE)
 
 
 def table_of(blobs: Iterable[bytes]) -> Table:

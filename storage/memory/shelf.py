@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageSeries
-from storage.fold import Table, minute_rows
-from storage.memory.windows import Window, bucket_of, windows_of
+from storage.fold import Table
+from storage.memory.windows import Window, bucket_of, minutes_of, windows_of
 from storage.reading import minute_starts
 
 
@@ -79,12 +79,13 @@ class Shelf:
     def rows(self, span: Span, keys: Mapping[DemandKey, int]) -> Table:
         """The windows of the span as a table of `storage.fold.MINUTE`; demand without a key is left out."""
         key_of = [keys.get(series.demand) for series in self._series]
-        return minute_rows(
-            window.as_minute(key, start)
+        found = [
+            (key, start, window)
             for start in minute_starts(span)
             for place, window in self._minutes.get(start, {}).items()
             if (key := key_of[place]) is not None
-        )
+        ]
+        return minutes_of(*zip(*found, strict=True)) if found else minutes_of((), (), ())
 
     def buckets(
         self,

@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Everything mypy reads strictly. The stubs in heliostat/v1 are generated and left out.
 ROOMS := heliostat forecasting planning scheduling storage migrations simulation services \
-         benchmarks tools tests
+         benchmarks tools tests docs/examples
 
 # pytest-xdist processes; `make test JOBS=0` runs in one process, which a debugger needs.
 JOBS := auto
@@ -33,13 +33,15 @@ JOBS := auto
 ARGS :=
 
 define say
-	@printf '\n\033[1m── %s\033[0m\n' "$(1)"
+	@if [ -t 1 ]; then printf '\n\033[1m── %s\033[0m\n' "$(1)"; else printf '\n── %s\n' "$(1)"; fi
 endef
 
 .PHONY: help
 help: ## List what can be made
 	@printf 'Heliostat. make <target>:\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' \
+	@[ -t 1 ] && on='\033[36m' off='\033[0m' || on= off=; \
+	awk -F ':.*## ' -v on="$$on" -v off="$$off" \
+	  '/^[a-z-]+:.*## / {printf "  " on "%-12s" off " %s\n", $$1, $$2}' \
 	  $(firstword $(MAKEFILE_LIST))
 
 # Reads what pip says, counts the packages in one line of a terminal (every 25th in a log), and lets

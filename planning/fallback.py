@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heliostat.catalogue import PoolSpec
+from heliostat.model.counting import replicas_in_words
 from heliostat.model.fleet import Signal
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget, Reason
 from planning.bindings import ENDED, MINIMUM, RULED
@@ -61,6 +62,8 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
         pool=spec.key,
         replicas=replicas,
         current=current,
-        reason=Reason(summary=f"{replicas} replicas: {said}", binding=binding, author=author),
+        reason=Reason(
+            summary=f"{replicas_in_words(replicas)}: {said}", binding=binding, author=author
+        ),
         without_override=without,
     )

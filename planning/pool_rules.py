@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from heliostat.catalogue import PoolSpec
+from heliostat.model.counting import replicas_in_words
 from heliostat.model.fleet import PoolObservation
 from heliostat.model.governance import Override
 from heliostat.model.instants import floor_to
@@ -104,7 +105,7 @@ class PoolRulePlanner:
             replicas=replicas,
             current=seen.standing,
             reason=Reason(
-                summary=f"{replicas} replicas, {seen.standing} now: {why}",
+                summary=f"{replicas_in_words(replicas)}, {seen.standing} now: {why}",
                 binding=binding,
                 author=override.author if override is not None else "",
             ),
@@ -148,7 +149,7 @@ def _at_quota(target: PoolTarget, replicas: int) -> PoolTarget:
         replicas=replicas,
         current=target.current,
         reason=Reason(
-            summary=f"{replicas} replicas, {target.current} now: quota or a refusal of "
+            summary=f"{replicas_in_words(replicas)}, {target.current} now: quota or a refusal of "
             f"{target.pool.vm_type} in {target.pool.region} allows no more",
             binding=QUOTA,
         ),

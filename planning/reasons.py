@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from heliostat.model.counting import replicas_in_words
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import Tier
 from heliostat.model.plan import Reason, Shortage
@@ -30,9 +31,8 @@ class Told:
         binding, why = self._binding(number, replicas)
         spec = self.situation.pools[number]
         now = self.situation.standing[spec.key].replicas
-        change = (
-            f"{replicas} replicas, as now" if replicas == now else f"{replicas} replicas, {now} now"
-        )
+        count = replicas_in_words(replicas)
+        change = f"{count}, as now" if replicas == now else f"{count}, {now} now"
         basis = self.situation.theta_basis.get((spec.key.model, spec.key.vm_type), "")
         return Reason(
             summary=f"{change}: {why}" + (f"; {basis}" if basis else ""),

@@ -51,7 +51,7 @@ class Gateway:
             say.put(routing_pb2.WatchRoutesRequest(acknowledgement=word))
 
     def pick(
-        self, model: str, tier: common_pb2.Tier, session: str, headers: dict[str, str]
+        self, model: str, tier: common_pb2.Tier.ValueType, session: str, headers: dict[str, str]
     ) -> tuple[str, dict[str, str]] | None:
         """The serving region and the headers to send along; None = turn the request away.
 

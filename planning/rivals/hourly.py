@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from heliostat.clock import cpu_seconds
 from heliostat.errors import InvalidInput
+from heliostat.model.counting import replicas_in_words
 from heliostat.model.demand import TokenMix
 from heliostat.model.forecast import Forecast
 from heliostat.model.instants import floor_to
@@ -102,7 +103,7 @@ def _as_decided(target: PoolTarget, previous: CapacityPlan, problem: PlanningPro
         replicas=decided,
         current=current,
         reason=Reason(
-            summary=f"{decided} replicas, {current} now: decided at {previous.first_step:%H:%M}",
+            summary=f"{replicas_in_words(decided)}, {current} now: decided at {previous.first_step:%H:%M}",
             binding=target.reason.binding,
             forecast=target.reason.forecast,
         ),

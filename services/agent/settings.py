@@ -116,7 +116,7 @@ class DispatchSettings(Section):
     """New requests leave replicas where outputs ran past predictions for those where they were shorter,
     as far as every promise holds there (Aladdin's step 4)."""
     shortest_lease: Positive = timedelta(minutes=1)
-    lease_factor: Annotated[float, Field(ge=1)] = 3.0
+    lease_factor: Annotated[float, Field(ge=1, le=1000)] = 3.0
     """A lease lasts so many times as long as the request should take."""
     longest_hold: Positive = timedelta(seconds=30)
     """Interactive requests wait for a place at most so long, and never longer than their TTFT promise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
 from services.identity import Identity, Role
 
+_HOST_NAME = re.compile(r"(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 CA_VALID = timedelta(days=3650)
 CLOCK_SKEW = timedelta(minutes=5)
 """Certificates hold from a little before they were made, for machines whose clocks lag."""
@@ -45,11 +47,13 @@ class CertificateMaker:
     def make(self, *, servers: Sequence[str], clients: Sequence[str]) -> list[Written]:
         """The CA, `server` for these hosts and one certificate per identity. Raises InvalidInput."""
         identities = [parse_identity(client) for client in clients]
+        hosts = x509.SubjectAlternativeName([_host(server) for server in servers])
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             ca, ca_key = self._authority()
             made = [self._written("ca", "certificate authority")]
-            made.append(self._server(ca, ca_key, servers))
+            self._leaf("server", ca, ca_key, hosts, ExtendedKeyUsageOID.SERVER_AUTH)
+            made.append(self._written("server", ", ".join(servers)))
             made += [self._client(ca, ca_key, identity) for identity in identities]
         except OSError as error:
             raise InvalidInput(
@@ -71,13 +75,6 @@ class CertificateMaker:
         )
         self._write("ca", ca, ca_key)
         return ca, ca_key
-
-    def _server(
-        self, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, hosts: Sequence[str]
-    ) -> Written:
-        names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        self._leaf("server", ca, ca_key, names, ExtendedKeyUsageOID.SERVER_AUTH)
-        return self._written("server", ", ".join(hosts))
 
     def _client(
         self, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, identity: Identity
@@ -192,10 +189,11 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(host))
     except ValueError:
         pass
-    try:
-        return x509.DNSName(host)
-    except ValueError:
-        raise InvalidInput("--server", f"{host!r} is no host name or address") from None
+    if not _HOST_NAME.fullmatch(host):
+        raise InvalidInput(
+            "--server", f"{host!r} is no host name or address", remedy="name it like plane.example"
+        )
+    return x509.DNSName(host)
 
 
 def _name(common_name: str) -> x509.Name:

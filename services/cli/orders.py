@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from heliostat.model.command import STAGES
+from heliostat.model.counting import replicas_in_words
 from services.cli.client import Client
 from services.cli.figures import NOTHING, at
 from services.cli.output import Output
@@ -73,7 +74,8 @@ def show_order(
     show_commands(out, [command], empty="")
     for one in kept:
         out.say(
-            f"The planner keeps to {one.target_replicas} replicas of {one.pool} until {at(one.expires_at)}."
+            f"The planner keeps to {replicas_in_words(one.target_replicas)} of {one.pool} "
+            f"until {at(one.expires_at)}."
         )
     if not kept and not dry_run:
         out.say("No override was set: the next plan may decide otherwise.")

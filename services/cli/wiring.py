@@ -128,10 +128,18 @@ class HeliostatGroup(TyperGroup):
             raise
         except Exception as error:  # a fault of ours: nobody above could say so in a sentence
             if type(error).__module__.startswith("typer."):
+                _plainly(error)
                 raise  # wrong use: typer shows it with the usage line
             name = type(error).__name__
             sentence = f"a fault of ours ({name}: {error}); HELIOSTAT_DEBUG=1 shows where"
             raise _ended(sentence, exits.UNEXPECTED) from error
+
+
+def _plainly(error: Exception) -> None:
+    """Leave out what the library behind typer puts before a complaint."""
+    message = getattr(error, "message", None)
+    if isinstance(message, str):
+        error.__dict__["message"] = message.replace("Value error, ", "")
 
 
 def _ended(sentence: str, code: int) -> typer.Exit:

@@ -150,3 +150,4 @@ class Show:
         if not self._settings.headless:
             self._voice.say("The day is over; the page stays until Ctrl-C.")
             await self._stop.wait()
+            self._voice.say("Stopped: the page is closed.")

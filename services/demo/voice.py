@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from heliostat.model.command import Command, CommandState, RedeployOrder, ScaleOrder
+from heliostat.model.counting import replicas_in_words
 from heliostat.model.plan import CapacityPlan
 from services.demo.figures import Figures
 from services.demo.summary import summary
@@ -75,7 +76,8 @@ class Voice:
         more = f" (and {len(commands) - 1} more)" if len(commands) > 1 else ""
         self._line(
             plan.created_at,
-            f"plan {plan.version}: {wanted} replicas. {what_is_ordered(first)}{more}: {first.reason}",
+            f"plan {plan.version}: {replicas_in_words(wanted)}. "
+            f"{what_is_ordered(first)}{more}: {first.reason}",
         )
 
     def ended(self, command: Command, at: datetime) -> None:

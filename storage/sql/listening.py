@@ -13,6 +13,8 @@ from storage.notify import CHANNEL, Topic
 from storage.sql.database import Database
 
 _log = logging.getLogger(__name__)
+_FIELDS = "heliostat_fields"
+"""Under which name the process that logs looks for an event's figures."""
 _WAKE_SECONDS = 1.0
 """How often the listening thread looks whether it should end."""
 _RETRY_SECONDS = 2.0
@@ -56,7 +58,7 @@ class NotificationListener:
                     self._listening.set()
                     self._hear(connection)
             except psycopg.Error as error:
-                _log.warning("listening_failed: %s", error)
+                _log.warning("listening_failed", extra={_FIELDS: {"reason": str(error)}})
                 self._listening.clear()
                 self._database.feed.publish(Topic)
                 self._closing.wait(_RETRY_SECONDS)

@@ -314,6 +314,7 @@ def test_commands_are_written_with_annotations_that_typer_can_read() -> None:
         (("fleet", "redeploy", "a/b/c=" + "9" * 5000, "a/d/c=1", "--reason", "x"), 65),
         (("plan", "get", str(2**64)), 2),
         (("plan", "approve", str(2**64)), 2),
+        (("plan", "get", "-1"), 2),
     ],
 )
 def test_a_number_that_the_wire_cannot_carry_is_wrong_use(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heliostat.errors import InvalidInput
+from heliostat.model.counting import replicas_in_words
 from services.cli.asking import Regions, replicas
 from services.cli.client import Client
 from services.cli.commands.solve import solve
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 NEWEST = 2**63 - 1
 """No version is higher: the wire carries 64 bits."""
 
+
+def _a_version(version: int) -> int:
+    """Wrong use when it can be no plan's version; 0 = the newest."""
+    if not 0 <= version <= NEWEST:
+        raise typer.BadParameter(f"{version} is no plan's version")
+    return version
+
+
 app = typer.Typer(no_args_is_help=True, help="Capacity plans.")
 
 
@@ -30,7 +39,7 @@ def get(
     client: Client,
     out: Output,
     version: Annotated[
-        int, typer.Argument(min=0, max=NEWEST, help="Which; the newest without it.")
+        int, typer.Argument(callback=_a_version, help="Which; the newest without it.")
     ] = 0,
     region: Regions = None,
     every: Annotated[bool, typer.Option("--all", help="Also pools that stay at zero.")] = False,
@@ -68,7 +77,7 @@ def explain(
     target, reason = found.target, found.target.reason
     facts = {
         "pool": str(target.pool),
-        "target": f"{target.replicas} replicas, {target.current} now",
+        "target": f"{replicas_in_words(target.replicas)}, {target.current} now",
         "because": reason.summary,
         "decided by": reason.binding,
         "forecast": reason.forecast,
@@ -130,7 +139,7 @@ def propose(
 def approve(
     client: Client,
     out: Output,
-    version: Annotated[int, typer.Argument(min=1, max=NEWEST, help="The newest plan's version.")],
+    version: Annotated[int, typer.Argument(callback=_a_version, help="The newest plan's version.")],
 ) -> None:
     """Order the newest plan's targets, in advisory regions too."""
     from heliostat.v1 import plan_pb2

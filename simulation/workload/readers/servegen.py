@@ -22,7 +22,7 @@ FIELDS = 6
 
 def client_files(path: Path) -> list[Path]:
     """The clients' trace files in a folder, by client; the file itself when it is one."""
-    files = [path] if path.is_file() else [f for f in path.iterdir() if f.is_file()]
+    files = [f for f in path.iterdir() if f.is_file()] if path.is_dir() else [path]
     found = [(int(match[1]), f) for f in files if (match := TRACE_NAME.fullmatch(f.name))]
     return [file for _, file in sorted(found)]
 

@@ -1,5 +1,6 @@
 """An agent's settings: where they come from, which one wins, and how a wrong one is named."""
 
+import math
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +42,12 @@ def test_the_environment_is_stronger_than_the_file(
 def test_what_is_wrong_is_named_by_its_key(given: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidSettings, match=named):
         load_agent_settings(**given)
+
+
+def test_a_lease_lasts_a_finite_number_of_times_as_long() -> None:
+    for factor in (math.inf, math.nan, 0.5):
+        with pytest.raises(InvalidSettings, match="lease_factor"):
+            load_agent_settings(region="east", dispatch={"lease_factor": factor})
 
 
 def test_waits_grow_to_the_cap_and_begin_again_after_success() -> None:

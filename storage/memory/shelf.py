@@ -12,6 +12,8 @@ from storage.fold import Table
 from storage.memory.windows import Window, bucket_of, minutes_of, windows_of
 from storage.reading import minute_starts
 
+_NO_KEY = -1
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -78,14 +80,17 @@ class Shelf:
 
     def rows(self, span: Span, keys: Mapping[DemandKey, int]) -> Table:
         """The windows of the span as a table of `storage.fold.MINUTE`; demand without a key is left out."""
-        key_of = [keys.get(series.demand) for series in self._series]
-        found = [
-            (key, start, window)
-            for start in minute_starts(span)
-            for place, window in self._minutes.get(start, {}).items()
-            if (key := key_of[place]) is not None
-        ]
-        return minutes_of(*zip(*found, strict=True)) if found else minutes_of((), (), ())
+        key_of = [keys.get(series.demand, _NO_KEY) for series in self._series]
+        places: list[int] = []
+        starts: list[int] = []
+        windows: list[Window] = []
+        for start in minute_starts(span):
+            minute = self._minutes.get(start, {})
+            places += minute
+            starts += [start] * len(minute)
+            windows += minute.values()
+        table = minutes_of([key_of[place] for place in places], starts, windows)
+        return table[table["key"] != _NO_KEY]
 
     def buckets(
         self,

@@ -85,13 +85,15 @@ def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Win
     if not windows:
         return table
     (_, offered, _, _, retried, completed, prompts, outputs, *_) = zip(*windows, strict=True)
-    table["key"], table["start"] = keys, starts
+    with_input = np.array([tokens is not None for tokens in prompts])
+    with_output = np.array([tokens is not None for tokens in outputs])
     came = np.array(offered, np.int64)
+    table["key"], table["start"] = keys, starts
     table["net"] = came - np.array(retried, np.int64)
-    ended = np.array(completed, np.int64)
-    for kind, tokens, requests in (("input", prompts, came), ("output", outputs, ended)):
-        measured = np.array([count is not None for count in tokens])
-        table[f"{kind}_tokens"] = [count or 0 for count in tokens]
-        table[f"{kind}_{'offered' if kind == 'input' else 'completed'}"] = requests * measured
-        table[f"{kind}_measured"] = measured
+    table["input_tokens"] = [tokens or 0 for tokens in prompts]
+    table["input_offered"] = came * with_input
+    table["input_measured"] = with_input
+    table["output_tokens"] = [tokens or 0 for tokens in outputs]
+    table["output_completed"] = np.array(completed, np.int64) * with_output
+    table["output_measured"] = with_output
     return table

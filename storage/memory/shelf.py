@@ -90,7 +90,8 @@ class Shelf:
             starts += [start] * len(minute)
             windows += minute.values()
         table = minutes_of([key_of[place] for place in places], starts, windows)
-        return table[table["key"] != _NO_KEY]
+        known: Table = table[table["key"] != _NO_KEY]
+        return known
 
     def buckets(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from heliostat.catalogue import PoolSpec
-from heliostat.model.names import PoolKey
+from heliostat.model.names import EVERYWHERE, PoolKey
 from heliostat.model.plan import CapacityPlan, Flow, PlanStatus, PoolTarget, Redeployment
 from planning.milp.instance import Instance, Ints
 from planning.reasons import Told, shortages
@@ -106,7 +106,7 @@ def _redeployments(
 
 def notes(situation: Situation, instance: Instance, solution: Solution) -> tuple[str, ...]:
     """Sentences about the whole plan."""
-    said = [rate.excluded for rate in situation.thetas.values() if rate.excluded]
+    said = exclusions(situation)
     said += situation.wanted.notes
     held = [str(pool) for pool, stand in situation.standing.items() if stand.held]
     if held:
@@ -126,3 +126,15 @@ def notes(situation: Situation, instance: Instance, solution: Solution) -> tuple
         if gap > _SMALLEST_FLOW
     ]
     return tuple(dict.fromkeys(said))
+
+
+def exclusions(situation: Situation) -> list[str]:
+    """VM types that cannot serve a tier: at any origin's lengths, or at those of some origins."""
+    said = []
+    for (key, vm_type), rate in situation.thetas.items():
+        common = situation.common(key.model, vm_type, key.tier)
+        if rate.excluded and key.origin == EVERYWHERE:
+            said.append(rate.excluded)
+        elif rate.excluded and not common.excluded:
+            said.append(f"{rate.excluded} (requests of {key.origin})")
+    return said

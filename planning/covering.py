@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
+from heliostat.model.names import (
+    EVERYWHERE,
+    DemandKey,
+    ModelName,
+    RegionName,
+    Tier,
+    VmTypeName,
+)
 from planning.milp.instance import Cover, Floats
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
@@ -51,7 +58,11 @@ def own_share_cover(
 
 def everywhere_cover(situation: Situation, model: ModelName) -> Cover | None:
     """SageServe's second row: all regions together hold the peak of the aggregate."""
-    rates = {k: rate for (m, k), rate in situation.wanted.whole.items() if m == model}
+    rates = {
+        DemandKey(origin=EVERYWHERE, model=model, tier=tier): rate
+        for (name, tier), rate in situation.wanted.whole.items()
+        if name == model
+    }
     if not rates:
         return None
     return _cover(
@@ -66,25 +77,21 @@ def everywhere_cover(situation: Situation, model: ModelName) -> Cover | None:
 
 
 def mean_throughput(
-    situation: Situation, model: ModelName, vm_type: VmTypeName, weights: dict[Tier, float]
+    situation: Situation, vm_type: VmTypeName, weights: dict[DemandKey, float]
 ) -> float:
-    """Requests per second of one replica at a blend of tiers (harmonic mean over those it can serve)."""
-    able = {
-        tier: situation.thetas[model, vm_type, tier].requests_per_second
-        for tier in weights
-        if situation.thetas[model, vm_type, tier].requests_per_second > 0
-    }
-    total = sum(weights[tier] for tier in able)
+    """Requests per second of one replica at a blend of demands (harmonic mean over those it can serve)."""
+    able = {key: rate for key in weights if (rate := situation.theta(key, vm_type)) > 0}
+    total = sum(weights[key] for key in able)
     if total <= 0:
         return float(np.mean(list(able.values()))) if able else 0.0
-    return total / sum(weights[tier] / rate for tier, rate in able.items())
+    return total / sum(weights[key] / rate for key, rate in able.items())
 
 
 def _own(situation: Situation, origin: RegionName, model: ModelName) -> Cover | None:
     mine = [w for w in situation.wanted.regional if w.key.origin == origin and w.key.model == model]
     if not any((w.own > w.pooled * (1 + 1e-9)).any() for w in mine):
         return None
-    rates = {w.key.tier: w.own for w in mine}
+    rates = {w.key: w.own for w in mine}
     reach = {
         region.name
         for region in situation.catalogue.regions
@@ -128,15 +135,11 @@ def _without(
         )
 
 
-def _rates(situation: Situation, which: Callable[[DemandKey], bool]) -> dict[Tier, Floats]:
-    rates: dict[Tier, Floats] = {}
-    for wanted in situation.wanted.regional:
-        if which(wanted.key):
-            rates[wanted.key.tier] = rates.get(wanted.key.tier, 0.0) + wanted.own
-    return rates
+def _rates(situation: Situation, which: Callable[[DemandKey], bool]) -> dict[DemandKey, Floats]:
+    return {w.key: w.own for w in situation.wanted.regional if which(w.key)}
 
 
-def _peak(rates: dict[Tier, Floats]) -> Floats:
+def _peak(rates: dict[DemandKey, Floats]) -> Floats:
     total: Floats = np.sum(list(rates.values()), axis=0)
     return np.full_like(total, total.max())
 
@@ -147,10 +150,10 @@ def _cover(
     label: str,
     model: ModelName,
     inside: Callable[[RegionName], bool],
-    rates: dict[Tier, Floats],
+    rates: dict[DemandKey, Floats],
     need: Floats,
 ) -> Cover:
-    weights = {tier: float(rate.mean()) for tier, rate in rates.items()}
+    weights = {key: float(rate.mean()) for key, rate in rates.items()}
     members = [
         number
         for number, spec in enumerate(situation.pools)
@@ -158,16 +161,13 @@ def _cover(
         and inside(spec.key.region)
         and spec.key.region != situation.problem.lost_region
     ]
-    price = max(SHORTAGE_PRICE[tier] * situation.serving_cost(model, tier) for tier in rates)
+    price = max(SHORTAGE_PRICE[key.tier] * situation.serving_cost(key) for key in rates)
     return Cover(
         kind=kind,
         label=label,
         pools=np.array(members, dtype=np.int64),
         weight=np.array(
-            [
-                mean_throughput(situation, model, situation.pools[p].key.vm_type, weights)
-                for p in members
-            ]
+            [mean_throughput(situation, situation.pools[p].key.vm_type, weights) for p in members]
         ),
         need=need,
         price=price or 1.0,

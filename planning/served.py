@@ -11,8 +11,8 @@ from dataclasses import replace
 from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
 from planning.grid import horizon
 from planning.settings import PlannerSettings
-from planning.situation import Situation, Thetas, look
-from planning.throughput import Throughput
+from planning.situation import Situation, look
+from planning.throughput import Thetas, Throughput
 
 
 def situated(
@@ -34,12 +34,12 @@ def situated(
 def thetas_by(served: ServedPerReplica, situation: Situation) -> Thetas:
     """The situation's θ, with the source's rate wherever it has one."""
     catalogue = situation.catalogue
-    mixes = catalogue.mixes(situation.problem.mixes)
+    mixes = catalogue.demand_mixes(situation.problem.mixes)
     found = dict(situation.thetas)
     for key, own in situation.thetas.items():
         if own.requests_per_second <= 0:
             continue
-        model, mix = catalogue.model(own.model), mixes[own.model, own.tier]
+        model, mix = catalogue.model(own.model), mixes[key[0]]
         rate = served.requests_per_second(model, own.vm_type, model.offered(own.tier), mix)
         if rate is not None:
             found[key] = _at(own, rate)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heliostat.model.names import ModelName, PoolKey, Tier
+from heliostat.model.names import ModelName, Tier, VmTypeName
 from planning.milp.instance import Floats, Ints, Work
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
 from planning.usable import tier_loads, usable_shares
+from planning.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,11 +30,11 @@ def flow_arcs(situation: Situation) -> Arcs:
     rows: list[tuple[int, int, float, float]] = []
     for c, wanted in enumerate(situation.wanted.regional):
         key = wanted.key
-        unit = situation.settings.latency_weight * situation.serving_cost(key.model, key.tier)
+        unit = situation.settings.latency_weight * situation.serving_cost(key)
         for p, spec in enumerate(situation.pools):
             if spec.key.model != key.model or spec.key.region == lost:
                 continue
-            rate = situation.thetas[key.model, spec.key.vm_type, key.tier].requests_per_second
+            rate = situation.theta(key, spec.key.vm_type)
             if rate > 0 and catalogue.may_serve(key.origin, spec.key.region, key.model, key.tier):
                 away = catalogue.round_trip(key.origin, spec.key.region)
                 yields = situation.settings.batch_yields and key.tier is Tier.BATCH
@@ -60,11 +61,8 @@ def work_of(situation: Situation, arcs: Arcs) -> Work | None:
     )
     theta = np.array(
         [
-            situation.thetas[key.model, key.vm_type, tier].requests_per_second
-            for key, tier in (
-                (situation.pools[p].key, situation.wanted.regional[c].key.tier)
-                for c, p in zip(arcs.demand, arcs.pool, strict=True)
-            )
+            situation.theta(situation.wanted.regional[c].key, situation.pools[p].key.vm_type)
+            for c, p in zip(arcs.demand, arcs.pool, strict=True)
         ]
     )
     return Work(load=part[arcs.demand] / theta[:, None], share=settings.most_busy)
@@ -74,8 +72,7 @@ def shortage_prices(situation: Situation) -> Floats:
     """Dollars per hour for each request per second that nobody serves, by demand."""
     return np.array(
         [
-            SHORTAGE_PRICE[wanted.key.tier]
-            * (situation.serving_cost(wanted.key.model, wanted.key.tier) or 1.0)
+            SHORTAGE_PRICE[wanted.key.tier] * (situation.serving_cost(wanted.key) or 1.0)
             for wanted in situation.wanted.regional
         ]
     )
@@ -84,30 +81,41 @@ def shortage_prices(situation: Situation) -> Floats:
 def usable_table(situation: Situation) -> Floats:
     """ρ(n) by pool: what its VM type may carry of the model's mix of tiers."""
     most = max((spec.max_replicas for spec in situation.pools), default=1)
-    wanted: dict[ModelName, dict[Tier, float]] = {}
+    rows: dict[ModelName, list[Wanted]] = {}
     for row in situation.wanted.regional:
-        if situation.settings.batch_yields and row.key.tier is Tier.BATCH:
-            continue
-        rates = wanted.setdefault(row.key.model, {})
-        rates[row.key.tier] = rates.get(row.key.tier, 0.0) + float(row.pooled.mean())
-    return np.stack(
-        [
-            _usable(situation, spec.key, most, wanted.get(spec.key.model, {}))
-            for spec in situation.pools
-        ]
-    )
+        if not (situation.settings.batch_yields and row.key.tier is Tier.BATCH):
+            rows.setdefault(row.key.model, []).append(row)
+    shares: dict[tuple[ModelName, VmTypeName], Floats] = {}
+    for spec in situation.pools:
+        kind = (spec.key.model, spec.key.vm_type)
+        if kind not in shares:
+            shares[kind] = _usable(situation, *kind, most, rows.get(spec.key.model, []))
+    return np.stack([shares[spec.key.model, spec.key.vm_type] for spec in situation.pools])
 
 
-def _usable(situation: Situation, pool: PoolKey, most: int, wanted: dict[Tier, float]) -> Floats:
-    model = situation.catalogue.model(pool.model)
+def _usable(
+    situation: Situation, name: ModelName, vm_type: VmTypeName, most: int, rows: list[Wanted]
+) -> Floats:
+    model = situation.catalogue.model(name)
+    common = {
+        (name, other, spec.tier): situation.common(name, other, spec.tier)
+        for other in model.engines
+        for spec in model.tiers
+    }
+    wanted: dict[Tier, float] = {}
+    for row in rows:
+        own, rate = situation.theta(row.key, vm_type), common[name, vm_type, row.key.tier]
+        alike = rate.requests_per_second / own if own > 0 else 1.0
+        tier = row.key.tier
+        wanted[tier] = wanted.get(tier, 0.0) + alike * float(row.pooled.mean())
     return usable_shares(
         [
-            situation.thetas[model.name, pool.vm_type, spec.tier]
+            common[name, vm_type, spec.tier]
             for spec in model.tiers
             if not (situation.settings.batch_yields and spec.tier is Tier.BATCH)
         ],
         most,
-        tier_loads(model, pool.vm_type, situation.thetas, wanted),
+        tier_loads(model, vm_type, common, wanted),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from heliostat.catalogue import FleetCatalogue, PoolSpec
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Override
-from heliostat.model.names import ModelName, PoolKey, Tier, VmTypeName
+from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, PoolKey, Tier, VmTypeName
 from heliostat.model.plan import PoolTarget
 from heliostat.ports.deciding import PlanningProblem
 from planning.batch_due import only_what_is_due
@@ -19,10 +19,8 @@ from planning.grid import Grid
 from planning.holding import Standing, standing
 from planning.overrides import Ended, overrides_ended, overrides_in_force
 from planning.settings import PlannerSettings
-from planning.throughput import Throughput, throughputs
+from planning.throughput import Thetas, Throughput, demand_throughputs
 from planning.wanted import RateReader, WantedDemand, wanted_demand
-
-Thetas = dict[tuple[ModelName, VmTypeName, Tier], Throughput]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,13 +68,20 @@ class Situation:
             return max(spec.min_replicas, self.standing[spec.key].replicas)
         return last.replicas if last.without_override is None else last.without_override
 
-    def serving_cost(self, model: ModelName, tier: Tier) -> float:
+    def theta(self, demand: DemandKey, vm_type: VmTypeName) -> float:
+        """Requests per second of a demand's mix that one replica serves; 0 = it cannot."""
+        return self.thetas[demand, vm_type].requests_per_second
+
+    def common(self, model: ModelName, vm_type: VmTypeName, tier: Tier) -> Throughput:
+        """θ at the mix of all origins together."""
+        return self.thetas[DemandKey(origin=EVERYWHERE, model=model, tier=tier), vm_type]
+
+    def serving_cost(self, demand: DemandKey) -> float:
         """Dollars per hour of one request per second on the cheapest able VM; 0 when none is able."""
         costs = [
             self.catalogue.prices[key.region, key.vm_type].on_demand / rate
             for key in (spec.key for spec in self.pools)
-            if key.model == model
-            and (rate := self.thetas[model, key.vm_type, tier].requests_per_second) > 0
+            if key.model == demand.model and (rate := self.theta(demand, key.vm_type)) > 0
         ]
         return min(costs, default=0.0)
 
@@ -84,12 +89,12 @@ class Situation:
 def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Situation:
     """Demand, throughputs, standing and overrides of a problem."""
     catalogue = problem.catalogue
-    mixes = catalogue.mixes(problem.mixes)
-    thetas = throughputs(catalogue, tuple(mixes.values()))
+    mixes = catalogue.demand_mixes(problem.mixes)
+    thetas = demand_throughputs(catalogue, problem.mixes)
     reader = RateReader(
         forecasts={forecast.key: forecast for forecast in problem.forecasts},
         mixes=mixes,
-        prefill_shares={key: _prefill_share(thetas, *key) for key in mixes},
+        prefill_shares=_prefill_shares(thetas),
         grid=grid,
     )
     wanted = wanted_demand(reader, settings.aims, catalogue.demands)
@@ -118,10 +123,11 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
     )
 
 
-def _prefill_share(thetas: Thetas, model: ModelName, tier: Tier) -> float:
-    shares = [
-        rate.prefill_share
-        for (m, _, k), rate in thetas.items()
-        if (m, k) == (model, tier) and rate.requests_per_second > 0
-    ]
-    return float(np.mean(shares)) if shares else 0.5
+def _prefill_shares(thetas: Thetas) -> dict[DemandKey, float]:
+    """Of each demand, over the VM types that can serve it; a half where none can."""
+    shares: dict[DemandKey, list[float]] = {}
+    for (key, _), rate in thetas.items():
+        able = shares.setdefault(key, [])
+        if rate.requests_per_second > 0:
+            able.append(rate.prefill_share)
+    return {key: float(np.mean(able)) if able else 0.5 for key, able in shares.items()}

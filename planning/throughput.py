@@ -13,16 +13,16 @@ with D = d0 + d1·b + d2·b·context/1000, b* = (ITL SLO − d0) ÷ (d1 + d2·co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec, TierSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.engine import EngineLaw
-from heliostat.model.names import ModelName, Tier, VmTypeName
+from heliostat.model.names import DemandKey, ModelName, Tier, VmTypeName
 
-_KEPT = 4096
+_KEPT = 16384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,10 @@ class Throughput:
     """w ÷ τ: how long a request may wait for a slot, in service times."""
     attainment: float = 0.99
     excluded: str = ""
+
+
+Thetas = Mapping[tuple[DemandKey, VmTypeName], Throughput]
+"""θ at each origin's mix, and at that of all origins together (EVERYWHERE)."""
 
 
 def throughput(model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix) -> Throughput:
@@ -124,3 +128,13 @@ def throughputs(
         for spec in model.tiers
         for vm_type in model.engines
     }
+
+
+def demand_throughputs(catalogue: FleetCatalogue, mixes: Sequence[TokenMix]) -> Thetas:
+    """θ at the lengths of each origin's own requests, and of all origins' together."""
+    found: dict[tuple[DemandKey, VmTypeName], Throughput] = {}
+    for key, mix in catalogue.demand_mixes(mixes).items():
+        model = catalogue.model(key.model)
+        for vm_type in model.engines:
+            found[key, vm_type] = throughput(model, vm_type, model.offered(key.tier), mix)
+    return found

@@ -1,12 +1,14 @@
 """From forecasts in tokens per second to demand in requests per second, per step of the horizon.
 
 A forecast of input tokens and one of output tokens describe the same requests. The rate is their
-weighted mean at the tier's mix, each weighed by the share of a replica's time that it takes
-(prefill for input, decode for output); with one of them missing the other stands alone.
+weighted mean at the mix of that origin's tier, each weighed by the share of a replica's time that it
+takes (prefill for input, decode for output); with one of them missing the other stands alone.
 
 Quantiles do not add. Each region keeps its own quantile (`own`) for the rows that concern it alone;
 flows use rates (`pooled`) that add up to the quantile of the aggregate series: every region's
 median plus the same share of its distance to its quantile. Without an aggregate forecast pooled = own.
+Requests of several origins are added as if all had the mix of all origins together, which weighs them
+by their work: tokens add up, requests of different lengths do not.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Wanted:
 class WantedDemand:
     """All demand of a horizon.
 
-    `whole` is the aggregate's own quantile per model and tier (the sum where it was not forecast).
+    `whole` is the aggregate's own quantile per model and tier (the sum where it was not forecast), in
+    requests of the mix of all origins together.
     `unusable` names series that were forecast once and do not cover the horizon now; `notes` says
     what was made do with.
     """
@@ -57,20 +60,23 @@ class WantedDemand:
 
 @dataclass(frozen=True, slots=True)
 class RateReader:
-    """Reads requests per second out of forecasts, given mixes and prefill shares per model and tier."""
+    """Reads requests per second out of forecasts, given mixes and prefill shares per demand."""
 
     forecasts: Mapping[SeriesKey, Forecast]
-    mixes: Mapping[tuple[ModelName, Tier], TokenMix]
-    prefill_shares: Mapping[tuple[ModelName, Tier], float]
+    mixes: Mapping[DemandKey, TokenMix]
+    prefill_shares: Mapping[DemandKey, float]
     grid: Grid
 
-    def rates(self, key: DemandKey, level: float, peak_share: float) -> Floats | None:
+    def rates(
+        self, key: DemandKey, level: float, peak_share: float, *, like: DemandKey | None = None
+    ) -> Floats | None:
         """Requests per second per step; None when no forecast reaches into the horizon.
 
         `peak_share` of the way from the step's mean to its peak minute, each at its quantile `level`.
+        `like`: told in requests of that demand's mix instead of its own.
         """
-        mix = self.mixes[key.model, key.tier]
-        share = self.prefill_shares[key.model, key.tier]
+        mix = self.mixes[like or key]
+        share = self.prefill_shares[like or key]
         inputs = self._tokens(key, TokenKind.INPUT, level, peak_share)
         outputs = self._tokens(key, TokenKind.OUTPUT, level, peak_share)
         by_input = None if inputs is None else inputs / max(1.0, mix.input_tokens)
@@ -127,12 +133,17 @@ def wanted_demand(
             continue
         everywhere = DemandKey(origin=EVERYWHERE, model=model, tier=tier)
         total = reader.rates(everywhere, level, part)
+        alike = {k: _known(reader.rates(k, level, part, like=everywhere)) for k in own}
         if total is None:
             notes.append(f"no aggregate forecast of {model}/{tier}: regional quantiles were added")
-            total = np.sum(list(own.values()), axis=0)
+            total = np.sum(list(alike.values()), axis=0)
             pooled = own
         else:
-            pooled = _pooled(own, {k: reader.rates(k, _MEDIAN, part) for k in own}, total)
+            medians = {k: reader.rates(k, _MEDIAN, part, like=everywhere) for k in own}
+            pooled = {
+                k: _in_proportion(own[k], rate, alike[k])
+                for k, rate in _pooled(alike, medians, total).items()
+            }
         whole[model, tier] = total
         regional += [
             Wanted(
@@ -154,6 +165,17 @@ def wanted_demand(
     return WantedDemand(
         regional=tuple(regional), whole=whole, unusable=unusable, notes=tuple(notes)
     )
+
+
+def _known(rates: Floats | None) -> Floats:
+    assert rates is not None, "it has a forecast, whatever its requests are told in"
+    return rates
+
+
+def _in_proportion(own: Floats, part: Floats, whole: Floats) -> Floats:
+    """`own` × `part` ÷ `whole`, `own` where there is no whole."""
+    rates: Floats = own * np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
+    return rates
 
 
 def _at_most(mean: Floats | None, peak: Floats) -> Floats:

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.names import EVERYWHERE, DemandKey, RegionName
+from heliostat.model.names import DemandKey, RegionName
 from storage.coverage import Coverage
 from storage.demand import demand_series, whole_steps
 from storage.fold import BUCKET_SECONDS, MINUTE_SECONDS, Table, combine, fold
@@ -76,25 +77,20 @@ class DemandReader:
         """As `UsageHistory.token_mixes` promises; parts of a bucket whose minutes are gone are left
         out."""
         keys = self._source.keys()
-        folded = self._mixed(span, aggregates(keys))
-        found = []
-        for number, key in sorted(keys.items(), key=lambda item: item[1]):
-            if key.origin != EVERYWHERE:
-                continue
-            rows = folded[folded["key"] == number]
-            offered = int(rows["input_offered"].sum())
-            completed = int(rows["output_completed"].sum())
-            if offered and completed:
-                found.append(
-                    TokenMix(
-                        model=key.model,
-                        tier=key.tier,
-                        input_tokens=int(rows["input_tokens"].sum()) / offered,
-                        output_tokens=int(rows["output_tokens"].sum()) / completed,
-                        requests=completed,
-                    )
-                )
-        return tuple(found)
+        sums = _summed(self._mixed(span, aggregates(keys)), max(keys, default=0) + 1)
+        return tuple(
+            TokenMix(
+                origin=key.origin,
+                model=key.model,
+                tier=key.tier,
+                input_tokens=int(sums["input_tokens"][number]) / offered,
+                output_tokens=int(sums["output_tokens"][number]) / completed,
+                requests=completed,
+            )
+            for number, key in sorted(keys.items(), key=lambda item: item[1])
+            if (offered := int(sums["input_offered"][number]))
+            and (completed := int(sums["output_completed"][number]))
+        )
 
     def _quarters(self, span: Span, above: Mapping[int, int]) -> Table:
         """All 15-minute buckets of a span that starts and ends on them, each once."""
@@ -118,6 +114,17 @@ class DemandReader:
                 "is not on the 15-minute grid, and minutes so old are rolled up",
                 remedy="ask for a multiple of 15 minutes",
             )
+
+
+_MIXED = ("input_offered", "input_tokens", "output_completed", "output_tokens")
+
+
+def _summed(folded: Table, numbers: int) -> Mapping[str, NDArray[np.int64]]:
+    """What mixes are made of, summed over all rows of each key's number."""
+    sums = {name: np.zeros(numbers, np.int64) for name in _MIXED}
+    for name, column in sums.items():
+        np.add.at(column, folded["key"], folded[name])
+    return sums
 
 
 def aggregates(keys: Mapping[int, DemandKey]) -> Mapping[int, int]:

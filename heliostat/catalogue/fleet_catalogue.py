@@ -24,7 +24,15 @@ from heliostat.model.demand import TokenMix
 from heliostat.model.engine import EngineLaw
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Guardrails
-from heliostat.model.names import DemandKey, ModelName, PoolKey, RegionName, Tier, VmTypeName
+from heliostat.model.names import (
+    EVERYWHERE,
+    DemandKey,
+    ModelName,
+    PoolKey,
+    RegionName,
+    Tier,
+    VmTypeName,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +68,25 @@ class FleetCatalogue:
         )
 
     def mixes(self, measured: Iterable[TokenMix]) -> dict[tuple[ModelName, Tier], TokenMix]:
-        """Token mixes of every model and tier that it offers: as measured, else as it assumes."""
-        known = {(mix.model, mix.tier): mix for mix in measured}
+        """Token mixes of every model and tier that it offers, all origins together: as measured, else as
+        it assumes."""
+        known = {(mix.model, mix.tier): mix for mix in measured if mix.origin == EVERYWHERE}
         return {
             (model.name, spec.tier): known.get((model.name, spec.tier)) or model.assumed_mix(spec)
             for model in self.models
             for spec in model.tiers
+        }
+
+    def demand_mixes(self, measured: Iterable[TokenMix]) -> dict[DemandKey, TokenMix]:
+        """Token mixes of every demand that can be and of its sum over all origins: as measured at that
+        origin, else of all origins together, else as it assumes."""
+        given = tuple(measured)
+        common = self.mixes(given)
+        known = {(mix.origin, mix.model, mix.tier): mix for mix in given}
+        keys = (*self.demands, *(key.everywhere for key in self.demands))
+        return {
+            key: known.get((key.origin, key.model, key.tier)) or common[key.model, key.tier]
+            for key in keys
         }
 
     def region(self, name: str) -> RegionSpec:

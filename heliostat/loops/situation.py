@@ -8,21 +8,18 @@ from datetime import datetime, timedelta
 from statistics import quantiles
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.loops.mixes import learnt_mixes
 from heliostat.loops.what_if import suppose
 from heliostat.model.demand import BUCKET, TokenMix
 from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import DemandKey, PoolKey
+from heliostat.model.names import EVERYWHERE, DemandKey, PoolKey
 from heliostat.model.plan import WhatIf
 from heliostat.model.usage import WINDOW, UsageQuery
 from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProblem, RoutingProblem
 from heliostat.ports.stores import Stores
 
 ENOUGH_LEAD_TIMES = 5
-ENOUGH_REQUESTS = 200
-"""Of the recent past, before its mix may stand against a day's."""
-OTHER_MIX = 1.25
-"""Mean tokens so many times apart are no chance of the hour: other tenants are at work."""
 
 _Start = tuple[PoolKey, StartKind]
 
@@ -84,7 +81,8 @@ class ProblemReader:
         )
 
     def mixes(self, now: datetime) -> tuple[TokenMix, ...]:
-        """Token mixes of every model and tier: as measured lately, else as the catalogue assumes.
+        """Token mixes of every demand, and of every model and tier over all origins: as measured lately,
+        else as the catalogue assumes.
 
         Measured over whole buckets that ended a bucket ago, which every source has reported by then:
         so a day's mixes are read once a bucket, however often routes are made. Where the requests of
@@ -92,7 +90,9 @@ class ProblemReader:
         tokens of long requests would hide how many short ones come.
         """
         end = floor_to(now, BUCKET) - BUCKET
-        return tuple(self._catalogue.mixes(self._measured_mixes(end)).values())
+        measured = self._measured_mixes(end)
+        own = (mix for mix in measured if mix.origin != EVERYWHERE)
+        return (*self._catalogue.mixes(measured).values(), *own)
 
     def lead_times(self, now: datetime) -> tuple[LeadTimeEstimate, ...]:
         """Lead times per pool and start kind: as measured, else the catalogue's prior."""
@@ -127,8 +127,7 @@ class ProblemReader:
             usage, settings = self._stores.usage, self._settings
             steady = usage.token_mixes(Span(end - settings.mix_memory, end))
             recent = usage.token_mixes(Span(end - settings.recent_mix_memory, end))
-            lately = {(mix.model, mix.tier): mix for mix in recent}
-            kept = tuple(newer_mix(mix, lately.get((mix.model, mix.tier))) for mix in steady)
+            kept = learnt_mixes(steady, recent)
             self._kept_mixes = (end if kept else None, kept)
         return kept
 
@@ -152,15 +151,3 @@ class ProblemReader:
             p90=timedelta(seconds=round(tenths[8])),
             samples=len(samples),
         )
-
-
-def newer_mix(steady: TokenMix, recent: TokenMix | None) -> TokenMix:
-    """The recent mix where enough requests show that it is another one, else the steady one."""
-    if recent is None or recent.requests < ENOUGH_REQUESTS:
-        return steady
-    pairs = (
-        (steady.input_tokens, recent.input_tokens),
-        (steady.output_tokens, recent.output_tokens),
-    )
-    other = any(max(pair) > OTHER_MIX * min(pair) for pair in pairs)
-    return recent if other else steady

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, check_instant
-from heliostat.model.names import ModelName, SeriesKey, Tier
+from heliostat.model.names import EVERYWHERE, ModelName, RegionName, SeriesKey, Tier
 
 BUCKET = timedelta(minutes=15)
 
@@ -50,7 +50,8 @@ class DemandSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenMix:
-    """Mean tokens per request of one model and tier, as measured or as the catalogue assumes."""
+    """Mean tokens per request of one model and tier, as measured or as the catalogue assumes: of the
+    requests that arrive in one region, or of all (EVERYWHERE)."""
 
     model: ModelName
     tier: Tier
@@ -58,3 +59,4 @@ class TokenMix:
     output_tokens: float
     requests: int = 0
     """How many requests were measured; 0 = the catalogue's assumption."""
+    origin: RegionName = EVERYWHERE

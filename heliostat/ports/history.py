@@ -51,7 +51,8 @@ class UsageHistory(Protocol):
         ...
 
     def token_mixes(self, span: Span) -> tuple[TokenMix, ...]:
-        """Measured mean tokens per request of each (model, tier) in `span`; () when nothing was measured."""
+        """Measured mean tokens per request in `span` of each (model, tier), of all origins together
+        (EVERYWHERE) and of each origin; () when nothing was measured."""
         ...
 
     def watermark(self, now: datetime) -> Mapping[RegionName, datetime]:

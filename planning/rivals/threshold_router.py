@@ -69,7 +69,7 @@ def _want(
         requests_per_second=rates[DemandKey(origin=origin, model=view.model.name, tier=tier)],
         wanted={},
         serving=serving,
-        throughput={region: view.regions[region].served(tier) for region in serving},
+        throughput={region: view.regions[region].served(origin, tier) for region in serving},
     )
 
 

@@ -163,7 +163,7 @@ def _want(
         requests_per_second=rates[key],
         wanted=wanted or dict.fromkeys(serving[:1], 1.0),
         serving=serving,
-        throughput={r: view.regions[r].served(tier) for r in serving},
+        throughput={r: view.regions[r].served(origin, tier) for r in serving},
     )
 
 
@@ -180,7 +180,7 @@ def _capacity(
             continue
         for name, share in split_of(entry).items():
             if name != SHED and view.regions[name].ready:
-                explained[name] += rates[key] * share / view.regions[name].served(tier)
+                explained[name] += rates[key] * share / view.regions[name].served(origin, tier)
     usable, full = {}, {}
     for name, region in view.regions.items():
         speed = 1.0

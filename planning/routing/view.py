@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
-from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
+from heliostat.model.names import (
+    EVERYWHERE,
+    DemandKey,
+    ModelName,
+    RegionName,
+    Tier,
+    VmTypeName,
+)
 from heliostat.ports.deciding import RoutingProblem
-from planning.throughput import Throughput, throughputs
+from planning.throughput import Thetas, demand_throughputs
 from planning.usable import tier_loads, usable_shares
 
 _OLD = (Signal.STALE, Signal.MISSING)
@@ -19,24 +26,34 @@ _STRICTEST_FIRST = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
 class RegionView:
     """One region's ready replicas of a model.
 
-    `usable` ≤ `ready` is how many of them may be busy within the SLO; `throughput` is requests per
-    second of one replica on average, by tier (0 = cannot meet the tier's SLO). `utilisation` is None
-    where no fresh value is known.
+    `usable` ≤ `ready` is how many of them may be busy within the SLO; `counts` are the ready ones by VM
+    type. `utilisation` is None where no fresh value is known.
     """
 
     region: RegionName
+    model: ModelSpec
     ready: int
     usable: float
-    throughput: dict[Tier, float]
+    counts: tuple[tuple[VmTypeName, int], ...]
+    thetas: Thetas
     utilisation: float | None
     old: bool
     """True when the pools' reports are stale or missing."""
 
-    def served(self, tier: Tier) -> float:
-        """Requests per second of one replica; where none can meet the tier's SLO, those of the slowest
-        tier that it can serve."""
-        rates = self.throughput
-        return rates[tier] or min((rate for rate in rates.values() if rate > 0), default=1.0)
+    def throughput(self, origin: RegionName, tier: Tier) -> float:
+        """Requests per second of one replica on average, for requests as they come from there; 0 = no
+        ready one can meet the tier's SLO."""
+        key = DemandKey(origin=origin, model=self.model.name, tier=tier)
+        rates = (count * self.thetas[key, of].requests_per_second for of, count in self.counts)
+        return sum(rates) / self.ready if self.ready else 0.0
+
+    def served(self, origin: RegionName, tier: Tier) -> float:
+        """The same; where none can meet the tier's SLO, of the slowest tier that it can serve."""
+        rate = self.throughput(origin, tier)
+        if rate > 0:
+            return rate
+        others = (self.throughput(origin, spec.tier) for spec in self.model.tiers)
+        return min((other for other in others if other > 0), default=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +76,13 @@ class ModelView:
         replicas.
         """
         ready = [r for r in self.reach[origin, tier] if self.regions[r].ready]
-        able = [r for r in ready if self.regions[r].throughput[tier] > 0]
+        able = [r for r in ready if self.regions[r].throughput(origin, tier) > 0]
         return tuple(able or ready)
 
 
 def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
     """One view per model of the catalogue."""
-    thetas = throughputs(problem.catalogue, problem.mixes)
+    thetas = demand_throughputs(problem.catalogue, problem.mixes)
     names = [region.name for region in problem.catalogue.regions]
     wanted = _wanted(problem)
     found: dict[ModelName, ModelView] = {}
@@ -104,7 +121,7 @@ def _region(
     problem: RoutingProblem,
     model: ModelSpec,
     region: RegionName,
-    thetas: dict[tuple[ModelName, VmTypeName, Tier], Throughput],
+    thetas: Thetas,
     wanted: dict[Tier, float],
 ) -> RegionView:
     states = [
@@ -115,24 +132,34 @@ def _region(
     ]
     ready = sum(state.observation.ready for state in states)
     usable = 0.0
-    throughput = {spec.tier: 0.0 for spec in model.tiers}
+    counts: list[tuple[VmTypeName, int]] = []
+    common = {
+        (model.name, vm_type, spec.tier): thetas[_common(model, spec.tier), vm_type]
+        for vm_type in model.engines
+        for spec in model.tiers
+    }
     for state in states:
         count, vm_type = state.observation.ready, state.observation.pool.vm_type
         if not count:
             continue
-        rates = [thetas[model.name, vm_type, spec.tier] for spec in model.tiers]
-        loads = tier_loads(model, vm_type, thetas, wanted)
+        rates = [common[model.name, vm_type, spec.tier] for spec in model.tiers]
+        loads = tier_loads(model, vm_type, common, wanted)
+        counts.append((vm_type, count))
         usable += count * float(usable_shares(rates, _table_length(count), loads)[count])
-        for rate in rates:
-            throughput[rate.tier] += rate.requests_per_second * count / ready
     return RegionView(
         region=region,
+        model=model,
         ready=ready,
         usable=usable,
-        throughput=throughput,
+        counts=tuple(counts),
+        thetas=thetas,
         utilisation=_utilisation(states),
         old=any(state.signal in _OLD for state in states if state.observation.ready),
     )
+
+
+def _common(model: ModelSpec, tier: Tier) -> DemandKey:
+    return DemandKey(origin=EVERYWHERE, model=model.name, tier=tier)
 
 
 def _table_length(count: int) -> int:

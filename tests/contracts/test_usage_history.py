@@ -359,9 +359,23 @@ def test_token_mixes_are_means_of_what_was_measured(world: World) -> None:
         window(2, of=series(US), output_tokens=None),
         window(3, of=series(model=QWEN), output_tokens=None),
     )
-    (mix,) = world.stores.usage.token_mixes(span(17))
-    assert (mix.model, mix.tier) == (LLAMA, Tier.INTERACTIVE_FAST)
+    found = {mix.origin: mix for mix in world.stores.usage.token_mixes(span(17))}
+    assert set(found) == {EVERYWHERE, EU}, "US measured no output"
+    for mix in found.values():
+        assert (mix.model, mix.tier) == (LLAMA, Tier.INTERACTIVE_FAST)
+    mix = found[EVERYWHERE]
     assert (mix.input_tokens, mix.output_tokens, mix.requests) == (100.0, 100.0, 20)
+
+
+def test_token_mixes_are_told_of_every_origin_and_of_all_together(world: World) -> None:
+    report(world, window(0, input_tokens=1000), window(0, of=series(US), input_tokens=5000))
+    usage = world.stores.usage
+    found = {mix.origin: mix for mix in usage.token_mixes(span(15))}
+    assert set(found) == {EVERYWHERE, EU, US}
+    assert found[US].input_tokens == 5 * found[EU].input_tokens
+    assert found[EVERYWHERE].input_tokens == 3 * found[EU].input_tokens
+    assert usage.roll_up(at(15)) > 0
+    assert {mix.origin: mix for mix in usage.token_mixes(span(15))} == found
 
 
 # --- watermarks, roll-ups, retention ----------------------------------------------------------------

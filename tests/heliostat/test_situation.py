@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from heliostat.clock import SteppedClock
-from heliostat.loops.situation import ENOUGH_REQUESTS, ProblemReader, SituationSettings
+from heliostat.loops.mixes import ENOUGH_REQUESTS
+from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.model.demand import BUCKET, TokenMix
-from heliostat.model.names import Tier
+from heliostat.model.names import EVERYWHERE, Tier
 from storage.memory import memory_stores
 from tests.builders import NOON, a_batch, a_catalogue, a_window
 
@@ -38,7 +39,9 @@ def the_mix(*, early: int, early_tokens: int, late: int, late_tokens: int) -> To
     stores.usage.record([a_batch(windows)])
     reader = ProblemReader(stores, a_catalogue(), SituationSettings())
     (mix,) = (
-        one for one in reader.mixes(NOON) if one.tier is Tier.INTERACTIVE_NORMAL and one.requests
+        one
+        for one in reader.mixes(NOON)
+        if one.origin == EVERYWHERE and one.tier is Tier.INTERACTIVE_NORMAL and one.requests
     )
     return mix
 

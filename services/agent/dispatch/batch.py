@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
-from heliostat.errors import AlreadyBooked, HeliostatError, UnknownReplica
+from heliostat.errors import AlreadyBooked, HeliostatError, NotFound
 from heliostat.model.dispatch import DispatchAsk, DispatchDecision, Placed, Refused
 from heliostat.model.instants import from_epoch
-from heliostat.model.names import ModelName
+from heliostat.model.names import ModelName, Tier
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.feeding import BatchRules, Fed, Feeder
 from services.agent.dispatch.intake import BatchIntake
@@ -98,15 +98,16 @@ class BatchDesk:
         async with self._turn:
             fed: dict[str, tuple[BatchEntry, Placed]] = {}
             for model in self._replicas.models:
-                if self._box.waiting(model):
+                if self._box.waiting(model) and self._placing.offers(model, Tier.BATCH):
                     fed |= await self._feed(model, now)
             await self._keep(fed, now)
         return len(fed)
 
     async def restore(self, now: float) -> None:
-        """Book again what an earlier life had placed; what stood on replicas that are gone waits again.
+        """Book again what an earlier life had placed; what stood on replicas that are gone waits again, and
+        so does what the catalogue offers no more.
 
-        Raises StorageUnavailable.
+        Raises StorageUnavailable; then it is to be called again.
         """
         async with self._turn:
             entries = await asyncio.to_thread(self._box.placed)
@@ -198,12 +199,13 @@ class BatchDesk:
             gateway_id=entry.gateway_id,
             place=place,
             arrived_at=entry.queued_at.timestamp(),
-            until=entry.changed_at + place.lease.total_seconds(),
+            # The clock of the life before may have run ahead.
+            until=min(entry.changed_at, now) + place.lease.total_seconds(),
         )
-        request = self._placing.request_of(entry.ask, now)
         name = f"{place.pool.vm_type}/{place.replica_id}"
         try:
+            request = self._placing.request_of(entry.ask, now)
             self._placing.restore(lease, request, name, now)
-        except (UnknownReplica, AlreadyBooked):
+        except (NotFound, AlreadyBooked):
             return False
         return True

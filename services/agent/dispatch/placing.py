@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import NotFound
 from heliostat.model.dispatch import DispatchAsk, Placed, PlacementBasis
 from heliostat.model.names import ModelName, Tier
 from scheduling.lengths.prediction import LengthPrediction, LengthPredictor
@@ -86,6 +87,14 @@ class Placing:
         self._tally = tally
         self._in_turn = InTurn()
         self._sessions = Sessions(rules.most_sessions)
+
+    def offers(self, model: ModelName, tier: Tier) -> bool:
+        """False where the catalogue does not offer it (any more)."""
+        try:
+            self._catalogue.model(model).offered(tier)
+        except NotFound:
+            return False
+        return True
 
     def request_of(self, ask: DispatchAsk, arrived_at: float) -> Request:
         """The ask as a placer takes it. Raises InvalidInput, UnknownModel, UnknownTier.

@@ -73,6 +73,7 @@ class DispatchRoom:
         self.tally = parts.tally
         self.foresight = parts.foresight
         self._seen: Sight | None = None
+        self._restored = False
         self._lost: list[Lease] = []
         self._fed_at = self._kept_house_at = 0.0
         self._warm = asyncio.Event()
@@ -149,15 +150,18 @@ class DispatchRoom:
         Raises StorageUnavailable.
         """
         parts, now = self._parts, self._parts.seconds()
-        first = self._look(now)
+        self._look(now)
         self._lost += parts.dispatcher.beat(now)
         parts.news.tell(now)
         if self._lost:
             await parts.desk.put_back(self._lost, now)
             self._lost.clear()
-        if first:
+        if self._seen is None:
+            return
+        if not self._restored:
             await parts.desk.restore(now)
-        if self._seen is not None and now - self._fed_at >= parts.feed_seconds:
+            self._restored = True
+        if now - self._fed_at >= parts.feed_seconds:
             self._fed_at = now
             placed = await parts.desk.feed(now)
             if placed:
@@ -210,8 +214,8 @@ class DispatchRoom:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _look(self, now: float) -> bool:
-        """Take in a new look at the replicas; True when it was the first.
+    def _look(self, now: float) -> None:
+        """Take in a new look at the replicas.
 
         Before the first one, the replicas of the last good routing table stand in, of which nothing
         was measured.
@@ -221,9 +225,6 @@ class DispatchRoom:
             table = parts.table()
             if table is not None and not parts.replicas.models:
                 parts.replicas.stand(table.replicas, now)
-            return False
-        if newest is self._seen:
-            return False
-        first, self._seen = self._seen is None, newest
-        self._lost += parts.dispatcher.see(newest, now)
-        return first
+        elif newest is not self._seen:
+            self._seen = newest
+            self._lost += parts.dispatcher.see(newest, now)

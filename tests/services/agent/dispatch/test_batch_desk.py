@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -26,8 +26,9 @@ from heliostat.model.dispatch import (
 from heliostat.model.names import ModelName
 from services.agent.dispatch.mail import Mailbox
 from services.agent.drivers.vm.cloud import EngineReading
+from services.agent.journal.batch_box import BatchBox
 from services.agent.settings import DispatchSettings
-from tests.builders import MINUTE, NOON
+from tests.builders import MINUTE, NOON, a_catalogue, a_pool, catalogue_mapping
 from tests.support.dispatching import (
     ALPHA,
     SILENT,
@@ -167,6 +168,65 @@ async def test_a_placed_request_is_not_placed_again_after_a_restart(desk: Counte
     await desk.end_batch("b-1", "b-2")
     assert desk.room.booked == 0
     assert kinds(await desk.ask_batch("b-1", "b-2")) == [Ended, Ended]
+
+
+async def test_places_of_an_earlier_life_are_booked_as_soon_as_the_disk_can_be_read(
+    desk: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    desk.restart()
+
+    def broken(_: BatchBox) -> NoReturn:
+        raise StorageUnavailable("the disk does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchBox, "placed", broken)
+        with pytest.raises(StorageUnavailable):
+            await desk.show(an_endpoint())
+    assert desk.room.booked == 0
+    await desk.wait(0.1)
+    assert desk.room.booked == 1
+    await desk.wait(timedelta(hours=1))
+    assert (desk.room.booked, desk.room.batch_waiting) == (0, 1)
+
+
+async def test_a_clock_that_ran_ahead_in_an_earlier_life_makes_no_lease_longer(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    desk.restart()
+    desk.seconds -= timedelta(days=1).total_seconds()
+    await desk.show(an_endpoint())
+    assert desk.room.booked == 1
+    await desk.wait(timedelta(hours=1))
+    assert (desk.room.booked, desk.room.batch_waiting) == (0, 1)
+
+
+async def test_what_the_catalogue_offers_no_more_waits_and_holds_up_nobody(desk: Counter) -> None:
+    beta = an_endpoint(1, pool=a_pool(model="beta"))
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-placed")
+    await placed_after(desk)
+    await desk.ask_batch("b-waits")
+    await desk.ask_batch("b-beta", model=ModelName("beta"))
+    before, mapping = desk.catalogue, catalogue_mapping()
+    alpha = mapping["models"][0]
+    alpha["tiers"] = {name: spec for name, spec in alpha["tiers"].items() if name != "batch"}
+    desk.catalogue = a_catalogue(mapping)
+    desk.restart()
+    desk.seconds += 1
+    await desk.show(an_endpoint(), beta)
+    assert await placed_after(desk) == ["b-beta"]
+    assert desk.room.batch_waiting == 2
+    desk.catalogue = before
+    desk.restart()
+    desk.seconds += 1
+    await desk.show(an_endpoint(), beta)
+    assert sorted(await placed_after(desk)) == ["b-placed", "b-waits"]
 
 
 async def test_what_was_placed_on_a_replica_that_is_gone_waits_again_after_a_restart(

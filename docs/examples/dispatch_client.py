@@ -6,7 +6,7 @@ output tokens, seconds to the first and to the last of them, or raises OSError w
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import grpc
 
@@ -15,33 +15,50 @@ from heliostat.v1 import dispatch_pb2_grpc
 
 Serve = Callable[[str, pb.PlacedDecision], tuple[int, float, float]]
 Tell = Callable[[str, pb.DispatchDecision], None]
+MOST = 1_000
+"""Requests that one message may hold."""
 
 
 class Dispatching:
-    """One stream of one gateway; `open_asks` have no end yet, `running` have a place."""
+    """One gateway: `open_asks` have no end yet, `running` have a place, the agent has not heard of `ends`."""
 
     def __init__(self, channel: grpc.Channel, gateway_id: str, serve: Serve, tell: Tell) -> None:
         self.door = dispatch_pb2_grpc.DispatchServiceStub(channel)
         self.gateway_id, self.serve, self.tell = gateway_id, serve, tell
         self.open_asks: dict[str, pb.DispatchAsk] = {}
         self.running: set[str] = set()
+        self.ends: dict[str, pb.Completion] = {}
         self.say: queue.Queue[pb.DispatchRequest | None] = queue.Queue()
 
     def ask(self, ask: pb.DispatchAsk) -> None:
         """Where traffic is heavy, collect what comes within a millisecond into one message."""
         self.open_asks[ask.request_id] = ask
-        self.say.put(pb.DispatchRequest(asks=[ask]))
+        self.send([ask])
+
+    def send(self, asks: Sequence[pb.DispatchAsk], running: Sequence[str] = ()) -> None:
+        """Every message says who speaks, so that any of them may be the first of a stream."""
+        self.say.put(
+            pb.DispatchRequest(gateway_id=self.gateway_id, asks=asks, running_request_ids=running)
+        )
 
     def run(self) -> None:
         """Until the stream ends; call it again, with a back-off: what has no place yet is asked for again,
         and the same name gets the same answer. While requests run long, say now and then that they do."""
-        missing = [ask for name, ask in self.open_asks.items() if name not in self.running]
-        first = pb.DispatchRequest(gateway_id=self.gateway_id, asks=missing)
-        first.running_request_ids.extend(self.running)
-        self.say.put(first)
-        for answer in self.door.Dispatch(iter(self.say.get, None)):
-            for decision in answer.decisions:
-                self.hear(decision)
+        self.say = say = queue.Queue()
+        known = list(self.open_asks.items())
+        for at in range(0, max(1, len(known)), MOST):
+            some, running = known[at : at + MOST], self.running.copy()
+            self.send(
+                [ask for name, ask in some if name not in running],
+                [name for name, _ in some if name in running],
+            )
+        self.complete()
+        try:
+            for answer in self.door.Dispatch(iter(say.get, None)):
+                for decision in answer.decisions:
+                    self.hear(decision)
+        finally:
+            say.put(None)  # or gRPC's thread would go on taking what is said
 
     def hear(self, decision: pb.DispatchDecision) -> None:
         """Act on one decision; what is `queued` is decided again later, by itself."""
@@ -54,7 +71,7 @@ class Dispatching:
         elif kind == "withdrawn" and not decision.withdrawn.queued_again:
             self.running.discard(name)  # stop forwarding it, too
             self.open_asks[name].attempt = decision.attempt + 1
-            self.say.put(pb.DispatchRequest(asks=[self.open_asks[name]]))
+            self.send([self.open_asks[name]])
         elif kind in ("other_region", "shed", "ended", "refused"):
             del self.open_asks[name]
             self.tell(name, decision)
@@ -67,5 +84,16 @@ class Dispatching:
         except OSError:
             end.outcome = pb.COMPLETION_OUTCOME_FAILED
         self.running.discard(name)
+        self.ends[name] = end
         self.open_asks.pop(name, None)
-        self.door.Complete(pb.CompleteRequest(gateway_id=self.gateway_id, completions=[end]))
+        self.complete()
+
+    def complete(self) -> None:
+        """Tell ends; those that the agent does not answer for are told again with the next, or by `run`."""
+        ends = list(self.ends.values())[:MOST]
+        try:
+            self.door.Complete(pb.CompleteRequest(gateway_id=self.gateway_id, completions=ends))
+        except grpc.RpcError:
+            return
+        for end in ends:
+            self.ends.pop(end.request_id, None)

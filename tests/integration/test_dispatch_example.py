@@ -19,6 +19,7 @@ from services.agent.agent import Agent
 from tests.support.dispatching import an_endpoint
 from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
 from tests.support.examples import example_module
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,46 @@ async def test_the_example_serves_its_requests_and_says_how_they_ended(
     assert served == [an_endpoint(0).address] * 3
     assert (room.tally.counts.finished, room.tally.counts.given_up) == (2, 1)
     assert room.booked == room.batch_waiting == 0
+
+
+async def test_what_is_asked_before_and_between_streams_is_served(
+    tmp_path: Path, example: ModuleType
+) -> None:
+    served: list[str] = []
+
+    def serve(request_id: str, place: pb.PlacedDecision) -> tuple[int, float, float]:
+        served.append(request_id)
+        return 100, 0.2, 3.0
+
+    def an_ask(name: str) -> pb.DispatchAsk:
+        batch = common_pb2.TIER_BATCH
+        return pb.DispatchAsk(request_id=name, model="alpha", tier=batch, input_tokens=100)
+
+    async with a_dispatching_agent(tmp_path, StandingReplicas()) as agent:
+        door = f"127.0.0.1:{agent.local_port}"
+        channel = grpc.insecure_channel(door)
+        gateway: Any = example.Dispatching(channel, "gw", serve, print)
+        gateway.ask(an_ask("before"))
+        running = asyncio.create_task(asyncio.to_thread(_run, gateway))
+        room = agent.room
+        assert room is not None
+        await until(lambda: room.batch_waiting == 1)
+    await running
+    gateway.ends["old"] = pb.Completion(request_id="old", outcome=pb.COMPLETION_OUTCOME_FINISHED)
+    gateway.complete()
+    assert "old" in gateway.ends, "nobody was there to hear of it"
+    for number in range(1_000):
+        gateway.ask(an_ask(f"between-{number}"))
+    replica = StandingReplicas([an_endpoint(0)])
+    async with a_dispatching_agent(tmp_path, replica, local_listen=door):
+        while gateway.ends:
+            if running.done():  # as long as the channel backs off
+                running = asyncio.create_task(asyncio.to_thread(_run, gateway))
+            await asyncio.wait({running}, timeout=0.1)
+        await until(lambda: "before" in served)
+        gateway.say.put(None)
+        await running
+    channel.close()
 
 
 def _run(gateway: Any) -> None:

@@ -44,7 +44,8 @@ class Dispatching:
     def run(self) -> None:
         """Until the stream ends; call it again, with a back-off: what has no place yet is asked for again,
         and the same name gets the same answer. While requests run long, say now and then that they do."""
-        self.say = say = queue.Queue()
+        say: queue.Queue[pb.DispatchRequest | None] = queue.Queue()
+        self.say = say
         known = list(self.open_asks.items())
         for at in range(0, max(1, len(known)), MOST):
             some, running = known[at : at + MOST], self.running.copy()

@@ -49,9 +49,10 @@ class News:
         if self._replicas.taking_in:
             return  # who looks old may be fresh in the rest of the look
         for model in self._replicas.models:
-            why = self._why(model, now)
-            if why is not self._said.get(model, Why.FRESH):
-                self._say_basis(model, why)
+            why, said = self._why(model, now), self._said.get(model, Why.FRESH)
+            if why is said or (why is Why.NEW and said is Why.STALE):
+                continue  # nor is it news that a replica joined those that say nothing
+            self._say_basis(model, why)
             self._said[model] = why
 
     def _why(self, model: ModelName, now: float) -> Why:

@@ -106,6 +106,20 @@ async def test_signals_that_grew_old_are_a_warning_and_said_once(
     assert [one["why"] for one in events(caplog, "dispatch_basis_changed")] == [Why.STALE]
 
 
+async def test_a_replica_that_joins_silent_ones_is_no_second_warning(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.show(an_endpoint(), reading=SILENT)
+    await desk.wait(desk.settings.stale_after.total_seconds() + 1)
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    await desk.show(an_endpoint(), an_endpoint(1), reading=SILENT)
+    await desk.wait(desk.settings.stale_after.total_seconds() + 1)
+    assert events(caplog, "dispatch_basis_changed") == []
+    await desk.show(an_endpoint(), an_endpoint(1))
+    assert [one["why"] for one in events(caplog, "dispatch_basis_changed")] == [Why.FRESH]
+
+
 async def test_a_look_that_is_only_partly_read_is_no_reason_to_warn(
     desk: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,17 +40,27 @@ class SqlUsageBuckets:
         if to_epoch(query.span.start) < pruned:
             summing.check_roll_up_grid(query)
             found += self._rolled_up(query, series, only, pruned)
-        found += self.from_windows(query, series, only)
+        found += self.from_windows(query, series, only, since=pruned)
         return summing.regrouped(found, query.span, query.bucket)
 
     def from_windows(
-        self, query: UsageQuery, series: Mapping[int, UsageSeries], only: list[int] | None = None
+        self,
+        query: UsageQuery,
+        series: Mapping[int, UsageSeries],
+        only: list[int] | None = None,
+        *,
+        since: int = 0,
     ) -> Iterator[UsageBucket]:
-        """Buckets summed out of windows; `only` = of these series."""
+        """Buckets summed out of windows that start at `since` (epoch seconds) or later; `only` = of these
+        series. Before that roll-ups count, also while retention still takes the windows away."""
         c = usage_windows.c
         first, length = to_epoch(query.span.start), int(query.bucket.total_seconds())
         bucket = (c.window_start - first) // length
-        where = [starts_inside(c.window_start, query.span), *_among(c.series, only)]
+        where = [
+            starts_inside(c.window_start, query.span),
+            c.window_start >= since,
+            *_among(c.series, only),
+        ]
         sums = select(
             bucket,
             c.series,

@@ -10,7 +10,7 @@ from heliostat.model.counting import replicas_in_words
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import Tier
 from heliostat.model.plan import Reason, Shortage
-from planning.bindings import DATA, ENDED, LOST, MAXIMUM, MINIMUM, QUOTA, RULED
+from planning.bindings import DATA, ENDED, LOST, MAXIMUM, MEASURED, MINIMUM, QUOTA, RULED
 from planning.milp.instance import Cover, Instance, Ints
 from planning.situation import Situation
 from planning.solve import Solution
@@ -91,7 +91,8 @@ class Told:
         if self.solution.over_budget.size and self.solution.over_budget[0, step] > _WORTH_SAYING:
             return "budget", f"the budget is used up; {demand}"
         if load > share * (planned - 1) + _WORTH_SAYING and load > 0:
-            return "demand", demand
+            surge = self._surge(number, step)
+            return (MEASURED, f"{surge}; {demand}") if surge else ("demand", demand)
         if planned and planned <= spec.min_replicas:
             return MINIMUM, f"min_replicas is {spec.min_replicas}; {demand}"
         if not planned:
@@ -107,6 +108,23 @@ class Told:
         first = int(self.instance.moves.start_arrival[number, 0])
         counts = self.solution.replicas[number, : min(first, self.instance.steps - 1) + 1]
         return int(np.flatnonzero(counts == counts.max())[-1])
+
+    def _surge(self, number: int, step: int) -> str:
+        """The largest flow that is planned as measured, because its forecast said less; "" = none."""
+        if step >= self.situation.grid.near:
+            return ""
+        rows = self.situation.wanted.regional
+        flows = {
+            int(self.instance.arc_demand[arc]): float(self.solution.flows[arc, step])
+            for arc in np.flatnonzero(self.instance.arc_pool == number)
+        }
+        surging = {
+            c: flow for c, flow in flows.items() if rows[c].measured and flow > _WORTH_SAYING
+        }
+        if not surging:
+            return ""
+        row = rows[max(surging, key=lambda c: surging[c])]
+        return f"{row.measured:.2f} requests/s of {row.key} measured, above forecast"
 
     def _load(self, number: int, step: int) -> float:
         arcs = self.instance.arc_pool == number

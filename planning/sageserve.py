@@ -67,6 +67,7 @@ class SageServePlanner:
             patient_peak_share=1.0,
             batch_yields=False,
             batch_within=timedelta(0),
+            measured_counts=False,
             change_hours=0.0,
         )
 

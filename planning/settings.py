@@ -34,7 +34,7 @@ class PlannerSettings:
     `batch_yields`: batch work takes no part in peaks; pools must carry the larger of the peak of the rest
     and of all work over a step, at most `most_busy` full then. `batch_within` > 0: where the backlog is
     measured, capacity is held for batch work only as far as it would otherwise not be done that long after
-    it came.
+    it came. `measured_counts`: what came in the last minutes bounds demand from below (`nowcast`).
     The defaults are the careful ones of a live control plane; `simulation.policies.heliostat` sweeps others
     (docs/decisions/0013).
     `latency_weight` is the cost of one second of round trip in multiples of serving the request on
@@ -59,6 +59,7 @@ class PlannerSettings:
     batch_yields: bool = False
     most_busy: float = 0.95
     batch_within: timedelta = timedelta(0)
+    measured_counts: bool = True
     solve: SolveSettings = field(
         default_factory=lambda: SolveSettings(
             limits=SolveLimits(nodes=20, most_whole=60),

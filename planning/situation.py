@@ -17,6 +17,7 @@ from heliostat.ports.deciding import PlanningProblem
 from planning.batch_due import only_what_is_due
 from planning.grid import Grid
 from planning.holding import Standing, standing
+from planning.nowcast import at_least_measured
 from planning.overrides import Ended, overrides_ended, overrides_in_force
 from planning.settings import PlannerSettings
 from planning.throughput import Thetas, Throughput, demand_throughputs
@@ -98,6 +99,8 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
         grid=grid,
     )
     wanted = wanted_demand(reader, settings.aims, catalogue.demands)
+    if settings.measured_counts:
+        wanted = at_least_measured(wanted, problem.measured, grid)
     if settings.batch_within:
         wanted = only_what_is_due(wanted, problem, settings.batch_within, settings.near_step)
     forecast_models = {found.key.model for found in wanted.regional}

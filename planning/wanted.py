@@ -32,7 +32,8 @@ _MEDIAN = 0.5
 class Wanted:
     """One origin's demand per step in requests per second; `source` says which forecast it is.
 
-    `work` is what has to be done over the whole step: the median of its mean.
+    `work` is what has to be done over the whole step: the median of its mean. `measured` is what came
+    lately, where that is more than was forecast and raised the near steps; None elsewhere.
     """
 
     key: DemandKey
@@ -40,6 +41,7 @@ class Wanted:
     pooled: Floats
     work: Floats
     source: str
+    measured: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

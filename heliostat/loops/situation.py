@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import quantiles
+from statistics import median, quantiles
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.loops.mixes import learnt_mixes
@@ -13,7 +13,7 @@ from heliostat.loops.what_if import suppose
 from heliostat.model.demand import BUCKET, TokenMix
 from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
 from heliostat.model.instants import Span, floor_to
-from heliostat.model.names import EVERYWHERE, DemandKey, PoolKey
+from heliostat.model.names import EVERYWHERE, DemandKey, PoolKey, RegionName
 from heliostat.model.plan import WhatIf
 from heliostat.model.usage import WINDOW, UsageQuery
 from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProblem, RoutingProblem
@@ -33,6 +33,8 @@ class SituationSettings:
     """Requests of so lately count alone where they are no longer like those of `mix_memory`."""
     lead_time_memory: timedelta = timedelta(days=14)
     rate_memory: timedelta = timedelta(minutes=3)
+    surge_memory: timedelta = timedelta(minutes=5)
+    """Plans count on no less than the median minute of the last ones."""
     route_stale_after: timedelta = timedelta(minutes=5)
 
 
@@ -62,6 +64,7 @@ class ProblemReader:
             fleet=self.fleet(now),
             lead_times=self.lead_times(now),
             overrides=self._stores.overrides.overrides(now),
+            measured=self.median_rates(now),
             previous=self._stores.plans.latest_plan(),
         )
         return problem if what_if is None else suppose(problem, what_if)
@@ -121,6 +124,31 @@ class ProblemReader:
             for key in self._catalogue.demands
         )
 
+    def median_rates(self, now: datetime) -> tuple[DemandRate, ...]:
+        """Requests per second offered in the median minute of the last few, less retries, per demand.
+
+        Not measured where half of these minutes or fewer were reported.
+        """
+        end, memory = floor_to(now, WINDOW), self._settings.surge_memory
+        span = Span(end - memory, end)
+        reported = self._stores.usage.watermark(now)
+        offered: dict[tuple[DemandKey, datetime], int] = defaultdict(int)
+        heard: dict[RegionName, set[datetime]] = defaultdict(set)
+        for window in self._stores.usage.query(
+            UsageQuery(span=span, bucket=WINDOW, with_latency=False)
+        ):
+            offered[window.series.demand, window.start] += window.offered - window.retried
+            if window.start + WINDOW <= reported.get(window.series.origin, span.start):
+                heard[window.series.origin].add(window.start)
+        return tuple(
+            _median_rate(
+                key,
+                [offered[key, minute] for minute in heard[key.origin]],
+                enough=memory / WINDOW / 2,
+            )
+            for key in self._catalogue.demands
+        )
+
     def _measured_mixes(self, end: datetime) -> tuple[TokenMix, ...]:
         kept_end, kept = self._kept_mixes
         if kept_end != end:
@@ -151,3 +179,10 @@ class ProblemReader:
             p90=timedelta(seconds=round(tenths[8])),
             samples=len(samples),
         )
+
+
+def _median_rate(demand: DemandKey, minutes: list[int], *, enough: float) -> DemandRate:
+    """Of requests in each reported minute; not measured with `enough` of them or fewer."""
+    known = len(minutes) > enough
+    rate = median(minutes) / WINDOW.total_seconds() if known else 0.0
+    return DemandRate(demand=demand, requests_per_second=rate, measured=known)

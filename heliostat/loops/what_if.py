@@ -31,6 +31,10 @@ def suppose(problem: PlanningProblem, what_if: WhatIf) -> PlanningProblem:
             replace(f, mean=_scaled(f.mean, factor), peak=_scaled(f.peak, factor))
             for f in problem.forecasts
         ),
+        measured=tuple(
+            replace(rate, requests_per_second=rate.requests_per_second * factor)
+            for rate in problem.measured
+        ),
         overrides=(*problem.overrides, *overrides),
         lost_region=what_if.lost_region,
     )

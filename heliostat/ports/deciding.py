@@ -37,6 +37,15 @@ class LeadTimeEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DemandRate:
+    """Requests per second that arrive now for one demand, as last measured or as forecast."""
+
+    demand: DemandKey
+    requests_per_second: float
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningProblem:
     """Everything that a capacity plan may depend on."""
 
@@ -49,6 +58,8 @@ class PlanningProblem:
     lead_times: tuple[LeadTimeEstimate, ...] = ()
     """One per pool and start kind; a missing one is the catalogue's prior."""
     overrides: tuple[Override, ...] = ()
+    measured: tuple[DemandRate, ...] = ()
+    """What arrived lately: of each demand the median minute of the last few."""
     previous: CapacityPlan | None = None
     """The last good plan."""
     lost_region: RegionName | None = None
@@ -129,15 +140,6 @@ class TargetGuard(Protocol):
         """The same targets within the catalogue's guardrails, each clip said in the reason. Overrides
         pass the largest step and the cool-down, not min/max, quota or budget."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemandRate:
-    """Requests per second that arrive now for one demand, as last measured or as forecast."""
-
-    demand: DemandKey
-    requests_per_second: float
-    measured: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from heliostat.loops.mixes import ENOUGH_REQUESTS
 from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.model.demand import BUCKET, TokenMix
 from heliostat.model.names import EVERYWHERE, Tier
+from heliostat.model.usage import WINDOW
+from heliostat.ports.deciding import DemandRate
 from storage.memory import memory_stores
 from tests.builders import NOON, a_batch, a_catalogue, a_window
 
@@ -66,3 +68,46 @@ def test_an_hour_of_few_requests_says_nothing_against_the_day() -> None:
 
 def test_an_hour_without_requests_leaves_the_days_mix() -> None:
     assert the_mix(early=3000, early_tokens=1000, late=0, late_tokens=0).requests == 3000
+
+
+def the_rate(*offered: int | None) -> DemandRate:
+    """What is measured at noon after minutes with so many requests; None = nobody reported."""
+    stores = memory_stores(SteppedClock(NOON))
+    begin = NOON - len(offered) * WINDOW
+    windows = [
+        a_window(begin + place * WINDOW, offered=count, admitted=count, completed=count)
+        for place, count in enumerate(offered)
+        if count is not None
+    ]
+    stores.usage.record([a_batch(windows)])
+    reader = ProblemReader(stores, a_catalogue(), SituationSettings())
+    asked = windows[-1].series.demand
+    return next(rate for rate in reader.planning(NOON).measured if rate.demand == asked)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "per_minute"),
+    [
+        ((60, 60, 60, 60, 60), 60),
+        ((60, 60, 6000, 60, 60), 60),
+        ((60, 60, 60, 6000, 6000), 60),
+        ((60, 60, 600, 600, 600), 600),
+        ((600, 600, 0, 0, 0), 0),
+        ((60, None, 600, None, 600), 600),
+    ],
+)
+def test_the_median_minute_is_measured_so_a_short_burst_is_not(
+    minutes: tuple[int | None, ...], per_minute: int
+) -> None:
+    rate = the_rate(*minutes)
+    assert rate.measured
+    assert rate.requests_per_second * 60 == pytest.approx(per_minute)
+
+
+@pytest.mark.parametrize("minutes", [(None, None, None, 60, 60), (60, None, None, None, 60)])
+def test_a_rate_of_two_reported_minutes_is_not_measured(minutes: tuple[int | None, ...]) -> None:
+    assert not the_rate(*minutes).measured
+
+
+def test_an_origin_that_fell_silent_is_not_measured() -> None:
+    assert not the_rate(60, 60, None, None, None).measured

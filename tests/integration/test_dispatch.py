@@ -155,8 +155,15 @@ async def test_a_bad_ask_is_refused_by_name_and_the_stream_goes_on(
         pb.DispatchRequest(gateway_id="gw", asks=[an_ask(f"r-{n}") for n in range(1001)]),
         pb.DispatchRequest(gateway_id="gw", running_request_ids=["r"] * 1001),
         pb.DispatchRequest(gateway_id="g" * 201),
+        pb.DispatchRequest(gateway_id="g\0w"),
     ],
-    ids=["nobody", "too many asks", "too many names", "long name"],
+    ids=[
+        "nobody",
+        "too many asks",
+        "too many names",
+        "long name",
+        "NUL",
+    ],
 )
 async def test_a_bad_message_ends_the_stream(
     door: DispatchServiceAsyncStub, request_message: pb.DispatchRequest

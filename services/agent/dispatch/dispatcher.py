@@ -189,10 +189,10 @@ class Dispatcher:
 
     def _judge(self, ask: DispatchAsk, gateway_id: str, now: float) -> Outcome:
         self._placing.release(ask.request_id, now)  # of the attempt before
+        request = self._placing.request_of(ask, now)
         away = self._routes.first_choice(ask, from_epoch(int(now)))
         if away is not None:
             return away
-        request = self._placing.request_of(ask, now)
         found = self._placing.place(
             ask, request, gateway_id=gateway_id, attempt=ask.attempt, now=now
         )

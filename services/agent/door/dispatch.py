@@ -31,6 +31,7 @@ from services.translation.dispatch import (
     within,
 )
 from services.translation.dispatch_view import view_to_wire
+from services.translation.fields import required_text
 from services.translation.problems import problem_of
 
 DISPATCHERS = frozenset({Role.GATEWAY, Role.ADMIN})
@@ -51,11 +52,11 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
         """Answers every message, and carries what is decided later, until the gateway hangs up."""
         await self._guard.admit(context, DISPATCHERS)
         await self._room.warm()
-        first = await anext(request_iterator, None)
-        gateway_id = "" if first is None else first.gateway_id
-        if first is None or not gateway_id or len(gateway_id) > LONGEST_ID:
-            wrong = f"the first message must say it, in at most {LONGEST_ID} characters"
-            await abort(context, InvalidInput("gateway_id", wrong))
+        try:
+            first = await _first_of(request_iterator)
+        except InvalidInput as error:
+            await abort(context, error)
+        gateway_id = first.gateway_id
         with self._room.stream(gateway_id) as box:
             hearing = asyncio.create_task(self._hear(first, request_iterator, gateway_id, box))
             hearing.add_done_callback(lambda _: box.close())
@@ -192,6 +193,18 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
             else:
                 self._room.complete_batch(completion)
                 answer.closed += 1
+
+
+async def _first_of(
+    requests: AsyncIterator[dispatch_pb2.DispatchRequest],
+) -> dispatch_pb2.DispatchRequest:
+    """The message that says who speaks. Raises InvalidInput."""
+    first = await anext(requests, None)
+    if first is None or not 0 < len(first.gateway_id) <= LONGEST_ID:
+        wrong = f"the first message must say it, in at most {LONGEST_ID} characters"
+        raise InvalidInput("gateway_id", wrong)
+    required_text("gateway_id", first.gateway_id)
+    return first
 
 
 def _count(answer: dispatch_pb2.CompleteResponse, closed: bool | None) -> None:

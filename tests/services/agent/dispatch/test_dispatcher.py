@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from heliostat.model.dispatch import (
     WithdrawalReason,
     Withdrawn,
 )
+from heliostat.model.routing import RoutingTable
 from services.agent.dispatch.mail import Mailbox
 from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.settings import DispatchSettings
@@ -390,9 +392,16 @@ async def test_a_promise_that_no_idle_replica_could_keep_makes_nobody_wait(tmp_p
     desk.close()
 
 
-async def test_a_prediction_beyond_all_bounds_is_refused(desk: Counter) -> None:
+@pytest.mark.parametrize("table", [None, a_table(), a_table(WEST), a_table(shed_ppm=1_000_000)])
+@pytest.mark.parametrize(
+    "wrong", [{"predicted_output_tokens": 1e300}, {"input_tokens": 10_000_000}]
+)
+async def test_what_no_model_reads_or_writes_is_refused_wherever_it_would_go(
+    desk: Counter, table: RoutingTable | None, wrong: dict[str, Any]
+) -> None:
+    desk.table = table
     await desk.show(an_endpoint())
-    assert isinstance(desk.ask(predicted_output_tokens=1e300).outcome, Refused)
+    assert isinstance(desk.ask(**wrong).outcome, Refused)
 
 
 STEPS = st.lists(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput, UnknownTier
+from heliostat.errors import InvalidInput
 from heliostat.model.names import ModelName, Tier
 from scheduling.lengths.prediction import LengthPrediction
 
@@ -83,11 +83,7 @@ def promise_of(
     """
     spec = catalogue.model(model)
     named = Tier.parse(tier)
-    offered = spec.tier(named)
-    if offered is None:
-        tiers = ", ".join(one.tier for one in spec.tiers)
-        raise UnknownTier(tier, remedy=f"{model} offers {tiers}")
-    slo = offered.slo
+    slo = spec.offered(named).slo
     reference = spec.engines.get(slo.reference_vm_type)
     unloaded = reference.prefill_seconds(input_tokens) if reference else 0.0
     promise = Promise(

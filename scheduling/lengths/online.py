@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput, UnknownTier
+from heliostat.errors import InvalidInput
 from heliostat.model.names import ModelName, Tier
 from scheduling.compiled import in_python
 from scheduling.lengths.histogram import LengthHistogram
@@ -97,8 +97,7 @@ class OnlineLengths:
     def _tier(self, model: ModelName, tier: Tier) -> LengthHistogram | None:
         """What is remembered of the tier. Raises UnknownModel or UnknownTier where it is not offered."""
         if (model, tier) not in self._assumed:
-            self._catalogue.model(model)
-            raise UnknownTier(tier, remedy=f"{model} does not offer it")
+            self._catalogue.model(model).offered(tier)
         return self._tiers.get((model, tier))
 
     def _prediction(self, mean: float, variance: float, high: float) -> LengthPrediction:

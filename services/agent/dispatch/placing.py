@@ -222,11 +222,6 @@ class Placing:
         workers = self._replicas.workers(ask.model)
         name = workers.name_of(found.row)
         endpoint = self._replicas.endpoint(ask.model, name)
-        workers.book(found.row, request, now)
-        if found.instead_of is not None:
-            tokens = math.ceil(request.length.mean_tokens)
-            workers.shift_error(found.instead_of, found.row, tokens)
-            self._tally.rebalanced()
         by_signals = basis is PlacementBasis.SIGNALS
         ttft = found.expected_ttft_seconds if by_signals else None
         place = Placed(
@@ -241,6 +236,11 @@ class Placing:
             ),
             session_kept=kept,
         )
+        workers.book(found.row, request, now)
+        if found.instead_of is not None:
+            tokens = math.ceil(request.length.mean_tokens)
+            workers.shift_error(found.instead_of, found.row, tokens)
+            self._tally.rebalanced()
         self._ledger.open(
             Lease(
                 ask=ask,

@@ -39,6 +39,8 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_SECONDS = 3600.0
+_STOPPED_SECONDS = 5.0
+"""A beat that comes so late found the whole process stopped (a frozen VM, SIGSTOP), or next to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class RoomParts:
     seconds: Callable[[], float]
     beat_seconds: float = 0.1
     feed_seconds: float = 1.0
+    settle_seconds: float = 1.0
+    """How long gateways are listened to after a stop, before places are taken back."""
 
 
 class DispatchRoom:
@@ -138,7 +142,7 @@ class DispatchRoom:
         await asyncio.to_thread(self.warm_up)
         self._warm.set()
         while True:
-            await asyncio.sleep(self._parts.beat_seconds)
+            await self._pause()
             try:
                 await self.beat()
             except HeliostatError as error:
@@ -213,6 +217,17 @@ class DispatchRoom:
         return self._parts.desk.waiting
 
     # --- inside --------------------------------------------------------------------------------
+
+    async def _pause(self) -> None:
+        """Until the next beat; after a stop a little longer: what gateways said meanwhile is still to be
+        read, and may renew the leases that ran out."""
+        parts = self._parts
+        before = parts.seconds()
+        await asyncio.sleep(parts.beat_seconds)
+        late = parts.seconds() - before - parts.beat_seconds
+        if late > _STOPPED_SECONDS:
+            say(_log, "dispatch_was_stopped", level=logging.WARNING, seconds=round(late, 1))
+            await asyncio.sleep(parts.settle_seconds)
 
     def _look(self, now: float) -> None:
         """Take in a new look at the replicas.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.wording import FIELDS
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool
 from tests.support.agents import EAST
 from tests.support.dispatching import IDLE, SILENT, Counter, an_end, an_endpoint
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -181,3 +183,21 @@ async def test_what_could_not_be_put_back_is_put_back_later(desk: Counter) -> No
     desk.file.read("PRAGMA query_only=0")
     await desk.room.beat()
     assert desk.room.batch_waiting == 1
+
+
+async def test_after_a_stop_gateways_are_heard_before_places_are_taken_back(
+    desk: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.show(an_endpoint())
+    for name in ("renewed", "silent"):
+        desk.ask(name)
+    running = asyncio.create_task(desk.room.run())
+    await desk.room.warm()
+    await asyncio.sleep(0)  # it waits for its next beat
+    desk.seconds += 10 * MINUTE.total_seconds()
+    await until(lambda: bool(events(caplog, "dispatch_was_stopped")))
+    assert desk.room.booked == 2
+    desk.room.renew(["renewed"])
+    await until(lambda: desk.room.booked == 1)
+    assert desk.room.complete(an_end("renewed")) is True
+    running.cancel()

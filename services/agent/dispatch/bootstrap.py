@@ -56,12 +56,7 @@ def build_room(
     seconds: Callable[[], float],
 ) -> DispatchRoom:
     """A room that has seen nothing yet; `seconds` is its clock, since 1970."""
-    margins = Margins(
-        memory_share=settings.memory_share,
-        time=settings.time_margin,
-        foresight=settings.foresight,
-        spread_beyond=settings.spread_beyond,
-    )
+    margins = _margins(settings)
     replicas = Replicas(region, laws, stale_after_seconds=settings.stale_after.total_seconds())
     predictor = OnlineLengths(catalogue)
     ledger, mail, tally, foresight = Ledger(), Mail(), Tally(), Foresight()
@@ -75,11 +70,7 @@ def build_room(
         predictor=predictor,
         running=running,
         tally=tally,
-        rules=PlacingRules(
-            least_fresh_share=settings.least_fresh_share,
-            lease_factor=settings.lease_factor,
-            shortest_lease_seconds=settings.shortest_lease.total_seconds(),
-        ),
+        rules=_placing_rules(settings),
     )
     ordering = ORDERINGS[settings.order]
     routes, limits = Routes(region, table), Limits(catalogue, region, margins)
@@ -89,9 +80,7 @@ def build_room(
         routes=routes,
         limits=limits,
         line=Line(replicas, ordering, np.random.default_rng(_ORDERING_SEED)),
-        rules=HoldingRules(
-            most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
-        ),
+        rules=_holding_rules(settings),
     )
 
     def heard(lease: Lease, completion: Completion, now: float) -> None:
@@ -112,12 +101,7 @@ def build_room(
         patience=patience,
         heard=heard,
     )
-    rules = BatchRules(
-        one_below=settings.one_batch_below,
-        two_below=settings.two_batch_below,
-        promoted_after=settings.promoted_after,
-        promoted_before_due=settings.promoted_before_due,
-    )
+    rules = _batch_rules(settings)
     desk = BatchDesk(
         box=box,
         intake=BatchIntake(
@@ -157,6 +141,38 @@ def build_room(
             beat_seconds=settings.beat.total_seconds(),
             feed_seconds=settings.feed.total_seconds(),
         )
+    )
+
+
+def _margins(settings: DispatchSettings) -> Margins:
+    return Margins(
+        memory_share=settings.memory_share,
+        time=settings.time_margin,
+        foresight=settings.foresight,
+        spread_beyond=settings.spread_beyond,
+    )
+
+
+def _placing_rules(settings: DispatchSettings) -> PlacingRules:
+    return PlacingRules(
+        least_fresh_share=settings.least_fresh_share,
+        lease_factor=settings.lease_factor,
+        shortest_lease_seconds=settings.shortest_lease.total_seconds(),
+    )
+
+
+def _holding_rules(settings: DispatchSettings) -> HoldingRules:
+    return HoldingRules(
+        most=settings.most_held, longest_seconds=settings.longest_hold.total_seconds()
+    )
+
+
+def _batch_rules(settings: DispatchSettings) -> BatchRules:
+    return BatchRules(
+        one_below=settings.one_batch_below,
+        two_below=settings.two_batch_below,
+        promoted_after=settings.promoted_after,
+        promoted_before_due=settings.promoted_before_due,
     )
 
 

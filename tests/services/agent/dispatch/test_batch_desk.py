@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,13 +47,6 @@ def used(share: float) -> EngineReading:
     return EngineReading(
         healthy=True, running_requests=running, waiting_requests=0, kv_occupancy=0.01
     )
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    counter = Counter(tmp_path)
-    yield counter
-    counter.close()
 
 
 async def told(box: Mailbox) -> Sequence[DispatchDecision]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,6 @@ from tests.support.dispatching import (
 )
 
 FULL = EngineReading(healthy=True, running_requests=64, waiting_requests=200, kv_occupancy=0.99)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    counter = Counter(tmp_path)
-    yield counter
-    counter.close()
 
 
 async def news(box: Mailbox) -> list[DispatchDecision]:

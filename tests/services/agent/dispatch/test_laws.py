@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,13 +23,6 @@ from tests.support.dispatching import ALPHA, Counter, an_end, an_endpoint
 
 LAW = WorkerLaw.of(a_catalogue().law(ALPHA, a_pool().vm_type))
 SPAN, SEQUENCES, PROMPT = 10.0, 8, 1000
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    counter = Counter(tmp_path)
-    yield counter
-    counter.close()
 
 
 def work(slower: float = 1.0, *, prefills: int = 2) -> EngineWork:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -103,13 +102,6 @@ def test_settings_name_every_ordering_there_is() -> None:
     assert set(ORDERS) == set(ORDERINGS)
     with pytest.raises(ValueError, match="order"):
         DispatchSettings(order="astrology")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    counter = Counter(tmp_path)
-    yield counter
-    counter.close()
 
 
 async def test_the_oldest_gets_the_first_place_though_others_are_shorter(desk: Counter) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ from tests.builders import MINUTE, NOON, a_catalogue, a_pool
 from tests.support.agents import EAST
 from tests.support.dispatching import IDLE, SILENT, Counter, an_end, an_endpoint
 from tests.support.waiting import until
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    counter = Counter(tmp_path)
-    yield counter
-    counter.close()
 
 
 def events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from heliostat.model.dispatch import Placed
 from heliostat.model.names import Tier
 from scheduling.lengths.online import OnlineLengths
@@ -90,13 +85,6 @@ def test_what_ended_is_not_looked_at_again() -> None:
     track.workers.complete("r", 1.1, 3)
     track.running.pass_until(1e6)
     assert not track.workers.rows[0]["kv_peak_tokens"]
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    counter = Counter(tmp_path)
-    yield counter
-    counter.close()
 
 
 def goes_to(desk: Counter, name: str, predicted: float) -> str:

@@ -192,6 +192,11 @@ class AgentSettings(BaseSettings):
     def _whole(self) -> AgentSettings:
         if self.driver is DriverKind.AWS and not self.aws.region_name:
             raise ValueError("aws.region_name: the aws driver needs AWS's name of the region")
+        if self.dispatch.enabled and self.dispatch.stale_after <= self.tick:
+            raise ValueError(
+                f"dispatch.stale_after: {self.dispatch.stale_after} is no longer than tick "
+                f"({self.tick}), so that signals are too old before the next look; set it above two ticks"
+            )
         if self.allow_insecure:
             return self
         for key, address, wanted in self._plain_text():

@@ -37,11 +37,18 @@ def test_the_environment_is_stronger_than_the_file(
         ({"region": "east", "driving": {"chunk": 1}}, "driving.chunk"),
         ({"region": "east", "seed": -5}, "seed"),
         ({"region": "east", "name": ""}, "name"),
+        ({"region": "east", "tick": 60}, "dispatch.stale_after"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(given: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidSettings, match=named):
         load_agent_settings(**given)
+
+
+def test_slow_ticks_are_well_with_signals_that_last_longer_or_without_dispatch() -> None:
+    for dispatch in ({"stale_after": 150}, {"enabled": False}):
+        settings = load_agent_settings(region="east", tick=60, dispatch=dispatch)
+        assert settings.tick.total_seconds() == 60
 
 
 def test_a_lease_lasts_a_finite_number_of_times_as_long() -> None:

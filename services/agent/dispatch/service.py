@@ -226,7 +226,8 @@ class DispatchRoom:
         await asyncio.sleep(parts.beat_seconds)
         late = parts.seconds() - before - parts.beat_seconds
         if late > _STOPPED_SECONDS:
-            say(_log, "dispatch_was_stopped", level=logging.WARNING, seconds=round(late, 1))
+            stopped = {"region": parts.region, "seconds": round(late, 1)}
+            say(_log, "dispatch_was_stopped", level=logging.WARNING, **stopped)
             await asyncio.sleep(parts.settle_seconds)
 
     def _look(self, now: float) -> None:

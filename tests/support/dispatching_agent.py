@@ -66,7 +66,9 @@ def an_agent(folder: Path, driver: StandingReplicas, **changes: Any) -> Agent:
         "seed": 1,
         "power_safe": False,
         "dispatch": DispatchSettings(
-            beat=timedelta(milliseconds=20), feed=timedelta(milliseconds=50)
+            longest_hold=timedelta(seconds=3),
+            beat=timedelta(milliseconds=20),
+            feed=timedelta(milliseconds=50),
         ),
     }
     return build_agent(

@@ -13,7 +13,7 @@ from scheduling.laws.law import WorkerLaw
 from scheduling.lengths.prediction import LengthPrediction
 from scheduling.placement.best_fit import BestFit
 from scheduling.placement.freeness import Freeness
-from scheduling.placement.margins import Margins
+from scheduling.placement.margins import HOUSE
 from scheduling.placement.placer import Placer
 from scheduling.placement.rivals import JoinShortestQueue, PowerOfTwo
 from scheduling.request import Promise, Request
@@ -34,7 +34,7 @@ def placement() -> Iterator[Figure]:
     began = cpu_seconds()
     for name, placer, target in (
         ("best fit", BestFit(), 1.0),
-        ("best fit, ours", BestFit(Margins(foresight=0.1, spread_beyond=2.0)), 1.0),
+        ("best fit, ours", BestFit(HOUSE), 1.0),
         ("join shortest queue", JoinShortestQueue(), None),
         ("power of two", PowerOfTwo(np.random.default_rng(1)), None),
         ("freeness", Freeness(), None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heliostat.errors import InvalidInput
 
@@ -32,3 +32,11 @@ class Margins:
             or not self.spread_beyond >= 0
         ):
             raise InvalidInput("margins", f"{self} is out of range")
+
+
+CAREFUL = Margins(foresight=0.1)
+"""Stalls are set against what was saved so far and a tenth of what is expected still, since half of all
+requests end sooner than the mean."""
+HOUSE = replace(CAREFUL, spread_beyond=2.0)
+"""Ours, in the agent as in the simulator and where replicas are counted: careful, and what was promised
+more than two idle iterations a token is spread over the workers that fit (`docs/evidence/aladdin.md`)."""

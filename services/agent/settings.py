@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.model.names import Tier
+from scheduling.placement.margins import HOUSE
 from services.addresses import is_loopback
 from services.configuration import (
     ENV_DELIMITER,
@@ -101,15 +102,15 @@ class DispatchSettings(Section):
     """A replica's signals are trusted for so long; engines are looked at every tick."""
     least_fresh_share: Share = 0.5
     """With fewer ready replicas fresh, a model's requests are placed in turn."""
-    memory_share: Share = 0.95
+    memory_share: Share = HOUSE.memory_share
     """How much of a replica's KV memory predicted ends may fill (Aladdin's θ)."""
-    time_margin: Annotated[float, Field(ge=0, lt=10)] = 0.0
+    time_margin: Annotated[float, Field(ge=0, lt=10)] = HOUSE.time
     """Times by the laws are taken this share longer, beside the laws' own error."""
-    foresight: Annotated[float, Field(ge=0, le=1)] = 0.1
+    foresight: Annotated[float, Field(ge=0, le=1)] = HOUSE.foresight
     """Of the tokens that a running request should generate still, the share that may make up for a
     stall. Aladdin counts on all of them, which breaks promises to those who end sooner
     (docs/evidence/aladdin.md)."""
-    spread_beyond: Annotated[float, Field(ge=0)] = 2.0
+    spread_beyond: Annotated[float, Field(ge=0)] = HOUSE.spread_beyond
     """A request whose promised gap is more than so many iterations of an idle replica goes to the
     emptiest replica that fits, others to the fullest; infinity (`.inf`) always packs, as Aladdin does."""
     rebalance: bool = True

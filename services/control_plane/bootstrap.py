@@ -25,6 +25,7 @@ from planning.guard import CatalogueGuard
 from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
+from scheduling.placement.margins import HOUSE
 from scheduling.sizing.served import ServedByPlacement
 from services.control_plane.parts import Parts
 from services.control_plane.plane import ControlPlane
@@ -70,15 +71,20 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         stores=stores,
         feed=feed,
         catalogue=catalogue,
-        deciders=deciders_with(
-            forecaster, ServedByPlacement() if settings.served_by == "placement" else None
-        ),
+        deciders=deciders_with(forecaster, served_by(settings)),
         clock=clock,
         page=_page(settings, stores, catalogue, clock),
         warm_up=forecaster.warm_up,
         close=close,
         give_up=forecaster.give_up,
     )
+
+
+def served_by(settings: ControlPlaneSettings) -> ServedPerReplica | None:
+    """Who says what a replica serves, where it is not the planner itself."""
+    if settings.served_by == "planner":
+        return None
+    return ServedByPlacement(margins=HOUSE)
 
 
 def deciders_with(forecaster: Forecaster, served: ServedPerReplica | None = None) -> Deciders:

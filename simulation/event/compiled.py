@@ -4,8 +4,8 @@ Arrays handed from one compiled function to another travel as seven numbers each
 counts references: with two dozen arrays a call costs half a microsecond, as much as a whole request
 may cost. So all arrays of an engine hang on one record of addresses (`layout`), functions take that
 record alone, and look the arrays up where they need them. Places are not checked: a wrong one reads
-or writes whatever lies there. With `HELIOSTAT_CHECKED_ENGINE=1` all are, at a third of the speed,
-and a wrong one is an IndexError; the tests live through everything once in that mode.
+or writes whatever lies there. With `HELIOSTAT_CHECKED_ENGINE=1` all are, and a wrong
+one is an IndexError; the tests live through everything once in that mode.
 """
 
 from __future__ import annotations

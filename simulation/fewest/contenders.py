@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from scheduling.placement.margins import Margins
+from scheduling.placement.margins import CAREFUL, HOUSE
 from simulation.local_policy import Dispatch, Fit, LocalPolicy
-
-CAREFUL = Margins(foresight=0.1)
-"""Ours: stalls are set against what was saved so far and a tenth of what is expected still, since half of
-all requests end sooner than the mean."""
-SPREAD_BEYOND = 2.0
-"""Ours: what was promised more than two idle iterations a token is spread over the workers that fit."""
 
 CONTENDERS: Mapping[str, LocalPolicy] = {
     "best fit": LocalPolicy(dispatch=Dispatch.BEST_FIT),
@@ -20,9 +14,7 @@ CONTENDERS: Mapping[str, LocalPolicy] = {
     "best fit, spread": LocalPolicy(
         dispatch=Dispatch.BEST_FIT, fit=Fit(margins=replace(CAREFUL, spread_beyond=0.0))
     ),
-    "heliostat": LocalPolicy(
-        dispatch=Dispatch.BEST_FIT, fit=Fit(margins=replace(CAREFUL, spread_beyond=SPREAD_BEYOND))
-    ),
+    "heliostat": LocalPolicy(dispatch=Dispatch.BEST_FIT, fit=Fit(margins=HOUSE)),
     "best fit, lengths known": LocalPolicy(dispatch=Dispatch.BEST_FIT, fit=Fit(length_error=0.0)),
     "KV best fit, lengths known": LocalPolicy(
         dispatch=Dispatch.KV_BEST_FIT, fit=Fit(length_error=0.0)

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scheduling.laws.law import WorkerLaw
-from scheduling.placement.margins import Margins
+from scheduling.placement.margins import CAREFUL, Margins
 from scheduling.request import Promise
 from scheduling.sizing.configuration import Candidate, Configuration, best_configuration
 from scheduling.sizing.load import Load
-from simulation.fewest.contenders import CAREFUL, CONTENDERS
+from simulation.fewest.contenders import CONTENDERS
 from simulation.fewest.searching import Trial, fewest, tried
 from simulation.fewest.setting import Setting
 from simulation.local_policy import Dispatch, Fit, LocalPolicy

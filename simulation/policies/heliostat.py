@@ -17,7 +17,7 @@ from datetime import timedelta
 from heliostat.catalogue import FleetCatalogue
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
-from scheduling.placement.margins import Margins
+from scheduling.placement.margins import HOUSE
 from simulation.local_policy import Dispatch, Fit, LocalPolicy, Order
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import BALANCED, PLAN_FLOWS
@@ -57,9 +57,7 @@ DEFAULT_HEADROOM = 1.0
 _HIGHEST_LEVEL = 0.999
 _PATIENT_PART = 0.5
 _BATCH_WITHIN = timedelta(hours=8)
-MARGINS = Margins(foresight=0.1, spread_beyond=2.0)
-"""As the regional agent has them: see `docs/evidence/aladdin.md`."""
-LOCAL = LocalPolicy(order=Order.FIRM, dispatch=Dispatch.BEST_FIT, fit=Fit(margins=MARGINS))
+LOCAL = LocalPolicy(order=Order.FIRM, dispatch=Dispatch.BEST_FIT, fit=Fit(margins=HOUSE))
 
 
 def settings_at(headroom: float) -> PlannerSettings:

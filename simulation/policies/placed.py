@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from heliostat.catalogue import FleetCatalogue
 from planning.planner import HeliostatPlanner
+from scheduling.placement.margins import HOUSE
 from scheduling.sizing.served import ServedByPlacement
-from simulation.policies.heliostat import HELIOSTAT, MARGINS
+from simulation.policies.heliostat import HELIOSTAT
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.wiring import no_stopwatch
 
@@ -21,7 +22,7 @@ def _make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
     planner = policy.deciders.planner
     assert isinstance(planner, HeliostatPlanner)
     placing = HeliostatPlanner(
-        planner.settings, stopwatch=no_stopwatch, served=ServedByPlacement(margins=MARGINS)
+        planner.settings, stopwatch=no_stopwatch, served=ServedByPlacement(margins=HOUSE)
     )
     return replace(
         policy,

@@ -13,13 +13,14 @@ _LEVEL = 0.99
 _SEEDS = 3
 WHOLE = "heliostat"
 RIVAL = "reactive"
+UNPLACED = "heliostat-least-work"
 ARMED = "reactive, our routes and order"
 _VARIANTS = (
     rival(WHOLE),
     rival("heliostat", "heliostat, fcfs", order="fcfs"),
     rival("heliostat-unpooled"),
     rival("heliostat-batch-now"),
-    rival("heliostat-least-work"),
+    rival(UNPLACED),
     rival("heliostat-placed"),
     rival("heliostat", "heliostat, last value", forecaster="naive"),
     rival("heliostat", "heliostat, oracle", forecaster="oracle"),
@@ -29,12 +30,12 @@ _VARIANTS = (
 )
 WANT = Match(scenario=DAY, policies=_VARIANTS, levels=(_LEVEL,), seeds=_SEEDS)
 _LEVERS = (
-    ("the plan on forecasts, same routes and order", WHOLE, ARMED),
+    ("the plan on forecasts, same routes, order and placement", UNPLACED, ARMED),
     ("regions filled alike", WHOLE, "heliostat-unpooled"),
     ("the same, under the reactive rule", "reactive, our routes", RIVAL),
     ("first those whose promise can be kept", WHOLE, "heliostat, fcfs"),
     ("the same, under the reactive rule", ARMED, "reactive, our routes"),
-    ("requests placed by Aladdin's rows", WHOLE, "heliostat-least-work"),
+    ("requests placed by Aladdin's rows", WHOLE, UNPLACED),
     ("replicas counted by those rows too", "heliostat-placed", WHOLE),
     ("batch work waits for room", WHOLE, "heliostat-batch-now"),
     ("the house's forecast, not the last value", WHOLE, "heliostat, last value"),

@@ -189,16 +189,15 @@ class Ticks:
 
 def version_lags(routing: RoutingLedger) -> Iterable[tuple[str, str, int]]:
     """Per gateway, how many plan versions the table it uses is behind the newest one."""
-    newest = {table.origin: table for table in routing.latest_tables()}
+    plans = {(t.origin, t.version): t.plan_version for t in routing.latest_tables()}
+    newest = {origin: plan for (origin, _), plan in plans.items()}
     for ack in routing.routing_acks():
-        if ack.accepted and ack.origin in newest:
-            table = newest[ack.origin]
-            try:
-                used = (
-                    table
-                    if ack.version == table.version
-                    else routing.table(ack.origin, ack.version)
-                )
-            except UnknownRoutingTable:  # retention dropped it
-                continue
-            yield ack.origin, ack.gateway_id, table.plan_version - used.plan_version
+        if not ack.accepted or ack.origin not in newest:
+            continue
+        used = (ack.origin, ack.version)
+        try:
+            if used not in plans:  # a thousand gateways use the same few
+                plans[used] = routing.table(*used).plan_version
+        except UnknownRoutingTable:  # retention dropped it
+            continue
+        yield ack.origin, ack.gateway_id, newest[ack.origin] - plans[used]

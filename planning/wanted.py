@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from heliostat.model.demand import TokenMix
 from heliostat.model.forecast import Forecast
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
 from planning.grid import Grid
-from planning.milp.instance import Floats
+from planning.milp.instance import Floats, Ints
 from planning.settings import Aim
 
 _MEDIAN = 0.5
@@ -109,13 +111,21 @@ class RateReader:
         place = forecast.level_index(level)
         mean, peak = np.array(forecast.mean[place]), np.array(forecast.peak[place])
         row = np.maximum(0.0, mean + peak_share * (peak - mean))
-        largest = []
-        for span in self.grid.spans:
-            first = int((span.start - forecast.start) // forecast.step)
-            last = -int((forecast.start - span.end) // forecast.step)
-            first = min(max(first, 0), forecast.steps - 1)
-            largest.append(float(row[first : max(first + 1, last)].max()))
-        return np.array(largest)
+        within = _places(forecast.start, forecast.step, forecast.steps, self.grid)
+        largest: Floats = np.maximum.reduceat(np.append(row, -np.inf), within)[::2]
+        return largest
+
+
+@lru_cache(maxsize=16)
+def _places(start: datetime, step: timedelta, steps: int, grid: Grid) -> Ints:
+    """First and one past the last forecast step that each step of the grid touches, (2·T,); beyond the
+    forecast's ends its first or last step."""
+    places: list[int] = []
+    for span in grid.spans:
+        first = min(max(int((span.start - start) // step), 0), steps - 1)
+        last = -int((start - span.end) // step)
+        places += [first, min(max(first + 1, last), steps)]
+    return np.array(places)
 
 
 def wanted_demand(

@@ -103,8 +103,11 @@ class DemandReader:
     def _mixed(self, span: Span, above: Mapping[int, int]) -> Table:
         middle = _whole_buckets(span)
         edges = [Span(span.start, middle.start), Span(middle.end, span.end)]
-        kept = [edge for edge in edges if to_epoch(edge.start) >= self._source.pruned_before()]
-        parts = [fold(self._source.minutes(edge), above, BUCKET_SECONDS) for edge in kept]
+        parts = [
+            fold(self._source.minutes(edge), above, BUCKET_SECONDS)
+            for edge in edges
+            if edge.start < edge.end and to_epoch(edge.start) >= self._source.pruned_before()
+        ]
         return np.concatenate([self._quarters(middle, above), *parts])
 
     def _check_minutes_kept(self, span: Span) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 from heliostat.errors import InvalidCatalogue
 
 _LONGEST_SECONDS = 36_525 * 86_400
+_MOST = 2**63 - 1
+"""The largest whole number that arrays, databases and messages hold."""
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -77,14 +80,18 @@ class Reader:
         value = self.value
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise self.fail(f"must be a number, not {value!r}")
-        if value < 0 or value == float("inf"):
+        if (
+            not 0 <= value <= sys.float_info.max
+        ):  # YAML's whole numbers may be longer than a float's
             raise self.fail(f"{value} is out of range")
         return float(value)
 
     def count(self, *, least: int = 0) -> int:
-        """A whole number."""
+        """A whole number of at least that, which fits into 64 bits."""
         if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < least:
             raise self.fail(f"must be a whole number of at least {least}, not {self.value!r}")
+        if self.value > _MOST:
+            raise self.fail(f"{self.value} is out of range")
         return self.value
 
     def texts(self) -> frozenset[str]:

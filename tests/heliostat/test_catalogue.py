@@ -58,6 +58,14 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda m: m["pools"].update(min_replicas=31), "pools.east/alpha/small"),
         (lambda m: m["pools"].update(max_replicas=2 * 10**9), "pools.east/alpha/small"),
         (
+            lambda m: m["regions"][0]["vm_types"]["small"].update(quota=2**63),
+            "regions[0].vm_types.small.quota",
+        ),
+        (
+            lambda m: m["regions"][0]["vm_types"]["small"].update(on_demand=10**400),
+            "regions[0].vm_types.small.on_demand",
+        ),
+        (
             lambda m: m["lead_times"]["default"]["cold"].update(p90_seconds=1e300),
             "lead_times.default.cold.p90_seconds",
         ),

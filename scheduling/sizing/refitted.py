@@ -56,9 +56,11 @@ class Refitted:
 
     def over(self, shipped: WorkerLaw) -> WorkerLaw:
         """The measured times with the memory of the catalogue's law."""
-        weight = sum(law.observed for law in self.laws) or len(self.laws)
+        # A law that rests on nothing counts as if it rested on one observation.
+        weighed = [(law, max(1, law.observed)) for law in self.laws]
+        total = sum(weight for _, weight in weighed)
         times = {
-            name: sum(getattr(law, name) * (law.observed or 1) for law in self.laws) / weight
+            name: sum(getattr(law, name) * weight for law, weight in weighed) / total
             for name in _TIMES
         }
         kilotoken = times.pop("decode_per_sequence_kilotoken")

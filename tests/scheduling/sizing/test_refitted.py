@@ -77,6 +77,15 @@ def test_regions_count_by_what_their_laws_rest_on() -> None:
     assert both.kv_bytes_available == LAW.kv_bytes_available
 
 
+def test_a_law_that_rests_on_nothing_makes_the_others_no_slower() -> None:
+    nothing = measured("west", prefills=0, iterations=0)
+    one = measured("east", prefills=1, iterations=0)
+    for laws in ([nothing], [nothing, one], [nothing, measured("east")]):
+        both = refitted(laws)[KEY].over(WorkerLaw.of(LAW))
+        assert both.decode_base == pytest.approx(LAW.decode_base)
+        assert both.prefill_per_token == pytest.approx(LAW.prefill_per_token)
+
+
 @pytest.mark.parametrize(
     "odd",
     [

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.clock import SystemClock
+from heliostat.clock import SteppedClock, SystemClock
 from heliostat.errors import Fenced, NotLeader, SecondControlPlane, StorageUnavailable
 from heliostat.model.governance import Mode
 from heliostat.ports.leadership import Lease
@@ -32,10 +32,13 @@ TERM = timedelta(seconds=1)
 
 
 @asynccontextmanager
-async def two_worlds(term: timedelta = timedelta(seconds=30)) -> AsyncIterator[tuple[World, World]]:
-    """A leader and a follower on one store."""
+async def two_worlds(term: timedelta = timedelta(hours=1)) -> AsyncIterator[tuple[World, World]]:
+    """A leader and a follower on one store, who ask for the lease three times per term.
+
+    The store's clock stands: on a slow machine too, nobody loses the lease who does not give it up.
+    """
     feed = ChangeFeed()
-    stores = memory_stores(SystemClock(), feed)
+    stores = memory_stores(SteppedClock(NOON), feed)
     changes: dict[str, Any] = {"stores": stores, "feed": feed, "lease": term}
     async with (
         a_world(name="one", advertise="one:7443", **changes) as leader,

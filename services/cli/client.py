@@ -148,9 +148,11 @@ class Client:
 
     def _error_of(self, failed: grpc.RpcError) -> HeliostatError:
         """The server's own error, or the plainest words for the silence of whoever was called."""
-        from services.cli.unanswered import unanswered
-        from services.translation.problems import error_of, was_answered
+        from services.cli.unanswered import unanswered, unserved
+        from services.translation.problems import error_of, was_answered, was_unknown
 
+        if was_unknown(failed):
+            return unserved(self._connection)
         if was_answered(failed):
             return error_of(failed)
         return unanswered(self._connection, str(failed.details()))

@@ -1,8 +1,9 @@
-"""What to say when nobody answered a call: who was asked, what came back, and what to do about it."""
+"""What to say when nobody answered a call, or nobody who serves it: who was asked, what came back, and what
+to do about it."""
 
 from __future__ import annotations
 
-from heliostat.errors import Unavailable
+from heliostat.errors import Unavailable, Unsupported
 from services.cli.connection import DOOR_VARIABLES, VARIABLES, Connection
 
 _TLS_OPTIONS = "--tls-ca, --tls-cert and --tls-key (or {}TLS_CA, _CERT and _KEY)"
@@ -12,6 +13,17 @@ def unanswered(connection: Connection, said: str) -> Unavailable:
     """The error for a call that reached nobody; `said` is what gRPC says of it."""
     why, remedy = _reading(connection, said)
     return Unavailable(f"{connection.address} does not answer: {why}", remedy=remedy)
+
+
+def unserved(connection: Connection) -> Unsupported:
+    """The error for a call that whoever listens does not know."""
+    remedy = (
+        f"give the door of an agent that dispatches with {connection.option('address')}; "
+        "is it of this release?"
+        if connection.door
+        else f"give a control plane with {connection.option('address')}; is it of this release?"
+    )
+    return Unsupported(f"{connection.address} does not serve this call", remedy=remedy)
 
 
 def _reading(connection: Connection, said: str) -> tuple[str, str]:

@@ -119,6 +119,11 @@ def was_answered(call: grpc.RpcError) -> bool:
     return _status_in(call) is not None or call.code() is not grpc.StatusCode.UNAVAILABLE
 
 
+def was_unknown(call: grpc.RpcError) -> bool:
+    """Whether somebody listens who has no such call: another kind of process, or another release."""
+    return _status_in(call) is None and call.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 def _said(error: HeliostatError) -> str:
     """Message and remedy, as long as a header may be; names that a caller made up are repeated there."""
     return cut(str(error), MOST_BYTES)

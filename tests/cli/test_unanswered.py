@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.connection import Connection
-from services.cli.unanswered import unanswered
+from services.cli.unanswered import unanswered, unserved
 
 PLAIN = Connection(address="plane.example:7443")
 CA = Path("ca.pem")
@@ -42,4 +42,19 @@ def test_silence_is_told_with_its_cause_and_what_to_do(
     sentence = str(unanswered(connection, said))
     assert sentence.startswith(f"{connection.address} does not answer: ")
     assert why in sentence
+    assert remedy in sentence
+
+
+@pytest.mark.parametrize(
+    ("connection", "remedy"),
+    [
+        (PLAIN, "a control plane with --address (HELIOSTAT_ADDRESS)"),
+        (DOOR, "the door of an agent that dispatches with --agent (HELIOSTAT_DOOR_ADDRESS)"),
+    ],
+)
+def test_who_does_not_serve_a_call_is_told_from_who_would(
+    connection: Connection, remedy: str
+) -> None:
+    sentence = str(unserved(connection))
+    assert sentence.startswith(f"{connection.address} does not serve this call")
     assert remedy in sentence

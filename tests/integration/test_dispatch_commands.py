@@ -17,7 +17,7 @@ from services.agent.drivers.vm.cloud import EngineReading, EngineWork
 from tests.cli.running import Ran, heliostat
 from tests.support.dispatching import an_endpoint
 from tests.support.dispatching_agent import StandingReplicas, a_dispatching_agent
-from tests.support.planes import a_channel
+from tests.support.planes import a_channel, a_world
 from tests.support.waiting import until
 
 
@@ -102,6 +102,21 @@ async def test_a_model_that_nobody_knows_is_one_sentence(agent: Agent) -> None:
     ran = await asked(agent, "replicas", "--model", "gamma")
     assert ran.code != 0
     assert "unknown model 'gamma'" in ran.err
+
+
+async def test_a_control_plane_taken_for_an_agent_and_an_agent_for_a_control_plane_say_so(
+    agent: Agent,
+) -> None:
+    async with a_world() as world:
+        ran = await asyncio.to_thread(
+            heliostat, "dispatch", "status", "--agent", world.plane.address
+        )
+        assert ran.code != 0
+        assert "the door of an agent that dispatches with --agent" in ran.err
+    door = f"127.0.0.1:{agent.local_port}"
+    ran = await asyncio.to_thread(heliostat, "plan", "get", "--address", door)
+    assert ran.code != 0
+    assert "a control plane with --address" in ran.err
 
 
 async def _refits(agent: Agent) -> None:

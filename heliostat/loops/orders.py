@@ -92,19 +92,21 @@ def check_nothing_by_hand_since(
 ) -> None:
     """Raises StaleEtag when one of the plan's `commands` would undo what was ordered by hand since.
 
-    `recent` are commands of any author that were created with the plan or later; those that came to
-    nothing (refused, expired, cancelled) bind nobody.
+    `recent` are commands of any author that were created with the plan or later, oldest first; those
+    that came to nothing (refused, expired, cancelled) bind nobody.
     """
     by_hand = {
-        pool: command
+        pool: (replicas, command)
         for command in recent
         if not command.plan_version and command.created_at >= plan.created_at
         if command.state in _IN_FORCE
-        for pool in command.order.pools
+        for pool, replicas in command.order.targets
     }
-    for pool in (pool for command in commands for pool in command.order.pools):
-        if pool in by_hand:
-            newer = by_hand[pool]
+    for pool, planned in (target for command in commands for target in command.order.targets):
+        if pool not in by_hand:
+            continue
+        replicas, newer = by_hand[pool]
+        if replicas != planned:
             raise StaleEtag(
                 f"plan {plan.version} is older than {newer.author}'s order {newer.order} "
                 f"(command {newer.command_id}) and would undo it",

@@ -168,6 +168,23 @@ def test_an_order_by_hand_that_says_the_same_or_was_cancelled_hinders_no_approva
     assert house.stores.outbox.command(same.command_id).state is CommandState.PENDING
 
 
+def test_an_order_by_hand_that_nobody_observed_yet_hinders_no_plan_that_says_the_same() -> None:
+    house = a_house({POOL: 5})
+    plan = house.loop.replan(NOON, epoch=house.epoch).plan
+    assert plan is not None
+    scale = house.desk.order(by_hand(5, MINUTE), NOON + MINUTE, epoch=house.epoch)
+    house.loop.acknowledge(
+        Acknowledgement(
+            command_id=scale.command_id,
+            region=POOL.region,
+            state=CommandState.APPLIED,
+            at=NOON + MINUTE,
+        )
+    )
+    approved = house.loop.approve(plan.version, NOON + 2 * MINUTE, author="ada", epoch=house.epoch)
+    assert scale.order in [command.order for command in approved.commands]
+
+
 def test_a_refusal_for_lack_of_capacity_caps_later_plans_until_it_decays() -> None:
     house = a_house({POOL: 5})
     house.set_mode(Mode.ACTIVE)

@@ -55,9 +55,7 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
     else:
         replicas = max(spec.min_replicas, current, last.replicas if last is not None else 0)
         binding = MINIMUM
-        seen = situation.problem.fleet.state(spec.key).signal is not Signal.MISSING
-        kept = "what stands" if seen else "what was wanted last, since nobody reported what stands,"
-        said = f"{why}; {kept} is kept, at least the floor of {spec.min_replicas}"
+        said = f"{why}; {_kept(situation, spec, last)}"
     return PoolTarget(
         pool=spec.key,
         replicas=replicas,
@@ -67,3 +65,14 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
         ),
         without_override=without,
     )
+
+
+def _kept(situation: Situation, spec: PoolSpec, last: PoolTarget | None) -> str:
+    """What the floor keeps of a pool."""
+    floor = f"the floor of {spec.min_replicas}"
+    if situation.problem.fleet.state(spec.key).signal is not Signal.MISSING:
+        return f"what stands is kept, at least {floor}"
+    unseen = "nobody reported what stands"
+    if last is None:
+        return f"{unseen}, so at least {floor} is taken"
+    return f"what was wanted last, since {unseen}, is kept, at least {floor}"

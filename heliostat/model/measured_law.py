@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import PoolKey
 
-LEAST_SECONDS = 1e-9
-MOST = 1e9
+_LEAST_SECONDS = 1e-9
+_MOST = 1e9
 """No engine is quicker or slower; planning on such times would leave what numbers can hold."""
+_NUMBERS = (
+    *("prefill_base", "prefill_per_token", "prefill_per_token_beyond_knee"),
+    *("decode_base", "decode_per_sequence", "decode_per_sequence_kilotoken"),
+    *("error", "prefill_ratio", "iteration_ratio"),
+)
+_POSITIVE = ("prefill_per_token", "decode_base")
 Range = tuple[float, float]
 """The least and the most; (0, 0) = none was seen."""
 
@@ -20,7 +27,8 @@ class MeasuredLaw:
     thousand tokens of a sequence's context. Memory is not measured: the catalogue says it.
 
     `error`: how much longer than expected the last iterations took, a high quantile, relative: 0.1 = a
-    tenth longer. Within the ranges the law interpolates, beyond them it extrapolates.
+    tenth longer. Within the ranges the law interpolates, beyond them it extrapolates. Numbers that no
+    engine can have raise InvalidInput, which names them.
     """
 
     pool: PoolKey
@@ -45,21 +53,21 @@ class MeasuredLaw:
     """The same of a decode iteration."""
 
     def __post_init__(self) -> None:
-        positive = (self.prefill_per_token, self.decode_base)
-        others = (
-            self.prefill_per_token_beyond_knee,
-            self.decode_per_sequence,
-            self.decode_per_sequence_kilotoken,
-            self.error,
-            self.prefill_base,
-            self.prefill_ratio,
-            self.iteration_ratio,
-        )
-        numbers = (*positive, *others, *self.prompt_tokens, *self.sequences)
-        if not all(0 <= number <= MOST for number in numbers):
-            raise InvalidInput("measured_law", f"{self.pool}: {numbers} must lie in [0, {MOST:g}]")
-        if min(positive) < LEAST_SECONDS or min(self.prefills, self.iterations) < 0:
-            raise InvalidInput("measured_law", f"{self.pool}: times must be positive")
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        for name in ("prompt_tokens", "sequences"):
+            numbers |= {
+                f"least {name}": getattr(self, name)[0],
+                f"most {name}": getattr(self, name)[1],
+            }
+        for name, number in numbers.items():
+            least = _LEAST_SECONDS if name in _POSITIVE else 0
+            if not least <= number <= _MOST:
+                self._refuse(f"{name} {number} must lie within [{least:g}, {_MOST:g}]")
+        if min(self.prefills, self.iterations) < 0:
+            self._refuse(f"rests on {self.prefills} prefills and {self.iterations} iterations")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise InvalidInput("measured_law", f"{self.pool}: {why}")
 
     @property
     def observed(self) -> int:

@@ -32,6 +32,7 @@ from tests.support.agents import EAST, AgentDisk
 ALPHA, WEST = ModelName("alpha"), RegionName("west")
 FAST, NORMAL, BATCH = Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH
 IDLE = EngineReading(healthy=True, running_requests=0, waiting_requests=0, kv_occupancy=0.0)
+FULL = EngineReading(healthy=True, running_requests=64, waiting_requests=200, kv_occupancy=0.99)
 SILENT = EngineReading(healthy=True)
 NOBODY_WAITS = -1.0
 

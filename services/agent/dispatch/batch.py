@@ -198,7 +198,6 @@ class BatchDesk:
             attempt=entry.attempt,
             gateway_id=entry.gateway_id,
             place=place,
-            arrived_at=entry.queued_at.timestamp(),
             # The clock of the life before may have run ahead.
             until=min(entry.changed_at, now) + place.lease.total_seconds(),
         )

@@ -10,7 +10,7 @@ from services.agent.dispatch.ledger import Lease
 
 @dataclass(slots=True)
 class Foresight:
-    """Sums over requests of which both are known; seconds from the ask to the first token."""
+    """Sums over requests of which both are known; seconds from the arrival to the first token."""
 
     requests: int = 0
     expected_seconds: float = 0.0
@@ -20,7 +20,7 @@ class Foresight:
 
     def heard(self, lease: Lease, completion: Completion) -> None:
         """A request ended; one of which either is missing says nothing."""
-        expected, measured = lease.place.expected_ttft_seconds, completion.ttft_seconds
+        expected, measured = lease.expected_ttft_seconds, completion.ttft_seconds
         if expected is None or measured is None:
             return
         self.requests += 1

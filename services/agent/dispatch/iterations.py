@@ -81,7 +81,7 @@ def prefill_behind(
     completion: Completion, input_tokens: int, expected_ttft: float | None, law: WorkerLaw
 ) -> SeenPrefill | None:
     """What the first token of a request tells of its prefill; None where more than a small wait was to come
-    before it, or it was not measured."""
+    before it, or it was not measured. `expected_ttft`: seconds from the same instant as the measured ones."""
     if completion.ttft_seconds is None or expected_ttft is None:
         return None
     alone = law.prefill_seconds(input_tokens) * (1.0 + law.error)

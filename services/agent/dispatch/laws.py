@@ -87,10 +87,9 @@ class PoolLaws:
             or self._news.get(pool, 0) >= _MOST_A_RENEWAL
         ):
             return
-        place, ask = lease.place, lease.ask
         self._learn(
             pool,
-            prefill_behind(completion, ask.input_tokens, place.expected_ttft_seconds, law),
+            prefill_behind(completion, lease.ask.input_tokens, lease.expected_ttft_seconds, law),
             iteration_behind(completion, company),
         )
 

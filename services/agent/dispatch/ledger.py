@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from heliostat.errors import AlreadyExists
 from heliostat.model.dispatch import DispatchAsk, Placed
+from heliostat.model.names import Tier
 
 MOST_ENDED = 200_000
 ENDED_SECONDS = 900.0
@@ -21,14 +22,25 @@ ENDED_SECONDS = 900.0
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Lease:
-    """One request's place; `attempt` is the one that holds it, `arrived_at` when it was asked for."""
+    """One request's place; `attempt` is the one that holds it, `waited_seconds` those between its ask and
+    its place."""
 
     ask: DispatchAsk
     attempt: int
     gateway_id: str
     place: Placed
-    arrived_at: float
+    waited_seconds: float = 0.0
     until: float
+
+    @property
+    def expected_ttft_seconds(self) -> float | None:
+        """From the request's arrival at its gateway, as gateways measure it. None = nothing was expected, or
+        nobody here knows when it arrived: batch requests waited on disk, a later attempt came after others.
+        """
+        expected = self.place.expected_ttft_seconds
+        if expected is None or self.ask.tier is Tier.BATCH or self.attempt > 1:
+            return None
+        return self.waited_seconds + expected
 
 
 class Ledger:

@@ -247,7 +247,7 @@ class Placing:
                 attempt=attempt,
                 gateway_id=gateway_id,
                 place=place,
-                arrived_at=request.arrival,
+                waited_seconds=now - request.arrival,
                 until=now + place.lease.total_seconds(),
             )
         )

@@ -32,6 +32,7 @@ from services.agent.settings import DispatchSettings
 from tests.builders import a_catalogue, a_pool, catalogue_mapping
 from tests.support.dispatching import (
     ALPHA,
+    FULL,
     NORMAL,
     SILENT,
     WEST,
@@ -40,8 +41,6 @@ from tests.support.dispatching import (
     an_end,
     an_endpoint,
 )
-
-FULL = EngineReading(healthy=True, running_requests=64, waiting_requests=200, kv_occupancy=0.99)
 
 
 async def news(box: Mailbox) -> list[DispatchDecision]:
@@ -150,6 +149,42 @@ async def test_expected_and_measured_first_tokens_are_told_side_by_side(desk: Co
     desk.ask("r-2")
     desk.room.complete(an_end("r-2"))
     assert desk.room.foresight.requests == 1
+
+
+async def test_a_wait_for_a_place_is_part_of_the_first_token_that_is_expected(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint(), reading=FULL)
+    with desk.room.stream("gw") as box:
+        desk.ask()
+        desk.seconds += 0.5
+        await desk.show(an_endpoint())
+        (told,) = await news(box)
+    assert isinstance(told.outcome, Placed)
+    assert told.outcome.expected_ttft_seconds is not None
+    desk.room.complete(an_end(ttft_seconds=0.75))
+    expected = 0.5 + told.outcome.expected_ttft_seconds
+    assert desk.room.foresight.expected_seconds == pytest.approx(expected)
+    assert desk.room.foresight.missed_by_seconds == pytest.approx(abs(0.75 - expected))
+
+
+@pytest.mark.parametrize("late", ["batch", "second attempt"])
+async def test_first_tokens_of_requests_whose_arrival_is_not_known_are_not_judged(
+    desk: Counter, late: str
+) -> None:
+    await desk.show(an_endpoint())
+    if late == "batch":
+        await desk.ask_batch("r-1")
+        with desk.room.stream("gw"):
+            desk.seconds += 3600.0
+            await desk.show(an_endpoint())
+            await desk.wait(1.0)
+        await desk.room.end({"r-1": True})
+    else:
+        desk.ask(attempt=2)
+    assert desk.room.booked == 1
+    assert desk.room.complete(an_end(ttft_seconds=3601.0)) is True
+    assert desk.room.foresight.requests == 0
 
 
 async def test_a_client_that_hangs_loses_its_place_when_the_lease_runs_out(desk: Counter) -> None:

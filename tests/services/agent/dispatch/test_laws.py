@@ -19,7 +19,7 @@ from services.agent.drivers.simulated import simulated_driver
 from services.agent.drivers.vm.cloud import EngineReading, EngineWork
 from tests.builders import NOON, a_catalogue, a_pool
 from tests.support.agents import EAST
-from tests.support.dispatching import ALPHA, Counter, an_end, an_endpoint
+from tests.support.dispatching import ALPHA, FULL, Counter, an_end, an_endpoint
 
 LAW = WorkerLaw.of(a_catalogue().law(ALPHA, a_pool().vm_type))
 SPAN, SEQUENCES, PROMPT = 10.0, 8, 1000
@@ -213,6 +213,26 @@ async def test_gateways_reports_stand_in_where_engines_measure_no_gaps(desk: Cou
     assert law is not None
     assert law.prefill_ratio == pytest.approx(1.5, rel=0.1)
     assert law.iteration_ratio == pytest.approx(1.5, rel=0.1)
+
+
+async def test_a_wait_for_a_place_is_not_taken_for_a_slow_engine(desk: Counter) -> None:
+    alone = LAW.prefill_seconds(500)
+    for number in range(2 * LEAST_SEEN):
+        await desk.show(an_endpoint(), reading=FULL)
+        desk.ask(f"r-{number}")
+        desk.seconds += 0.5
+        await desk.show(an_endpoint())
+        assert desk.room.booked == 1
+        desk.seconds += 4.0
+        end = end_of(f"r-{number}", 1.0, alone)
+        assert end.e2e_seconds is not None
+        late = replace(end, ttft_seconds=0.5 + alone, e2e_seconds=0.5 + end.e2e_seconds)
+        desk.room.complete(late)
+        await desk.wait(6.0)
+    law = await law_of(desk)
+    assert law is not None
+    assert (law.prefills, law.iterations) == (0, 2 * LEAST_SEEN)
+    assert law.error < 0.05
 
 
 async def test_what_engines_measure_goes_before_what_gateways_report(desk: Counter) -> None:

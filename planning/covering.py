@@ -6,14 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from heliostat.model.names import (
-    EVERYWHERE,
-    DemandKey,
-    ModelName,
-    RegionName,
-    Tier,
-    VmTypeName,
-)
+from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, RegionName, Tier, VmTypeName
 from planning.milp.instance import Cover, Floats
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation

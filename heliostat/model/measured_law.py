@@ -26,7 +26,7 @@ class MeasuredLaw:
     """The times of one pool's engines, in the words of `EngineLaw`: seconds, per token, per sequence, per
     thousand tokens of a sequence's context. Memory is not measured: the catalogue says it.
 
-    `error`: how much longer than expected the last iterations took, a high quantile, relative: 0.1 = a
+    `error`: how much longer than expected the last observations took, a high quantile, relative: 0.1 = a
     tenth longer. Within the ranges the law interpolates, beyond them it extrapolates. Numbers that no
     engine can have raise InvalidInput, which names them.
     """

@@ -2,9 +2,9 @@
 
 It starts from a prior (the catalogue's law) and keeps KV sizes and the largest batch as they are: an
 engine knows these, and iterations tell nothing of them. The error is the `quantile` of how much longer
-than expected the last `window` iterations took; it widens the margins of whoever places by the law.
-One wild observation moves little: none counts as more than `most_factor` times longer or shorter than
-expected, so that a law that is far off is reached in steps.
+than expected the last `window` observations took, prefills and iterations alike; it widens the margins
+of whoever places by the law. One wild observation moves little: none counts as more than `most_factor`
+times longer or shorter than expected, so that a law that is far off is reached in steps.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ class OnlineLaw:
 
     @property
     def law(self) -> WorkerLaw:
-        """As it is believed now, with its error; the prior until an iteration was seen."""
+        """As it is believed now, with its error; the prior until anything was seen."""
         if not self._late:
             return self._prior
         return replace(self._law, error=float(np.quantile(self._late, self._settings.quantile)))
 
     @property
     def observed(self) -> int:
-        """Of how many iterations the error is the quantile."""
+        """Of how many observations the error is the quantile."""
         return len(self._late)
 
     @property

@@ -159,7 +159,10 @@ class Told:
             return ""
         largest = max(used, key=lambda a: flow[int(a)])
         wanted = self.situation.wanted.regional[int(self.instance.arc_demand[largest])]
-        return f"{wanted.source}: up to {wanted.own.max():.2f} requests/s"
+        most = float(wanted.own.max())
+        if wanted.measured is not None and most <= wanted.measured:
+            return f"{wanted.source}: no more than the {most:.2f} requests/s that were measured"
+        return f"{wanted.source}: up to {most:.2f} requests/s"
 
 
 def shortages(situation: Situation, instance: Instance, solution: Solution) -> tuple[Shortage, ...]:

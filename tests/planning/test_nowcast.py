@@ -81,6 +81,17 @@ def test_a_surge_buys_capacity_and_says_why() -> None:
     assert MEASURED not in {t.reason.binding for t in PLANNER.plan(calm).targets}
 
 
+def test_what_was_measured_is_not_told_as_forecast() -> None:
+    calm = a_problem({EAST: 5.0, WEST: 5.0})
+    surge = replace(calm, measured=(came(60.0),))
+    said = {t.reason.forecast for t in PLANNER.plan(surge).targets if t.replicas > t.current}
+    assert said
+    assert all(
+        one.endswith(": no more than the 60.00 requests/s that were measured") for one in said
+    )
+    assert not any("measured" in t.reason.forecast for t in PLANNER.plan(calm).targets)
+
+
 def test_a_supposed_demand_scales_what_is_measured_too() -> None:
     problem = a_problem({EAST: 5.0}, measured=(came(10.0),))
     (rate,) = suppose(problem, WhatIf(demand_factor=1.5)).measured

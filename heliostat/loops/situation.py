@@ -15,7 +15,7 @@ from heliostat.model.fleet import Fleet, LeadTimeSample, StartKind
 from heliostat.model.instants import Span, floor_to
 from heliostat.model.names import EVERYWHERE, DemandKey, PoolKey, RegionName
 from heliostat.model.plan import WhatIf
-from heliostat.model.usage import WINDOW, UsageQuery
+from heliostat.model.usage import WINDOW
 from heliostat.ports.deciding import DemandRate, LeadTimeEstimate, PlanningProblem, RoutingProblem
 from heliostat.ports.stores import Stores
 
@@ -110,15 +110,12 @@ class ProblemReader:
         end = floor_to(now, WINDOW)
         span = Span(end - self._settings.rate_memory, end)
         reported = self._stores.usage.watermark(now)
-        totals: dict[DemandKey, int] = defaultdict(int)
-        for bucket in self._stores.usage.query(
-            UsageQuery(span=span, bucket=self._settings.rate_memory, with_latency=False)
-        ):
-            totals[bucket.series.demand] += bucket.offered - bucket.retried
+        offered = self._stores.usage.net_offered(span)
         return tuple(
             DemandRate(
                 demand=key,
-                requests_per_second=totals[key] / span.length.total_seconds(),
+                requests_per_second=sum(offered.get(key, {}).values())
+                / span.length.total_seconds(),
                 measured=reported.get(key.origin, span.start) > span.start,
             )
             for key in self._catalogue.demands
@@ -132,18 +129,15 @@ class ProblemReader:
         end, memory = floor_to(now, WINDOW), self._settings.surge_memory
         span = Span(end - memory, end)
         reported = self._stores.usage.watermark(now)
-        offered: dict[tuple[DemandKey, datetime], int] = defaultdict(int)
+        offered = self._stores.usage.net_offered(span)
         heard: dict[RegionName, set[datetime]] = defaultdict(set)
-        for window in self._stores.usage.query(
-            UsageQuery(span=span, bucket=WINDOW, with_latency=False)
-        ):
-            offered[window.series.demand, window.start] += window.offered - window.retried
-            if window.start + WINDOW <= reported.get(window.series.origin, span.start):
-                heard[window.series.origin].add(window.start)
+        for demand, minutes in offered.items():
+            until = reported.get(demand.origin, span.start)
+            heard[demand.origin].update(start for start in minutes if start + WINDOW <= until)
         return tuple(
             _median_rate(
                 key,
-                [offered[key, minute] for minute in heard[key.origin]],
+                [offered.get(key, {}).get(minute, 0) for minute in heard[key.origin]],
                 enough=memory / WINDOW / 2,
             )
             for key in self._catalogue.demands

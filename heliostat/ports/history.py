@@ -8,7 +8,7 @@ from typing import Protocol
 
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span
-from heliostat.model.names import RegionName
+from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt
 
 
@@ -38,6 +38,11 @@ class UsageHistory(Protocol):
         Full resolution as far as retention reaches, the 15-minute roll-up before that (then
         `query.bucket` must be a multiple of 15 minutes; raises InvalidInput otherwise).
         """
+        ...
+
+    def net_offered(self, span: Span) -> Mapping[DemandKey, Mapping[datetime, int]]:
+        """Requests offered less retries of each minute that begins in `span`, by its start, per origin,
+        model and tier. Minutes of which no window is kept are absent."""
         ...
 
     def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:

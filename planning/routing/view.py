@@ -1,68 +1,33 @@
-"""What can serve one model now: ready replicas, their usable and full throughput, their utilisation."""
+"""What can serve one model now: every region's ready replicas, and whom each origin may send to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heliostat.catalogue import ModelSpec
-from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import (
-    EVERYWHERE,
     DemandKey,
     ModelName,
     RegionName,
     Tier,
-    VmTypeName,
 )
 from heliostat.ports.deciding import RoutingProblem
+from planning.routing.region_view import RegionView, region_view
 from planning.throughput import Thetas, demand_throughputs
-from planning.usable import tier_loads, usable_shares
 
-_OLD = (Signal.STALE, Signal.MISSING)
 _STRICTEST_FIRST = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionView:
-    """One region's ready replicas of a model.
-
-    `usable` ≤ `ready` is how many of them may be busy within the SLO; `counts` are the ready ones by VM
-    type. `utilisation` is None where no fresh value is known.
-    """
-
-    region: RegionName
-    model: ModelSpec
-    ready: int
-    usable: float
-    counts: tuple[tuple[VmTypeName, int], ...]
-    thetas: Thetas
-    utilisation: float | None
-    old: bool
-    """True when the pools' reports are stale or missing."""
-
-    def throughput(self, origin: RegionName, tier: Tier) -> float:
-        """Requests per second of one replica on average, for requests as they come from there; 0 = no
-        ready one can meet the tier's SLO."""
-        key = DemandKey(origin=origin, model=self.model.name, tier=tier)
-        rates = (count * self.thetas[key, of].requests_per_second for of, count in self.counts)
-        return sum(rates) / self.ready if self.ready else 0.0
-
-    def served(self, origin: RegionName, tier: Tier) -> float:
-        """The same; where none can meet the tier's SLO, of the slowest tier that it can serve."""
-        rate = self.throughput(origin, tier)
-        if rate > 0:
-            return rate
-        others = (self.throughput(origin, spec.tier) for spec in self.model.tiers)
-        return min((other for other in others if other > 0), default=1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
-    """All regions' views of one model, and whom each origin may send to, nearest first."""
+    """All regions' views of one model, and of each origin's tier, nearest first, whom it may send to
+    (`reach`) and who of these can serve it now (`able`)."""
 
     model: ModelSpec
     regions: dict[RegionName, RegionView]
     reach: dict[tuple[RegionName, Tier], tuple[RegionName, ...]]
+    able: dict[tuple[RegionName, Tier], tuple[RegionName, ...]]
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -75,35 +40,50 @@ class ModelView:
         Where no ready replica anywhere can meet the SLO, late is better than never: all with ready
         replicas.
         """
-        ready = [r for r in self.reach[origin, tier] if self.regions[r].ready]
-        able = [r for r in ready if self.regions[r].throughput(origin, tier) > 0]
-        return tuple(able or ready)
+        return self.able[origin, tier]
 
 
 def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
     """One view per model of the catalogue."""
     thetas = demand_throughputs(problem.catalogue, problem.mixes)
-    names = [region.name for region in problem.catalogue.regions]
     wanted = _wanted(problem)
-    found: dict[ModelName, ModelView] = {}
-    for model in problem.catalogue.models:
-        found[model.name] = ModelView(
-            model=model,
-            regions={
-                region: _region(problem, model, region, thetas, wanted.get(model.name, {}))
-                for region in names
-            },
-            reach={
-                (origin, spec.tier): tuple(
-                    to
-                    for to in problem.catalogue.nearest_first(origin)
-                    if problem.catalogue.may_serve(origin, to, model.name, spec.tier)
-                )
-                for origin in names
-                for spec in model.tiers
-            },
+    return {
+        model.name: _view(problem, model, thetas, wanted.get(model.name, {}))
+        for model in problem.catalogue.models
+    }
+
+
+def _view(
+    problem: RoutingProblem, model: ModelSpec, thetas: Thetas, wanted: dict[Tier, float]
+) -> ModelView:
+    catalogue = problem.catalogue
+    names = [region.name for region in catalogue.regions]
+    regions = {name: region_view(problem, model, name, thetas, wanted) for name in names}
+    reach = {
+        (origin, spec.tier): tuple(
+            to
+            for to in catalogue.nearest_first(origin)
+            if catalogue.may_serve(origin, to, model.name, spec.tier)
         )
-    return found
+        for origin in names
+        for spec in model.tiers
+    }
+    return ModelView(
+        model=model,
+        regions=regions,
+        reach=reach,
+        able={of: _able(of, to, regions) for of, to in reach.items()},
+    )
+
+
+def _able(
+    of: tuple[RegionName, Tier],
+    reach: tuple[RegionName, ...],
+    regions: Mapping[RegionName, RegionView],
+) -> tuple[RegionName, ...]:
+    ready = [name for name in reach if regions[name].ready]
+    able = [name for name in ready if regions[name].rates[of] > 0]
+    return tuple(able or ready)
 
 
 def _wanted(problem: RoutingProblem) -> dict[ModelName, dict[Tier, float]]:
@@ -115,72 +95,6 @@ def _wanted(problem: RoutingProblem) -> dict[ModelName, dict[Tier, float]]:
             tier = rate.demand.tier
             tiers[tier] = tiers.get(tier, 0.0) + rate.requests_per_second
     return found
-
-
-def _region(
-    problem: RoutingProblem,
-    model: ModelSpec,
-    region: RegionName,
-    thetas: Thetas,
-    wanted: dict[Tier, float],
-) -> RegionView:
-    states = [
-        state
-        for state in problem.fleet.pools
-        if (state.observation.pool.region, state.observation.pool.model) == (region, model.name)
-        and state.observation.pool.vm_type in model.engines
-    ]
-    ready = sum(state.observation.ready for state in states)
-    usable = 0.0
-    counts: list[tuple[VmTypeName, int]] = []
-    common = {
-        (model.name, vm_type, spec.tier): thetas[_common(model, spec.tier), vm_type]
-        for vm_type in model.engines
-        for spec in model.tiers
-    }
-    for state in states:
-        count, vm_type = state.observation.ready, state.observation.pool.vm_type
-        if not count:
-            continue
-        rates = [common[model.name, vm_type, spec.tier] for spec in model.tiers]
-        loads = tier_loads(model, vm_type, common, wanted)
-        counts.append((vm_type, count))
-        usable += count * float(usable_shares(rates, _table_length(count), loads)[count])
-    return RegionView(
-        region=region,
-        model=model,
-        ready=ready,
-        usable=usable,
-        counts=tuple(counts),
-        thetas=thetas,
-        utilisation=_utilisation(states),
-        old=any(state.signal in _OLD for state in states if state.observation.ready),
-    )
-
-
-def _common(model: ModelSpec, tier: Tier) -> DemandKey:
-    return DemandKey(origin=EVERYWHERE, model=model.name, tier=tier)
-
-
-def _table_length(count: int) -> int:
-    """Few distinct lengths, so that the tables of ρ stay cached while pools breathe."""
-    length = 64
-    while length < count:
-        length *= 2
-    return length
-
-
-def _utilisation(states: list[PoolState]) -> float | None:
-    """Mean over ready replicas of pools that reported freshly; None when none did."""
-    fresh = [
-        (state.observation.ready, state.observation.utilisation)
-        for state in states
-        if state.observation.ready
-        and state.observation.utilisation is not None
-        and state.signal is Signal.FRESH
-    ]
-    ready = sum(count for count, _ in fresh)
-    return sum(count * busy for count, busy in fresh) / ready if ready else None
 
 
 def planned_rates(problem: RoutingProblem) -> dict[DemandKey, dict[RegionName, float]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from heliostat.model.instants import Span, to_epoch
+from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageSeries
 from storage.fold import Table
@@ -92,6 +93,17 @@ class Shelf:
         table = minutes_of([key_of[place] for place in places], starts, windows)
         known: Table = table[table["key"] != _NO_KEY]
         return known
+
+    def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
+        """Requests less retries per demand and minute that begins in the span."""
+        demands = [series.demand for series in self._series]
+        found: dict[DemandKey, dict[datetime, int]] = {}
+        for start in minute_starts(span):
+            at = from_epoch(start)
+            for place, window in self._minutes.get(start, {}).items():
+                row = found.setdefault(demands[place], {})
+                row[at] = row.get(at, 0) + window.offered - window.retried
+        return found
 
     def buckets(
         self,

@@ -87,6 +87,10 @@ class MemoryUsage:
             found = [*self._old_buckets(query), *self._minute_buckets(query)]
         return summing.regrouped(found, query.span, query.bucket)
 
+    def net_offered(self, span: Span) -> Mapping[DemandKey, Mapping[datetime, int]]:
+        with self._lock:
+            return self._shelf.net_offered(span)
+
     def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
         with self._lock:
             return self._reader.demand(span, step)

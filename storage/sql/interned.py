@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from threading import Lock
 from typing import Generic, TypeVar
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Table, func, select, tuple_
 
 from heliostat.model.names import (
     DemandKey,
@@ -41,6 +41,7 @@ class Interned(Generic[_T]):
         self._to_row = to_row
         self._from_row = from_row
         self._known: dict[_T, int] = {}
+        self._stored: Mapping[int, _T] = {}
         self._lock = Lock()
 
     def numbers(self, names: Collection[_T]) -> dict[_T, int]:
@@ -51,10 +52,17 @@ class Interned(Generic[_T]):
                 self._learn(missing[place : place + _AT_ONCE])
             return {name: self._known[name] for name in names}
 
-    def all(self, connection: Connection) -> dict[int, _T]:
-        """Every stored name by number."""
-        rows = connection.execute(select(self._table.c.id, *self._columns))
-        return {row[0]: self._from_row(*row[1:]) for row in rows}
+    def all(self, connection: Connection) -> Mapping[int, _T]:
+        """Every stored name by number.
+
+        Names are never changed nor dropped: as many as were read before are the same ones.
+        """
+        stored = self._stored
+        count = select(func.count()).select_from(self._table)
+        if connection.execute(count).scalar() != len(stored):
+            rows = connection.execute(select(self._table.c.id, *self._columns))
+            stored = self._stored = {row[0]: self._from_row(*row[1:]) for row in rows}
+        return stored
 
     def _learn(self, names: list[_T]) -> None:
         wanted = {self._to_row(name): name for name in names}

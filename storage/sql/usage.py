@@ -11,7 +11,7 @@ from sqlalchemy import Connection, case, func, select
 
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch
-from heliostat.model.names import RegionName
+from heliostat.model.names import DemandKey, RegionName
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt, UsageSeries
 from storage.notify import Topic
 from storage.reading import DemandReader, watermarks
@@ -147,6 +147,10 @@ class SqlUsage:
     def query(self, query: UsageQuery) -> tuple[UsageBucket, ...]:
         with self._database.read() as connection:
             return SqlUsageBuckets(connection, self._names).buckets(query)
+
+    def net_offered(self, span: Span) -> Mapping[DemandKey, Mapping[datetime, int]]:
+        with self._database.read() as connection:
+            return self._source(connection).net_offered(span)
 
     def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
         with self._database.read() as connection:

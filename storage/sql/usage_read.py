@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import BigInteger, Connection, case, cast, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from heliostat.model.instants import Span, to_epoch
+from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import DemandKey, RegionName
 from storage.coverage import Coverage
 from storage.fold import MINUTE, Table, table_of
@@ -94,6 +94,21 @@ class SqlUsageSource:
         table = np.fromiter(chain.from_iterable(cursor.fetchall()), np.int64).view(MINUTE)
         rows.close()
         return self._with_demand_keys(table)
+
+    def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
+        """Requests less retries per demand and minute that begins in the span."""
+        c = usage_windows.c
+        series = self._names.series.all(self._connection)
+        rows = self._connection.execute(
+            select(c.series, c.window_start, total(c.offered - c.retried))
+            .where(starts_inside(c.window_start, span))
+            .group_by(c.window_start, c.series)
+        )
+        found: dict[DemandKey, dict[datetime, int]] = {}
+        for number, start, offered in rows:
+            row, at = found.setdefault(series[number].demand, {}), from_epoch(start)
+            row[at] = row.get(at, 0) + offered
+        return found
 
     def _with_demand_keys(self, table: Table) -> Table:
         """The rows with their series' demand key in place of the series; others left out."""

@@ -46,6 +46,7 @@ def everything(world: World) -> tuple[UsageBucket, ...]:
 def test_an_empty_history_answers_with_nothing(world: World) -> None:
     usage = world.stores.usage
     assert usage.query(UsageQuery(span=span(60))) == ()
+    assert usage.net_offered(span(60)) == {}
     assert usage.demand(span(60), QUARTER) == ()
     assert usage.demand(span(0), QUARTER) == ()
     assert usage.token_mixes(span(60)) == ()
@@ -290,6 +291,24 @@ def test_retries_are_not_demand(world: World) -> None:
     report(world, *quarter(offered=20, retried=10, rejected=10, input_tokens=2000))
     assert rates(world) == pytest.approx((1000 / 60,))
     assert rates(world, kind=TokenKind.OUTPUT) == pytest.approx((500 / 60,))
+
+
+def test_offered_requests_are_told_by_the_minute_from_all_sources_without_their_retries(
+    world: World,
+) -> None:
+    other = series(model=QWEN)
+    report(world, window(0, offered=50, retried=20), window(1, offered=17), source="one")
+    idle = window(2, of=other, offered=0, admitted=0, completed=0)
+    report(world, window(0), idle, source="two")
+    found = world.stores.usage.net_offered(span(15))
+    assert found == {series().demand: {at(0): 40, at(1): 17}, other.demand: {at(2): 0}}
+
+
+def test_only_minutes_that_begin_in_the_span_are_told(world: World) -> None:
+    report(world, *(window(minute, offered=minute + 10) for minute in range(4)))
+    asked = Span(at(1) - timedelta(seconds=30), at(3) - timedelta(seconds=30))
+    assert world.stores.usage.net_offered(asked) == {series().demand: {at(1): 11, at(2): 12}}
+    assert world.stores.usage.net_offered(span(1)) == {series().demand: {at(0): 10}}
 
 
 def test_a_series_absent_from_a_reported_minute_is_a_true_zero(world: World) -> None:

@@ -82,8 +82,8 @@ class BatchDesk:
             return await asyncio.to_thread(self._box.end, ends, now)
 
     async def put_back(self, leases: Iterable[Lease], now: float) -> None:
-        """These lost their places and wait again. Raises StorageUnavailable: then they count as placed
-        until the next life."""
+        """These lost their places and wait again. Raises StorageUnavailable; then it is to be called again:
+        until it is written they count as placed."""
         names = [lease.ask.request_id for lease in leases]
         if names:
             async with self._turn:
@@ -167,8 +167,8 @@ class BatchDesk:
         return self._feeder.feed(model, self._placeable(first), self._placeable(aged), now)
 
     def _placeable(self, entries: Iterable[BatchEntry]) -> list[BatchEntry]:
-        """Without those whose names interactive requests hold at the moment."""
-        return [e for e in entries if self._dispatcher.lease(e.ask.request_id) is None]
+        """Without those whose names interactive requests have at the moment."""
+        return [entry for entry in entries if not self._dispatcher.knows(entry.ask.request_id)]
 
     async def _keep(self, fed: Fed, now: float) -> None:
         """On disk first, then told; what could not be written is not placed."""
@@ -187,12 +187,14 @@ class BatchDesk:
             self._mail.post(entry.gateway_id, decision)
 
     def _restored(self, entry: BatchEntry, now: float) -> bool:
-        """True when its place stands and is booked again, or its lease is over and is about to be found."""
+        """True when its place stands and is booked again, or its lease is over and is about to be found;
+        False also while an interactive request has its name."""
         place = entry.place
         if place is None:
             return False
-        if self._dispatcher.lease(entry.ask.request_id) is not None:
-            return True
+        if self._dispatcher.knows(entry.ask.request_id):
+            lease = self._dispatcher.lease(entry.ask.request_id)
+            return lease is not None and lease.ask.tier is Tier.BATCH
         lease = Lease(
             ask=entry.ask,
             attempt=entry.attempt,

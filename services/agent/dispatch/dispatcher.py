@@ -106,6 +106,10 @@ class Dispatcher:
         """The place that a request holds; None when it holds none."""
         return self._ledger.get(request_id)
 
+    def knows(self, request_id: str) -> bool:
+        """True while a request of that name holds a place, or waits in memory for one."""
+        return self.lease(request_id) is not None or self.holding.get(request_id) is not None
+
     def complete(self, completion: Completion, now: float) -> bool | None:
         """The request ended, and holds and waits for nothing: True. False = it had ended before, None =
         nobody knows it (any more); then nothing changes."""

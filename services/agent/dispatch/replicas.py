@@ -107,8 +107,13 @@ class Replicas:
 
     @property
     def models(self) -> tuple[ModelName, ...]:
-        """Models that have, or had, replicas here, by name."""
+        """Models that have, or had, replicas here, or were asked for, by name."""
         return tuple(sorted(self._workers))
+
+    @property
+    def any_stand(self) -> bool:
+        """True when a replica is known here, of whatever model."""
+        return any(self._standing.values())
 
     def workers(self, model: ModelName) -> Workers:
         """The model's rows; none are in use when it has no replica here."""

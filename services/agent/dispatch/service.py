@@ -87,19 +87,22 @@ class DispatchRoom:
         self._parts.warm_up()
 
     async def warm(self) -> None:
-        """As soon as `run` has warmed up: whoever asks before would stop everybody while it compiles."""
+        """As soon as `run` has warmed up and looked at the replicas: whoever asks before would stop everybody
+        while it compiles, and find none."""
         await self._warm.wait()
 
     # --- asks and ends -------------------------------------------------------------------------
 
     @contextmanager
     def stream(self, gateway_id: str) -> Iterator[Mailbox]:
-        """A stream of that gateway, until the block ends."""
+        """A stream of that gateway, until the block ends, however it ends."""
         mail = self._parts.mail
-        with mail.stream(gateway_id) as box:
-            yield box
-        if gateway_id not in mail.gateways:
-            self._parts.dispatcher.forget(gateway_id)
+        try:
+            with mail.stream(gateway_id) as box:
+                yield box
+        finally:
+            if gateway_id not in mail.gateways:
+                self._parts.dispatcher.forget(gateway_id)
 
     def decide(self, ask: DispatchAsk, gateway_id: str) -> DispatchDecision:
         """What becomes of an interactive ask."""
@@ -140,6 +143,7 @@ class DispatchRoom:
     async def run(self) -> None:
         """Warm up, then beat until cancelled; what goes wrong in a beat is said, and the next tries again."""
         await asyncio.to_thread(self.warm_up)
+        self._look(self._parts.seconds())
         self._warm.set()
         while True:
             await self._pause()
@@ -239,7 +243,7 @@ class DispatchRoom:
         parts, newest = self._parts, self._parts.sights.latest
         if newest is None:
             table = parts.table()
-            if table is not None and not parts.replicas.models:
+            if table is not None and not parts.replicas.any_stand:
                 parts.replicas.stand(table.replicas, now)
         elif newest is not self._seen:
             self._seen = newest

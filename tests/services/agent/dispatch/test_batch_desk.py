@@ -36,6 +36,7 @@ from tests.support.dispatching import (
     Counter,
     a_table,
     an_ask,
+    an_end,
     an_endpoint,
     kinds,
 )
@@ -329,6 +330,32 @@ async def test_an_interactive_request_of_the_same_name_holds_up_nobody(desk: Cou
     await desk.show(an_endpoint())
     assert isinstance(desk.ask("r-1").outcome, Placed)
     assert await placed_after(desk) == ["b-2"]
+
+
+async def test_a_batch_request_waits_while_an_interactive_one_of_its_name_does(
+    desk: Counter,
+) -> None:
+    half = EngineReading(healthy=True, running_requests=1, waiting_requests=0, kv_occupancy=0.49)
+    most = desk.catalogue.law(ALPHA, an_endpoint().pool.vm_type).kv_tokens
+    await desk.ask_batch("r-1", "b-2")
+    await desk.show(an_endpoint(), reading=half)
+    with desk.room.stream("gw"):
+        assert isinstance(desk.ask("r-1", input_tokens=int(most * 0.6)).outcome, Queued)
+        assert await placed_after(desk) == ["b-2"]
+        assert desk.room.complete(an_end("r-1")) is True
+        assert await placed_after(desk) == ["r-1"]
+
+
+async def test_a_name_that_an_interactive_request_took_after_a_restart_leaves_the_batch_one_waiting(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("r-1")
+    assert await placed_after(desk) == ["r-1"]
+    desk.restart()
+    assert isinstance(desk.ask("r-1").outcome, Queued)
+    await desk.show(an_endpoint())
+    assert (desk.room.booked, desk.room.batch_waiting) == (1, 1)
 
 
 @pytest.mark.parametrize(

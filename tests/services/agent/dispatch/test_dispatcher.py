@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from tests.support.dispatching import (
     an_end,
     an_endpoint,
 )
+from tests.support.waiting import until
 
 
 async def news(box: Mailbox) -> list[DispatchDecision]:
@@ -267,6 +269,24 @@ async def test_before_the_first_look_the_routing_tables_replicas_stand_in(desk: 
     assert (place.replica_id, place.basis) == ("vm-4", PlacementBasis.ROUND_ROBIN)
 
 
+async def test_the_tables_replicas_stand_in_also_after_somebody_asked(desk: Counter) -> None:
+    assert isinstance(desk.ask().outcome, Queued)
+    desk.table = a_table(replicas=[an_endpoint(4)])
+    with desk.room.stream("gw") as box:
+        await desk.room.beat()
+        (told,) = await news(box)
+    assert isinstance(told.outcome, Placed)
+    assert told.outcome.replica_id == "vm-4"
+
+
+async def test_who_is_let_in_first_finds_the_replicas(desk: Counter) -> None:
+    desk.table = a_table(replicas=[an_endpoint(4)])
+    running = asyncio.create_task(desk.room.run())
+    await desk.room.warm()
+    assert isinstance(desk.ask().outcome, Placed)
+    running.cancel()
+
+
 async def test_a_session_goes_to_its_replica_while_that_keeps_every_promise(desk: Counter) -> None:
     await desk.show(an_endpoint(0), an_endpoint(1), an_endpoint(2))
     first = desk.ask("r-0", session="s").outcome
@@ -381,6 +401,20 @@ async def test_who_waits_for_a_gateway_that_left_waits_no_more(desk: Counter) ->
     await desk.show(an_endpoint(), reading=FULL)
     with desk.room.stream("gw"), desk.room.stream("gw"):
         desk.ask()
+    assert desk.room.held == 0
+
+
+async def test_who_waits_for_a_gateway_whose_call_broke_off_waits_no_more(desk: Counter) -> None:
+    async def call() -> None:
+        with desk.room.stream("gw"):
+            desk.ask()
+            await asyncio.Event().wait()
+
+    await desk.show(an_endpoint(), reading=FULL)
+    calling = asyncio.create_task(call())
+    await until(lambda: desk.room.held == 1)
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
     assert desk.room.held == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -70,6 +71,12 @@ class PlannerSettings:
     def __post_init__(self) -> None:
         if self.near_steps < 1 or self.far_steps < 0 or self.near_step <= timedelta(0):
             raise InvalidInput("planner.steps", "needs at least one near step of positive length")
+        if self.far_steps and self.far_step <= timedelta(0):
+            raise InvalidInput("planner.far_step", f"{self.far_step} is not positive")
+        for name in ("latency_weight", "start_hours", "change_hours", "redeploy_hours"):
+            price: float = getattr(self, name)
+            if not 0 <= price < math.inf:
+                raise InvalidInput(f"planner.{name}", f"{price} is not finite, or negative")
         for name, level in (("level", self.level), ("patient_level", self.patient_level)):
             if not 0 < level < 1:
                 raise InvalidInput(f"planner.{name}", f"{level} is not within (0, 1)")

@@ -43,6 +43,7 @@ class DemandRate:
     demand: DemandKey
     requests_per_second: float
     measured: bool
+    """False = not told by measurements: the rate is a forecast, or 0 because nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class PlanningProblem:
     forecasts: tuple[Forecast, ...]
     """Per region and aggregate (origin EVERYWHERE), per token kind; may lack series."""
     mixes: tuple[TokenMix, ...]
+    """Per origin, and of all origins together (EVERYWHERE); for a missing one stands that of all origins,
+    else the catalogue's (`FleetCatalogue.demand_mixes`)."""
     fleet: Fleet
     lead_times: tuple[LeadTimeEstimate, ...] = ()
     """One per pool and start kind; a missing one is the catalogue's prior."""
@@ -152,6 +155,7 @@ class RoutingProblem:
     plan: CapacityPlan | None
     demand: tuple[DemandRate, ...]
     mixes: tuple[TokenMix, ...]
+    """As in `PlanningProblem`."""
     modes: Modes
     previous: tuple[RoutingTable, ...] = ()
     stale_after: timedelta = timedelta(minutes=5)

@@ -193,6 +193,22 @@ async def test_bad_completions_are_named_and_the_others_count(
     stream.cancel()
 
 
+async def test_an_end_whose_call_broke_off_once_it_was_on_disk_frees_its_place_when_told_again(
+    agent: Agent, door: DispatchServiceAsyncStub
+) -> None:
+    room = agent.room
+    assert room is not None
+    stream = door.Dispatch()
+    await ask(stream, an_ask("b", tier=BATCH))
+    (told,) = (await heard(stream)).decisions
+    assert told.WhichOneof("outcome") == "placed"
+    await room.end({"b": True})
+    assert room.booked == 1
+    answer = await door.Complete(pb.CompleteRequest(completions=[an_end("b")]))
+    assert (answer.already_closed, room.booked) == (1, 0)
+    stream.cancel()
+
+
 async def test_an_unknown_model_is_not_looked_at(door: DispatchServiceAsyncStub) -> None:
     call = door.GetDispatch(pb.GetDispatchRequest(model="gamma"))
     assert isinstance(await refused_call(call), UnknownModel)

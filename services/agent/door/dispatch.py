@@ -189,6 +189,9 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
             if state is None:
                 answer.unknown += 1
             elif state.ended:
+                self._room.complete(
+                    completion
+                )  # its place, if the call before broke off on the disk
                 answer.already_closed += 1
             else:
                 self._room.complete_batch(completion)

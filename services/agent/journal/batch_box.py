@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from sqlite3 import Connection
+from threading import Lock
 from typing import Any
 
 from heliostat.model.dispatch import DispatchAsk, Placed
@@ -33,10 +34,12 @@ _MARKS_A_QUERY = 500
 _MOST_ATTEMPTS = 2**32 - 1
 """The wire carries no more."""
 _FOREVER = 2**62
+_NONE: Counter[str] = Counter()
 
 
 class BatchBox:
-    """Every method is one transaction and blocks for it; one caller at a time."""
+    """Every method is one transaction and blocks for it; one caller at a time, beside those that nobody waits
+    for any more."""
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
@@ -44,6 +47,7 @@ class BatchBox:
             "SELECT model, count(*) FROM batch_requests WHERE state = 0 GROUP BY model"
         )
         self._waiting: Counter[str] = Counter(dict(rows))
+        self._counting = Lock()
 
     def waiting(self, model: ModelName | None = None) -> int:
         """How many wait, of one model or of all."""
@@ -74,7 +78,7 @@ class BatchBox:
                     ),
                 ).rowcount
                 added[ask.model] += changed
-        self._waiting += added
+        self._count(came=added)
 
     def find(self, request_ids: Collection[str]) -> Mapping[str, BatchEntry]:
         """Those of them that are here, whatever their state."""
@@ -98,6 +102,11 @@ class BatchBox:
     ) -> tuple[BatchEntry, ...]:
         """Of those that wait for one of these gateways since that instant or before, the oldest."""
         return self._waiting_for(model, gateways, "queued_at", to_epoch(since), limit)
+
+    def _count(self, came: Counter[str] = _NONE, left: Counter[str] = _NONE) -> None:
+        """So many wait more, and less; a call that broke off may still be counting."""
+        with self._counting:
+            self._waiting = self._waiting + came - left
 
     def _entry(self, row: Sequence[Any]) -> BatchEntry:
         """Raises CorruptJournal when the row is damaged."""
@@ -137,7 +146,7 @@ class BatchBox:
                 taken += _move(
                     write, request_id, (BatchState.WAITING,), BatchState.PLACED, at, place=body
                 )
-        self._waiting -= taken
+        self._count(left=taken)
 
     def put_back(self, request_ids: Collection[str], at: float, *, revive: bool = False) -> None:
         """These lost their places: they wait again, under the next attempt; with `revive` also those that
@@ -155,7 +164,7 @@ class BatchBox:
                         (_MOST_ATTEMPTS, request_id),
                     )
                 back += moved
-        self._waiting += back
+        self._count(came=back)
 
     def end(self, ends: Mapping[str, bool], at: float) -> Mapping[str, BatchState]:
         """These ended, True = finished; gives the state of each before, None of those not here.
@@ -177,7 +186,7 @@ class BatchBox:
                 taken[row[1]] += row[0] == BatchState.WAITING
                 to = BatchState.FINISHED if finished else BatchState.GIVEN_UP
                 _move(write, request_id, _OPEN, to, at)
-        self._waiting -= taken
+        self._count(left=taken)
         return before
 
     def placed(self) -> tuple[BatchEntry, ...]:

@@ -45,6 +45,8 @@ class UsageBox:
         self._catalogue = catalogue
         self.source_id = source_id
         """Under which name our own windows go."""
+        self._looked_at = 0
+        """The last refused batch that `send_again` looked at; 0 = it begins with the first."""
 
     @property
     def incarnation(self) -> int:
@@ -150,13 +152,15 @@ class UsageBox:
     def send_again(self, now: datetime) -> int:
         """Send what was refused for its instants once more, an hour after its newest window.
 
-        How many went. Windows that the control plane has by now are known by their keys.
+        How many went, of the next few that it looks at: those whose hour is far off hold up no others.
+        Windows that the control plane has by now are known by their keys.
         """
         rows = self._file.read(
-            "SELECT number, problem, body FROM refused_usage WHERE problem LIKE ? "
+            "SELECT number, problem, body FROM refused_usage WHERE problem LIKE ? AND number > ? "
             "ORDER BY number LIMIT ?",
-            (_OF_CLOCKS + "%", _AT_ONCE),
+            (_OF_CLOCKS + "%", self._looked_at, _AT_ONCE),
         )
+        self._looked_at = rows[-1][0] if len(rows) == _AT_ONCE else 0
         sent = 0
         for number, problem, body in rows:
             batch = self._file.decoded(usage_pb2.UsageBatch.FromString, body)

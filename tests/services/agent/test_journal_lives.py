@@ -1,6 +1,7 @@
 """A journal's lives: each start counts anew, and rows that were damaged end a life instead of every tick."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_numbers_that_a_restored_snapshot_took_back_are_never_given_again(tmp_pa
     journal.append_usage([a_window(NOON + MINUTE * 9)])
     receipts = history.record(journal.unsent_usage(9))
     assert [receipt.replayed for receipt in receipts] == [False, False]
+    disk.close()
+
+
+def test_refused_windows_of_a_day_to_come_hold_up_no_others(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    tomorrow = [NOON + timedelta(days=1) + MINUTE * n for n in range(200)]
+    for sequence, start in enumerate([*tomorrow, NOON], start=1):
+        journal.append_usage([a_window(start)])
+        journal.usage.set_aside("east/agent", sequence, "ahead", of_clocks=True)
+    later = NOON + timedelta(hours=2)
+    assert sum(journal.usage.send_again(later) for _ in range(4)) == 1
+    assert sum(journal.usage.send_again(later) for _ in range(4)) == 0
+    assert sum(journal.usage.send_again(NOON + timedelta(days=2)) for _ in range(4)) == 200
     disk.close()
 
 

@@ -31,8 +31,8 @@ _SHORT_PATIENCE_MILLISECONDS = 1_000
 _WRITE_AHEAD = "PRAGMA journal_mode = WAL"
 _LOOK_AGAIN_SECONDS = 0.05
 _SQLITE_PRAGMAS = (
-    # Only a new file takes the page size; 16 KiB pages store windows a quarter faster than 4 KiB.
     f"PRAGMA busy_timeout = {_PATIENCE_MILLISECONDS}",
+    # Only a new file takes the page size; 16 KiB pages store windows a quarter faster than 4 KiB.
     "PRAGMA page_size = 16384",
     _WRITE_AHEAD,
     "PRAGMA synchronous = NORMAL",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from heliostat.errors import HeliostatError
+from heliostat.errors import DataLoss, HeliostatError
 from heliostat.model.dispatch import (
     Completion,
     DispatchAsk,
@@ -141,7 +141,10 @@ class DispatchRoom:
     # --- time ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Warm up, then beat until cancelled; what goes wrong in a beat is said, and the next tries again."""
+        """Warm up, then beat until cancelled; what goes wrong in a beat is said, and the next tries again.
+
+        Raises DataLoss: a damaged row stays damaged until a restart moves the journal aside.
+        """
         await asyncio.to_thread(self.warm_up)
         self._look(self._parts.seconds())
         self._warm.set()
@@ -149,13 +152,15 @@ class DispatchRoom:
             await self._pause()
             try:
                 await self.beat()
+            except DataLoss:
+                raise
             except HeliostatError as error:
                 report(_log, "dispatch_beat_failed", error, region=self._parts.region)
 
     async def beat(self) -> None:
         """Look at the replicas, take back what ran out, try again for who waits, feed spare replicas.
 
-        Raises StorageUnavailable.
+        Raises StorageUnavailable, CorruptJournal.
         """
         parts, now = self._parts, self._parts.seconds()
         self._look(now)

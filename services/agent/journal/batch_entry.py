@@ -59,21 +59,28 @@ class BatchTotals:
     first_due: datetime | None = None
 
 
+def ask_of(body: bytes) -> DispatchAsk:
+    """The ask in a row."""
+    return ask_of_journal("journal.batch_requests.ask", dispatch_pb2.DispatchAsk.FromString(body))
+
+
+def place_of(body: bytes) -> Placed:
+    """The place in a row."""
+    return placed_from_wire(
+        "journal.batch_requests.place", dispatch_pb2.PlacedDecision.FromString(body)
+    )
+
+
 def entry_of(row: Sequence[Any]) -> BatchEntry:
     """The request in a row of `COLUMNS`."""
-    request_id, gateway_id, state, attempt, queued_at, due, changed_at, ask, place = row
-    path = f"journal.batch_requests[{request_id}]"
+    _, gateway_id, state, attempt, queued_at, due, changed_at, ask, place = row
     return BatchEntry(
-        ask=ask_of_journal(path, dispatch_pb2.DispatchAsk.FromString(ask)),
+        ask=ask_of(ask),
         gateway_id=gateway_id,
         state=BatchState(state),
         attempt=attempt,
         queued_at=from_epoch(queued_at),
         due=from_epoch(due),
         changed_at=changed_at,
-        place=(
-            None
-            if place is None
-            else placed_from_wire(path, dispatch_pb2.PlacedDecision.FromString(place))
-        ),
+        place=None if place is None else place_of(place),
     )

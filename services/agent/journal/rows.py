@@ -14,8 +14,9 @@ from pydantic import TypeAdapter
 from heliostat.errors import InvalidInput
 from heliostat.model.command import Acknowledgement, Command
 from heliostat.model.routing import RoutingTable
-from heliostat.v1 import dispatch_pb2, fleet_pb2, routing_pb2, usage_pb2
+from heliostat.v1 import fleet_pb2, routing_pb2, usage_pb2
 from services.agent.drivers.vm.memory import Intent, VmRecord
+from services.agent.journal.batch_entry import ask_of, place_of
 from services.translation.commands import command_from_wire, word_from_wire
 from services.translation.routing import table_from_wire
 
@@ -49,8 +50,8 @@ _BODIES: tuple[tuple[str, str, Callable[..., object]], ...] = (
     ("routes", "body", table_of),
     ("intents", "body", INTENT.validate_json),
     ("vms", "body", VM.validate_json),
-    ("batch_requests", "ask", dispatch_pb2.DispatchAsk.FromString),
-    ("batch_requests", "place", dispatch_pb2.PlacedDecision.FromString),
+    ("batch_requests", "ask", ask_of),
+    ("batch_requests", "place", place_of),
 )
 
 

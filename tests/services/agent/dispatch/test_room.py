@@ -11,7 +11,7 @@ import pytest
 from numpy.random import SeedSequence
 from prometheus_client import CollectorRegistry, generate_latest
 
-from heliostat.errors import StorageUnavailable
+from heliostat.errors import CorruptJournal, StorageUnavailable
 from heliostat.model.names import PoolKey
 from services.agent.dispatch.exposition import DispatchCollector
 from services.agent.dispatch.news import Why
@@ -175,6 +175,22 @@ async def test_what_could_not_be_put_back_is_put_back_later(desk: Counter) -> No
     desk.file.read("PRAGMA query_only=0")
     await desk.room.beat()
     assert desk.room.batch_waiting == 1
+
+
+async def test_a_damaged_row_of_the_queue_ends_this_life_and_the_next_begins_afresh(
+    desk: Counter,
+) -> None:
+    await desk.ask_batch("b-1")
+    with desk.file.transaction(durable=True) as write:
+        write.execute("UPDATE batch_requests SET ask = X'0A00'")
+    await desk.show(an_endpoint())
+    desk.seconds += 1
+    with desk.room.stream("gw"), pytest.raises(CorruptJournal):
+        await desk.room.run()
+    desk.restart()
+    assert desk.file.loss is not None
+    assert "a row of batch_requests is damaged" in str(desk.file.loss)
+    assert desk.room.batch_waiting == 0
 
 
 async def test_after_a_stop_gateways_are_heard_before_places_are_taken_back(

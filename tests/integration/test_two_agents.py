@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.errors import Forbidden, RegionHeld, Unavailable
+from heliostat.errors import InvalidInput, RegionHeld, Unavailable
 from heliostat.model.fleet import PoolObservation
 from heliostat.model.holding import AgentLife
 from heliostat.model.instants import Span
@@ -99,5 +99,5 @@ async def test_an_agent_cannot_hold_a_region_with_a_life_that_is_none() -> None:
         error = await error_in(
             report(world, AgentLife(agent_id="a", journal_id=0, incarnation=1), ready=1)
         )
-        assert not isinstance(error, Forbidden)
-        assert "agent" in str(error)
+        assert isinstance(error, InvalidInput)
+        assert error.field == "agent"

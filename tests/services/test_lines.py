@@ -38,9 +38,9 @@ class Pipe:
         return b"".join(parts).decode().lstrip("x").splitlines()
 
     def close(self) -> None:
-        os.close(self.reading)
+        os.close(self.writing)
         with suppress(OSError):
-            os.close(self.writing)
+            os.close(self.reading)
 
 
 @pytest.fixture
@@ -95,6 +95,9 @@ def test_a_line_that_was_broken_off_spoils_no_other(pipe: Pipe, handler: LinesOr
     assert pipe.read() == ["", "next", "lost 1"]
 
 
-def test_nobody_at_the_other_end_is_no_error(pipe: Pipe, handler: LinesOrNothing) -> None:
-    os.close(pipe.writing)
+def test_nobody_at_the_other_end_is_no_error(
+    pipe: Pipe, handler: LinesOrNothing, capfd: pytest.CaptureFixture[str]
+) -> None:
+    os.close(pipe.reading)
     said(handler, "one")
+    assert capfd.readouterr().err == ""

@@ -45,8 +45,8 @@ class NotificationListener:
         if self._closing.is_set():
             return
         self._closing.set()
+        # Any notification wakes the thread at once; without one it looks a second later.
         with suppress(StorageUnavailable), self._database.write() as tx:
-            # Any notification wakes the thread at once.
             tx.tell(Topic.USAGE)
         self._thread.join(timeout=10 * _WAKE_SECONDS)
 

@@ -46,6 +46,11 @@ def _reading(connection: Connection, said: str) -> tuple[str, str]:
         )
     if "Connection refused" in said:
         return "nobody listens there", "check the address, and start it if it does not run"
+    if "Deadline Exceeded" in said:
+        return (
+            "somebody listens and says nothing",
+            "look at its log: it may be stopped, or very busy",
+        )
     if "Socket closed" in said or "Connection reset" in said:
         if not secure:
             return "it hangs up on plain text", f"it may want TLS: give {tls_options}"

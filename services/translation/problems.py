@@ -25,6 +25,9 @@ MOST_BYTES = 800
 """Of each text: a status travels in headers, of which gRPC takes 8 KB and drops the whole answer beyond."""
 
 
+_SILENCE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """How one family of errors looks: its code, and after how many seconds a retry makes sense."""
@@ -115,8 +118,8 @@ def error_of(call: grpc.RpcError) -> HeliostatError:
 
 
 def was_answered(call: grpc.RpcError) -> bool:
-    """Whether somebody answered the failed call, rather than gRPC saying that nobody did."""
-    return _status_in(call) is not None or call.code() is not grpc.StatusCode.UNAVAILABLE
+    """Whether somebody answered the failed call, rather than gRPC saying that nobody did, or not in time."""
+    return _status_in(call) is not None or call.code() not in _SILENCE
 
 
 def was_unknown(call: grpc.RpcError) -> bool:

@@ -27,6 +27,7 @@ DOOR = Connection(address="127.0.0.1:7444", tls_ca=CA, door=True)
             "start it",
         ),
         (PLAIN, "UNAVAILABLE: Socket closed", "plain text", "--tls-ca"),
+        (PLAIN, "Deadline Exceeded", "says nothing", "its log"),
         (HALF, "UNAVAILABLE: Socket closed", "without a certificate", "--tls-cert"),
         (WHOLE, "SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks plain text", "leave out --tls-ca"),
         (WHOLE, "Hostname Verification Check failed.", "not made out to ::1;", "--server ::1"),

@@ -16,6 +16,8 @@ from services.translation.problems import (
     reason_of,
     status_of,
     unexpected_status,
+    was_answered,
+    was_unknown,
 )
 
 SAMPLES: list[HeliostatError] = [
@@ -133,3 +135,23 @@ def test_an_error_that_repeats_what_it_was_given_still_fits_into_headers(
     status = status_of(error)
     assert len(status.SerializeToString()) + len(status.message) < 8 * 1024
     assert type(error_of(Failed(status))) is type(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "answered"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, False),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, False),
+        (grpc.StatusCode.UNIMPLEMENTED, True),
+        (grpc.StatusCode.INTERNAL, True),
+    ],
+)
+def test_silence_is_told_from_an_answer(code: grpc.StatusCode, answered: bool) -> None:
+    assert was_answered(Broken(code, "")) is answered
+    assert was_answered(Failed(status_of(errors.Unavailable("the store is away"))))
+
+
+def test_a_call_that_nobody_knows_is_told_from_one_that_is_not_served() -> None:
+    assert was_unknown(Broken(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
+    assert not was_unknown(Broken(grpc.StatusCode.INTERNAL, ""))
+    assert not was_unknown(Failed(status_of(errors.Unsupported("ask a control plane"))))

@@ -84,16 +84,17 @@ def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Win
     table = np.empty(len(windows), MINUTE)
     if not windows:
         return table
-    (_, offered, _, _, retried, completed, prompts, outputs, *_) = zip(*windows, strict=True)
+    columns = dict(zip(Window._fields, zip(*windows, strict=True), strict=True))
+    prompts, outputs = columns["input_tokens"], columns["output_tokens"]
     with_input = np.array([tokens is not None for tokens in prompts])
     with_output = np.array([tokens is not None for tokens in outputs])
-    came = np.array(offered, np.int64)
+    came = np.array(columns["offered"], np.int64)
     table["key"], table["start"] = keys, starts
-    table["net"] = came - np.array(retried, np.int64)
+    table["net"] = came - np.array(columns["retried"], np.int64)
     table["input_tokens"] = [tokens or 0 for tokens in prompts]
     table["input_offered"] = came * with_input
     table["input_measured"] = with_input
     table["output_tokens"] = [tokens or 0 for tokens in outputs]
-    table["output_completed"] = np.array(completed, np.int64) * with_output
+    table["output_completed"] = np.array(columns["completed"], np.int64) * with_output
     table["output_measured"] = with_output
     return table

@@ -29,19 +29,19 @@ class Reminders:
 
     def __init__(self) -> None:
         self._seconds: list[int] = []
-        self._lists: dict[int, list[tuple[ModelName, str]]] = {}
-        self._due: deque[tuple[ModelName, str]] = deque()
+        self._lists: dict[int, list[Booking]] = {}
+        self._due: deque[Booking] = deque()
 
-    def remind(self, at: float, model: ModelName, request_id: str) -> None:
+    def remind(self, at: float, booking: Booking) -> None:
         """It is due in the second after `at`."""
         second = int(at) + 1
         found = self._lists.get(second)
         if found is None:
             found = self._lists[second] = []
             heapq.heappush(self._seconds, second)
-        found.append((model, request_id))
+        found.append(booking)
 
-    def due(self, now: float) -> deque[tuple[ModelName, str]]:
+    def due(self, now: float) -> deque[Booking]:
         """All that are due by now and that nobody took from here yet, the first first."""
         while self._seconds and self._seconds[0] <= now:
             self._due.extend(self._lists.pop(heapq.heappop(self._seconds)))
@@ -54,58 +54,65 @@ class Running:
     def __init__(self, replicas: Replicas, predictor: LengthPredictor) -> None:
         self._replicas = replicas
         self._predictor = predictor
-        self._first_tokens: list[tuple[float, ModelName, str]] = []
+        self._first_tokens: list[tuple[float, int, Booking]] = []
+        self._numbers = 0
         self._ends = Reminders()
         self._paces: dict[ModelName, float] = {}
         """Seconds of an iteration, on the mean of each model's replicas; of this beat."""
 
     def placed(self, model: ModelName, request_id: str, first_token_at: float) -> None:
-        """Its first token is expected then."""
-        heapq.heappush(self._first_tokens, (first_token_at, model, request_id))
+        """The first token of a request that was just booked is expected then."""
+        booking = self._replicas.workers(model).booking(request_id)
+        assert booking is not None  # it was just booked
+        self._numbers += 1
+        heapq.heappush(self._first_tokens, (first_token_at, self._numbers, booking))
 
     def pass_until(self, now: float) -> None:
         """Let begin whose first token was expected by now, and look at those who should have ended."""
         self._paces.clear()
         while self._first_tokens and self._first_tokens[0][0] <= now:
-            at, model, request_id = heapq.heappop(self._first_tokens)
-            workers = self._replicas.workers(model)
-            workers.begin(request_id, at)
-            booking = workers.booking(request_id)
-            if booking is not None:
+            at, _, booking = heapq.heappop(self._first_tokens)
+            if self._stands(booking):
+                request = booking.request
+                self._replicas.workers(request.model).begin(request.id, at)
                 self._remind(booking, booking.output_tokens, now)
         looks, due = 0, self._ends.due(now)
         while due and looks < _LOOKS_A_BEAT:
-            looks += self._look(*due.popleft(), now)
+            looks += self._look(due.popleft(), now)
 
-    def _look(self, model: ModelName, request_id: str, now: float) -> bool:
+    def _stands(self, booking: Booking) -> bool:
+        """False once it has ended, also where another attempt of its request is booked."""
+        request = booking.request
+        return self._replicas.workers(request.model).booking(request.id) is booking
+
+    def _look(self, booking: Booking, now: float) -> bool:
         """A request should have ended; if it runs still (True), it was slower or it is longer."""
-        workers = self._replicas.workers(model)
-        booking = workers.booking(request_id)
-        if booking is None or booking.begun_at is None:
+        if not self._stands(booking) or booking.begun_at is None:
             return False
-        company = workers.company(request_id)
+        request = booking.request
+        workers = self._replicas.workers(request.model)
+        company = workers.company(request.id)
         assert company is not None  # it is booked
         decoding = max(0.0, now - booking.begun_at - company.stalled_seconds)
         generated = 1 + int(decoding / self._pace(booking))
         if generated < booking.output_tokens:
             self._remind(booking, booking.output_tokens - generated, now)
             return True
-        request = booking.request
         expected = self._predictor.survivor(
-            model, request.tier, request.input_tokens, generated
+            request.model, request.tier, request.input_tokens, generated
         ).mean_tokens
         expected = max(expected, _LEAST_GROWTH * generated)
-        workers.progress(request_id, generated, expected)
+        workers.progress(request.id, generated, expected)
         self._remind(booking, expected - generated, now)
         return True
 
     def _remind(self, booking: Booking, tokens: float, now: float) -> None:
         """Look at it when so many more tokens should have come."""
-        request = booking.request
-        pace = self._paces.get(request.model)
+        model = booking.request.model
+        pace = self._paces.get(model)
         if pace is None:
-            pace = self._paces[request.model] = _LATER * self._replicas.pace(request.model)
-        self._ends.remind(now + max(1.0, tokens) * pace, request.model, request.id)
+            pace = self._paces[model] = _LATER * self._replicas.pace(model)
+        self._ends.remind(now + max(1.0, tokens) * pace, booking)
 
     def _pace(self, booking: Booking) -> float:
         """Seconds of an iteration of its worker as it stands, by its law without the error."""

@@ -30,7 +30,7 @@ class Track:
         law = laws.law(an_endpoint().pool)
         assert law is not None
         self.pace = law.iteration_seconds(1, 505)
-        request = Request(
+        self.request = Request(
             id="r",
             model=ALPHA,
             tier=Tier.INTERACTIVE_NORMAL,
@@ -39,8 +39,11 @@ class Track:
             promise=Promise(ttft_seconds=1.0, itl_seconds=1.0),
             predicted=LengthPrediction.exactly(10),
         )
-        self.workers.book(0, request, 0.0)
-        self.running.placed(ALPHA, "r", 1.0)
+        self.book(0.0, 1.0)
+
+    def book(self, at: float, first_token_at: float) -> None:
+        self.workers.book(0, self.request, at)
+        self.running.placed(ALPHA, "r", first_token_at)
 
     def expected(self) -> int:
         booking = self.workers.booking("r")
@@ -85,6 +88,16 @@ def test_what_ended_is_not_looked_at_again() -> None:
     track.workers.complete("r", 1.1, 3)
     track.running.pass_until(1e6)
     assert not track.workers.rows[0]["kv_peak_tokens"]
+
+
+def test_what_was_expected_of_an_attempt_is_not_expected_of_the_next() -> None:
+    track = Track()
+    track.workers.complete("r", 0.5)
+    track.book(0.5, 2.0)
+    track.running.pass_until(1.5)
+    assert track.workers.rows[0]["running"] == 0
+    track.running.pass_until(2.0)
+    assert track.workers.rows[0]["running"] == 1
 
 
 def goes_to(desk: Counter, name: str, predicted: float) -> str:

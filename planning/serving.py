@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heliostat.model.names import ModelName, Tier, VmTypeName
+from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, Tier, VmTypeName
 from planning.milp.instance import Floats, Ints, Work
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
+from planning.throughput import Throughput, common_throughput
 from planning.usable import tier_loads, usable_shares
 from planning.wanted import Wanted
 
@@ -98,7 +99,7 @@ def _usable(
 ) -> Floats:
     model = situation.catalogue.model(name)
     common = {
-        (name, other, spec.tier): situation.common(name, other, spec.tier)
+        (name, other, spec.tier): _common(situation, name, other, spec.tier, rows)
         for other in model.engines
         for spec in model.tiers
     }
@@ -117,6 +118,14 @@ def _usable(
         most,
         tier_loads(model, vm_type, common, wanted),
     )
+
+
+def _common(
+    situation: Situation, name: ModelName, vm_type: VmTypeName, tier: Tier, rows: list[Wanted]
+) -> Throughput:
+    everywhere = DemandKey(origin=EVERYWHERE, model=name, tier=tier)
+    own = (row.key for row in rows if row.key.tier is tier)
+    return common_throughput(situation.thetas, everywhere, vm_type, own)
 
 
 def typical_sizes(situation: Situation, arcs: Arcs) -> Floats:

@@ -13,7 +13,7 @@ with D = d0 + d1·b + d2·b·context/1000, b* = (ITL SLO − d0) ÷ (d1 + d2·co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -138,3 +138,15 @@ def demand_throughputs(catalogue: FleetCatalogue, mixes: Sequence[TokenMix]) -> 
         for vm_type in model.engines:
             found[key, vm_type] = throughput(model, vm_type, model.offered(key.tier), mix)
     return found
+
+
+def common_throughput(
+    thetas: Thetas, everywhere: DemandKey, vm_type: VmTypeName, own: Iterable[DemandKey]
+) -> Throughput:
+    """θ at the mix of all origins. Where that mix is out of reach and that of some of `own` is not, the
+    one of these whose requests may wait least: they need slots in time all the same."""
+    common = thetas[everywhere, vm_type]
+    if common.requests_per_second > 0:
+        return common
+    able = [rate for key in own if (rate := thetas[key, vm_type]).requests_per_second > 0]
+    return min(able, key=lambda rate: rate.slack_over_service, default=common)

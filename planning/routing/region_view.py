@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import EVERYWHERE, DemandKey, RegionName, Tier, VmTypeName
 from heliostat.ports.deciding import RoutingProblem
-from planning.throughput import Thetas
+from planning.throughput import Thetas, Throughput, common_throughput
 from planning.usable import tier_loads, usable_shares
 
 _OLD = (Signal.STALE, Signal.MISSING)
@@ -61,7 +61,7 @@ def region_view(
     usable = 0.0
     counts: list[tuple[VmTypeName, int]] = []
     common = {
-        (model.name, vm_type, spec.tier): thetas[_common(model, spec.tier), vm_type]
+        (model.name, vm_type, spec.tier): _common(problem, model, spec.tier, vm_type, thetas)
         for vm_type in model.engines
         for spec in model.tiers
     }
@@ -101,8 +101,12 @@ def _rates(
     return found
 
 
-def _common(model: ModelSpec, tier: Tier) -> DemandKey:
-    return DemandKey(origin=EVERYWHERE, model=model.name, tier=tier)
+def _common(
+    problem: RoutingProblem, model: ModelSpec, tier: Tier, vm_type: VmTypeName, thetas: Thetas
+) -> Throughput:
+    everywhere = DemandKey(origin=EVERYWHERE, model=model.name, tier=tier)
+    own = (replace(everywhere, origin=region.name) for region in problem.catalogue.regions)
+    return common_throughput(thetas, everywhere, vm_type, own)
 
 
 def _table_length(count: int) -> int:

@@ -15,9 +15,10 @@ from heliostat.ports.deciding import PlanningProblem
 from planning.grid import horizon
 from planning.planner import HeliostatPlanner
 from planning.routing import WaterFillingRouter
+from planning.serving import usable_table
 from planning.settings import PlannerSettings
 from planning.situation import Situation, look
-from tests.builders import a_catalogue, a_demand, catalogue_mapping
+from tests.builders import a_catalogue, a_demand, a_pool, catalogue_mapping
 from tests.planning.worlds import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
@@ -120,6 +121,25 @@ def test_an_origin_whose_requests_a_vm_type_cannot_serve_in_time_is_named() -> N
     assert said
     assert all("requests of east" in note for note in said)
     assert {flow.vm_type for flow in plan.flows if flow.demand == fast_east} <= {"big"}
+
+
+def test_urgent_requests_of_one_origin_need_room_also_where_those_of_all_are_out_of_reach() -> None:
+    mapping = catalogue_mapping()
+    for model in mapping["models"]:
+        fast = dict(model["tiers"]["interactive-fast"], ttft_seconds=1.0, ttft_prefill_multiple=1.0)
+        model["tiers"] = model["tiers"] | {"interactive-fast": fast}
+    fast_east = a_demand("east", tier=Tier.INTERACTIVE_FAST)
+
+    def usable(common: float) -> float:
+        """ρ of three small replicas, where everybody's requests are so many times as long."""
+        mixes = (a_mix(fast_east.everywhere, common), a_mix(fast_east, 0.5))
+        situation = seen(a_problem({fast_east: 5.0}, catalogue=a_catalogue(mapping), mixes=mixes))
+        small = next(n for n, s in enumerate(situation.pools) if s.key == a_pool())
+        assert situation.theta(fast_east, a_pool().vm_type) > 0
+        return float(usable_table(situation)[small, 3])
+
+    assert usable(0.5) < 0.94
+    assert usable(20.0) == pytest.approx(usable(0.5))
 
 
 def test_a_demand_without_a_mix_of_its_own_has_that_of_all_origins() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from heliostat.model.governance import Mode, ModeSetting
 from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE
 from heliostat.model.plan import CapacityPlan, PlanStatus
 from heliostat.model.routing import RoutingTable
+from heliostat.ports.decisions import Decision
 from heliostat.ports.stores import Stores
 from services.demo.backfill import back_fill
 from services.demo.bootstrap import agent_of, cast_of, loop_settings, rhythm_of
@@ -19,34 +24,44 @@ from services.demo.settings import DemoSettings
 from simulation.accounts import Accounts
 from simulation.bootstrap import heliostat_policy, simulated_world
 from storage.catalogue_file import read_catalogue
+from tests.simulation.workload.samples import series_file
 
-SETTINGS = DemoSettings(headless=True, hours=3, history_days=2, seed=7)
-CATALOGUE = read_catalogue(SETTINGS.catalogue)
-DEMAND = demo_demand(SETTINGS, CATALOGUE)
-DAY = Span(SETTINGS.day_start, SETTINGS.day_end)
+_BIN = timedelta(minutes=10)
 
 
-async def _live(place: Path) -> tuple[tuple[CapacityPlan, ...], tuple[RoutingTable, ...], Accounts]:
-    cast = cast_of(SETTINGS, CATALOGUE, DEMAND.day, place)
+class Case:
+    """What both worlds live: a few hours on the demand that the settings name."""
+
+    def __init__(self, settings: DemoSettings) -> None:
+        self.settings = settings
+        self.catalogue = read_catalogue(settings.catalogue)
+        self.demand = demo_demand(settings, self.catalogue)
+        self.hours = Span(settings.day_start, settings.day_end)
+
+
+async def _live(
+    case: Case, place: Path
+) -> tuple[tuple[CapacityPlan, ...], tuple[RoutingTable, ...], Accounts]:
+    cast = cast_of(case.settings, case.catalogue, case.demand.day, place)
     await cast.plane.start()
-    back_fill(cast.plane.stores.usage, DEMAND.history, moved=lambda _: None, stopped=lambda: False)
-    setting = ModeSetting(
-        region=EVERYWHERE, mode=Mode.ACTIVE, author="test", reason="parity", at=DAY.start
+    back_fill(
+        cast.plane.stores.usage, case.demand.history, moved=lambda _: None, stopped=lambda: False
     )
-    from heliostat.ports.decisions import Decision
-
+    setting = ModeSetting(
+        region=EVERYWHERE, mode=Mode.ACTIVE, author="test", reason="parity", at=case.hours.start
+    )
     cast.plane.stores.decisions.commit(Decision(mode=setting), epoch=cast.plane.leader.epoch())
-    agents = [agent_of(cast, region.name, place) for region in CATALOGUE.regions]
+    agents = [agent_of(cast, region.name, place) for region in case.catalogue.regions]
     for agent in agents:
         await agent.start()
-    coordinator = Coordinator(cast, agents, rhythm_of(SETTINGS))
+    coordinator = Coordinator(cast, agents, rhythm_of(case.settings))
     try:
-        for now in (*DAY.steps(SETTINGS.step), DAY.end):
+        for now in (*case.hours.steps(case.settings.step), case.hours.end):
             await coordinator.step(now)
         return (
-            _plans(cast.plane.stores),
+            _plans(case, cast.plane.stores),
             cast.plane.stores.routing.latest_tables(),
-            cast.accountant.accounts(DAY.end),
+            cast.accountant.accounts(case.hours.end),
         )
     finally:
         coordinator.close()
@@ -55,33 +70,53 @@ async def _live(place: Path) -> tuple[tuple[CapacityPlan, ...], tuple[RoutingTab
         await cast.plane.stop()
 
 
-def _simulated() -> tuple[tuple[CapacityPlan, ...], tuple[RoutingTable, ...], Accounts]:
-    policy = replace(heliostat_policy(CATALOGUE), rhythm=rhythm_of(SETTINGS))
+def _simulated(
+    case: Case,
+) -> tuple[tuple[CapacityPlan, ...], tuple[RoutingTable, ...], Accounts]:
+    policy = replace(heliostat_policy(case.catalogue), rhythm=rhythm_of(case.settings))
     world = simulated_world(
-        catalogue=CATALOGUE,
-        arrivals=whole(DEMAND),
-        begins=DAY.start,
+        catalogue=case.catalogue,
+        arrivals=whole(case.demand),
+        begins=case.hours.start,
         policy=policy,
-        seed=SETTINGS.seed,
+        seed=case.settings.seed,
         settings=loop_settings(),
     )
-    world.run_until(DAY.end)
-    return _plans(world.stores), world.stores.routing.latest_tables(), world.accounts()
+    world.run_until(case.hours.end)
+    return _plans(case, world.stores), world.stores.routing.latest_tables(), world.accounts()
 
 
-def _plans(stores: Stores) -> tuple[CapacityPlan, ...]:
+def _plans(case: Case, stores: Stores) -> tuple[CapacityPlan, ...]:
     """Every plan, without the CPU seconds that its solve happened to take."""
-    plans = stores.plans.plans(Span(DAY.start, DAY.end + SETTINGS.step))
+    plans = stores.plans.plans(Span(case.hours.start, case.hours.end + case.settings.step))
     return tuple(
         replace(plan, solve=None if plan.solve is None else replace(plan.solve, cpu_seconds=0.0))
         for plan in plans
     )
 
 
-async def test_live_and_simulated_wiring_decide_alike(tmp_path: Path) -> None:
-    plans, tables, accounts = await _live(tmp_path)
-    expected_plans, expected_tables, expected_accounts = _simulated()
-    assert len(plans) == SETTINGS.hours * 4 + 1
+def _synthesised(_: Path) -> DemoSettings:
+    return DemoSettings(headless=True, hours=3, history_days=2, seed=7)
+
+
+def _with_holes(place: Path) -> DemoSettings:
+    """Nine days of two tenants; every seventh and ninth ten minutes are missing."""
+    bins = int(timedelta(days=9) / _BIN)
+    values = {
+        name: [None if number % every == 0 else 40.0 + number % 13 for number in range(bins)]
+        for name, every in (("one", 7), ("two", 9))
+    }
+    return DemoSettings(headless=True, hours=3, trace=series_file(place, values, step=_BIN), seed=7)
+
+
+@pytest.mark.parametrize("made", [_synthesised, _with_holes])
+async def test_live_and_simulated_wiring_decide_alike(
+    made: Callable[[Path], DemoSettings], tmp_path: Path
+) -> None:
+    case = Case(made(tmp_path))
+    plans, tables, accounts = await _live(case, tmp_path)
+    expected_plans, expected_tables, expected_accounts = _simulated(case)
+    assert len(plans) == case.settings.hours * 4 + 1
     assert all(plan.status is PlanStatus.SOLVED for plan in plans), "the wall-clock fuse blew"
     assert any(target.replicas != target.current for target in plans[-1].targets)
     for plan, expected in zip(plans, expected_plans, strict=True):

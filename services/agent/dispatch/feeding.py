@@ -2,7 +2,8 @@
 replicas with room to spare, the first due first.
 
 A replica that is used less than 60 % takes one, less than 50 % two (SageServe, batch queue), and only
-while it keeps every promise (Aladdin's rows).
+while it keeps every promise (Aladdin's rows). Who finds no place, perhaps because it is too large for the
+room there is, stands aside for a while: those behind it are tried.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from datetime import timedelta
 from heliostat.model.dispatch import Placed, PlacementBasis
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName
+from scheduling.placement.placer import Reason
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.journal.batch_entry import BatchEntry
 
 _TRIES = 4
 """How many requests may find no place before the rest waits for the next time."""
+_ASIDE_SECONDS = 30.0
+"""How long one that found no place leaves the others their turn: so many feedings, times `_TRIES`, is how
+many may wait in front that nothing has room for."""
 
 Fed = Mapping[str, tuple[BatchEntry, Placed]]
 """What was placed, by request."""
@@ -38,12 +43,14 @@ class BatchRules:
 
 
 class Feeder:
-    """Books places for batch requests; keeps nothing."""
+    """Books places for batch requests; remembers who found none lately."""
 
     def __init__(self, placing: Placing, replicas: Replicas, rules: BatchRules) -> None:
         self._placing = placing
         self._replicas = replicas
         self._rules = rules
+        self._aside: dict[str, float] = {}
+        """Requests that stand aside, and until when."""
 
     def feed(
         self, model: ModelName, first: Iterable[BatchEntry], aged: Iterable[BatchEntry], now: float
@@ -51,13 +58,21 @@ class Feeder:
         """Places for some of the model's requests: `first` are those due first, `aged` those that waited
         for long."""
         soon = from_epoch(int(now)) + self._rules.promoted_before_due
-        waiting = list(first)
-        urgent = {e.ask.request_id: e for e in (*(e for e in waiting if e.due <= soon), *aged)}
+        self._aside = {name: until for name, until in self._aside.items() if until > now}
+        waiting = self._in_turn(first)
+        due = (entry for entry in waiting if entry.due <= soon)
+        urgent = {e.ask.request_id: e for e in (*due, *self._in_turn(aged))}
         fed = self._promote(urgent.values(), now)
         if self._placing.basis(model) is PlacementBasis.SIGNALS:
             rest = deque(entry for entry in waiting if entry.ask.request_id not in urgent)
             fed |= self._fill(model, rest, now)
         return fed
+
+    def _in_turn(self, entries: Iterable[BatchEntry]) -> list[BatchEntry]:
+        """Without those who stand aside, unless all of them do: then there is nobody to let pass."""
+        all_of_them = list(entries)
+        found = [entry for entry in all_of_them if entry.ask.request_id not in self._aside]
+        return found or all_of_them
 
     def _promote(
         self, urgent: Iterable[BatchEntry], now: float
@@ -72,6 +87,9 @@ class Feeder:
             if isinstance(found, Placed):
                 fed[entry.ask.request_id] = (entry, found)
                 continue
+            if found.reason is Reason.NO_REPLICA:
+                break
+            self._aside[entry.ask.request_id] = now + _ASIDE_SECONDS
             misses += 1
             if misses == _TRIES:
                 break
@@ -80,22 +98,25 @@ class Feeder:
     def _fill(
         self, model: ModelName, waiting: deque[BatchEntry], now: float
     ) -> dict[str, tuple[BatchEntry, Placed]]:
-        """Every replica with room to spare takes one or two."""
-        fed = {}
+        """Every replica with room to spare takes one or two; who suits none of them stands aside."""
+        fed: dict[str, tuple[BatchEntry, Placed]] = {}
+        missed: set[str] = set()
         for row, used in self._replicas.spare(model, self._rules.one_below):
             for _ in range(2 if used < self._rules.two_below else 1):
-                taken = self._offer(row, waiting, now)
+                taken = self._offer(row, waiting, missed, now)
                 if taken is None:
                     break
                 fed[taken[0].ask.request_id] = taken
             if not waiting:
                 break
+        self._aside.update(dict.fromkeys(missed - fed.keys(), now + _ASIDE_SECONDS))
         return fed
 
     def _offer(
-        self, row: int, waiting: deque[BatchEntry], now: float
+        self, row: int, waiting: deque[BatchEntry], missed: set[str], now: float
     ) -> tuple[BatchEntry, Placed] | None:
-        """The first of a few that keeps every promise on that replica; it waits no more."""
+        """The first of a few that keeps every promise on that replica; it waits no more. The others of
+        them have `missed` it."""
         for place in range(min(_TRIES, len(waiting))):
             entry = waiting[place]
             found = self._placing.place_at(
@@ -109,4 +130,5 @@ class Feeder:
             if isinstance(found, Placed):
                 del waiting[place]
                 return entry, found
+            missed.add(entry.ask.request_id)
         return None

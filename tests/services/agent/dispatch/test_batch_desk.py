@@ -97,6 +97,25 @@ async def test_spare_room_is_filled_only_while_every_promise_holds(desk: Counter
     assert await placed_after(desk) == ["b-small"]
 
 
+@pytest.mark.parametrize("due", [timedelta(hours=20), timedelta(minutes=20)])
+async def test_those_that_find_no_room_let_others_pass_and_are_tried_again(
+    desk: Counter, due: timedelta
+) -> None:
+    half = EngineReading(healthy=True, running_requests=1, waiting_requests=0, kv_occupancy=0.49)
+    most = desk.catalogue.law(ALPHA, an_endpoint().pool.vm_type).kv_tokens
+    huge = [f"b-huge-{number}" for number in range(9)]
+    await desk.ask_batch(*huge, input_tokens=int(most * 0.6), complete_by=NOON + due)
+    await desk.ask_batch("b-small", complete_by=NOON + due + MINUTE)
+    placed = []
+    for _ in range(5):
+        await desk.show(an_endpoint(), reading=half)
+        placed += await placed_after(desk)
+    assert placed == ["b-small"]
+    await desk.end_batch("b-small")
+    await desk.show(an_endpoint())
+    assert await placed_after(desk) == ["b-huge-0"], "nobody is left to be let pass"
+
+
 async def test_the_first_due_goes_first(desk: Counter) -> None:
     await desk.show(an_endpoint(), reading=used(0.55))
     for name, hours in (("b-late", 9), ("b-soon", 3), ("b-middle", 6)):

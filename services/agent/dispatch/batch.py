@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from heliostat.errors import AlreadyBooked, HeliostatError, NotFound
-from heliostat.model.dispatch import DispatchAsk, DispatchDecision, Placed, Refused
+from heliostat.model.dispatch import DispatchAsk, DispatchDecision, Refused
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName, Tier
 from services.agent.dispatch.dispatcher import Dispatcher
@@ -92,16 +92,18 @@ class BatchDesk:
     # --- time ----------------------------------------------------------------------------------
 
     async def feed(self, now: float) -> int:
-        """Place what may be placed now; how many. Raises StorageUnavailable; then nothing was placed."""
+        """Place what may be placed now, model by model; how many. Raises StorageUnavailable; then nothing of
+        the model at hand was placed, nor of those after it."""
         if not self._box.waiting() or not self._mail.gateways:
             return 0
+        placed = 0
         async with self._turn:
-            fed: dict[str, tuple[BatchEntry, Placed]] = {}
             for model in self._replicas.models:
                 if self._box.waiting(model) and self._placing.offers(model, Tier.BATCH):
-                    fed |= await self._feed(model, now)
-            await self._keep(fed, now)
-        return len(fed)
+                    fed = await self._feed(model, now)
+                    await self._keep(fed, now)
+                    placed += len(fed)
+        return placed
 
     async def restore(self, now: float) -> None:
         """Book again what an earlier life had placed; what stood on replicas that are gone waits again, and

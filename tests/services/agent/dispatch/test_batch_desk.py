@@ -27,6 +27,7 @@ from heliostat.model.names import ModelName
 from services.agent.dispatch.mail import Mailbox
 from services.agent.drivers.vm.cloud import EngineReading
 from services.agent.journal.batch_box import BatchBox
+from services.agent.journal.batch_entry import BatchEntry
 from services.agent.settings import DispatchSettings
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool, catalogue_mapping
 from tests.support.dispatching import (
@@ -217,6 +218,27 @@ async def test_a_clock_that_ran_ahead_in_an_earlier_life_makes_no_lease_longer(
     assert desk.room.booked == 1
     await desk.wait(timedelta(hours=1))
     assert (desk.room.booked, desk.room.batch_waiting) == (0, 1)
+
+
+async def test_a_disk_that_fails_at_one_model_leaves_no_place_of_another_untold(
+    desk: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.show(an_endpoint(), an_endpoint(1, pool=a_pool(model="beta")))
+    await desk.ask_batch("b-alpha")
+    await desk.ask_batch("b-beta", model=ModelName("beta"))
+    first_due = BatchBox.first_due
+
+    def broken(box: BatchBox, model: ModelName, *rest: Any) -> Sequence[BatchEntry]:
+        if model == "beta":
+            raise StorageUnavailable("the disk does not answer")
+        return first_due(box, model, *rest)
+
+    with monkeypatch.context() as patch, desk.room.stream("gw") as box:
+        patch.setattr(BatchBox, "first_due", broken)
+        with pytest.raises(StorageUnavailable):
+            await desk.wait(1.0)
+        assert [one.request_id for one in await told(box)] == ["b-alpha"]
+    assert (desk.room.booked, desk.room.batch_waiting) == (1, 1)
 
 
 async def test_what_the_catalogue_offers_no_more_waits_and_holds_up_nobody(desk: Counter) -> None:

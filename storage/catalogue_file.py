@@ -11,13 +11,16 @@ from storage.mapping_file import read_mapping
 
 def read_catalogue(path: Path) -> FleetCatalogue:
     """The catalogue in that file. Raises InvalidCatalogue, also when the file cannot be read."""
-    if not path.exists():
+    try:
+        mapping = read_mapping(path, InvalidCatalogue)
+    except InvalidCatalogue as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
         raise InvalidCatalogue(
             str(path),
             "cannot be read: there is no such file",
             remedy="name your fleet's catalogue with --catalogue; deploy/catalogue.yaml is one to copy",
-        )
-    mapping = read_mapping(path, InvalidCatalogue)
+        ) from error
     try:
         return parse_catalogue(mapping)
     except InvalidCatalogue as error:

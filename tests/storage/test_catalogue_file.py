@@ -56,3 +56,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidCatalogue, match=r"no such file; name .* with --catalogue"):
         read_catalogue(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "."])
+def test_a_file_that_cannot_be_read_for_another_reason_says_which(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InvalidCatalogue, match=r"cannot be read: (File name too long|Is a dir)"):
+        read_catalogue(tmp_path / name)

@@ -59,16 +59,16 @@ class Feeder:
         for long."""
         soon = from_epoch(int(now)) + self._rules.promoted_before_due
         self._aside = {name: until for name, until in self._aside.items() if until > now}
-        waiting = self._in_turn(first)
+        waiting = self._candidates(first)
         due = (entry for entry in waiting if entry.due <= soon)
-        urgent = {e.ask.request_id: e for e in (*due, *self._in_turn(aged))}
+        urgent = {e.ask.request_id: e for e in (*due, *self._candidates(aged))}
         fed = self._promote(urgent.values(), now)
         if self._placing.basis(model) is PlacementBasis.SIGNALS:
             rest = deque(entry for entry in waiting if entry.ask.request_id not in urgent)
             fed |= self._fill(model, rest, now)
         return fed
 
-    def _in_turn(self, entries: Iterable[BatchEntry]) -> list[BatchEntry]:
+    def _candidates(self, entries: Iterable[BatchEntry]) -> list[BatchEntry]:
         """Without those who stand aside, unless all of them do: then there is nobody to let pass."""
         all_of_them = list(entries)
         found = [entry for entry in all_of_them if entry.ask.request_id not in self._aside]

@@ -24,8 +24,8 @@ _CEILING_SECONDS = 1e6
 _LOWEST = math.ceil(math.log(_FLOOR_SECONDS) / _LOG_GAMMA)
 _HIGHEST = math.ceil(math.log(_CEILING_SECONDS) / _LOG_GAMMA)
 FORMAT_BYTE = 1
-_DOUBLED = bytes(2 * number % 256 for number in range(256))
-"""Doubles what is below 128, byte by byte."""
+_DOUBLED = bytes(min(2 * number, 0xFF) for number in range(256))
+"""Doubles byte by byte; what would take more than seven bits has the eighth."""
 BUCKET_RANGE = range(_LOWEST, _HIGHEST + 1)
 """Every bucket that a sketch may hold."""
 
@@ -104,10 +104,8 @@ class LatencySketch:
         # since a gateway's minute has three sketches per series.
         steps = list(map(sub, others, buckets))
         counts = list(map(self.counts.__getitem__, others))
-        if max(steps, default=0) < 0x40 and max(counts, default=0) < 0x80:
-            pairs = bytearray(2 * len(steps))
-            pairs[::2] = bytes(steps).translate(_DOUBLED)
-            pairs[1::2] = bytes(counts)
+        pairs = _by_columns(steps, counts)
+        if pairs is not None:
             return bytes(out + pairs)
         for step, count in zip(steps, counts, strict=True):
             _put_varint(out, 2 * step)
@@ -146,6 +144,17 @@ def merged(sketches: Iterable[LatencySketch | None]) -> LatencySketch | None:
     """All present sketches together; None when there is none (absent is not empty)."""
     present = [sketch for sketch in sketches if sketch is not None]
     return reduce(LatencySketch.merge, present) if present else None
+
+
+def _by_columns(steps: list[int], counts: list[int]) -> bytearray | None:
+    """The varints of steps doubled and counts in turn; None where one takes more than a byte."""
+    pairs = bytearray(2 * len(steps))
+    try:
+        pairs[::2] = bytes(steps).translate(_DOUBLED)
+        pairs[1::2] = bytes(counts)
+    except ValueError:  # beyond 255
+        return None
+    return pairs if pairs.isascii() else None
 
 
 def _put_varint(out: bytearray, number: int) -> None:

@@ -20,3 +20,13 @@ def slack_seconds(promised_gap: float, gaps: float, iteration: float, stalled: f
 def absorbs_stall(prefill: float, slack: float) -> bool:
     """Row (c): nobody's slack is shorter than the prefill."""
     return prefill <= slack
+
+
+@rule
+def breaks(
+    promised_gap: float, gaps: float, now: float, then: float, stalled: float, prefill: float
+) -> bool:
+    """Row (c) of one request: its promise holds at iterations of `now`, and breaks when they take
+    `then` and it is stalled for the prefill."""
+    holds = slack_seconds(promised_gap, gaps, now, stalled) >= 0.0
+    return holds and not absorbs_stall(prefill, slack_seconds(promised_gap, gaps, then, stalled))

@@ -12,7 +12,7 @@ from typing import Any
 from scheduling.rules.fit import fits_memory, meets_gap, meets_ttft, rank, residual
 from scheduling.rules.freeness import freeness
 from scheduling.rules.lengths import BINS, drawn_to, input_bin
-from scheduling.rules.stall import absorbs_stall, slack_seconds
+from scheduling.rules.stall import breaks
 from scheduling.rules.times import iteration_seconds
 from simulation.event.calendar import end_at, iteration_of, request_of
 from simulation.event.chance import LENGTH_STREAM, chance
@@ -99,7 +99,7 @@ def fullest_that_fits(world: Any, cell: int, request: int, at: float) -> int:
             continue
         stall = boundary if replica.phase == PREFILL else 0.0
         stall += _prefill(world, replica, replica.waiting_tokens + asked.input)[1]
-        if absorbs_stall(stretch * stall, _least_slack(world, slot, before, iteration, at)):
+        if _absorbed(world, slot, stretch * stall, before, iteration, at):
             found, least = slot, left
     return found
 
@@ -202,14 +202,13 @@ def _prefill(world: Any, replica: Any, tokens: int) -> tuple[float, float]:
 
 
 @kernel
-def _least_slack(world: Any, slot: int, now: float, then: float, at: float) -> float:
-    """The least slack at iterations of `then` of those who decode, or will once they are prefilled, and
-    keep their promise at `now`."""
+def _absorbed(world: Any, slot: int, stall: float, now: float, then: float, at: float) -> bool:
+    """Row (c) at iterations of `then`, for those who decode, or will once they are prefilled, and keep
+    their promise at `now`: the first who cannot be stalled so long decides."""
     replica = replicas(world, slot)
     under_way = 0
     if replica.phase == DECODE:
         under_way = min(replica.iterations, max(0, iterations_until(replica, at) - 1))
-    least = NO_LIMIT
     for place in range(replica.running):
         end = end_at(world, slot, place)
         one = requests(world, request_of(end))
@@ -218,14 +217,13 @@ def _least_slack(world: Any, slot: int, now: float, then: float, at: float) -> f
         left = max(one.estimate / replica.output_seconds - generated, 1.0) * world.foresight
         gap = demands(world, one.demand).gap
         spent = at - one.arrival - one.first_after - gap * (generated - 1)
-        if slack_seconds(gap, left, now, spent) >= 0.0:
-            least = min(least, slack_seconds(gap, left, then, spent))
+        if breaks(gap, left, now, then, spent, stall):
+            return False
     request = replica.prompts_head
     while request >= 0:
         one = requests(world, request)
         left = max(one.estimate / replica.output_seconds - 1.0, 1.0) * world.foresight
-        gap = demands(world, one.demand).gap
-        if slack_seconds(gap, left, now, 0.0) >= 0.0:
-            least = min(least, slack_seconds(gap, left, then, 0.0))
+        if breaks(demands(world, one.demand).gap, left, now, then, 0.0, stall):
+            return False
         request = one.next
-    return float(least)
+    return True

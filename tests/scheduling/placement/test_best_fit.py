@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -117,7 +118,8 @@ def test_rows_hold_after_placing_and_the_fleet_is_not_touched(
 ) -> None:
     workers, _ = fleet
     before = workers.rows.tobytes(), workers.seats.tobytes()
-    placed = BestFit(MARGINS).place(request, workers, 0.0)
+    # With less foresight who only keeps a promise by gaps that are in doubt binds nobody.
+    placed = BestFit(replace(MARGINS, foresight=1.0)).place(request, workers, 0.0)
     assert (workers.rows.tobytes(), workers.seats.tobytes()) == before
     if placed.row is None:
         return

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import sub
 from typing import Self
@@ -44,11 +43,39 @@ def bucket_seconds(bucket: int) -> float:
     return 2 * _GAMMA**bucket / (_GAMMA + 1)
 
 
-@dataclass(frozen=True, slots=True)
 class LatencySketch:
     """Counts per log bucket; immutable, equal when the counts are."""
 
-    counts: Mapping[int, int] = field(default_factory=dict)
+    __slots__ = ("_bytes", "_counts")
+
+    def __init__(self, counts: Mapping[int, int] | None = None) -> None:
+        self._counts: Mapping[int, int] | None = {} if counts is None else counts
+        self._bytes: bytes | None = None
+
+    @classmethod
+    def packed(cls, data: bytes) -> Self:
+        """The sketch behind bytes that whoever has it vouches for: they are read when somebody asks for
+        its counts, and may be passed on without."""
+        sketch = cls()
+        sketch._bytes, sketch._counts = data, None
+        return sketch
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """Latencies per bucket, no bucket with none."""
+        if self._counts is None:
+            assert self._bytes is not None, "it was made of counts or of bytes"
+            self._counts = LatencySketch.from_bytes(self._bytes).counts
+        return self._counts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LatencySketch) and self.counts == other.counts
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
+    def __repr__(self) -> str:
+        return f"LatencySketch({self.counts!r})"
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Self:
@@ -93,6 +120,11 @@ class LatencySketch:
 
     def to_bytes(self) -> bytes:
         """Format byte, then per bucket two varints: zig-zag step from the bucket before, and count."""
+        if self._bytes is None:
+            self._bytes = self._written()
+        return self._bytes
+
+    def _written(self) -> bytes:
         out = bytearray([FORMAT_BYTE])
         if not self.counts:
             return bytes(out)

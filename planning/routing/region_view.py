@@ -9,6 +9,7 @@ from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import EVERYWHERE, DemandKey, RegionName, Tier, VmTypeName
 from heliostat.ports.deciding import RoutingProblem
+from planning.milp.instance import Floats
 from planning.throughput import Thetas, Throughput, common_throughput
 from planning.usable import tier_loads, usable_shares
 
@@ -48,40 +49,55 @@ def region_view(
     model: ModelSpec,
     region: RegionName,
     thetas: Thetas,
-    wanted: dict[Tier, float],
+    usable: Mapping[VmTypeName, Floats],
 ) -> RegionView:
-    """The region as it is now; `wanted`: requests per second of the model's tiers from everywhere."""
+    """The region as it is now; `usable`: ρ by VM type and size of a pool."""
     states = [
         state
         for state in problem.fleet.pools
         if (state.observation.pool.region, state.observation.pool.model) == (region, model.name)
         and state.observation.pool.vm_type in model.engines
     ]
-    ready = sum(state.observation.ready for state in states)
-    usable = 0.0
-    counts: list[tuple[VmTypeName, int]] = []
+    counts = [
+        (state.observation.pool.vm_type, state.observation.ready)
+        for state in states
+        if state.observation.ready
+    ]
+    ready = sum(count for _, count in counts)
+    return RegionView(
+        region=region,
+        model=model,
+        ready=ready,
+        usable=sum(count * float(usable[vm_type][count]) for vm_type, count in counts),
+        rates=_rates(problem, model, thetas, counts, ready),
+        utilisation=_utilisation(states),
+        old=any(state.signal in _OLD for state in states if state.observation.ready),
+    )
+
+
+def usable_by_size(
+    problem: RoutingProblem, model: ModelSpec, thetas: Thetas, wanted: Mapping[Tier, float]
+) -> dict[VmTypeName, Floats]:
+    """ρ(n) of each VM type's pools for n from 0 to its largest pool; `wanted`: requests per second of the
+    model's tiers from everywhere."""
     common = {
         (model.name, vm_type, spec.tier): _common(problem, model, spec.tier, vm_type, thetas)
         for vm_type in model.engines
         for spec in model.tiers
     }
-    for state in states:
-        count, vm_type = state.observation.ready, state.observation.pool.vm_type
-        if not count:
-            continue
-        rates = [common[model.name, vm_type, spec.tier] for spec in model.tiers]
-        loads = tier_loads(model, vm_type, common, wanted)
-        counts.append((vm_type, count))
-        usable += count * float(usable_shares(rates, _table_length(count), loads)[count])
-    return RegionView(
-        region=region,
-        model=model,
-        ready=ready,
-        usable=usable,
-        rates=_rates(problem, model, thetas, counts, ready),
-        utilisation=_utilisation(states),
-        old=any(state.signal in _OLD for state in states if state.observation.ready),
-    )
+    largest = dict.fromkeys(model.engines, 0)
+    for state in problem.fleet.pools:
+        pool = state.observation.pool
+        if pool.model == model.name and pool.vm_type in largest:
+            largest[pool.vm_type] = max(largest[pool.vm_type], state.observation.ready)
+    return {
+        vm_type: usable_shares(
+            [common[model.name, vm_type, spec.tier] for spec in model.tiers],
+            _table_length(count),
+            tier_loads(model, vm_type, common, wanted),
+        )
+        for vm_type, count in largest.items()
+    }
 
 
 def _rates(

@@ -13,7 +13,7 @@ from heliostat.model.names import (
     Tier,
 )
 from heliostat.ports.deciding import RoutingProblem
-from planning.routing.region_view import RegionView, region_view
+from planning.routing.region_view import RegionView, region_view, usable_by_size
 from planning.throughput import Thetas, demand_throughputs
 
 _STRICTEST_FIRST = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
@@ -58,7 +58,8 @@ def _view(
 ) -> ModelView:
     catalogue = problem.catalogue
     names = [region.name for region in catalogue.regions]
-    regions = {name: region_view(problem, model, name, thetas, wanted) for name in names}
+    usable = usable_by_size(problem, model, thetas, wanted)
+    regions = {name: region_view(problem, model, name, thetas, usable) for name in names}
     reach = {
         (origin, spec.tier): tuple(
             to

@@ -7,7 +7,7 @@ that what takes long neither waits to be known nor is told every minute.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise, repeat
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from heliostat.model.latency import LatencySketch
 from heliostat.model.usage import UsageSeries, UsageWindow
 from simulation.event.arrays import Arrays, empty_list
 from simulation.event.layout import BUCKETS, KINDS, LOWEST_BUCKET, NOBODY
+from simulation.event.packing import packed
 from simulation.event.setting import TIER_LIST, Places
 
 _SKETCH = KINDS * BUCKETS
@@ -118,14 +119,9 @@ class Reporting:
             return
         counts = self._arrays["sketches"].reshape(-1, BUCKETS)
         rows = counts[(slots[:, None] * KINDS + np.arange(KINDS)).ravel()]
-        row, bucket = np.nonzero(rows)
-        edges = np.searchsorted(row, np.arange(len(rows) + 1)).tolist()
-        buckets, numbers = (bucket + LOWEST_BUCKET).tolist(), rows[row, bucket].tolist()
         kinds = (
-            LatencySketch(dict(zip(buckets[first:last], numbers[first:last], strict=True)))
-            if last > first
-            else None
-            for first, last in pairwise(edges)
+            None if data is None else LatencySketch.packed(data)
+            for data in packed(rows, LOWEST_BUCKET)
         )
         yield from zip(*[kinds] * KINDS, strict=True)
 

@@ -32,7 +32,8 @@ class Shelf:
     def __init__(self) -> None:
         self._places: dict[tuple[UsageSeries, str], int] = {}
         self._series: list[UsageSeries] = []
-        """Of each place."""
+        self._demands: list[DemandKey] = []
+        """Both of each place."""
         self._minutes: dict[int, dict[int, Window]] = {}
 
     def put(self, batch: UsageBatch, *, not_before: int) -> News:
@@ -81,7 +82,7 @@ class Shelf:
 
     def rows(self, span: Span, keys: Mapping[DemandKey, int]) -> Table:
         """The windows of the span as a table of `storage.fold.MINUTE`; demand without a key is left out."""
-        key_of = [keys.get(series.demand, _NO_KEY) for series in self._series]
+        key_of = [keys.get(demand, _NO_KEY) for demand in self._demands]
         places: list[int] = []
         starts: list[int] = []
         windows: list[Window] = []
@@ -96,12 +97,11 @@ class Shelf:
 
     def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
         """Requests less retries per demand and minute that begins in the span."""
-        demands = [series.demand for series in self._series]
         found: dict[DemandKey, dict[datetime, int]] = {}
         for start in minute_starts(span):
             at = from_epoch(start)
             for place, window in self._minutes.get(start, {}).items():
-                row = found.setdefault(demands[place], {})
+                row = found.setdefault(self._demands[place], {})
                 row[at] = row.get(at, 0) + window.offered - window.retried
         return found
 
@@ -134,4 +134,5 @@ class Shelf:
         place = self._places.setdefault((series, source_id), len(self._series))
         if place == len(self._series):
             self._series.append(series)
+            self._demands.append(series.demand)
         return place

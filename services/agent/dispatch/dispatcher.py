@@ -88,6 +88,8 @@ class Dispatcher:
             if known is not None:
                 return known
             self._tally.asked()
+            # A few at each ask instead of hundreds at a beat, for which all asks would wait.
+            self._running.begin_until(now)
             return self._telling.answer(ask, self._judge(ask, gateway_id, now))
         except HeliostatError as error:
             return self._telling.answer(ask, Refused(error=error))

@@ -70,15 +70,19 @@ class Running:
     def pass_until(self, now: float) -> None:
         """Let begin whose first token was expected by now, and look at those who should have ended."""
         self._paces.clear()
+        self.begin_until(now)
+        looks, due = 0, self._ends.due(now)
+        while due and looks < _LOOKS_A_BEAT:
+            looks += self._look(due.popleft(), now)
+
+    def begin_until(self, now: float) -> None:
+        """Let begin whose first token was expected by now."""
         while self._first_tokens and self._first_tokens[0][0] <= now:
             at, _, booking = heapq.heappop(self._first_tokens)
             if self._stands(booking):
                 request = booking.request
                 self._replicas.workers(request.model).begin(request.id, at)
                 self._remind(booking, booking.output_tokens, now)
-        looks, due = 0, self._ends.due(now)
-        while due and looks < _LOOKS_A_BEAT:
-            looks += self._look(due.popleft(), now)
 
     def _stands(self, booking: Booking) -> bool:
         """False once it has ended, also where another attempt of its request is booked."""

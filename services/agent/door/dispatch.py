@@ -33,6 +33,7 @@ from services.translation.dispatch import (
 from services.translation.dispatch_view import view_to_wire
 from services.translation.fields import required_text
 from services.translation.problems import problem_of
+from services.turns import give_way
 
 DISPATCHERS = frozenset({Role.GATEWAY, Role.ADMIN})
 _REPLICAS, _MOST_REPLICAS = 100, 10_000
@@ -126,6 +127,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
         decided: list[DispatchDecision | None] = []
         batch: dict[int, DispatchAsk] = {}
         for place, wire in enumerate(request.asks):
+            await give_way(place)
             try:
                 ask = ask_from_wire(f"asks[{place}]", wire, self._catalogue)
             except (InvalidInput, NotFound) as error:
@@ -155,6 +157,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
         answer = dispatch_pb2.CompleteResponse()
         on_disk: dict[str, Completion] = {}
         for place, wire in enumerate(request.completions):
+            await give_way(place)
             try:
                 completion = completion_from_wire(f"completions[{place}]", wire)
             except InvalidInput as error:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ from pkgutil import iter_modules
 
 import benchmarks
 from benchmarks.figure import Benchmark, Figure
+from benchmarks.pace import Pace, pace_of
 from heliostat.clock import cpu_seconds, monotonic_seconds
 
 REPORT = Path("build/bench.json")
@@ -68,17 +70,19 @@ def run(name: str, benchmark: Benchmark) -> bool:
     """Measure, print and keep the figures; False when the benchmark raised."""
     wall, cpu = monotonic_seconds(), cpu_seconds()
     try:
-        figures = list(benchmark())
+        with Pace() as pace:
+            figures = list(benchmark())
     except Exception as error:  # noqa: BLE001 - one broken benchmark must not hide the others
         print(f"  {name} failed: {type(error).__name__}: {error}", flush=True)
         return False
     for figure in figures:
         print("  " + line(figure), flush=True)
+    share = keep(figures, pace.samples)
     print(
-        f"  {monotonic_seconds() - wall:.1f} s wall, {cpu_seconds() - cpu:.1f} s CPU here",
+        f"  {monotonic_seconds() - wall:.1f} s wall, {cpu_seconds() - cpu:.1f} s CPU here, "
+        f"the machine at {share:.0%} of its best",
         flush=True,
     )
-    keep(figures)
     return True
 
 
@@ -91,13 +95,19 @@ def line(figure: Figure) -> str:
     return f"{figure.name:<52} {figure.value:>12,.4g} {figure.unit} {goal}{note}"
 
 
-def keep(figures: list[Figure]) -> None:
-    """Put the figures into the report beside those of other benchmarks."""
+def keep(figures: list[Figure], samples: Sequence[float]) -> float:
+    """Put the figures into the report beside those of other benchmarks, with the machine's pace by those
+    samples of it; returns the pace."""
     report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
+    best = report["best_loop_seconds"] = min(report.get("best_loop_seconds", math.inf), *samples)
+    pace = pace_of(samples, best)
     report["machine"] = machine()
-    report.setdefault("figures", {}).update({f.name: asdict(f) | {"met": f.met} for f in figures})
+    report.setdefault("figures", {}).update(
+        {f.name: asdict(f) | {"met": f.met, "pace": pace} for f in figures}
+    )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+    return pace
 
 
 def machine() -> str:

@@ -16,7 +16,9 @@ from benchmarks.__main__ import REPORT
 _HEAD = """# Figures
 
 What `make bench` measured last on {machine}; `make figures` wrote this page from its report. Machines
-are shared and noisy: read rates and latencies as one run's. A command prints the figures under it again.
+are shared and noisy: read rates and latencies as one run's. *Pace* is how fast the machine was meanwhile, by
+a fixed loop beside the benchmark, as a share of its best; CPU seconds grow as it falls. A command prints
+the figures under it again.
 """
 _MARKS = {True: "met", False: "**missed**", None: ""}
 
@@ -41,7 +43,9 @@ def page(report: dict[str, Any]) -> str:
 
     parts = [_HEAD.format(machine=report["machine"])]
     for name, figures in groupby(sorted(report["figures"].values(), key=command), key=command):
-        parts.append(f"\n## `{name}`\n\n| figure | measured | asked | | |\n|---|--:|--:|---|---|\n")
+        parts.append(
+            f"\n## `{name}`\n\n| figure | measured | asked | | pace | |\n|---|--:|--:|---|--:|---|\n"
+        )
         parts += [_row(figure) for figure in figures]
     return "".join(parts)
 
@@ -56,6 +60,7 @@ def _row(figure: dict[str, Any]) -> str:
         f"{_plain(figure['value'])} {figure['unit']}",
         asked,
         _MARKS[figure["met"]],
+        f"{figure['pace']:.0%}" if "pace" in figure else "",
         figure["note"],
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

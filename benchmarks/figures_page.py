@@ -6,6 +6,7 @@ Each stands beside what was asked, the command that prints it and the machine; n
 from __future__ import annotations
 
 import json
+import math
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -41,16 +42,17 @@ def page(report: dict[str, Any]) -> str:
     def command(figure: dict[str, Any]) -> str:
         return str(figure["command"])
 
+    best = report.get("best_loop_seconds", math.nan)
     parts = [_HEAD.format(machine=report["machine"])]
     for name, figures in groupby(sorted(report["figures"].values(), key=command), key=command):
         parts.append(
             f"\n## `{name}`\n\n| figure | measured | asked | | pace | |\n|---|--:|--:|---|--:|---|\n"
         )
-        parts += [_row(figure) for figure in figures]
+        parts += [_row(figure, best) for figure in figures]
     return "".join(parts)
 
 
-def _row(figure: dict[str, Any]) -> str:
+def _row(figure: dict[str, Any], best: float) -> str:
     asked = ""
     if figure["target"] is not None:
         bound = "≥" if figure["better"] == "higher" else "≤"
@@ -60,7 +62,7 @@ def _row(figure: dict[str, Any]) -> str:
         f"{_plain(figure['value'])} {figure['unit']}",
         asked,
         _MARKS[figure["met"]],
-        f"{figure['pace']:.0%}" if "pace" in figure else "",
+        f"{best / figure['loop_seconds']:.0%}" if "loop_seconds" in figure else "",
         figure["note"],
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

@@ -1,8 +1,7 @@
 """How fast the machine was beside a benchmark: a fixed loop, once a second, in a process of its own.
 
 Neighbours on a shared machine take half of a core's speed from one second to the next, and CPU seconds grow
-with it. The loop tells: its shortest time, of this run or of an earlier one in the same report, is the
-machine at its best.
+with it. The loop tells: its shortest time in all runs of a report is the machine at its best.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -44,11 +42,6 @@ class Pace:
     ) -> None:
         told, _ = self._process.communicate()
         self.samples = tuple(json.loads(told))
-
-
-def pace_of(samples: Sequence[float], best: float) -> float:
-    """The machine's mean speed as a share of its best, given the loop's seconds at its best."""
-    return best * len(samples) / sum(samples)
 
 
 def _loop() -> float:

@@ -34,13 +34,3 @@ class Booking:
     prefill_seconds: float = 0.0
     prefill_tokens: int = 0
     kv_now_tokens: int = 0
-
-    @property
-    def peak_tokens(self) -> int:
-        """KV tokens at its predicted end."""
-        return self.request.input_tokens + self.output_tokens
-
-    @property
-    def context_tokens(self) -> int:
-        """Its context at the predicted middle of its output."""
-        return self.request.input_tokens + self.output_tokens // 2

@@ -59,30 +59,21 @@ def expected_prefill(worker: Any, tokens: int) -> float:
     return float(seconds * (1.0 + worker.error))
 
 
+@rule
+def slack_of(worker: Any, seats: Any) -> float:
+    """The worker's least slack as it stands, after somebody came or went."""
+    booked = worker.running + worker.waiting
+    now = pace(worker, booked, worker.context_tokens)
+    return least_slack(seats, booked, now, now, worker.stalled_seconds, 1.0, 0.0)
+
+
 def _renew(sources: int) -> Callable[..., None]:
     def renew(workers: Any, seats: Any, row: int) -> None:
-        """Work the row's slack out anew, after somebody came or went."""
+        """Work the row's slack out anew."""
         assert sources >= 0
-        worker = workers[row]
-        booked = worker.running + worker.waiting
-        now = pace(worker, booked, worker.context_tokens)
-        worker.stall_slack_seconds = least_slack(
-            seats[row], booked, now, now, worker.stalled_seconds, 1.0, 0.0
-        )
+        workers[row].stall_slack_seconds = slack_of(workers[row], seats[row])
 
     return renew
 
 
 renew_slack = entry(_renew)
-
-
-def _prefill_on(sources: int) -> Callable[..., float]:
-    def prefill_on(workers: Any, row: int, tokens: int) -> float:
-        """`expected_prefill` of the row's worker."""
-        assert sources >= 0
-        return float(expected_prefill(workers[row], tokens))
-
-    return prefill_on
-
-
-prefill_on = entry(_prefill_on)

@@ -19,7 +19,7 @@ from scheduling.booking import Booking, Company
 from scheduling.replica_rows import ReplicaRows
 from scheduling.request import Request
 from scheduling.rows import grown
-from scheduling.seats import NO_LIMIT, prefill_on, renew_slack
+from scheduling.seating import begin, leave, renew, take
 
 
 class Workers(ReplicaRows):
@@ -59,21 +59,20 @@ class Workers(ReplicaRows):
             at=now,
             output_tokens=output,
         )
-        worker = self.rows[row]
-        if not prefilled:
-            booking.prefill_seconds = prefill_on(self.rows, row, request.input_tokens)
-            booking.prefill_tokens = request.input_tokens
-        worker["prefill_free_at"] = max(now, worker["prefill_free_at"]) + booking.prefill_seconds
-        worker["stalled_seconds"] += booking.prefill_seconds
-        worker["waiting"] += 1
-        worker["waiting_prefill_tokens"] += booking.prefill_tokens
+        booking.prefill_seconds = take(
+            self.rows,
+            self.seats,
+            row,
+            seat,
+            float(now),
+            request.input_tokens,
+            output,
+            request.promise.itl_seconds,
+            prefilled,
+        )
+        booking.prefill_tokens = 0 if prefilled else request.input_tokens
         self._bookings[request.id] = booking
         self._seated[row].append(request.id)
-        self.seats[row, seat]["stalled_before"] = worker["stalled_seconds"]
-        self.seats[row, seat]["begins"] = now if prefilled else worker["prefill_free_at"]
-        self._count(booking, 1)
-        self._sit(booking)
-        renew_slack(self.rows, self.seats, row)
 
     def begin(self, request_id: str, now: float) -> bool:
         """Its first token came; False when it is not booked or had begun, and nothing changes."""
@@ -81,12 +80,16 @@ class Workers(ReplicaRows):
         if booking is None or booking.begun_at is not None:
             return False
         booking.begun_at = now
-        self.seats[booking.row, booking.seat]["begins"] = now
-        worker = self.rows[booking.row]
-        worker["waiting"] -= 1
-        worker["waiting_prefill_tokens"] -= booking.prefill_tokens
-        worker["running"] += 1
-        self._hold(booking, booking.request.input_tokens + 1)
+        booking.kv_now_tokens = booking.request.input_tokens + 1
+        begin(
+            self.rows,
+            self.seats,
+            booking.row,
+            booking.seat,
+            float(now),
+            booking.prefill_tokens,
+            booking.kv_now_tokens,
+        )
         return True
 
     def progress(self, request_id: str, generated_tokens: int, expected_tokens: float) -> bool:
@@ -98,14 +101,20 @@ class Workers(ReplicaRows):
             return False
         if generated_tokens < 1 or not generated_tokens <= expected_tokens < math.inf:
             raise InvalidInput("progress", f"{generated_tokens} of {expected_tokens} tokens")
-        self._hold(booking, booking.request.input_tokens + generated_tokens)
-        self._count(booking, -1)
-        expected = math.ceil(expected_tokens)
-        self.rows[booking.row]["length_error_tokens"] += expected - booking.output_tokens
+        tokens, expected = booking.request.input_tokens, math.ceil(expected_tokens)
+        renew(
+            self.rows,
+            self.seats,
+            booking.row,
+            booking.seat,
+            tokens,
+            booking.output_tokens,
+            expected,
+            booking.request.promise.itl_seconds,
+            tokens + generated_tokens - booking.kv_now_tokens,
+        )
+        booking.kv_now_tokens = tokens + generated_tokens
         booking.output_tokens = expected
-        self._count(booking, 1)
-        self._sit(booking)
-        renew_slack(self.rows, self.seats, booking.row)
         return True
 
     def complete(
@@ -117,21 +126,21 @@ class Workers(ReplicaRows):
         booking = self._bookings.pop(request_id, None)
         if booking is None:
             return None
-        worker = self.rows[booking.row]
-        self._count(booking, -1)
-        if output_tokens is not None:
-            worker["length_error_tokens"] += output_tokens - booking.output_tokens
-        if booking.begun_at is None:
-            worker["waiting"] -= 1
-            worker["waiting_prefill_tokens"] -= booking.prefill_tokens
-            worker["prefill_free_at"] = max(
-                now, worker["prefill_free_at"] - booking.prefill_seconds
-            )
-        else:
-            worker["running"] -= 1
-            self._hold(booking, 0)
+        leave(
+            self.rows,
+            self.seats,
+            booking.row,
+            booking.seat,
+            float(now),
+            booking.request.input_tokens,
+            booking.output_tokens,
+            0 if output_tokens is None else output_tokens - booking.output_tokens,
+            booking.kv_now_tokens,
+            booking.prefill_seconds,
+            booking.prefill_tokens,
+            booking.begun_at is not None,
+        )
         self._stand_up(booking)
-        renew_slack(self.rows, self.seats, booking.row)
         return booking
 
     def shift_error(self, from_row: int, to_row: int, tokens: int) -> None:
@@ -190,30 +199,10 @@ class Workers(ReplicaRows):
         if not self.rows[self.row_of(self.name_of(row))]["accepting"]:
             raise NotAccepting(f"replica {self.name_of(row)} takes no more requests")
 
-    def _count(self, booking: Booking, sign: int) -> None:
-        """Add, or take away, what the booking's length stands for."""
-        worker = self.rows[booking.row]
-        worker["kv_peak_tokens"] += sign * booking.peak_tokens
-        worker["context_tokens"] += sign * booking.context_tokens
-
-    def _hold(self, booking: Booking, tokens: int) -> None:
-        self.rows[booking.row]["kv_now_tokens"] += tokens - booking.kv_now_tokens
-        booking.kv_now_tokens = tokens
-
-    def _sit(self, booking: Booking) -> None:
-        """Write what the booking's seat says of its promise; one token has no gap to promise."""
-        seat = self.seats[booking.row, booking.seat]
-        gaps = booking.output_tokens - 1
-        seat["gaps"] = max(1, gaps)
-        seat["itl_seconds"] = booking.request.promise.itl_seconds if gaps else NO_LIMIT
-
     def _stand_up(self, booking: Booking) -> None:
-        """The last seat that is taken moves to where this one was."""
+        """Whose seat was the last one sits where this one was."""
         seated = self._seated[booking.row]
         last = seated.pop()
         if last != booking.request.id:
-            self.seats[booking.row, booking.seat] = self.seats[booking.row, len(seated)]
             self._bookings[last].seat = booking.seat
             seated[booking.seat] = last
-        if not seated:
-            self.rows[booking.row]["stalled_seconds"] = 0.0

@@ -20,7 +20,7 @@ from services.agent.dispatch.line import shared
 def warm_up(
     catalogue: FleetCatalogue, placer: Placer, ordering: Ordering, predictor: LengthPredictor
 ) -> None:
-    """Place, book and end a request on a replica of nowhere, order a queue, and leave no trace; that
+    """Place and book a request on a replica of nowhere, let it begin, go on and end, order a queue, and leave no trace; that
     predictor, which nobody else has, is told of it. The placer asks the same of one replica as of all."""
     for pool in catalogue.pools[:1]:
         workers = Workers(pool.key.model)
@@ -38,6 +38,7 @@ def warm_up(
         placer.place(request, workers, 0.0)
         workers.book(row, request, 0.0)
         workers.begin(request.id, 0.0)
+        workers.progress(request.id, 1, 1.0)
         workers.complete(request.id, 0.0)
         waiting = tuple(replace(request, id=name) for name in ("first", "second", "third"))
         queue = Queue(requests=waiting, latency=shared(law, 1.0, 1.0), now=0.0, batch_cap=1)

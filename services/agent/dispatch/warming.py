@@ -20,8 +20,9 @@ from services.agent.dispatch.line import shared
 def warm_up(
     catalogue: FleetCatalogue, placer: Placer, ordering: Ordering, predictor: LengthPredictor
 ) -> None:
-    """Place and book a request on a replica of nowhere, let it begin, go on and end, order a queue, and leave no trace; that
-    predictor, which nobody else has, is told of it. The placer asks the same of one replica as of all."""
+    """Place and book a request on a replica of nowhere, let it begin, go on and end, order a queue, and leave
+    no trace; that predictor, which nobody else has, is told of it. The placer asks the same of one replica
+    as of all."""
     for pool in catalogue.pools[:1]:
         workers = Workers(pool.key.model)
         law = WorkerLaw.of(catalogue.law(pool.key.model, pool.key.vm_type))

@@ -96,7 +96,7 @@ def _plans(case: Case, stores: Stores) -> tuple[CapacityPlan, ...]:
 
 
 def _synthesised(_: Path) -> DemoSettings:
-    return DemoSettings(headless=True, hours=3, history_days=2, seed=7)
+    return DemoSettings(headless=True, hours=2, history_days=2, seed=7)
 
 
 def _with_holes(place: Path) -> DemoSettings:
@@ -106,7 +106,8 @@ def _with_holes(place: Path) -> DemoSettings:
         name: [None if number % every == 0 else 40.0 + number % 13 for number in range(bins)]
         for name, every in (("one", 7), ("two", 9))
     }
-    return DemoSettings(headless=True, hours=3, trace=series_file(place, values, step=_BIN), seed=7)
+    trace = series_file(place, values, step=_BIN)
+    return DemoSettings(headless=True, hours=2, history_days=2, trace=trace, seed=7)
 
 
 @pytest.mark.parametrize("made", [_synthesised, _with_holes])

@@ -22,7 +22,7 @@ from statistics import fmean
 
 import benchmarks
 from benchmarks.figure import Benchmark, Figure
-from benchmarks.pace import Pace
+from benchmarks.pace import pace
 from heliostat.clock import cpu_seconds, monotonic_seconds
 
 REPORT = Path("build/bench.json")
@@ -71,14 +71,14 @@ def run(name: str, benchmark: Benchmark) -> bool:
     """Measure, print and keep the figures; False when the benchmark raised."""
     wall, cpu = monotonic_seconds(), cpu_seconds()
     try:
-        with Pace() as pace:
+        with pace() as samples:
             figures = list(benchmark())
     except Exception as error:  # noqa: BLE001 - one broken benchmark must not hide the others
         print(f"  {name} failed: {type(error).__name__}: {error}", flush=True)
         return False
     for figure in figures:
         print("  " + line(figure), flush=True)
-    share = keep(figures, pace.samples)
+    share = keep(figures, samples)
     print(
         f"  {monotonic_seconds() - wall:.1f} s wall, {cpu_seconds() - cpu:.1f} s CPU here, "
         f"the machine at {share:.0%} of its best",

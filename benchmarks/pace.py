@@ -10,8 +10,8 @@ import json
 import subprocess
 import sys
 import threading
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from heliostat.clock import cpu_seconds
 
@@ -19,29 +19,21 @@ _ROUNDS = 150_000
 _EVERY_SECONDS = 1.0
 
 
-class Pace:
-    """Samples while its block lasts; `samples` are CPU seconds of the loop, at least one afterwards."""
-
-    def __init__(self) -> None:
-        self.samples: tuple[float, ...] = ()
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.pace"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        told, _ = self._process.communicate()
-        self.samples = tuple(json.loads(told))
+@contextmanager
+def pace() -> Iterator[list[float]]:
+    """CPU seconds of the loop while the block lasts; they are there, at least one, once it ended well."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.pace"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    samples: list[float] = []
+    try:
+        yield samples
+    finally:
+        told, _ = process.communicate()
+    samples.extend(json.loads(told))
 
 
 def _loop() -> float:

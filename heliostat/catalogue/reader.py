@@ -80,9 +80,8 @@ class Reader:
         value = self.value
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise self.fail(f"must be a number, not {value!r}")
-        if (
-            not 0 <= value <= sys.float_info.max
-        ):  # YAML's whole numbers may be longer than a float's
+        # YAML's whole numbers may be longer than a float's.
+        if not 0 <= value <= sys.float_info.max:
             raise self.fail(f"{value} is out of range")
         return float(value)
 

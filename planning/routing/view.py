@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heliostat.catalogue import ModelSpec
-from heliostat.model.names import (
-    DemandKey,
-    ModelName,
-    RegionName,
-    Tier,
-)
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.ports.deciding import RoutingProblem
 from planning.routing.region_view import RegionView, region_view, usable_by_size
 from planning.throughput import Thetas, demand_throughputs

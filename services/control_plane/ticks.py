@@ -15,6 +15,7 @@ from heliostat.clock import monotonic_seconds
 from heliostat.errors import NotLeader, Unavailable, UnknownRoutingTable
 from heliostat.loops.control import ControlLoop
 from heliostat.loops.forecasts import ForecastLoop
+from heliostat.model.names import RegionName
 from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import Committed, RoutingLedger
 from heliostat.ports.stores import Stores
@@ -189,15 +190,24 @@ class Ticks:
 
 def version_lags(routing: RoutingLedger) -> Iterable[tuple[str, str, int]]:
     """Per gateway, how many plan versions the table it uses is behind the newest one."""
-    plans = {(t.origin, t.version): t.plan_version for t in routing.latest_tables()}
-    newest = {origin: plan for (origin, _), plan in plans.items()}
+    newest = {table.origin: table for table in routing.latest_tables()}
+    plans: dict[tuple[RegionName, str], int | None] = {
+        (table.origin, table.version): table.plan_version for table in newest.values()
+    }
     for ack in routing.routing_acks():
+        used = (ack.origin, ack.version)
         if not ack.accepted or ack.origin not in newest:
             continue
-        used = (ack.origin, ack.version)
-        try:
-            if used not in plans:  # a thousand gateways use the same few
-                plans[used] = routing.table(*used).plan_version
-        except UnknownRoutingTable:  # retention dropped it
-            continue
-        yield ack.origin, ack.gateway_id, newest[ack.origin] - plans[used]
+        if used not in plans:  # a thousand gateways use the same few
+            plans[used] = _plan_of(routing, *used)
+        plan = plans[used]
+        if plan is not None:
+            yield ack.origin, ack.gateway_id, newest[ack.origin].plan_version - plan
+
+
+def _plan_of(routing: RoutingLedger, origin: RegionName, version: str) -> int | None:
+    """Which plan a table follows; None where retention dropped it."""
+    try:
+        return routing.table(origin, version).plan_version
+    except UnknownRoutingTable:
+        return None

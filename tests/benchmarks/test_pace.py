@@ -1,12 +1,19 @@
-"""How fast the machine was is told as a share of its best."""
+"""How fast the machine was is sampled beside whatever is measured."""
 
 from __future__ import annotations
 
-from benchmarks.pace import Pace
+import pytest
+
+from benchmarks.pace import pace
 
 
-def test_the_loop_runs_beside_whatever_is_measured() -> None:
-    with Pace() as pace:
+def test_there_is_a_sample_however_short_it_took() -> None:
+    with pace() as samples:
         pass
-    assert pace.samples
-    assert min(pace.samples) > 0
+    assert samples
+    assert min(samples) > 0
+
+
+def test_what_went_wrong_inside_goes_on() -> None:
+    with pytest.raises(KeyboardInterrupt), pace():
+        raise KeyboardInterrupt

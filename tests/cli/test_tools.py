@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from tests.cli.running import heliostat
 from tests.simulation.workload import samples
 from tests.simulation.workload.samples import series_file, text_file
 from tests.simulation.workload.test_figures import a_series
+from tests.support.measured import measured, needs_data
 
 YEAR = timedelta(days=365)
 
@@ -298,15 +298,14 @@ def test_memory_has_no_schema() -> None:
 # --- the real traces ------------------------------------------------------------------------
 
 
-@pytest.mark.skipif("HELIOSTAT_DATA" not in os.environ, reason="HELIOSTAT_DATA is not set")
+@needs_data("published figures of real traces")
 def test_published_figures_of_real_traces_come_out() -> None:
     """The peak and the mean of three files, against the statistics published with them."""
-    data = Path(os.environ["HELIOSTAT_DATA"])
     for name, mean, peak in (
         ("traces/azure2023_conv.parquet", 5.53, 8.45),
         ("traces/mooncake_conversation.parquet", 3.40, 4.1167),
         ("series/azure2024_conv_hourly.parquet", 45.1, 74.8),
     ):
-        total = heliostat("trace", "describe", data / name, "--json").json["total"]
+        total = heliostat("trace", "describe", measured(name), "--json").json["total"]
         assert total["mean_per_second"] == pytest.approx(mean, rel=0.01)
         assert total["peak_per_second"] == pytest.approx(peak, rel=0.01)

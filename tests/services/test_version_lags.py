@@ -63,6 +63,12 @@ def test_a_table_is_read_once_however_many_gateways_use_it() -> None:
     assert ledger.reads == 1
 
 
+def test_a_forgotten_table_is_asked_for_once_too() -> None:
+    ledger = Ledger([an_ack(f"g{number}", "1") for number in range(1000)])
+    assert list(version_lags(ledger)) == []
+    assert ledger.reads == 1
+
+
 def test_gateways_that_refused_or_use_a_forgotten_table_are_left_out() -> None:
     ledger = Ledger([an_ack("refused", "9", accepted=False), an_ack("lost", "1")])
     assert list(version_lags(ledger)) == []

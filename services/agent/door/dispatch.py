@@ -192,9 +192,8 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
             if state is None:
                 answer.unknown += 1
             elif state.ended:
-                self._room.complete(
-                    completion
-                )  # its place, if the call before broke off on the disk
+                # Its place too, if the call before broke off once it was on disk.
+                self._room.complete(completion)
                 answer.already_closed += 1
             else:
                 self._room.complete_batch(completion)

@@ -1,6 +1,5 @@
 """Laws fitted to measured times: what was behind them is found, and no error is hidden."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,9 @@ from tests.simulation.profiles.tables import (
     operator_files,
     some_rows,
 )
+from tests.support.measured import measured, needs_data
 
-needs_data = pytest.mark.skipif(
-    "HELIOSTAT_DATA" not in os.environ, reason="HELIOSTAT_DATA is not set"
-)
+of_public_profiles = needs_data("laws of the public profiles")
 
 
 def law_of(report: FitReport, kind: LawKind, model: str = "llama2-70b", gpus: int = 2) -> FittedLaw:
@@ -158,10 +156,10 @@ def test_nothing_read_gives_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def public() -> FitReport:
-    return fit_laws(read_profiles(Path(os.environ["HELIOSTAT_DATA"]) / "profiles"))
+    return fit_laws(read_profiles(measured("profiles")))
 
 
-@needs_data
+@of_public_profiles
 def test_the_laws_that_ship_are_those_of_the_public_profiles(public: FitReport) -> None:
     shipped = {(law.key, law.kind): law for law in shipped_laws()}
     assert set(shipped) == {(law.key, law.kind) for law in public.laws}
@@ -173,7 +171,7 @@ def test_the_laws_that_ship_are_those_of_the_public_profiles(public: FitReport) 
         assert known.decode.mape == pytest.approx(law.decode.mape, abs=1e-3)
 
 
-@needs_data
+@of_public_profiles
 def test_sums_of_operators_agree_with_measured_iterations_of_llama2_70b_on_two_a100(
     public: FitReport,
 ) -> None:
@@ -188,7 +186,7 @@ def test_sums_of_operators_agree_with_measured_iterations_of_llama2_70b_on_two_a
     assert abs(found.prefill_difference) < 0.05
 
 
-@needs_data
+@of_public_profiles
 def test_all_rows_are_used_or_left_out(public: FitReport) -> None:
     iterations = next(file for file in public.files if file.name == "iteration_profiles_runs.csv")
     measured = [law for law in public.laws if law.kind is LawKind.MEASURED]

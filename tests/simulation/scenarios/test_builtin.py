@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -19,12 +18,10 @@ from simulation.scenarios.builtin import built_in, built_in_names
 from simulation.scenarios.figures import ScenarioFigures, scenario_figures
 from simulation.scenarios.scenario import Scenario
 from tests.simulation.requests.sources import same
+from tests.support.measured import data_folder, needs_data
 
-DATA = os.environ.get("HELIOSTAT_DATA", "")
 NAMES = [
-    pytest.param(name, marks=pytest.mark.skipif(not DATA, reason="HELIOSTAT_DATA is not set"))
-    if name == "tenants"
-    else name
+    pytest.param(name, marks=needs_data("the scenario `tenants`")) if name == "tenants" else name
     for name in built_in_names()
 ]
 MOST_REQUESTS = 10_000_000
@@ -32,7 +29,7 @@ MOST_REQUESTS = 10_000_000
 
 @cache
 def scenario(name: str) -> Scenario:
-    return built_in(name, data=Path(DATA) if DATA else None)
+    return built_in(name, data=data_folder())
 
 
 @cache
@@ -130,7 +127,7 @@ def test_the_outage_takes_the_largest_region_for_two_hours_round_its_peak() -> N
     assert own[region][hours].mean() > 0.9 * own[region].max()
 
 
-@pytest.mark.skipif(not DATA, reason="HELIOSTAT_DATA is not set")
+@needs_data("the holes of `tenants`")
 def test_tenants_keep_their_holes() -> None:
     assert figures("tenants").unknown_minutes > 1000
     chosen = scenario("tenants")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from simulation.workload.wanted import WantedDemand
 from tests.builders import a_catalogue
 from tests.simulation.workload.samples import requests_file, series_file
 from tests.simulation.workload.test_figures import a_series
+from tests.support.measured import measured, needs_data
 
 TUESDAY = datetime(2026, 3, 10, tzinfo=UTC)
 MONDAY = datetime(2025, 3, 31, tzinfo=UTC)
@@ -246,7 +246,7 @@ def test_minutes_hold_about_what_the_bins_held(column: list[float], seconds: int
         assert minutes.max() <= bins.max() * 60 / seconds + 1e-6
 
 
-@pytest.mark.skipif("HELIOSTAT_DATA" not in os.environ, reason="HELIOSTAT_DATA is not set")
+@needs_data("public traces on the demo's fleet")
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -257,7 +257,7 @@ def test_minutes_hold_about_what_the_bins_held(column: list[float], seconds: int
     ],
 )
 def test_public_traces_fit_the_fleet(name: str, said: str) -> None:
-    demand = fitted(load_trace(Path(os.environ["HELIOSTAT_DATA"]) / name))
+    demand = fitted(load_trace(measured(name)))
     assert any(said in sentence for sentence in demand.said)
     assert all(np.nansum(one.offered) > 0 for one in demand.day.by_demand.values())
 

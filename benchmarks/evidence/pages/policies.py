@@ -42,7 +42,6 @@ NAMES = (
     "lt-ua",
     "chiron",
 )
-_POLICIES = tuple(rival(name) for name in NAMES)
 SCENARIOS = {
     WEEK: "three US regions, four models, twenty busy replicas a model",
     TENANTS: "205 measured tenants with their holes, two models, three regions round the globe",
@@ -52,10 +51,11 @@ _JUDGED = tuple(rival(name) for name in NAMES[:2])
 _OTHERS = tuple(rival(name) for name in NAMES[2:])
 _SIDE: dict[str, Any] = {"levels": LEVELS, "side_seeds": 1}
 WANTS = (
-    Match(scenario=WEEK, policies=_POLICIES, bounds=True, search_on=PEAK_DAY, **_SIDE),
+    Match(scenario=WEEK, policies=_JUDGED, bounds=True, search_on=PEAK_DAY, **_SIDE),
     policies_levers.WANT,
     Match(scenario=TENANTS, policies=_JUDGED, bounds=True, **_SIDE),
     Match(scenario=SMALL, policies=_JUDGED, bounds=True, search_on=SMALL_DAY, **_SIDE),
+    Match(scenario=WEEK, policies=_OTHERS, seeds=3, search_on=PEAK_DAY, **_SIDE),
     Match(scenario=TENANTS, policies=_OTHERS, seeds=3, **_SIDE),
     Match(scenario=SMALL, policies=_OTHERS, seeds=3, search_on=SMALL_DAY, **_SIDE),
 )

@@ -50,7 +50,11 @@ def earning(lever: Lever) -> str:
         return f"costs the promise: {percent(ours.value(JUDGED))} at best with it"
     if not theirs.reached:
         return f"is what keeps the promise: {percent(theirs.value(JUDGED))} at best without it"
-    return change_word(relative(ours, theirs, BILLED))
+    word = change_word(relative(ours, theirs, BILLED))
+    dearer = {"costs": ours, "earns": theirs}.get(word)
+    if dearer is None or not dearer.on_the_floor:
+        return word
+    return f"{word} at most that: {percent(dearer.value(JUDGED))} with the least headroom"
 
 
 def _changed(lever: Lever) -> Estimate | None:

@@ -14,13 +14,17 @@ from simulation.experiments.spec import PolicySpec
 
 OVERHEAD = "scaling_overhead_gpu_hours"
 IDLE = "idle_gpu_hours"
+_LITTLE = 0.8
+"""Who misses less than this share of what it may could have been cheaper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A policy at its cheapest setting that reaches the level, or at its nearest miss.
 
-    `settled` = its search has ended; before that it may still move, and nothing is judged by it.
+    `on_the_floor` = it keeps more than was asked already with the least headroom tried, so it may be
+    cheaper than it is shown. `settled` = its search has ended; before that it may still move, and
+    nothing is judged by it.
     """
 
     policy: str
@@ -51,15 +55,18 @@ def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing |
         policy=policy,
         point=found.point,
         reached=found.reached,
-        on_the_floor=_on_the_floor(ledger, role, found),
+        on_the_floor=_on_the_floor(ledger, role, found, level),
         settled=(role, policy, level) in ledger.settled,
     )
 
 
-def _on_the_floor(ledger: Ledger, role: str, found: Contest) -> bool:
-    """It reaches with the least headroom that was tried at all."""
+def _on_the_floor(ledger: Ledger, role: str, found: Contest, level: float) -> bool:
+    """It misses much less than it may with the least headroom that was tried at all."""
     tried = ledger.points(role, found.policy.name)
-    return found.reached and len(tried) > 1 and tried[0].headroom == found.chosen
+    if found.point is None or len(tried) < 2 or tried[0].headroom != found.chosen:
+        return False
+    kept = found.point.mean(JUDGED)
+    return kept is not None and 1 - kept.mean < _LITTLE * (1 - level)
 
 
 def fixed(ledger: Ledger, role: str, policy: str) -> Standing | None:

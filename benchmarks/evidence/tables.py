@@ -41,9 +41,7 @@ def claims_table(rows: Iterable[Row]) -> str:
     )
 
 
-def standings_table(
-    standings: Sequence[tuple[str, Standing | None]], base: Standing | None, asked: float
-) -> str:
+def standings_table(standings: Sequence[tuple[str, Standing | None]], base: Standing | None) -> str:
     """Policies at their settings; changes are against `base`, seed by seed."""
     return table(
         (
@@ -57,25 +55,22 @@ def standings_table(
             "dollars",
             "IW-F TTFT p95, s",
         ),
-        [_standing_row(name, one, base, asked) for name, one in standings],
+        [_standing_row(name, one, base) for name, one in standings],
         right=range(1, 9),
     )
 
 
-def _standing_row(
-    name: str, one: Standing | None, base: Standing | None, asked: float
-) -> tuple[str, ...]:
+def _standing_row(name: str, one: Standing | None, base: Standing | None) -> tuple[str, ...]:
     if one is None:
         return (name, *(NOTHING,) * 8)
     mark = " …" if not one.settled else "" if one.reached else " †"
-    kept = one.value(JUDGED)
-    floor = " ‡" if one.on_the_floor and kept is not None and 1 - kept < 0.8 * (1 - asked) else ""
+    floor = " ‡" if one.on_the_floor else ""
     comparable = base is not None and one is not base and one.settled and base.settled
     against = change(relative(one, base, BILLED)) if comparable else NOTHING
     return (
         f"{name}{mark}{floor}",
         f"{one.point.headroom:g}",
-        percent(kept),
+        percent(one.value(JUDGED)),
         number(one.mean(BILLED)),
         against,
         plain(one.value(OVERHEAD)),

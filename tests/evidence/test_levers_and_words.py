@@ -36,6 +36,21 @@ def test_a_lever_earns_costs_keeps_the_promise_or_makes_no_difference() -> None:
     assert "| routing | cheap | dear | −19.6 % [" in told
 
 
+def test_who_keeps_more_than_was_asked_at_its_least_headroom_may_be_cheaper() -> None:
+    """Told the future, a policy may keep 99.9 % with nothing spare: its price is an upper limit."""
+    trials = [
+        a_trial("oracle", headroom, seed, kept=0.999, billed=100 + headroom + seed)
+        for headroom in (0.0, 0.4)
+        for seed in (1, 2, 3)
+    ]
+    floored = standing(a_ledger(trials), HOME, "oracle", 0.99)
+    cheap, dear = at("cheap", kept=0.991, billed=80), at("dear", kept=0.991, billed=120)
+    at_most = "at most that: 99.90 % with the least headroom"
+    assert earning(Lever(name="", with_it=floored, without_it=cheap)) == f"costs {at_most}"
+    assert earning(Lever(name="", with_it=cheap, without_it=floored)) == f"earns {at_most}"
+    assert earning(Lever(name="", with_it=floored, without_it=dear)) == "earns"
+
+
 def test_what_holds_zero_makes_no_difference_that_shows() -> None:
     assert change_word(Estimate(mean=0.01, low=-0.1, high=0.12, count=3)) == (
         "makes no difference that shows"

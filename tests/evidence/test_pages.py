@@ -248,7 +248,7 @@ def test_nothing_is_judged_by_a_search_that_has_not_ended() -> None:
         assert row.verdict is Verdict.UNTESTED
         assert (row.found, row.reason) == ("–", "Its settings are still being searched.")
     assert earning(Lever(name="", with_it=ours, without_it=theirs)) == "is still being searched"
-    assert "| ours … |" in standings_table([("ours", ours)], theirs, 0.99)
+    assert "| ours … |" in standings_table([("ours", ours)], theirs)
 
 
 def test_what_a_page_rests_on_names_who_stood_in() -> None:

@@ -127,10 +127,10 @@ def show(ledger: Ledger) -> Shown:
     return Shown(
         values={
             "claims": claims_table(claims(ledger)),
-            "mixed_table": standings_table(list(mixed.items()), mixed["reactive"], LEVEL),
-            "interactive_table": standings_table(list(alone.items()), alone["reactive"], LEVEL),
+            "mixed_table": standings_table(list(mixed.items()), mixed["reactive"]),
+            "interactive_table": standings_table(list(alone.items()), alone["reactive"]),
             "levers": levers_table(_levers(levers)),
-            "levers_table": standings_table(list(levers.items()), whole, LEVEL),
+            "levers_table": standings_table(list(levers.items()), whole),
             "batch_table": _batch_table(levers),
             "rates_table": _rates_table(ledger),
             "marks": MARKS,

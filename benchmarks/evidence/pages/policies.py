@@ -112,7 +112,7 @@ def show(ledger: Ledger) -> Shown:
             {
                 "role": role,
                 "words": words,
-                "table": standings_table(list(at.items()), base, LEVEL),
+                "table": standings_table(list(at.items()), base),
                 "levels": _levels_table(ledger, role),
                 "bounds": _bounds_table(ledger, role),
             }

@@ -53,5 +53,5 @@ def levers(ledger: Ledger) -> dict[str, str]:
             Lever(name=name, with_it=found[ours], without_it=found[theirs])
             for name, ours, theirs in _LEVERS
         ),
-        "levers_table": standings_table(list(found.items()), found[RIVAL], _LEVEL),
+        "levers_table": standings_table(list(found.items()), found[RIVAL]),
     }

@@ -47,10 +47,10 @@ def show(ledger: Ledger) -> Shown:
     return Shown(
         values={
             "claims": claims_table(claims(ledger)),
-            "week_table": standings_table(list(week.items()), week["reactive"], LEVEL),
+            "week_table": standings_table(list(week.items()), week["reactive"]),
             "levers": levers_table(_levers(day)),
-            "levers_table": standings_table(list(day.items()), day["reactive"], LEVEL),
-            "mixes_table": standings_table(mixed, None, LEVEL),
+            "levers_table": standings_table(list(day.items()), day["reactive"]),
+            "mixes_table": standings_table(mixed, None),
             "published_table": _plain_table(published),
             "orders_table": _orders_table(orders),
             "bursts_table": _bursts_table(bursts),

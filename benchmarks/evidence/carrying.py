@@ -11,7 +11,12 @@ from benchmarks.evidence.wanted import Fixed, Match
 from heliostat.errors import InvalidInput
 from simulation.experiments.ceilings import LINEAR, ORACLE, laxest
 from simulation.experiments.comparison import Point
-from simulation.experiments.contenders import check_policy, grid_of, locals_of
+from simulation.experiments.contenders import (
+    check_policy,
+    grid_of,
+    least_headroom_of,
+    locals_of,
+)
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.result import BILLED, Outcome, RunFailure, RunResult
 from simulation.experiments.scenes import load_scene
@@ -102,7 +107,7 @@ class Carrier:
     def _search(self, policies: Iterable[PolicySpec], level: float, lived: Lived) -> None:
         """On the first seed, all policies side by side."""
         first = self._seeds[:1]
-        searches = {policy: Search(grid=grid_of(policy)) for policy in policies}
+        searches = {policy: _search_of(policy) for policy in policies}
         while asked := [
             (policy, headroom, first[0])
             for policy, search in searches.items()
@@ -175,7 +180,7 @@ class Carrier:
         searched = (elsewhere or lived).seen(policy.name, self._seeds[:1])
         curve = [one for one in searched if one.attainment is not None]
         here = {one.headroom: one for one in lived.seen(policy.name, seeds)}
-        found = corrected(curve, here[headroom], level, Search(grid=grid_of(policy)))
+        found = corrected(curve, here[headroom], level, _search_of(policy))
         return None if found in here else found
 
     def _bounds(self, wanted: Match, lived: Lived) -> None:
@@ -213,6 +218,10 @@ class Carrier:
             engine=self._engine,
             recorded=recorded,
         )
+
+
+def _search_of(policy: PolicySpec) -> Search:
+    return Search(grid=grid_of(policy), least=least_headroom_of(policy))
 
 
 def _point(headroom: float, by_seed: dict[int, Outcome | None]) -> Point:

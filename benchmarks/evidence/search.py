@@ -19,14 +19,15 @@ _LEAST_MISSED = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How far a search goes: the policy's own grid, and when a setting is near enough.
+    """How far a search goes: the policy's own grid, the least it can hold, and when a setting is near enough.
 
     Near enough is a setting that reaches and leaves less than `spare` of the allowed misses unused,
     or that costs within `alike` of the nearest miss below it. Beyond the grid the highest headroom is
-    doubled up to `beyond` times.
+    doubled up to `beyond` times; below it the way to the least is halved as often.
     """
 
     grid: tuple[float, ...]
+    least: float = 0.0
     spare: float = 0.15
     alike: float = 0.01
     between: int = 2
@@ -48,7 +49,7 @@ def next_headroom(seen: Sequence[Seen], level: float, search: Search) -> float |
     if not hits:
         return _beyond(known, search)
     if below == -math.inf:
-        return None
+        return _under(known, level, search)
     return _refined(known, below, least, level, search)
 
 
@@ -62,12 +63,26 @@ def _beyond(known: Sequence[Seen], search: Search) -> float | None:
     return higher if higher <= search.grid[-1] * 2**search.beyond else None
 
 
+def _under(known: Sequence[Seen], level: float, search: Search) -> float | None:
+    """Half-way from the lowest to the least, while less headroom is cheaper and still more than enough."""
+    rising = sorted(known, key=lambda one: one.headroom)
+    lowest = rising[0]
+    tried = sum(one.headroom < search.grid[0] for one in known)
+    alike = {(one.attainment, one.cost) for one in rising[:2]}
+    if tried >= search.beyond or near_enough(lowest, level, search):
+        return None
+    if len(rising) > 1 and len(alike) == 1:
+        return None
+    lower = round((lowest.headroom + search.least) / 2, 4)
+    return lower if lower < lowest.headroom else None
+
+
 def _refined(
     known: Sequence[Seen], below: float, least: float, level: float, search: Search
 ) -> float | None:
     by_headroom = {one.headroom: one for one in known}
     miss, hit = by_headroom[below], by_headroom[least]
-    floor = max((h for h in search.grid if h <= below), default=0.0)
+    floor = max((h for h in search.grid if h <= below), default=search.least)
     top = min((h for h in search.grid if h >= least), default=math.inf)
     refined = [h for h in by_headroom if floor < h < top and h not in search.grid]
     if len(refined) >= search.between or near_enough(hit, level, search):
@@ -76,7 +91,7 @@ def _refined(
     assert hit.cost is not None, "only known settings come here"
     if abs(hit.cost - miss.cost) <= search.alike * hit.cost:
         return None
-    guess = headroom_at([miss, hit], level, spare=search.spare / 2)
+    guess = headroom_at([miss, hit], level, spare=search.spare / 2, least=search.least)
     margin = 0.15 * (least - below)
     bounded = min(max(guess, below + margin), least - margin)
     found = round(bounded, 4)
@@ -94,20 +109,22 @@ def missed(one: Seen) -> float:
     return max(_LEAST_MISSED, 1 - one.attainment)
 
 
-def headroom_at(curve: Sequence[Seen], level: float, *, spare: float = 0.0) -> float:
+def headroom_at(
+    curve: Sequence[Seen], level: float, *, spare: float = 0.0, least: float = 0.0
+) -> float:
     """Where a curve of at least two settings misses (1 - spare) of what the level allows.
 
-    Piecewise straight in the logarithm of what is missed, beyond its ends as the last piece says. A
-    curve that is level there has no such place: its highest headroom comes back.
+    Piecewise straight in the logarithm of what is missed, beyond its ends as the last piece says, but
+    never below `least`. A curve that is level there has no such place: its highest headroom comes back.
     """
     goal = math.log((1 - spare) * (1 - level))
     rising = sorted(curve, key=lambda one: one.headroom)
     pieces = list(pairwise(rising))
     for low, high in pieces:
         if math.log(missed(low)) >= goal >= math.log(missed(high)):
-            return _along(low, high, goal)
+            return max(least, _along(low, high, goal))
     low, high = pieces[0] if math.log(missed(rising[0])) < goal else pieces[-1]
-    return _along(low, high, goal)
+    return max(least, _along(low, high, goal))
 
 
 def _along(low: Seen, high: Seen, goal: float) -> float:
@@ -115,7 +132,7 @@ def _along(low: Seen, high: Seen, goal: float) -> float:
     if last >= first:
         return high.headroom
     share = (goal - first) / (last - first)
-    return max(0.0, low.headroom + share * (high.headroom - low.headroom))
+    return low.headroom + share * (high.headroom - low.headroom)
 
 
 def missed_at(curve: Sequence[Seen], headroom: float) -> float:
@@ -140,7 +157,7 @@ def corrected(curve: Sequence[Seen], here: Seen, level: float, search: Search) -
         return None
     ratio = missed(here) / missed_at(curve, here.headroom)
     asked = min(1 - 1e-9, max(0.0, 1 - (1 - level) / ratio))
-    found = round(headroom_at(curve, asked, spare=search.spare / 3), 4)
+    found = round(headroom_at(curve, asked, spare=search.spare / 3, least=search.least), 4)
     highest = 2 * max(max(one.headroom for one in curve), here.headroom)
     found = min(found, highest)
     return None if abs(found - here.headroom) < 2e-3 * max(1.0, found) else found

@@ -30,15 +30,16 @@ _MEDIAN = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourlySettings:
     """`headroom`: the programme covers 1 + headroom times the forecast, since its replicas count with
-    their full throughput. `batch_buffer` is the share of batch work that capacity is held for."""
+    their full throughput; below 0 it covers less than the peak. `batch_buffer` is the share of batch
+    work that capacity is held for."""
 
     programme: SageServeSettings = SageServeSettings()
     headroom: float = 0.25
     batch_buffer: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.headroom < 0 or not 0 <= self.batch_buffer <= 1:
-            raise InvalidInput("hourly", "needs headroom of at least 0, a buffer within [0, 1]")
+        if self.headroom <= -1 or not 0 <= self.batch_buffer <= 1:
+            raise InvalidInput("hourly", "needs headroom above -1, a buffer within [0, 1]")
 
 
 class HourlySageServe:

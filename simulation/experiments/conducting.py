@@ -25,7 +25,8 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
     """
     scene = load_scene(experiment.scene)
     for policy in experiment.policies:
-        check_policy(policy, scene)
+        fixed = None if isinstance(experiment.headroom, Sweep) else experiment.headroom
+        check_policy(policy, scene, fixed)
     check_engine(experiment.engine, scene)
     contests = _swept(experiment, laboratory)
     linear = laboratory.outcomes(_bound_specs(experiment, scene))

@@ -75,7 +75,7 @@ def _made(
         history=history,
         lends=spec.lends,
     )
-    return plugin_named(spec.policy).make(scene.catalogue, options)
+    return plugin_named(spec.policy).policy(scene.catalogue, options)
 
 
 def grid_of(spec: PolicySpec) -> tuple[float, ...]:
@@ -83,9 +83,17 @@ def grid_of(spec: PolicySpec) -> tuple[float, ...]:
     return ORACLE_GRID if spec == CAUSAL_ORACLE else plugin_named(spec.policy).sweep
 
 
-def check_policy(spec: PolicySpec, scene: Scenario) -> None:
-    """Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput for what cannot be made."""
-    plugin_named(spec.policy)
+def least_headroom_of(spec: PolicySpec) -> float:
+    """What it cannot go below."""
+    return 0.0 if spec == CAUSAL_ORACLE else plugin_named(spec.policy).least_headroom
+
+
+def check_policy(spec: PolicySpec, scene: Scenario, headroom: float | None = None) -> None:
+    """`headroom` is what it is asked to keep where it says nothing itself; None = it is swept.
+
+    Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput for what cannot be made.
+    """
+    plugin_named(spec.policy).check(headroom if spec.headroom is None else spec.headroom)
     if spec.forecaster != ORACLE:
         forecaster_named(spec.forecaster, scene.catalogue)
     if spec.router:

@@ -117,8 +117,8 @@ class RunSpec:
 
 
 def check_headroom(headroom: float) -> None:
-    """Raises InvalidInput unless it is a finite number that is not negative."""
-    if not (math.isfinite(headroom) and headroom >= 0):
+    """Raises InvalidInput unless it is finite and above -1; a policy's own least may be higher."""
+    if not (math.isfinite(headroom) and headroom > -1):
         raise InvalidInput(
-            "headroom", f"{headroom} is no headroom", remedy="0 or more; 0.25 = a quarter spare"
+            "headroom", f"{headroom} is no headroom", remedy="0.25 = a quarter spare, 0 = nothing"
         )

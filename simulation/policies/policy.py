@@ -54,9 +54,9 @@ class PolicyOptions:
     lends: bool = False
 
     def __post_init__(self) -> None:
-        if self.headroom is not None and not (math.isfinite(self.headroom) and self.headroom >= 0):
+        if self.headroom is not None and not (math.isfinite(self.headroom) and self.headroom > -1):
             raise InvalidInput(
-                "headroom", f"{self.headroom} is no headroom", remedy="0 or more; 0.25 = a quarter"
+                "headroom", f"{self.headroom} is no headroom", remedy="0.25 = a quarter spare"
             )
 
 
@@ -68,6 +68,8 @@ class PolicyPlugin:
     """A policy on the shelf: its name, what it is, how it is made, and what its headroom means.
 
     `default_headroom` is the setting that `PolicyOptions()` gives; `sweep` are the headrooms worth trying.
+    `least_headroom` is below 0 where it can hold less than it believes to be needed: a rule that covers
+    peaks may keep more than was asked with nothing spare.
     `fluid` says what the fluid engine cannot show of it ("" = it shows all). `learns`: it is set from
     what had arrived before the run (`PolicyOptions.history`).
     """
@@ -80,3 +82,21 @@ class PolicyPlugin:
     sweep: tuple[float, ...]
     fluid: str = ""
     learns: bool = False
+    least_headroom: float = 0.0
+
+    def policy(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+        """The policy of these options, new each time: policies may remember within a run.
+
+        Raises UnknownForecaster, UnknownRouter, InvalidInput.
+        """
+        self.check(options.headroom)
+        return self.make(catalogue, options)
+
+    def check(self, headroom: float | None) -> None:
+        """Raises InvalidInput for less headroom than it can be asked for; None = its default."""
+        if headroom is not None and headroom < self.least_headroom:
+            raise InvalidInput(
+                "headroom",
+                f"{self.name} cannot hold {headroom:g}",
+                remedy=f"{self.least_headroom:g} or more; 0.25 = a quarter spare",
+            )

@@ -59,8 +59,5 @@ def plugin_named(name: str) -> PolicyPlugin:
 def policy_named(
     name: str, catalogue: FleetCatalogue, options: PolicyOptions | None = None
 ) -> Policy:
-    """The policy of that name for a fleet, new each time: policies may remember within a run.
-
-    Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput.
-    """
-    return plugin_named(name).make(catalogue, options or PolicyOptions())
+    """The policy of that name for a fleet. Raises UnknownPolicy and what `PolicyPlugin.policy` raises."""
+    return plugin_named(name).policy(catalogue, options or PolicyOptions())

@@ -27,6 +27,8 @@ LEVEL = 0.5
 OWN_SHARE = 1.0
 """ε: every region holds its own peak, as in the authors' code."""
 DEFAULT_HEADROOM = 0.2
+LEAST_HEADROOM = -0.6
+"""Told the peak that will come, a programme that covers it keeps more than 99 % with nothing spare."""
 StrategyMaker = Callable[[FleetCatalogue], ScalingStrategy]
 
 
@@ -60,9 +62,11 @@ def _plugin(name: str, summary: str, strategy: StrategyMaker) -> PolicyPlugin:
         name=name,
         summary=summary,
         make=SageServeMaker(name, strategy),
-        headroom="the programme covers (1+h) times the median of the peak, replicas at full throughput",
+        headroom="the programme covers (1+h) times the median of the peak, replicas at full throughput; "
+        "below 0 less than that peak",
         default_headroom=DEFAULT_HEADROOM,
-        sweep=(0.0, 0.1, 0.2, 0.35, 0.6, 1.0),
+        sweep=(-0.3, 0.0, 0.1, 0.2, 0.35, 0.6, 1.0),
+        least_headroom=LEAST_HEADROOM,
         fluid="batch requests held back until replicas are below 60 % busy",
     )
 

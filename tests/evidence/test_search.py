@@ -71,10 +71,28 @@ def test_a_policy_that_no_headroom_changes_is_left_alone() -> None:
     assert next_headroom(flat, 0.99, SEARCH) is None
 
 
-def test_a_policy_that_reaches_with_the_least_headroom_is_not_refined() -> None:
+def test_below_the_grid_the_way_to_the_least_is_halved_a_few_times() -> None:
+    """A rival that keeps too much with the least of its grid is not yet at its best."""
     seen = searched(0.5)
-    assert setting_for(seen, 0.5) == GRID[0]
-    assert len(seen) <= 4
+    assert setting_for(seen, 0.5) == min(one.headroom for one in seen) == GRID[0] / 4
+    assert len(seen) <= 6
+
+
+def test_what_covers_peaks_may_hold_less_than_it_believes_to_be_needed() -> None:
+    law = lambda headroom: kept(headroom, least=0.002)  # noqa: E731 - a law in one line
+    search = Search(grid=(0.0, 0.2, 0.6), least=-0.6)
+    seen: list[Seen] = []
+    while (headroom := next_headroom(seen, 0.99, search)) is not None:
+        seen.append(a_setting(headroom, law))
+    best = next(one for one in seen if one.headroom == setting_for(seen, 0.99))
+    assert -0.6 < best.headroom < 0
+    assert near_enough(best, 0.99, search)
+
+
+def test_no_setting_is_below_the_least() -> None:
+    curve = [a_setting(0.2), a_setting(0.6)]
+    assert headroom_at(curve, 1e-9) == 0.0
+    assert headroom_at(curve, 1e-9, least=-0.1) == -0.1
 
 
 def test_a_setting_at_which_the_policy_failed_ends_the_search() -> None:

@@ -113,6 +113,18 @@ def test_one_headroom_is_one_point_and_a_policys_own_goes_before_it(scene: Scene
     assert other.reached
 
 
+def test_a_headroom_that_a_policy_cannot_hold_is_refused_before_any_run(scene: SceneRef) -> None:
+    """SageServe's programme may cover less than the peak; a full replica cannot be fuller."""
+    pretender = Pretender(needs(0.2))
+    laboratory = Laboratory(pretender, RunFolder(path=None, code="code"))
+    programme = PolicySpec(name="lt-i", policy="lt-i")
+    with pytest.raises(InvalidInput, match="reactive cannot hold"):
+        conduct(an_experiment(scene, policies=(programme, REACTIVE), headroom=-0.1), laboratory)
+    assert not pretender.ran
+    conduct(an_experiment(scene, policies=(programme,), headroom=-0.1, bounds=False), laboratory)
+    assert {spec.headroom for spec in pretender.ran} == {-0.1}
+
+
 def test_only_the_first_seed_is_recorded(scene: SceneRef) -> None:
     pretender = Pretender(needs(0.2))
     conduct(an_experiment(scene), Laboratory(pretender, RunFolder(path=None, code="code")))

@@ -60,7 +60,7 @@ def test_what_a_report_calls_a_policy_and_where_a_file_lies_do_not_matter() -> N
     assert renamed.key("code") == SPEC.key("code")
 
 
-@pytest.mark.parametrize("headroom", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("headroom", [-1.0, float("nan"), float("inf")])
 def test_a_headroom_that_is_none_is_refused(headroom: float) -> None:
     with pytest.raises(InvalidInput, match="headroom"):
         a_spec(SCENE, headroom=headroom)

@@ -49,11 +49,19 @@ def test_a_plugin_makes_the_policy_of_its_name_and_says_what_its_headroom_means(
 
 @pytest.mark.parametrize("name", sorted(PLUGINS))
 def test_every_headroom_of_its_sweep_makes_a_policy(name: str) -> None:
-    for headroom in (0.0, *PLUGINS[name].sweep, 9.6):
+    plugin = PLUGINS[name]
+    for headroom in (plugin.least_headroom, 0.0, *plugin.sweep, 9.6):
         policy_named(name, CATALOGUE, PolicyOptions(headroom=headroom))
 
 
-@pytest.mark.parametrize("headroom", [-0.1, math.nan, math.inf])
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_less_than_its_least_headroom_is_refused_by_name(name: str) -> None:
+    below = PLUGINS[name].least_headroom - 0.01
+    with pytest.raises(InvalidInput, match=f"headroom: {name} cannot hold {below:g}"):
+        policy_named(name, CATALOGUE, PolicyOptions(headroom=below))
+
+
+@pytest.mark.parametrize("headroom", [-1.0, math.nan, math.inf])
 def test_a_headroom_that_is_none_is_refused(headroom: float) -> None:
     with pytest.raises(InvalidInput, match="headroom"):
         PolicyOptions(headroom=headroom)

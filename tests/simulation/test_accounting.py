@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from heliostat.catalogue import Price
-from heliostat.errors import InvalidInput
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, RegionName, Tier, VmTypeName
 from simulation.accounting import Accountant, summed
@@ -110,9 +109,6 @@ def test_a_lent_vm_is_billed_at_zero_credit_and_is_neither_overhead_nor_idle() -
     assert accounts.gpu_hours_billed == pytest.approx(26.0)
     assert accounts.scaling_overhead_gpu_hours == pytest.approx(2.0)
     assert accounts.idle_gpu_hours == pytest.approx(8.0)
-    assert accounts.gpu_hours_at_credit(0.5) == pytest.approx(18.0)
-    with pytest.raises(InvalidInput, match="credit"):
-        accounts.gpu_hours_at_credit(1.5)
 
 
 def test_every_stage_is_billed_once_and_counted_once() -> None:

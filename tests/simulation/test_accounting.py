@@ -160,7 +160,7 @@ def test_what_gave_way_is_counted_over_all_tiers() -> None:
 
 def test_events_that_only_some_clouds_know_are_told_beside_the_usual_ones() -> None:
     estate, _ = scripted()
-    estate.regions[EAST].happened["taken back"] += 2
+    estate.regions[EAST].books.happened["taken back"] += 2
     events = Accountant(estate).accounts(NOON).scale_events
     assert events == {
         "bought": 0,

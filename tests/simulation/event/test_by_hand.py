@@ -1,4 +1,4 @@
-"""What can be reckoned by hand: chunks of prompts, and that nobody looks at lengths that are not known."""
+"""What can be reckoned by hand: chunks of prompts, work that was done, and lengths that nobody may see."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.engine import EngineLaw
 from heliostat.model.latency import RELATIVE_ACCURACY
 from heliostat.model.names import Tier
+from simulation.engine import Change
 from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
-from tests.builders import a_catalogue
-from tests.simulation.event.builders import DEMANDS, Listed, Run, columns, ready
+from tests.builders import NOON, a_catalogue, a_pool
+from tests.simulation.event.builders import DEMANDS, Listed, Run, change, columns, ready, seconds
 
 BASE, PER_TOKEN, ITERATION, SEQUENCE = 0.05, 1.5e-4, 0.02, 0.001
 TRIP = 0.004
@@ -66,6 +67,22 @@ def test_chunks_beside_a_running_sequence_ride_on_its_iterations() -> None:
     alone, beside = first_tokens(run)
     assert alone == pytest.approx(decodes_from - 1.0 + TRIP, rel=RELATIVE_ACCURACY)
     assert beside == pytest.approx(expected, rel=RELATIVE_ACCURACY)
+
+
+def test_what_a_replica_had_done_when_it_failed_stays_done() -> None:
+    fails = change("vm-0", Change.FAILED, NOON + seconds(70))
+    source = Listed(columns([1.0], 100, 60_000), 3)
+    run = Run(source, [*ready(1), fails], catalogue=plain_catalogue(), minutes=0)
+    done = [run.engine.busy_seconds(a_pool())]
+    while run.now < source.span.end:
+        run.go_on()
+        done.append(run.engine.busy_seconds(a_pool()))
+    # One of 64 sequences: an iteration is worth its own millisecond and a 64th of the 20 it takes.
+    worth = (ITERATION / 64 + SEQUENCE) / (ITERATION + SEQUENCE)
+    prefill = BASE + 100 * PER_TOKEN
+    assert done[2] == pytest.approx(prefill + (60 - 1 - prefill) * worth)
+    assert done[-1] == pytest.approx(prefill + (70 - 1 - prefill) * worth)
+    assert done == sorted(done)
 
 
 @pytest.mark.parametrize("order", Order)

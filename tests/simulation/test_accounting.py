@@ -10,13 +10,14 @@ from heliostat.catalogue import Price
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, RegionName, Tier, VmTypeName
 from simulation.accounting import Accountant, summed
-from simulation.arrivals import ArrivalRates, no_arrivals
+from simulation.arrivals import ArrivalRates
 from simulation.engine import TierLatencies, TierTally
 from simulation.estate import Estate
 from simulation.fluid.engine import FluidEngine
 from simulation.replica import BILLED, OVERHEAD, Stage
 from simulation.stage_ledger import StageSeconds
 from tests.builders import MINUTE, NOON, a_catalogue, a_demand, a_pool
+from tests.simulation.fakes import no_arrivals
 
 EAST, SMALL = RegionName("east"), VmTypeName("small")
 HOUR = timedelta(hours=1)

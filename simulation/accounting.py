@@ -95,7 +95,7 @@ class Accountant:
     def _events(self) -> Mapping[str, int]:
         happened: Counter[str] = Counter()
         for region in self._estate.regions.values():
-            happened.update(region.happened)
+            happened.update(region.books.happened)
             happened["refused"] += region.market.refused
         return {event: happened[event] for event in (*_ALWAYS_SAID, *sorted(happened))}
 

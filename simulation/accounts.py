@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from heliostat.errors import InvalidInput
 from heliostat.model.names import Tier
 
 STRICT_TTFT_SECONDS = 1.0
@@ -59,12 +58,3 @@ class Accounts:
     def as_mapping(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
-
-    def gpu_hours_at_credit(self, share: float) -> float:
-        """Billed hours if the spot market paid that share of the lent ones: how much hangs on lending.
-
-        Raises InvalidInput outside [0, 1].
-        """
-        if not 0 <= share <= 1:
-            raise InvalidInput("credit", f"{share} is not within [0, 1]")
-        return self.gpu_hours_billed - share * self.gpu_hours_lent

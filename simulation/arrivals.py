@@ -107,10 +107,3 @@ class ArrivalRates:
         """The arrivals of these demands; ones that it lacks are left out."""
         kept = {key: self.by_demand[key] for key in demands if key in self.by_demand}
         return replace(self, by_demand=kept)
-
-
-def no_arrivals(minutes: int) -> MinuteArrivals:
-    """Measured silence: zeros, not holes."""
-    return MinuteArrivals(
-        offered=np.zeros(minutes), input_tokens=np.zeros(minutes), output_tokens=np.zeros(minutes)
-    )

@@ -62,7 +62,9 @@ class SimulatedDriver:
         stages: dict[PoolKey, Counter[Stage]] = {pool: Counter() for pool in self._region.pools}
         for replica in replicas:
             stages[replica.counts_for][_shown_as(replica)] += 1
-        lead_times = tuple(s for s in self._region.lead_times if s.ready_at > self._reported_until)
+        lead_times = tuple(
+            s for s in self._region.books.lead_times if s.ready_at > self._reported_until
+        )
         self._reported_until = now
         return RegionObservation(
             region=self._region.name,
@@ -136,7 +138,7 @@ class SimulatedDriver:
             for replica in self._region.replicas()
             if replica.command_id == command.command_id
         )
-        gone = self._region.gone(command.command_id)
+        gone = self._region.books.gone(command.command_id)
         return CommandProgress(
             ordered=mine[Stage.REQUESTED],
             provisioning=mine[Stage.PROVISIONING],

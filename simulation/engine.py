@@ -181,7 +181,8 @@ class EngineModel(ReplicaLoad, Protocol):
         ...
 
     def busy_seconds(self, pool: PoolKey) -> float:
-        """Replica-seconds of work done so far, at the rate of a full replica."""
+        """Replica-seconds of work done so far, at the rate of a full replica; it never falls: what a failed
+        replica had done was done."""
         ...
 
     def latencies(self, tier: Tier) -> TierLatencies | None:

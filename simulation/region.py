@@ -6,27 +6,27 @@ driver finds. Every order first lets happen what was due until then.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import partial
 
 from numpy.random import SeedSequence
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import UnknownPool
-from heliostat.model.fleet import LeadTimeSample, StartKind
+from heliostat.model.fleet import StartKind
 from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
+from simulation.blows import Blows
 from simulation.engine import Change, NoLoad, ReplicaChange, ReplicaLoad
 from simulation.events import EventQueue
 from simulation.fortune import Fortune
 from simulation.market import Market
+from simulation.region_books import RegionBooks
 from simulation.replica import Replica, Stage
 from simulation.seen import seen_by_engine
 from simulation.stage_ledger import StageLedger, StageSeconds
 from simulation.troubles import CloudTroubles, Eviction
 
-_SAMPLES_KEPT = 1000
 _Planned = tuple[str, int, Stage]
 """Replica id, its life, and the stage that it is to enter."""
 
@@ -59,17 +59,14 @@ class SimulatedRegion:
             warm_vms=warm_vms or {},
         )
         self.desired: Counter[PoolKey] = Counter()
-        self.lead_times: deque[LeadTimeSample] = deque(maxlen=_SAMPLES_KEPT)
-        self.happened: Counter[str] = Counter()
-        """Replicas bought, redeployed, released, lent, taken back, failed and evicted so far."""
+        self.books = RegionBooks()
         self._lends = lends
         self._fortune = Fortune(catalogue, seeds, self.troubles)
         self._weights: set[ModelName] = set()
         self._standing: dict[str, Replica] = {}
-        self._gone: dict[str, Counter[Stage]] = {}
         self._numbers = 0
         self._planned: EventQueue[_Planned] = EventQueue()
-        self._blows = self._scripted_blows()
+        self._blows = Blows(self.troubles)
         self._ledger = StageLedger()
         self._changes: list[ReplicaChange] = []
 
@@ -82,10 +79,6 @@ class SimulatedRegion:
     def standing_for(self, pool: PoolKey) -> tuple[Replica, ...]:
         """What serves or will serve in the pool, oldest VM first."""
         return tuple(r for r in self._standing.values() if r.stands and r.counts_for == pool)
-
-    def gone(self, command_id: str) -> Mapping[Stage, int]:
-        """How many replicas a command released, or lost to failure."""
-        return self._gone.get(command_id, Counter())
 
     def stage_seconds(self, now: datetime) -> StageSeconds:
         """Replica-seconds per (pool, stage) from the first VM until `now`."""
@@ -121,7 +114,7 @@ class SimulatedRegion:
             return lent
         kind = self.market.sell(pool.vm_type, self._standing.values(), command_id, now)
         replica = self._new(pool, kind, command_id, now)
-        self.happened["bought"] += 1
+        self.books.happened["bought"] += 1
         self._plan_all(replica, self._fortune.start(replica))
         return replica
 
@@ -148,7 +141,7 @@ class SimulatedRegion:
         self._enter(replica, Stage.DRAINING, now)
         replica.command_id, replica.destination = command_id, destination
         replica.ordered_at, replica.life = now, replica.life + 1
-        self.happened["redeployed"] += 1
+        self.books.happened["redeployed"] += 1
         self._plan(replica, Stage.LOADING, self._drained_at(replica, now))
 
     def fail(self, replica: Replica, now: datetime) -> None:
@@ -167,7 +160,7 @@ class SimulatedRegion:
             pool = replica.counts_for
             self.desired[pool] = max(0, self.desired[pool] - 1)
         replica.taken_at, replica.destination = now + self.troubles.eviction_notice, None
-        self.happened["evicted"] += 1
+        self.books.happened["evicted"] += 1
         if replica.stage is Stage.READY:
             self._enter(replica, Stage.DRAINING, now)
         self._plan(replica, Stage.RELEASED, self._drained_at(replica, now))
@@ -176,18 +169,13 @@ class SimulatedRegion:
 
     def advance(self, now: datetime) -> None:
         """Let everything happen that is due; repeatable."""
-        while self._blows and self._blows[0][0] <= now:
-            at, strike = self._blows.popleft()
+        for at, eviction in self._blows.due(now):
             self._advance(at)
-            strike(at)
+            if eviction is None:
+                self._lose(at)
+            else:
+                self._give_notice(eviction, at)
         self._advance(now)
-
-    def _scripted_blows(self) -> deque[tuple[datetime, Callable[[datetime], None]]]:
-        """Outages and evictions, in order of time."""
-        blows: list[tuple[datetime, Callable[[datetime], None]]] = []
-        blows += [(outage.start, self._lose) for outage in self.troubles.outages]
-        blows += [(one.at, partial(self._give_notice, one)) for one in self.troubles.evictions]
-        return deque(sorted(blows, key=lambda blow: blow[0]))
 
     def _lose(self, at: datetime) -> None:
         """The whole region fails at once."""
@@ -241,13 +229,13 @@ class SimulatedRegion:
         elif stage is Stage.READY:
             self._greet(replica)
         elif stage is Stage.LENT:
-            self._count_gone(replica, "lent", as_stage=Stage.RELEASED)
+            self.books.count_gone(replica, "lent", as_stage=Stage.RELEASED)
         elif stage is Stage.FAILED:
-            self._count_gone(replica, "failed")
+            self.books.count_gone(replica, "failed")
         elif stage is Stage.RELEASED:
             del self._standing[replica.replica_id]
             self.market.take_back(replica.pool.vm_type)
-            self._count_gone(replica, "released")
+            self.books.count_gone(replica, "released")
 
     def _after_drain(self, replica: Replica) -> Stage:
         if replica.destination is not None:
@@ -271,7 +259,7 @@ class SimulatedRegion:
         replica.command_id, replica.ordered_at = command_id, now
         replica.life += 1
         replica.destination = None if own else pool
-        self.happened["taken back"] += 1
+        self.books.happened["taken back"] += 1
         self._enter(replica, Stage.LOADING, now)
         if own:
             replica.start_kind = StartKind.WARM
@@ -287,14 +275,7 @@ class SimulatedRegion:
 
     def _greet(self, replica: Replica) -> None:
         self._weights.add(replica.pool.model)
-        self.lead_times.append(
-            LeadTimeSample(
-                pool=replica.pool,
-                start_kind=replica.start_kind,
-                lead_time=replica.since - replica.ordered_at,
-                ready_at=replica.since,
-            )
-        )
+        self.books.started(replica)
         self._plan_all(replica, self._fortune.misfortunes(replica))
 
     # --- inside --------------------------------------------------------------------------------
@@ -330,9 +311,3 @@ class SimulatedRegion:
         self._changes.append(
             ReplicaChange(at=at, replica_id=replica.replica_id, pool=replica.pool, what=what)
         )
-
-    def _count_gone(self, replica: Replica, what: str, as_stage: Stage | None = None) -> None:
-        self.happened[what] += 1
-        if replica.command_id:
-            gone = self._gone.setdefault(replica.command_id, Counter())
-            gone[as_stage or replica.stage] += 1

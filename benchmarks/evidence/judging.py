@@ -24,16 +24,18 @@ def change_row(
     *,
     because: str = "",
     asked: str = "",
+    called: str = "gain",
 ) -> Row:
     """A claim that a figure changes by at least `claimed` (−0.25: falls by a quarter) against another policy.
 
     A policy that misses the level with every headroom has no gain at equal SLO: the claim does not
-    hold, whatever it bills. `because` follows the reason that the figures give.
+    hold, whatever it bills. `because` follows the reason that the figures give. `called` says what a change
+    of that direction is to the reader: a claim may also be that something has its price.
     """
     found = relative(ours, theirs, figure)
     gain = gain_of(found, fewer_is_better=claimed < 0)
     verdict = of_gain(gain, abs(claimed))
-    reason = gain_reason(gain, abs(claimed), verdict)
+    reason = gain_reason(gain, abs(claimed), verdict, called)
     if ours is None or theirs is None:
         reason = NOTHING_LIVED
     elif not (ours.settled and theirs.settled):
@@ -53,7 +55,9 @@ def change_row(
     )
 
 
-def gain_reason(gain: Estimate | None, claimed: float, verdict: Verdict) -> str:
+def gain_reason(
+    gain: Estimate | None, claimed: float, verdict: Verdict, called: str = "gain"
+) -> str:
     """Why the rules say so."""
     if gain is None:
         return "it was not measured"
@@ -63,11 +67,14 @@ def gain_reason(gain: Estimate | None, claimed: float, verdict: Verdict) -> str:
         beyond = "lies beyond" if gain.low >= claimed else "reaches"
         return f"the interval {beyond} the figure asked and excludes zero"
     if verdict is Verdict.IN_PART:
-        return f"a gain on every reading of the interval, but {_share_of(gain, claimed)} of what was asked"
+        part = _share_of(gain, claimed)
+        return f"a {called} on every reading of the interval, but {part} of what was asked"
     if verdict is Verdict.NOT:
         worse = gain.high < 0
         return (
-            "it is the other way round" if worse else "the interval does not exclude no gain at all"
+            "it is the other way round"
+            if worse
+            else f"the interval does not exclude no {called} at all"
         )
     return "the interval holds both nothing and the figure asked: more seeds would tell"
 

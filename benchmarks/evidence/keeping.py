@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from benchmarks.evidence.carrying import Lived
 from benchmarks.evidence.excerpts import curve_of, figures_of
@@ -12,8 +13,9 @@ from benchmarks.evidence.page import EvidencePage
 from benchmarks.evidence.wanted import Match, Measured
 from simulation.experiments.result import RunFailure, RunResult
 from simulation.experiments.scenes import load_scene
+from simulation.workload.bursts import BurstTest
 
-BURSTS_FROM_HOUR = 25
+BURSTS_FROM_HOUR = BurstTest().after // timedelta(hours=1)
 """SageServe's burst test; scenarios without bursts have no use for it."""
 
 

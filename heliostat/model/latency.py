@@ -17,11 +17,13 @@ from heliostat.errors import InvalidInput
 
 RELATIVE_ACCURACY = 0.02
 _GAMMA = (1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY)
-_LOG_GAMMA = math.log(_GAMMA)
-_FLOOR_SECONDS = 1e-5
+LOG_GAMMA = math.log(_GAMMA)
+"""The logarithm of a bucket's upper end ÷ its lower one."""
+FLOOR_SECONDS = 1e-5
+"""What is shorter falls into the lowest bucket."""
 _CEILING_SECONDS = 1e6
-_LOWEST = math.ceil(math.log(_FLOOR_SECONDS) / _LOG_GAMMA)
-_HIGHEST = math.ceil(math.log(_CEILING_SECONDS) / _LOG_GAMMA)
+_LOWEST = math.ceil(math.log(FLOOR_SECONDS) / LOG_GAMMA)
+_HIGHEST = math.ceil(math.log(_CEILING_SECONDS) / LOG_GAMMA)
 FORMAT_BYTE = 1
 _DOUBLED = bytes(min(2 * number, 0xFF) for number in range(256))
 """Doubles byte by byte; what would take more than seven bits has the eighth."""
@@ -33,9 +35,9 @@ def bucket_of(seconds: float) -> int:
     """The bucket that holds a latency; values outside 10 µs … 11 days fall into the end buckets."""
     if not seconds >= 0:
         raise InvalidInput("latency", f"{seconds!r} seconds is not a latency")
-    if seconds <= _FLOOR_SECONDS:
+    if seconds <= FLOOR_SECONDS:
         return _LOWEST
-    return min(_HIGHEST, math.ceil(math.log(seconds) / _LOG_GAMMA))
+    return min(_HIGHEST, math.ceil(math.log(seconds) / LOG_GAMMA))
 
 
 def bucket_seconds(bucket: int) -> float:

@@ -12,6 +12,7 @@ from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
     floor_sentences,
+    lent_sentences,
     miss_sentences,
 )
 
@@ -30,7 +31,13 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
         [_row(one) for one in findings.contests],
         empty="No policy was asked for.",
     )
-    told = (miss_sentences, floor_sentences, billed_sentences, bound_sentences)
+    told = (
+        miss_sentences,
+        floor_sentences,
+        billed_sentences,
+        bound_sentences,
+        lent_sentences,
+    )
     for sentence in (sentence for sentences in told for sentence in sentences(findings)):
         out.say(sentence)
     spent, served = findings.cpu_seconds, findings.requests

@@ -23,6 +23,7 @@ from simulation.event.layout import (
     requests,
     work,
 )
+from simulation.event.load import work_under_way
 from simulation.event.memory import hold
 from simulation.event.outcomes import lose
 
@@ -64,8 +65,9 @@ def _send_on(world: Any, cell: int, slot: int) -> None:
 
 @kernel
 def _fail(world: Any, cell: int, slot: int, at: float) -> None:
-    """Everything that waited, was prefilled or decoded there is lost."""
+    """Everything that waited, was prefilled or decoded there is lost; the work was done all the same."""
     replica = replicas(world, slot)
+    replica.busy += work_under_way(replica, at)
     while replica.waiting > 0:
         _lose(world, cell, leave_queue(world, cell, slot), at)
     while replica.prompts_head >= 0:

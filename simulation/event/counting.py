@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from heliostat.model.latency import RELATIVE_ACCURACY
+from heliostat.model.latency import FLOOR_SECONDS, LOG_GAMMA
 from simulation.event.compiled import kernel
 from simulation.event.layout import (
     BACKLOG_BINS,
@@ -23,9 +23,6 @@ from simulation.event.layout import (
     sketches,
     windows,
 )
-
-_LOG_GAMMA = math.log((1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY))
-_SHORTEST = 1e-5
 
 
 @kernel
@@ -67,9 +64,9 @@ def offer(world: Any, region: int, request: int) -> None:
 @kernel
 def bucket_of(seconds: float) -> int:
     """The place of a latency among BUCKETS, as `heliostat.model.latency.bucket_of` counts them."""
-    if seconds <= _SHORTEST:
+    if seconds <= FLOOR_SECONDS:
         return 0
-    place = math.ceil(math.log(seconds) / _LOG_GAMMA) - LOWEST_BUCKET
+    place = math.ceil(math.log(seconds) / LOG_GAMMA) - LOWEST_BUCKET
     return max(0, min(BUCKETS - 1, place))
 
 

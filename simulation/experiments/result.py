@@ -12,6 +12,7 @@ JUDGED = "slo_attainment_judged"
 """The figure that policies are held equal at: over all tiers, of requests that could be served in time."""
 BILLED = "gpu_hours_billed"
 DOLLARS = "cost_dollars"
+LENT = "gpu_hours_lent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ distance of the curves of arrivals and starts) + wait by chance (`waiting`) + ha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.model.engine import KNEE_TOKENS
-from heliostat.model.latency import RELATIVE_ACCURACY, bucket_of
+from heliostat.model.latency import FLOOR_SECONDS, LOG_GAMMA, bucket_of
 from simulation.columns import Floats
 from simulation.fluid.grid import Grid
 from simulation.fluid.lattice import OUTPUT_SCV, POINTS, PROMPT_SCV, Samples
@@ -24,7 +23,6 @@ from simulation.fluid.promises import Promises
 from simulation.fluid.service import MINUTE_SECONDS, Served
 from simulation.fluid.waiting import drawn_wait, mean_wait, waiting_share
 
-_LOG_GAMMA = math.log((1 + RELATIVE_ACCURACY) / (1 - RELATIVE_ACCURACY))
 _LOWEST, _HIGHEST = bucket_of(0.0), bucket_of(1e9)
 
 
@@ -165,7 +163,7 @@ def _backlog_wait(starts: Sequence[Start], points: Samples) -> Floats:
 
 def _buckets(seconds: Floats) -> NDArray[np.int64]:
     """`heliostat.model.latency.bucket_of`, for arrays."""
-    places = np.ceil(np.log(np.maximum(seconds, 1e-5)) / _LOG_GAMMA)
+    places = np.ceil(np.log(np.maximum(seconds, FLOOR_SECONDS)) / LOG_GAMMA)
     return np.clip(places, _LOWEST, _HIGHEST).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes with KEDA: replicas = ceil(requests ÷ target), with the public defaults of the autoscaler."""
+"""Kubernetes with KEDA: replicas = ceil(requests ÷ target), tuned as operators would (`planning.rivals`)."""
 
 from __future__ import annotations
 

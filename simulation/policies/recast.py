@@ -1,9 +1,8 @@
 """The same fleet under other names: each model twice, with pools apart for interactive and for batch work.
 
 Silos are not a decision within a fleet but another fleet. A world that lives in one asks here for its
-catalogue and demand, and whoever reads its accounts for the names of before. Quotas, prices and
-regions are shared; the floor of a pool is divided among its two halves, each at least 1 where the
-pool had one; its upper limit holds for each half.
+catalogue, its demand and its first fleet. Quotas, prices and regions are shared; the floor of a pool is
+divided among its two halves, each at least 1 where the pool had one; its upper limit holds for each half.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ INTERACTIVE, BATCH = "+interactive", "+batch"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recast:
-    """A recast catalogue, and the way to and from its names."""
+    """A recast catalogue, and the way to its names."""
 
     catalogue: FleetCatalogue
     models: Mapping[tuple[ModelName, Tier], ModelName]
@@ -30,10 +29,6 @@ class Recast:
     def demand(self, key: DemandKey) -> DemandKey:
         """What a demand is called in the recast fleet."""
         return replace(key, model=self.models[key.model, key.tier])
-
-    def original_demand(self, key: DemandKey) -> DemandKey:
-        """What it was called before."""
-        return replace(key, model=self.originals[key.model])
 
     def original_pool(self, pool: PoolKey) -> PoolKey:
         """The pool that this one is a part of."""

@@ -16,7 +16,7 @@ from simulation.experiments.comparison import Contest, Point, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES, QUANTILES
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED
+from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT
 from simulation.reports.bound import above_lp, above_oracle, bound_as_mapping, mapping_of
 
 SCHEMA = 1
@@ -25,7 +25,7 @@ COMPARED = (BILLED, DOLLARS, "scaling_overhead_gpu_hours", "idle_gpu_hours", JUD
 """Figures whose paired differences are given."""
 ALWAYS = (
     BILLED,
-    "gpu_hours_lent",
+    LENT,
     "scaling_overhead_gpu_hours",
     "idle_gpu_hours",
     DOLLARS,

@@ -14,13 +14,14 @@ from heliostat.model.names import Tier
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED
+from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT
 from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
 from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
     floor_sentences,
+    lent_sentences,
     miss_sentences,
 )
 
@@ -47,7 +48,7 @@ def page(findings: Findings) -> str:
         cheapest=experiment.cheapest_in,
         headlines=[*billed_sentences(findings)[:MOST_HEADLINES], *bound_sentences(findings)],
         misses=miss_sentences(findings),
-        floors=floor_sentences(findings),
+        notes=[*floor_sentences(findings), *lent_sentences(findings)],
         first=findings.contests[0].policy.name,
         tiers=list(Tier),
         lends=any(_lends(one) for one in findings.contests),
@@ -79,7 +80,7 @@ def _row(one: Contest, first: Contest) -> dict[str, Any]:
 
 
 def _lends(one: Contest) -> bool:
-    lent = None if one.point is None else one.point.mean("gpu_hours_lent")
+    lent = None if one.point is None else one.point.mean(LENT)
     return lent is not None and lent.mean > 0
 
 

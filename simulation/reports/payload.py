@@ -11,11 +11,11 @@ from simulation.experiments.comparison import Contest, Point
 from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES
 from simulation.experiments.intervals import Estimate
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED, PoolRecord, Record
+from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT, PoolRecord, Record
 from simulation.reports.bound import bound_as_mapping
 
 _SHOWN = (
-    *(BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours", "gpu_hours_lent"),
+    *(BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours", LENT),
     *(DOLLARS, JUDGED),
 )
 

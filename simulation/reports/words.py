@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED, JUDGED
+from simulation.experiments.result import BILLED, JUDGED, LENT
 from simulation.reports.bound import above_lp, above_oracle
 
 
@@ -70,6 +70,20 @@ def floor_sentences(findings: Findings) -> list[str]:
         f"({one.chosen:g}): it is compared at more than what was asked."
         for one in findings.contests
         if one.on_the_floor and one.point and (kept := one.point.mean(JUDGED)) is not None
+    ]
+
+
+def lent_sentences(findings: Findings) -> list[str]:
+    """What hangs on lending: a policy's bill if the spot market paid half of what was lent, or all."""
+    return [
+        f"{one.policy.name} lent {lent.mean:,.0f} of the {billed.mean:,.0f} GPU-hours that it bills; "
+        f"at half credit it would bill {billed.mean - lent.mean / 2:,.0f}, at full credit "
+        f"{billed.mean - lent.mean:,.0f}."
+        for one in findings.contests
+        if one.point
+        and (lent := one.point.mean(LENT)) is not None
+        and (billed := one.point.mean(BILLED)) is not None
+        and lent.mean > 0
     ]
 
 

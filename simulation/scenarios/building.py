@@ -87,6 +87,7 @@ def _notes(spec: ScenarioSpec, scenario: Scenario, seed: int, history: str) -> S
         mix={str(tier): share for tier, share in scenario.mix.items()},
         usable_share=scenario.usable_share,
         troubles=spec.troubles,
+        warm_vms=spec.warm_vms,
         retries=spec.retries,
         said=list(scenario.said),
         history=history,

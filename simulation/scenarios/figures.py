@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from heliostat.model.names import ModelName, Tier
+from simulation.accounts import STRICT_TTFT_SECONDS
 from simulation.arrivals import ArrivalRates
 from simulation.requests.binning import binned
 from simulation.requests.reach import Reach
@@ -16,8 +17,6 @@ from simulation.requests.source import RequestSource
 from simulation.scenarios.scenario import Scenario
 from simulation.scenarios.sizing import Column, busy_replicas
 
-STRICT_SECONDS = 1.0
-"""SageServe's promise for interactive-fast, whatever the prompt's length."""
 _CHUNK = timedelta(hours=1)
 OnTime = Callable[[datetime], None]
 
@@ -43,7 +42,8 @@ class ScenarioFigures:
     """A scenario under one seed. Sums are over its run, without the history.
 
     `reachable_share`: of the requests, those whose promise an idle best replica could keep;
-    `strict_share`: of the interactive-fast ones, those that it could start within `STRICT_SECONDS`.
+    `strict_share`: of the interactive-fast ones, those that it could start within
+    `STRICT_TTFT_SECONDS`.
     """
 
     name: str
@@ -110,7 +110,7 @@ def _reached(
         reached += int(reach.of(requests).sum())
         those = is_fast[requests.demand]
         fast += int(those.sum())
-        strict += int((reach.first_token_seconds(requests) <= STRICT_SECONDS)[those].sum())
+        strict += int((reach.first_token_seconds(requests) <= STRICT_TTFT_SECONDS)[those].sum())
         if on_time:
             on_time(end)
     return reached, fast, strict

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.errors import DataMissing, InvalidCatalogue, InvalidScenario, InvalidTrace
-from heliostat.model.names import RegionName, Tier
+from heliostat.model.names import RegionName, Tier, VmTypeName
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.requests.from_trace import TraceRequests
 from simulation.requests.later import BegunLater
@@ -57,6 +57,7 @@ def built_scenario(path: Path, on_rows: OnRows | None = None) -> Scenario:
             RegionName(region): part.troubles(first.start)
             for region, part in notes.troubles.items()
         },
+        warm_vms={VmTypeName(vm_type): count for vm_type, count in notes.warm_vms.items()},
         retries=retry_rule(notes.retries),
         said=(
             *notes.said,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.errors import DataMissing, InvalidCatalogue, InvalidScenario
-from heliostat.model.names import ModelName, RegionName
+from heliostat.model.names import ModelName, RegionName, VmTypeName
 from simulation.requests.from_trace import TraceRequests
 from simulation.requests.later import BegunLater
 from simulation.requests.rows import RowHomes
@@ -82,6 +82,7 @@ def scenario_of(spec: ScenarioSpec, path: Path, on_rows: OnRows | None = None) -
             RegionName(region): part.troubles(asked.begins)
             for region, part in spec.troubles.items()
         },
+        warm_vms={VmTypeName(vm_type): count for vm_type, count in spec.warm_vms.items()},
         retries=retry_rule(spec.retries),
         said=asked.said,
     )
@@ -210,8 +211,9 @@ def _check_names(spec: ScenarioSpec, path: Path, catalogue: FleetCatalogue) -> N
     demand = spec.demand
     _known(path, ("troubles",), spec.troubles, regions)
     for region, part in spec.troubles.items():
-        shortages = [shortage.vm_type for shortage in part.shortages]
-        _known(path, ("troubles", region, "shortages"), shortages, vm_types)
+        for key, named in (("shortages", part.shortages), ("evictions", part.evictions)):
+            _known(path, ("troubles", region, key), [one.vm_type for one in named], vm_types)
+    _known(path, ("warm_vms",), spec.warm_vms, vm_types)
     if isinstance(demand, RequestsDemand):
         for name, model in demand.models.items():
             _known(path, ("demand", "models", name), [model], models)

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from heliostat.errors import InvalidScenario
-from simulation.scenarios.spec import RetriesPart, TroublesPart
+from simulation.scenarios.spec import RetriesPart
+from simulation.scenarios.troubles_part import TroublesPart
 from simulation.workload.formats import TraceFormat
 from simulation.workload.readers.parquet import parquet_metadata
 from simulation.workload.target import TargetSpec
@@ -17,7 +18,10 @@ SCENARIO_NOTE = "scenario"
 
 
 class ScenarioNotes(BaseModel):
-    """Everything of a scenario but its requests. `history` is the name of the file beside, or ""."""
+    """Everything of a scenario but its requests. `history` is the name of the file beside, or "".
+
+    Files of before may lack what has a default here.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +34,7 @@ class ScenarioNotes(BaseModel):
     mix: dict[str, float]
     usable_share: float
     troubles: dict[str, TroublesPart]
+    warm_vms: dict[str, int] = {}
     retries: RetriesPart
     said: list[str]
     history: str

@@ -5,34 +5,26 @@ One file serves `trace build`, which writes the requests, and the simulator, whi
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
-from heliostat.model.instants import Span
-from heliostat.model.names import ModelName, Tier, VmTypeName
+from heliostat.model.names import ModelName, Tier
 from simulation.clients import RetryRule
-from simulation.troubles import CloudTroubles, Shortage, TelemetryHole
+from simulation.scenarios.part import Part
+from simulation.scenarios.troubles_part import TroublesPart
 from simulation.workload.bursts import BurstTest
 from simulation.workload.published import TIER_SHARES
 from simulation.workload.quantiles import LengthLaws, QuantileLaw, law_of_lengths
 from simulation.workload.target import Quantiles, TargetSpec
 from simulation.workload.wanted import HISTORY_DAYS
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Hours = Annotated[float, Field(ge=0, le=24 * 366)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
-class _Part(BaseModel):
-    """A mapping in which every key is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MixPart(_Part):
+class MixPart(Part):
     """How requests fall on the tiers, as weights."""
 
     interactive_fast: Annotated[float, Field(ge=0, alias="interactive-fast")] = 0.0
@@ -54,7 +46,7 @@ class MixPart(_Part):
         }
 
 
-class BurstPart(_Part):
+class BurstPart(Part):
     """The burst test; the defaults are SageServe's."""
 
     factor: Annotated[int, Field(ge=1, le=1000)] = 8
@@ -78,7 +70,7 @@ class BurstPart(_Part):
         )
 
 
-class LengthsPart(_Part):
+class LengthsPart(Part):
     """Tokens per request of one model, as quantiles."""
 
     prompt: Quantiles
@@ -89,13 +81,13 @@ class LengthsPart(_Part):
         return LengthLaws(prompt=_law(self.prompt), output=_law(self.output))
 
 
-class _Drawn(_Part):
+class _Drawn(Part):
     """What demands that are drawn have in common."""
 
     busy_replicas: Annotated[float, Field(gt=0, le=1_000_000)]
     mix: MixPart | None = None
     burst: BurstPart | None = None
-    lengths: dict[str, LengthsPart] = {}
+    lengths: dict[str, LengthsPart] = Field(default_factory=dict)
 
     def laws(self) -> dict[ModelName, LengthLaws]:
         """The lengths that the file names."""
@@ -114,7 +106,7 @@ class PublishedDemand(_Drawn):
     bursts: Literal["shared", "own"] = "own"
 
 
-class PoolPart(_Part):
+class PoolPart(Part):
     """A series file, every series of which is a tenant, and what its requests are multiplied by."""
 
     path: str
@@ -128,12 +120,12 @@ class SeriesDemand(_Drawn):
     files: Annotated[list[PoolPart], Field(min_length=1)]
 
 
-class RequestsDemand(_Part):
+class RequestsDemand(Part):
     """A request trace, replayed row by row."""
 
     kind: Literal["requests"]
     path: str
-    models: dict[str, str] = {}
+    models: dict[str, str] = Field(default_factory=dict)
     mix: MixPart | None = None
     skip_bad_rows: bool = False
 
@@ -141,68 +133,7 @@ class RequestsDemand(_Part):
 Demand = Annotated[PublishedDemand | SeriesDemand | RequestsDemand, Field(discriminator="kind")]
 
 
-class SpanPart(_Part):
-    """A stretch of time, counted from the begin."""
-
-    after_hours: Hours
-    hours: Annotated[float, Field(gt=0, le=24 * 366)]
-
-    def span(self, begins: datetime) -> Span:
-        """As instants, in whole seconds."""
-        start = begins + timedelta(seconds=round(self.after_hours * 3600))
-        return Span(start, start + timedelta(seconds=max(1, round(self.hours * 3600))))
-
-
-class HolePart(SpanPart):
-    """A hole in a region's telemetry."""
-
-    only_tokens: bool = False
-
-
-class ShortagePart(SpanPart):
-    """The cloud sells no more VMs of a type than `free_vms`."""
-
-    vm_type: str
-    free_vms: Annotated[int, Field(ge=0)] = 0
-
-
-class TroublesPart(_Part):
-    """What goes wrong in one region."""
-
-    outages: list[SpanPart] = []
-    telemetry_holes: list[HolePart] = []
-    shortages: list[ShortagePart] = []
-    api_outages: list[SpanPart] = []
-    throttles: list[SpanPart] = []
-    refusal_probability: Share = 0.0
-    start_failure_probability: Share = 0.0
-    failures_per_day: Annotated[float, Field(ge=0)] = 0.0
-
-    def troubles(self, begins: datetime) -> CloudTroubles:
-        """As the simulated cloud knows them."""
-        return CloudTroubles(
-            outages=_spans(self.outages, begins),
-            telemetry_holes=tuple(
-                TelemetryHole(span=part.span(begins), only_tokens=part.only_tokens)
-                for part in self.telemetry_holes
-            ),
-            shortages=tuple(
-                Shortage(
-                    vm_type=VmTypeName(part.vm_type),
-                    span=part.span(begins),
-                    free_vms=part.free_vms,
-                )
-                for part in self.shortages
-            ),
-            api_outages=_spans(self.api_outages, begins),
-            throttles=_spans(self.throttles, begins),
-            refusal_probability=self.refusal_probability,
-            start_failure_probability=self.start_failure_probability,
-            failures_per_day=self.failures_per_day,
-        )
-
-
-class RetriesPart(_Part):
+class RetriesPart(Part):
     """What callers do who are turned away."""
 
     times: Annotated[int, Field(ge=0, le=100)] = 0
@@ -211,7 +142,7 @@ class RetriesPart(_Part):
     growth: Annotated[float, Field(ge=1, le=100)] = 1.0
 
 
-class ScenarioSpec(_Part):
+class ScenarioSpec(Part):
     """The whole file. Paths count from the folder of the file."""
 
     version: Literal[1]
@@ -224,7 +155,8 @@ class ScenarioSpec(_Part):
     days: Annotated[int, Field(ge=1, le=366)] | None = None
     history_days: Annotated[int, Field(ge=0, le=366)] | None = None
     demand: Demand
-    troubles: dict[str, TroublesPart] = {}
+    troubles: dict[str, TroublesPart] = Field(default_factory=dict)
+    warm_vms: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     retries: RetriesPart = RetriesPart()
     usable_share: Fraction = 0.7
     target: TargetSpec | None = None
@@ -264,10 +196,6 @@ def retry_rule(part: RetriesPart) -> RetryRule:
         probability=part.probability,
         growth=part.growth,
     )
-
-
-def _spans(parts: list[SpanPart], begins: datetime) -> tuple[Span, ...]:
-    return tuple(part.span(begins) for part in parts)
 
 
 def _law(quantiles: Quantiles) -> QuantileLaw:

@@ -7,6 +7,7 @@ a given number of replicas is busy in the peak hour.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -62,12 +63,17 @@ def synthesise(
     seeds = SeedSequence(seed).spawn(len(catalogue.models))
     split = dict(zip(catalogue.regions, region_shares(len(catalogue.regions)), strict=True))
     for index, (model, model_seed) in enumerate(zip(catalogue.models, seeds, strict=True)):
-        shape, shares = model_shape(index), tier_shares(model, mix)
-        laws = (lengths or {}).get(model.name) or lengths_of(shape)
-        at_one = _busy_at_peak(model, shape, laws, split, shares, start, seconds_of)
-        level = busy_replicas / at_one
+        shape = model_shape(index)
+        traffic = _Traffic(
+            model=model,
+            shape=shape,
+            laws=(lengths or {}).get(model.name) or lengths_of(shape),
+            split=split,
+            shares=tier_shares(model, mix),
+        )
+        level = busy_replicas / _busy_at_peak(traffic, start, seconds_of)
         by_demand |= _model_arrivals(
-            model, shape, laws, split, shares, start, days, level, model_seed, shared_bursts
+            traffic, start, days, level, model_seed, shared_bursts=shared_bursts
         )
     return ArrivalRates(start=start, by_demand=by_demand)
 
@@ -117,54 +123,56 @@ def tier_shares(model: ModelSpec, mix: TierMix = published.TIER_SHARES) -> dict[
     return {tier: share / total for tier, share in offered.items()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traffic:
+    """One model's: how it looks, and the shares of its requests by region and by tier."""
+
+    model: ModelSpec
+    shape: ModelShape
+    laws: LengthLaws
+    split: Mapping[RegionSpec, float]
+    shares: TierMix
+
+
 def _model_arrivals(
-    model: ModelSpec,
-    shape: ModelShape,
-    laws: LengthLaws,
-    split: Mapping[RegionSpec, float],
-    shares: TierMix,
+    traffic: _Traffic,
     start: datetime,
     days: int,
     level: float,
     seed: SeedSequence,
+    *,
     shared_bursts: bool,
 ) -> dict[DemandKey, MinuteArrivals]:
     """One model's arrivals at `level` requests per second (weekday mean, all regions)."""
     found: dict[DemandKey, MinuteArrivals] = {}
-    seeds = iter(seed.spawn(len(split) * len(shares)))
+    seeds = iter(seed.spawn(len(traffic.split) * len(traffic.shares)))
     # Interactive tiers burst together, batch work on its own.
     of_all = dict(zip((False, True), seed.spawn(2), strict=True))
-    for region, region_share in split.items():
-        for tier, tier_share in shares.items():
+    for region, region_share in traffic.split.items():
+        for tier, tier_share in traffic.shares.items():
             rng = default_rng(next(seeds))
             mean = (
                 level
                 * region_share
                 * tier_share
-                * minute_shape(region, shape, tier, start, days, rng)
+                * minute_shape(region, traffic.shape, tier, start, days, rng)
             )
-            key = DemandKey(origin=region.name, model=model.name, tier=tier)
+            key = DemandKey(origin=region.name, model=traffic.model.name, tier=tier)
             burst_rng = default_rng(of_all[tier is Tier.BATCH]) if shared_bursts else rng
-            found[key] = _arrivals(mean, shape, laws, tier, rng, burst_rng)
+            found[key] = _arrivals(mean, traffic, tier, rng, burst_rng)
     return found
 
 
-def _busy_at_peak(
-    model: ModelSpec,
-    shape: ModelShape,
-    laws: LengthLaws,
-    split: Mapping[RegionSpec, float],
-    shares: TierMix,
-    start: datetime,
-    seconds_of: SecondsOf,
-) -> float:
+def _busy_at_peak(traffic: _Traffic, start: datetime, seconds_of: SecondsOf) -> float:
     """Busy replicas in the busiest hour of the week at one request per second (weekday mean)."""
-    prompt, output = laws
+    prompt, output = traffic.laws
     busy = np.zeros(HOURS_PER_WEEK)
-    seconds = {tier: seconds_of(model, tier, (prompt.mean, output.mean)) for tier in shares}
-    for region, region_share in split.items():
-        for tier, tier_share in shares.items():
-            week = hourly_shape(region, shape, tier, start, HOURS_PER_WEEK)
+    seconds = {
+        tier: seconds_of(traffic.model, tier, (prompt.mean, output.mean)) for tier in traffic.shares
+    }
+    for region, region_share in traffic.split.items():
+        for tier, tier_share in traffic.shares.items():
+            week = hourly_shape(region, traffic.shape, tier, start, HOURS_PER_WEEK)
             busy += region_share * tier_share * seconds[tier] * week
     return float(busy.max())
 
@@ -189,16 +197,15 @@ def _spread(rng: Generator, sigma: float, size: int) -> Column:
 
 def _arrivals(
     mean_per_second: Column,
-    shape: ModelShape,
-    laws: LengthLaws,
+    traffic: _Traffic,
     tier: Tier,
     rng: Generator,
     burst_rng: Generator,
 ) -> MinuteArrivals:
-    bursts = burst_law(shape, tier)
+    bursts = burst_law(traffic.shape, tier)
     factor = bursts.draw(burst_rng, len(mean_per_second)) / bursts.mean
     offered = rng.poisson(mean_per_second * factor * 60).astype(np.float64)
-    prompt, output = laws
+    prompt, output = traffic.laws
     return MinuteArrivals(
         offered=offered,
         input_tokens=draw_sums(offered, prompt.mean, prompt.relative_variance, rng),

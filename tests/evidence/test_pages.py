@@ -19,6 +19,8 @@ from benchmarks.evidence.levers import Lever, earning
 from benchmarks.evidence.making import Maker
 from benchmarks.evidence.measured import Measurements
 from benchmarks.evidence.page import EvidencePage, Shown
+from benchmarks.evidence.pages.sageserve_claims import order_claims
+from benchmarks.evidence.pages.sageserve_wants import PEAK_DAY
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.reading import fixed, standing
 from benchmarks.evidence.registry import PAGES
@@ -259,3 +261,31 @@ def test_what_a_page_rests_on_names_who_stood_in() -> None:
     whole = rests_on(a_ledger(trials, places=(a_place("week"),)))
     assert "Preliminary" not in whole
     assert "has been lived yet" not in whole
+
+
+def test_every_order_is_judged_by_what_one_tier_gains_and_what_the_other_pays() -> None:
+    kept = {"order fcfs": (0.8, 0.98), "order edf": (0.9, 0.94)}
+    trials = [
+        a_trial(
+            order,
+            0.0,
+            seed,
+            scenario=PEAK_DAY,
+            **{
+                "slo_attainment.interactive-fast": fast + 0.001 * seed,
+                "slo_attainment.interactive-normal": normal + 0.001 * seed,
+            },
+        )
+        for order, (fast, normal) in kept.items()
+        for seed in (1, 2, 3)
+    ]
+    rows = {row.claim: row for row in order_claims(a_ledger(trials))}
+    assert len(rows) == 6
+    gained = rows["order EDF: violations of IW-F against FCFS"]
+    assert gained.asked == "−31.1 %"
+    assert gained.verdict is Verdict.HOLDS
+    paid = rows["order EDF: violations of IW-N against FCFS"]
+    assert paid.asked == "+36.0 %"
+    assert paid.verdict is Verdict.HOLDS
+    untested = rows["order PF: violations of IW-N against FCFS"]
+    assert untested.verdict is Verdict.UNTESTED

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from heliostat.loops.control import Deciders
 from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import Fleet
@@ -22,6 +24,7 @@ from heliostat.model.names import EVERYWHERE, ModelName, PoolKey, RegionName, Ti
 from heliostat.model.plan import CapacityPlan, Explanation, PlanStatus, PoolTarget, Reason
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.deciding import PlanningProblem, RoutingProblem
+from simulation.arrivals import MinuteArrivals
 from simulation.workload.sizing import replica_seconds
 
 
@@ -186,3 +189,10 @@ def plain_deciders(**changes: Any) -> Deciders:
         router=HomeRouter(),
     )
     return replace(deciders, **changes)
+
+
+def no_arrivals(minutes: int) -> MinuteArrivals:
+    """Measured silence: zeros, not holes."""
+    return MinuteArrivals(
+        offered=np.zeros(minutes), input_tokens=np.zeros(minutes), output_tokens=np.zeros(minutes)
+    )

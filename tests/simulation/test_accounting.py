@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from heliostat.catalogue import Price
-from heliostat.errors import InvalidInput
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import DemandKey, RegionName, Tier, VmTypeName
 from simulation.accounting import Accountant, summed
-from simulation.arrivals import ArrivalRates, no_arrivals
+from simulation.arrivals import ArrivalRates
 from simulation.engine import TierLatencies, TierTally
 from simulation.estate import Estate
 from simulation.fluid.engine import FluidEngine
 from simulation.replica import BILLED, OVERHEAD, Stage
 from simulation.stage_ledger import StageSeconds
 from tests.builders import MINUTE, NOON, a_catalogue, a_demand, a_pool
+from tests.simulation.fakes import no_arrivals
 
 EAST, SMALL = RegionName("east"), VmTypeName("small")
 HOUR = timedelta(hours=1)
@@ -110,9 +110,6 @@ def test_a_lent_vm_is_billed_at_zero_credit_and_is_neither_overhead_nor_idle() -
     assert accounts.gpu_hours_billed == pytest.approx(26.0)
     assert accounts.scaling_overhead_gpu_hours == pytest.approx(2.0)
     assert accounts.idle_gpu_hours == pytest.approx(8.0)
-    assert accounts.gpu_hours_at_credit(0.5) == pytest.approx(18.0)
-    with pytest.raises(InvalidInput, match="credit"):
-        accounts.gpu_hours_at_credit(1.5)
 
 
 def test_every_stage_is_billed_once_and_counted_once() -> None:
@@ -164,7 +161,7 @@ def test_what_gave_way_is_counted_over_all_tiers() -> None:
 
 def test_events_that_only_some_clouds_know_are_told_beside_the_usual_ones() -> None:
     estate, _ = scripted()
-    estate.regions[EAST].happened["taken back"] += 2
+    estate.regions[EAST].books.happened["taken back"] += 2
     events = Accountant(estate).accounts(NOON).scale_events
     assert events == {
         "bought": 0,

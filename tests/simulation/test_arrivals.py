@@ -7,8 +7,9 @@ import pytest
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span
-from simulation.arrivals import ArrivalRates, MinuteArrivals, no_arrivals
+from simulation.arrivals import ArrivalRates, MinuteArrivals
 from tests.builders import MINUTE, NOON, a_demand
+from tests.simulation.fakes import no_arrivals
 
 
 def columns(*offered: float) -> MinuteArrivals:

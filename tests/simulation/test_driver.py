@@ -164,7 +164,7 @@ def test_an_agent_killed_at_any_word_of_its_journal_buys_nothing_twice(
     wraps = [lambda port: Fuse(port, calls, after=after)] * 3
     journal = run_through(region, command, iter(wraps))
     assert [ack.state for ack in journal.unsent_acks()] == [CommandState.APPLIED]
-    assert (region.happened["bought"], len(region.replicas())) == (3, 3)
+    assert (region.books.happened["bought"], len(region.replicas())) == (3, 3)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -186,7 +186,7 @@ def test_an_agent_killed_between_two_purchases_buys_only_the_rest(bought: int, a
     with pytest.raises(Crash):
         AgentLoop(region=EAST, journal=journal, driver=driver, meter=meter).tick(NOON)
     journal = run_through(region, command, iter(()))
-    assert (region.happened["bought"], len(region.replicas())) == (3, 3)
+    assert (region.books.happened["bought"], len(region.replicas())) == (3, 3)
 
 
 def test_a_shortage_in_the_middle_keeps_what_was_bought_and_ends_refused() -> None:

@@ -54,8 +54,8 @@ def test_an_own_lent_vm_comes_back_warm_and_before_anything_is_bought() -> None:
     assert replica.start_kind is StartKind.WARM
     region.advance(NOON + HOUR)
     assert replica.stage is Stage.READY
-    assert (region.happened["bought"], region.happened["taken back"]) == (0, 1)
-    (sample,) = region.lead_times
+    assert (region.books.happened["bought"], region.books.happened["taken back"]) == (0, 1)
+    (sample,) = region.books.lead_times
     assert sample.start_kind is StartKind.WARM
 
 
@@ -67,7 +67,7 @@ def test_another_models_lent_vm_loads_the_model_anew_and_counts_for_its_new_pool
     assert replica.pool == other
     assert replica.start_kind is StartKind.REDEPLOY_REMOTE_WEIGHTS
     assert region.standing_for(other) == (replica,)
-    assert region.happened["bought"] == 0
+    assert region.books.happened["bought"] == 0
 
 
 def test_an_own_lent_vm_is_taken_before_another_models() -> None:

@@ -52,7 +52,7 @@ def test_a_bought_replica_is_requested_provisioned_loaded_and_ready_in_that_orde
         Stage.LOADING,
         Stage.READY,
     ]
-    (sample,) = region.lead_times
+    (sample,) = region.books.lead_times
     assert (sample.start_kind, sample.ready_at) == (StartKind.COLD, stages[-1][0])
     assert sample.lead_time == stages[-1][0] - NOON
 
@@ -175,7 +175,7 @@ def test_a_start_that_fails_is_paid_for_until_it_is_cleared_away() -> None:
         now += MINUTE
         region.advance(now)
     assert region.desired[a_pool()] == 0
-    assert region.gone("c1")[Stage.FAILED] == 1
+    assert region.books.gone("c1")[Stage.FAILED] == 1
     region.advance(now + 5 * MINUTE)
     assert region.replicas() == ()
     assert region.stage_seconds(now + HOUR)[a_pool(), Stage.FAILED] == 300
@@ -185,7 +185,7 @@ def test_ready_replicas_fail_at_the_scripted_rate() -> None:
     region = a_region(troubles=CloudTroubles(failures_per_day=1.0))
     region.stand(a_pool(), 40, NOON)
     region.advance(NOON + timedelta(days=1))
-    assert 15 < region.happened["failed"] < 35  # 40 · (1 − 1/e) = 25
+    assert 15 < region.books.happened["failed"] < 35  # 40 · (1 − 1/e) = 25
 
 
 def test_a_replica_of_another_region_is_no_business_of_this_one() -> None:
@@ -306,7 +306,7 @@ def test_an_evicted_vm_takes_no_more_and_goes_when_its_work_is_done() -> None:
     region, told = evicted(BusyUntil(NOON + 2 * MINUTE))
     assert told == [(Change.EVICTING, 1), (Change.GONE, 2)]
     assert len(region.replicas()) == region.desired[a_pool()] == 1
-    assert region.happened["evicted"] == 1
+    assert region.books.happened["evicted"] == 1
 
 
 def test_what_still_runs_when_the_notice_is_over_is_lost() -> None:
@@ -324,4 +324,4 @@ def test_evictions_by_chance_come_as_often_as_asked() -> None:
     region = a_region(troubles=CloudTroubles(evictions_per_day=24.0))
     region.stand(a_pool(), 30, NOON)
     region.advance(NOON + HOUR)
-    assert 10 < region.happened["evicted"] < 27
+    assert 10 < region.books.happened["evicted"] < 27

@@ -33,6 +33,5 @@ def live_or_blame(spec: RunSpec, tell: Tell) -> Outcome | Blame:
         raise
     except HeliostatError as error:
         return Blame(False, str(error))
-    # Whatever else: a fault of ours must reach the caller in words instead of ending the worker.
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - a fault of ours must reach the caller in words, not end the worker
         return Blame(True, traceback.format_exc())

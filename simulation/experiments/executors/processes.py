@@ -58,7 +58,7 @@ class Processes:
                 for pipe in wait(list(busy)):
                     assert isinstance(pipe, Connection), "only pipes are waited for"
                     yield from self._hear(busy[pipe], waiting, tell)
-        except BaseException:
+        except BaseException:  # Ctrl-C and an abandoned generator too: no run goes on unheard
             self.close()
             raise
 

@@ -12,10 +12,11 @@ from heliostat.model.instants import Span
 from heliostat.model.latency import merged
 from heliostat.model.names import DemandKey, PoolKey, Tier
 from heliostat.model.usage import UsageSeries, UsageWindow
-from simulation.arrivals import ArrivalRates, no_arrivals
+from simulation.arrivals import ArrivalRates
 from simulation.engine import Change, ReplicaChange
 from simulation.fluid.engine import FluidEngine
 from tests.builders import MINUTE, NOON, a_catalogue, a_demand, a_pool
+from tests.simulation.fakes import no_arrivals
 
 CATALOGUE = a_catalogue()
 FAST = a_demand(tier=Tier.INTERACTIVE_FAST)

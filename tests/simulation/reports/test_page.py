@@ -13,6 +13,7 @@ from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
     floor_sentences,
+    lent_sentences,
     miss_sentences,
 )
 from tests.simulation.reports.found import a_record, findings
@@ -80,6 +81,28 @@ def test_words_say_how_policies_differ_and_which_missed() -> None:
     assert "broken has no setting" in missed[1]
     assert "seed 1, 2026-03-02T12:30:00Z: ValueError: no (2 more runs failed)" in missed[2]
     assert len(missed) == 3
+
+
+def test_what_hangs_on_lending_is_said_of_those_who_lend() -> None:
+    whole = findings()
+    assert lent_sentences(whole) == []
+    one = whole.contests[0]
+    points = tuple(
+        replace(
+            point,
+            results={
+                seed: replace(run, figures={**run.figures, "gpu_hours_lent": 20.0})
+                for seed, run in point.results.items()
+            },
+        )
+        for point in one.points
+    )
+    lending = replace(whole, contests=(replace(one, points=points), *whole.contests[1:]))
+    assert lent_sentences(lending) == [
+        "heliostat lent 20 of the 137 GPU-hours that it bills; at half credit it would bill 127, at "
+        "full credit 117."
+    ]
+    assert "at half credit it would bill 127" in page(lending)
 
 
 def test_a_policy_that_reaches_with_its_least_headroom_is_said_to_keep_more_than_was_asked() -> (

@@ -32,13 +32,15 @@ HOUR = timedelta(hours=1)
 
 
 def test_a_built_trace_is_the_scenario_that_it_was_built_from(tmp_path: Path) -> None:
-    troubles = {"east": {"outages": [{"after_hours": 3, "hours": 2}]}}
-    spec = spec_file(tmp_path, troubles=troubles, usable_share=0.5)
+    eviction = {"after_hours": 5, "vm_type": "big", "vms": 1}
+    troubles = {"east": {"outages": [{"after_hours": 3, "hours": 2}], "evictions": [eviction]}}
+    spec = spec_file(tmp_path, troubles=troubles, usable_share=0.5, warm_vms={"small": 1})
     built = build_trace(spec, tmp_path / "little.parquet", seed=7)
     assert built.history == tmp_path / "little.history.parquet"
     from_spec, from_file = find_scenario(str(spec)), find_scenario(str(built.path))
     assert from_file.span == from_spec.span
     assert from_file.troubles == from_spec.troubles
+    assert from_file.warm_vms == from_spec.warm_vms == {"small": 1}
     assert from_file.first_fleet(7) == from_spec.first_fleet(7)
     assert built.requests == len(everything(from_file.source(1)))
     assert same(everything(from_spec.source(7)), everything(from_file.source(1)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from heliostat.model.names import RegionName, Tier
 from simulation.scenarios.from_spec import scenario_in
 from simulation.scenarios.spec import ScenarioSpec
 from simulation.scenarios.spec_file import read_spec
+from simulation.scenarios.troubles_part import TroublesPart
+from simulation.troubles import CloudTroubles
 from tests.simulation.scenarios.files import spec_file, spec_mapping, text_spec
 
 GOOD = """\
@@ -72,6 +76,11 @@ def test_what_is_no_yaml_or_no_mapping_or_twice_is_refused(tmp_path: Path) -> No
             r"troubles.east.shortages: 'x' is not in the fleet; known are small, big",
         ),
         (
+            {"troubles": {"east": {"evictions": [{"vm_type": "x", "after_hours": 0, "vms": 1}]}}},
+            r"troubles.east.evictions: 'x' is not in the fleet; known are small, big",
+        ),
+        ({"warm_vms": {"x": 1}}, r"warm_vms.x: 'x' is not in the fleet; known are small, big"),
+        (
             {"demand": {"kind": "requests", "path": "x", "models": {"a": "gamma"}}},
             r"demand.models.a: 'gamma' is not in the fleet; known are alpha, beta",
         ),
@@ -110,6 +119,7 @@ def test_everything_that_goes_wrong_counts_from_the_begin(tmp_path: Path) -> Non
             "shortages": [{**span, "vm_type": "big", "free_vms": 3}],
             "throttles": [span],
             "refusal_probability": 0.1,
+            "evictions": [{"vm_type": "big", "after_hours": 3, "vms": 2}],
         }
     }
     scenario = scenario_in(
@@ -123,6 +133,33 @@ def test_everything_that_goes_wrong_counts_from_the_begin(tmp_path: Path) -> Non
     assert found.shortages[0].free_vms == 3
     assert found.throttles == (outage,)
     assert found.refusal_probability == 0.1
+    (eviction,) = found.evictions
+    assert (eviction.at - scenario.begins).total_seconds() == 10_800
+    assert (eviction.vm_type, eviction.vms) == ("big", 2)
+
+
+def test_every_trouble_that_a_cloud_knows_can_be_asked_for(tmp_path: Path) -> None:
+    seconds = {
+        "telemetry_delay_seconds": 90,
+        "failed_kept_seconds": 30,
+        "eviction_notice_seconds": 60,
+    }
+    asked = {name.name for name in fields(CloudTroubles)}
+    told = {name.removesuffix("_seconds") for name in TroublesPart.model_fields}
+    assert told == asked
+    troubles = {"east": {**seconds, "evictions_per_day": 0.5}}
+    scenario = scenario_in(spec_file(tmp_path, troubles=troubles, warm_vms={"small": 2}))
+    found = scenario.troubles[RegionName("east")]
+    assert (found.telemetry_delay, found.failed_kept, found.eviction_notice) == tuple(
+        timedelta(seconds=value) for value in seconds.values()
+    )
+    assert found.evictions_per_day == 0.5
+    assert scenario.warm_vms == {"small": 2}
+
+
+def test_a_region_of_which_nothing_is_said_is_calm(tmp_path: Path) -> None:
+    scenario = scenario_in(spec_file(tmp_path, troubles={"east": {}}))
+    assert scenario.troubles == {RegionName("east"): CloudTroubles()}
 
 
 def test_a_mix_and_a_burst_are_taken_as_told(tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""What can be reckoned by hand: chunks of prompts, work that was done, and lengths that nobody may see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.engine import EngineLaw
+from heliostat.model.latency import RELATIVE_ACCURACY
+from heliostat.model.names import Tier
+from simulation.engine import Change
+from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
+from tests.builders import NOON, a_catalogue, a_pool
+from tests.simulation.event.builders import DEMANDS, Listed, Run, change, columns, ready, seconds
+
+BASE, PER_TOKEN, ITERATION, SEQUENCE = 0.05, 1.5e-4, 0.02, 0.001
+TRIP = 0.004
+CHUNKS = LocalPolicy(prefill=Prefill.CHUNKS, chunk_tokens=512)
+
+
+def plain_catalogue() -> FleetCatalogue:
+    """Replicas without a knee, whose iterations do not depend on context."""
+    law = EngineLaw(
+        prefill_base=BASE,
+        prefill_per_token=PER_TOKEN,
+        prefill_per_token_beyond_knee=0.0,
+        decode_base=ITERATION,
+        decode_per_sequence=SEQUENCE,
+        decode_per_sequence_kilotoken=0.0,
+        kv_bytes_per_token=1,
+        kv_bytes_available=10**9,
+        max_batch=64,
+        fitted_batch=64,
+    )
+    catalogue = a_catalogue()
+    models = tuple(
+        replace(model, engines=dict.fromkeys(model.engines, law)) for model in catalogue.models
+    )
+    return replace(catalogue, models=models)
+
+
+def first_tokens(run: Run) -> list[float]:
+    """Seconds to the first token, to the width of a bucket, the fastest first."""
+    latencies = run.engine.latencies(Tier.INTERACTIVE_NORMAL)
+    assert latencies is not None
+    sketch = latencies.ttft
+    return [sketch.quantile(level) or 0.0 for level in np.linspace(0, 1, sketch.count)]
+
+
+def test_a_prompt_alone_pays_the_base_for_each_of_its_chunks() -> None:
+    run = Run(Listed(columns([10.0], 1300, 5), 2), ready(1), CHUNKS, catalogue=plain_catalogue())
+    expected = 3 * BASE + 1300 * PER_TOKEN + TRIP
+    assert first_tokens(run) == [pytest.approx(expected, rel=RELATIVE_ACCURACY)]
+
+
+def test_chunks_beside_a_running_sequence_ride_on_its_iterations() -> None:
+    source = Listed(columns([1.0, 5.0], [16, 1022], [400, 2]), 2)
+    run = Run(source, ready(1), CHUNKS, catalogue=plain_catalogue())
+    decodes_from = 1.0 + BASE + 16 * PER_TOKEN
+    each = ITERATION + SEQUENCE
+    joins = decodes_from + each * np.ceil((5.0 - decodes_from) / each)
+    # 511 tokens fit beside the one that decodes: two iterations.
+    expected = joins + 2 * each + 1022 * PER_TOKEN - 5.0 + TRIP
+    alone, beside = first_tokens(run)
+    assert alone == pytest.approx(decodes_from - 1.0 + TRIP, rel=RELATIVE_ACCURACY)
+    assert beside == pytest.approx(expected, rel=RELATIVE_ACCURACY)
+
+
+def test_what_a_replica_had_done_when_it_failed_stays_done() -> None:
+    fails = change("vm-0", Change.FAILED, NOON + seconds(70))
+    source = Listed(columns([1.0], 100, 60_000), 3)
+    run = Run(source, [*ready(1), fails], catalogue=plain_catalogue(), minutes=0)
+    done = [run.engine.busy_seconds(a_pool())]
+    while run.now < source.span.end:
+        run.go_on()
+        done.append(run.engine.busy_seconds(a_pool()))
+    # One of 64 sequences: an iteration is worth its own millisecond and a 64th of the 20 it takes.
+    worth = (ITERATION / 64 + SEQUENCE) / (ITERATION + SEQUENCE)
+    prefill = BASE + 100 * PER_TOKEN
+    assert done[2] == pytest.approx(prefill + (60 - 1 - prefill) * worth)
+    assert done[-1] == pytest.approx(prefill + (70 - 1 - prefill) * worth)
+    assert done == sorted(done)
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("dispatch", Dispatch)
+def test_nobody_sees_how_long_an_output_will_be(dispatch: Dispatch, order: Order) -> None:
+    """Until the first output ends, any two workloads that differ in their outputs alone are one."""
+    rng = np.random.default_rng(4)
+    arrivals = np.sort(rng.uniform(0, 8, 60))
+    prompts, tiers = rng.integers(50, 4000, 60), rng.integers(0, len(DEMANDS), 60)
+    policy = LocalPolicy(dispatch=dispatch, order=order)
+    held = []
+    for outputs in (rng.integers(2000, 4000, 60), rng.integers(4000, 9000, 60)):
+        source = Listed(columns(arrivals, prompts, outputs, tiers), 2)
+        run = Run(source, ready(4), policy, minutes=0)
+        run.go_on()
+        assert run.tally().completed == 0
+        replicas = run.engine._arrays["replicas"]
+        names = ["held", "waiting", "prompts", "context", "held_tokens"]
+        held.append(replicas[names].tolist())
+    assert held[0] == held[1]

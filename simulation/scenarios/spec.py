@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from heliostat.model.instants import Span
+from heliostat.model.instants import FIRST_YEAR, LAST_YEAR, Span
 from heliostat.model.names import ModelName, Tier, VmTypeName
 from simulation.clients import RetryRule
 from simulation.troubles import CloudTroubles, Shortage, TelemetryHole
@@ -21,23 +21,25 @@ from simulation.workload.target import Quantiles, TargetSpec
 from simulation.workload.wanted import HISTORY_DAYS
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Hours = Annotated[float, Field(ge=0, le=24 * 366)]
+_MOST_HOURS = 24 * 366
+Hours = Annotated[float, Field(ge=0, le=_MOST_HOURS)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class _Part(BaseModel):
     """A mapping in which every key is known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class MixPart(_Part):
     """How requests fall on the tiers, as weights."""
 
-    interactive_fast: Annotated[float, Field(ge=0, alias="interactive-fast")] = 0.0
-    interactive_normal: Annotated[float, Field(ge=0, alias="interactive-normal")] = 0.0
-    batch: Annotated[float, Field(ge=0)] = 0.0
+    interactive_fast: Annotated[Weight, Field(alias="interactive-fast")] = 0.0
+    interactive_normal: Annotated[Weight, Field(alias="interactive-normal")] = 0.0
+    batch: Weight = 0.0
 
     @model_validator(mode="after")
     def _holds_something(self) -> MixPart:
@@ -58,8 +60,8 @@ class BurstPart(_Part):
     """The burst test; the defaults are SageServe's."""
 
     factor: Annotated[int, Field(ge=1, le=1000)] = 8
-    after_hours: Annotated[int, Field(ge=0)] = 25
-    every_minutes: Annotated[int, Field(ge=1)] = 60
+    after_hours: Annotated[int, Field(ge=0, le=_MOST_HOURS)] = 25
+    every_minutes: Annotated[int, Field(ge=1, le=60 * _MOST_HOURS)] = 60
     minutes: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
@@ -145,7 +147,7 @@ class SpanPart(_Part):
     """A stretch of time, counted from the begin."""
 
     after_hours: Hours
-    hours: Annotated[float, Field(gt=0, le=24 * 366)]
+    hours: Annotated[float, Field(gt=0, le=_MOST_HOURS)]
 
     def span(self, begins: datetime) -> Span:
         """As instants, in whole seconds."""
@@ -176,7 +178,7 @@ class TroublesPart(_Part):
     throttles: list[SpanPart] = []
     refusal_probability: Share = 0.0
     start_failure_probability: Share = 0.0
-    failures_per_day: Annotated[float, Field(ge=0)] = 0.0
+    failures_per_day: Annotated[float, Field(ge=0, le=86_400)] = 0.0
 
     def troubles(self, begins: datetime) -> CloudTroubles:
         """As the simulated cloud knows them."""
@@ -241,6 +243,8 @@ class ScenarioSpec(_Part):
             raise ValueError("`begins` is not needed: requests begin when they were recorded")
         if self.begins is not None and (self.begins.second or self.begins.microsecond):
             raise ValueError("`begins` must be a whole minute")
+        if self.begins is not None and not FIRST_YEAR < self.begins.year < LAST_YEAR:
+            raise ValueError(f"`begins` must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
         return self
 
     @property

@@ -26,6 +26,8 @@ from heliostat.ports.deciding import (
 from heliostat.ports.forecasts import Forecaster
 from simulation.policies.failure import PolicyFailed
 
+_MOST_WORDS = 1000
+
 
 def watched(name: str, deciders: Deciders) -> Deciders:
     """The same deciders; whatever the policy's own raise, or say that cannot be acted upon, becomes
@@ -43,12 +45,20 @@ def watched(name: str, deciders: Deciders) -> Deciders:
 def _answering(policy: str, at: datetime, who: str) -> Iterator[None]:
     try:
         yield
-    # A plug-in may raise anything; whatever it is, the run ends there and says whose fault it was.
-    except Exception as error:
-        told = str(error) or "nothing said"
-        raise PolicyFailed(
-            policy, at, f"its {who} failed: {type(error).__name__}: {told}"
-        ) from error
+    # A plug-in may raise anything, even to leave; the run ends there and says whose fault it was.
+    except (Exception, SystemExit) as error:
+        told = f"its {who} failed: {type(error).__name__}: {_words_of(error)}"
+        raise PolicyFailed(policy, at, told) from error
+
+
+def _words_of(error: BaseException) -> str:
+    """What it says, fit for a report: of bounded length, and nothing that no file can hold."""
+    try:
+        words = str(error)
+    # Errors of plug-ins are code of plug-ins.
+    except Exception:  # noqa: BLE001
+        words = ""
+    return words[:_MOST_WORDS].encode("utf-8", "replace").decode() or "nothing said"
 
 
 @dataclass(frozen=True, slots=True)

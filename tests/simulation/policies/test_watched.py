@@ -166,6 +166,31 @@ def test_a_forecaster_that_talks_nonsense_is_named(rate: float) -> None:
         )
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("not even that")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(0), "planner failed: SystemExit: 0"),
+        (Unspeakable(), "planner failed: Unspeakable: nothing said"),
+        (RuntimeError("\ud800"), "planner failed: RuntimeError: ?"),
+        (RuntimeError("x" * 10**6), "planner failed: RuntimeError: " + "x" * 1000),
+    ],
+)
+def test_whatever_a_plug_in_raises_can_be_written_into_a_report(
+    error: BaseException, said: str
+) -> None:
+    def leave(_: object) -> Any:
+        raise error
+
+    with pytest.raises(PolicyFailed) as caught:
+        deciders(planner=Bent(leave)).planner.plan(a_problem())
+    assert str(caught.value).encode().endswith(said.encode())
+
+
 def test_a_forecaster_that_fails_is_named() -> None:
     forecaster = deciders(forecaster=Bent(fail)).forecaster
     with pytest.raises(PolicyFailed, match="forecaster failed: RuntimeError"):

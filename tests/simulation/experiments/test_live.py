@@ -208,10 +208,17 @@ def test_a_file_that_changes_while_runs_go_on_is_refused(tmp_path: Path) -> None
         load_scene(scene)
 
 
+def test_a_name_that_no_file_can_have_is_unknown() -> None:
+    with pytest.raises(UnknownScenario):
+        scene_ref("a" * 5000)
+
+
 def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
-    (tmp_path / "x.npz").write_text("no archive")
-    with pytest.raises(InvalidInput, match=r"x\.npz.*no recorded history"):
-        load_scene(scene_ref(str(tmp_path / "x.npz")))
+    whole = Path(a_history(tmp_path).path).read_bytes()
+    for content in (b"no archive", b"", whole[: len(whole) // 2], whole[:-30]):
+        (tmp_path / "x.npz").write_bytes(content)
+        with pytest.raises(InvalidInput, match=r"x\.npz.*no recorded history"):
+            load_scene(scene_ref(str(tmp_path / "x.npz")))
 
 
 # --- bounds ---------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ def deciders(**bent: Any) -> Deciders:
         (with_first(replicas=-3), "would get -3 replicas"),
         (with_first(replicas=float("nan")), "would get nan replicas"),
         (with_first(replicas=2.5), "would get 2.5 replicas"),
+        (with_first(reason="because"), "would change for 'because', no Reason"),
         (with_first(path=(1, True)), "would get True replicas"),
         (lambda plan: replace(plan, targets=plan.targets[1:]), "says nothing about pools"),
         (lambda plan: replace(plan, targets=plan.targets[:1] * 2), "a pool appears twice"),

@@ -52,14 +52,15 @@ class FleetCatalogue:
     round_trip_seconds: Mapping[tuple[RegionName, RegionName], float]
     lead_time_priors: Mapping[tuple[VmTypeName, StartKind], LeadTimePrior]
     guardrails: Guardrails = Guardrails()
-    _pools: dict[PoolKey, PoolSpec] = field(
+    _pools: Mapping[PoolKey, PoolSpec] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
     def __post_init__(self) -> None:
         for name in ("prices", "quotas", "round_trip_seconds", "lead_time_priors"):
             object.__setattr__(self, name, MappingProxyType({**getattr(self, name)}))
-        self._pools.update({pool.key: pool for pool in self.pools})
+        pools = MappingProxyType({pool.key: pool for pool in self.pools})
+        object.__setattr__(self, "_pools", pools)
         if len(self._pools) != len(self.pools):
             raise InvalidCatalogue("pools", "a pool appears twice")
 

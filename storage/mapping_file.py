@@ -10,6 +10,8 @@ import yaml
 from heliostat.errors import InvalidInput
 
 _MERGE = "tag:yaml.org,2002:merge"
+_MOST_VALUES = 1_000_000
+"""With every alias written out; a few lines of aliases of aliases hold more than a machine."""
 
 
 def read_mapping(path: Path, refusal: type[InvalidInput]) -> dict[str, Any]:
@@ -21,10 +23,12 @@ def read_mapping(path: Path, refusal: type[InvalidInput]) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise refusal(str(path), f"cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise refusal(str(path), f"is not YAML: {error}") from error
     except RecursionError:
         raise refusal(str(path), "is nested too deep") from None
+    if _is_endless(content):
+        raise refusal(str(path), f"holds more than {_MOST_VALUES:,} values, aliases written out")
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -35,8 +39,30 @@ def read_mapping(path: Path, refusal: type[InvalidInput]) -> dict[str, Any]:
     return content
 
 
+def _is_endless(content: object) -> bool:
+    """Whether walking through it would take for ever: it holds itself, or copies of copies."""
+    left, waiting = _MOST_VALUES, [content]
+    while waiting and left > 0:
+        value = waiting.pop()
+        below = list(value.values()) if isinstance(value, dict) else value
+        if isinstance(below, list):
+            left -= len(below)
+            waiting += below if left > 0 else []
+    return left <= 0
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML would silently let the last one win."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            # What a constructor says of the 31st of February, or of nothing tagged as a number.
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{str(node.value)[:40]!r} is no {kind}: {error}", node.start_mark
+            ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen: set[str] = set()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from heliostat.catalogue.specs import (
     LeadTimePrior,
@@ -37,23 +38,29 @@ from heliostat.model.names import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetCatalogue:
-    """The whole catalogue, consistent by construction: every key that it holds resolves."""
+    """The whole catalogue, consistent by construction: every key that it holds resolves.
+
+    Nobody to whom it is lent can change it: what it maps is read-only.
+    """
 
     regions: tuple[RegionSpec, ...]
     vm_types: tuple[VmType, ...]
     models: tuple[ModelSpec, ...]
     pools: tuple[PoolSpec, ...]
-    prices: dict[tuple[RegionName, VmTypeName], Price]
-    quotas: dict[tuple[RegionName, VmTypeName], int]
-    round_trip_seconds: dict[tuple[RegionName, RegionName], float]
-    lead_time_priors: dict[tuple[VmTypeName, StartKind], LeadTimePrior]
+    prices: Mapping[tuple[RegionName, VmTypeName], Price]
+    quotas: Mapping[tuple[RegionName, VmTypeName], int]
+    round_trip_seconds: Mapping[tuple[RegionName, RegionName], float]
+    lead_time_priors: Mapping[tuple[VmTypeName, StartKind], LeadTimePrior]
     guardrails: Guardrails = Guardrails()
-    _pools: dict[PoolKey, PoolSpec] = field(
+    _pools: Mapping[PoolKey, PoolSpec] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
     def __post_init__(self) -> None:
-        self._pools.update({pool.key: pool for pool in self.pools})
+        for name in ("prices", "quotas", "round_trip_seconds", "lead_time_priors"):
+            object.__setattr__(self, name, MappingProxyType({**getattr(self, name)}))
+        pools = MappingProxyType({pool.key: pool for pool in self.pools})
+        object.__setattr__(self, "_pools", pools)
         if len(self._pools) != len(self.pools):
             raise InvalidCatalogue("pools", "a pool appears twice")
 

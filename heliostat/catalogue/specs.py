@@ -5,8 +5,10 @@ Values only. What the store has measured since (lead times, token mixes) overrid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from heliostat.errors import UnknownTier
 from heliostat.model.demand import TokenMix
@@ -76,7 +78,10 @@ class ModelSpec:
     name: ModelName
     weights_bytes: int
     tiers: tuple[TierSpec, ...]
-    engines: dict[VmTypeName, EngineLaw]
+    engines: Mapping[VmTypeName, EngineLaw]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "engines", MappingProxyType({**self.engines}))
 
     def tier(self, tier: Tier) -> TierSpec | None:
         """The tier's promise, None when the model does not offer the tier."""

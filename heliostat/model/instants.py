@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from heliostat.errors import InvalidInput
 
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+"""Between them instants are taken from files: epoch seconds are not negative, and calendars have room
+left for every horizon and lease."""
+
 
 def check_instant(field: str, instant: datetime) -> datetime:
     """`instant` itself when it is aware UTC and whole seconds. Raises InvalidInput otherwise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from heliostat.errors import InvalidInput, InvalidPolicyOutput
 from services.cli.asked import Asked
@@ -40,12 +41,14 @@ def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
         engine=asked.engine,
         bounds=asked.bounds,
     )
-    for path in (asked.json_file, asked.html):
-        _check_place(path)
+    _check_place("--json", asked.json_file)
+    _check_place("--html", asked.html)
     findings, found = _conducted(out, experiment, asked)
-    _write(out, findings, asked)
+    unwritten = _write(out, findings, asked)
     if str(asked.json_file) != "-":
         show_findings(out, findings, found=found)
+    for error in unwritten:
+        raise error
     _say_failures(findings)
 
 
@@ -60,10 +63,21 @@ def _headroom(text: str) -> Sweep | float:
         ) from None
 
 
-def _check_place(path: Path | None) -> None:
+def _check_place(option: str, path: Path | None) -> None:
     """A report that cannot be written is said before the hours of running, not after."""
-    if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
-        raise InvalidInput(str(path), "its folder does not exist")
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise InvalidInput(option, f"{path} is a folder", remedy="name a file in it")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise InvalidInput(option, f"{path}: its folder does not exist")
+    if path.exists() and not path.is_file():
+        return  # a device or a pipe
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InvalidInput(option, f"{folder} takes no file: {error.strerror}") from error
 
 
 def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findings, int]:
@@ -87,18 +101,22 @@ def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findi
     return findings, laboratory.found
 
 
-def _write(out: Output, findings: Findings, asked: Asked) -> None:
+def _write(out: Output, findings: Findings, asked: Asked) -> list[InvalidInput]:
+    """Both reports; what could not be written. One that fails takes nothing from the other."""
+    unwritten: list[InvalidInput] = []
     if asked.json_file is not None:
-        out.json_to(asked.json_file, document(findings))
+        try:
+            out.json_to(asked.json_file, document(findings))
+        except InvalidInput as error:
+            unwritten.append(error)
     if asked.html is not None:
         from simulation.reports.page import page
 
         try:
-            asked.html.write_text(page(findings), "utf-8")
-        except OSError as error:
-            raise InvalidInput(
-                "--html", f"{asked.html} cannot be written: {error.strerror}"
-            ) from error
+            out.text_to("--html", asked.html, page(findings))
+        except InvalidInput as error:
+            unwritten.append(error)
+    return unwritten
 
 
 def _say_failures(findings: Findings) -> None:
@@ -107,7 +125,7 @@ def _say_failures(findings: Findings) -> None:
     ]
     if failed:
         (name, first), others = failed[0], len(failed) - 1
-        more = f" (and {others} more runs)" if others else ""
+        more = f" (and {others} more {'run' if others == 1 else 'runs'})" if others else ""
         raise InvalidPolicyOutput(
             f"policy {name} at {first.at}", f"{first.error}, in {first.where}{more}"
         )

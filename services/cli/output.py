@@ -18,6 +18,7 @@ from rich.table import Table
 
 from heliostat.errors import InvalidInput
 from services.cli.values import plain
+from storage.whole_file import write_whole
 
 
 def stdout() -> Console:
@@ -47,10 +48,14 @@ class Output:
         if str(path) == "-":
             self.json(value)
             return
+        self.text_to("--json", path, json.dumps(plain(value), indent=2) + "\n")
+
+    def text_to(self, option: str, path: Path, text: str) -> None:
+        """Write a text into the file that an option names. Raises InvalidInput."""
         try:
-            path.write_text(json.dumps(plain(value), indent=2) + "\n", "utf-8")
+            write_whole(path, text)
         except OSError as error:
-            raise InvalidInput("--json", f"{path} cannot be written: {error.strerror}") from error
+            raise InvalidInput(option, f"{path} cannot be written: {error.strerror}") from error
 
     def table(
         self,

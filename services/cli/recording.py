@@ -21,6 +21,7 @@ from storage.mapping_file import read_mapping
 from storage.opening import open_stores
 
 NAME = "history"
+_LONGEST = timedelta(days=366)
 _ALWAYS = (
     "What was shed is offered again, once; retries are not counted as demand. Who gave up and never "
     "asked is in no history: nobody knows what they would have wanted.",
@@ -48,6 +49,8 @@ def _write(
     stores: Stores, mapping: dict[str, Any], span: Span, memory: timedelta, folder: Path
 ) -> Path:
     lived = Span(floor_to(span.start, BUCKET), floor_to(span.end, BUCKET))
+    if lived.length > _LONGEST:
+        raise InvalidInput("--to", f"lies more than {_LONGEST.days} days after --from")
     first = stores.usage.first_window()
     if first is None or first >= lived.end:
         raise InvalidInput("--from", "the database holds no usage before --to")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import os
@@ -13,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from heliostat.errors import HeliostatError
+from heliostat.errors import Exhausted, HeliostatError
 from services.cli import exits
 from services.cli.client import Client
 from services.cli.connection import DOOR_VARIABLES, VARIABLES, Connection
@@ -22,6 +23,7 @@ from services.cli.output import Output, stderr
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable answer on stdout.")]
 PANEL = "Connection"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def _connecting(option: str, variable: str, words: str) -> Any:
@@ -122,6 +124,11 @@ class HeliostatGroup(TyperGroup):
             raise _ended(str(error), exits.exit_code(error)) from error
         except BrokenPipeError as error:
             raise typer.Exit(exits.OK) from error
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise _ours(error) from error
+            full = Exhausted(f"cannot write: {error.strerror}", remedy="make room and ask again")
+            raise _ended(str(full), exits.exit_code(full)) from error
         except KeyboardInterrupt as error:
             raise _ended("interrupted", exits.INTERRUPTED) from error
         except (typer.Exit, typer.Abort):
@@ -130,9 +137,7 @@ class HeliostatGroup(TyperGroup):
             if type(error).__module__.startswith("typer."):
                 _plainly(error)
                 raise  # wrong use: typer shows it with the usage line
-            name = type(error).__name__
-            sentence = f"a fault of ours ({name}: {error}); HELIOSTAT_DEBUG=1 shows where"
-            raise _ended(sentence, exits.UNEXPECTED) from error
+            raise _ours(error) from error
 
 
 def _plainly(error: Exception) -> None:
@@ -140,6 +145,12 @@ def _plainly(error: Exception) -> None:
     message = getattr(error, "message", None)
     if isinstance(message, str):
         error.__dict__["message"] = message.replace("Value error, ", "")
+
+
+def _ours(error: Exception) -> typer.Exit:
+    name = type(error).__name__
+    sentence = f"a fault of ours ({name}: {error}); HELIOSTAT_DEBUG=1 shows where"
+    return _ended(sentence, exits.UNEXPECTED)
 
 
 def _ended(sentence: str, code: int) -> typer.Exit:

@@ -96,5 +96,7 @@ def _bound_specs(experiment: Experiment, scene: Scenario) -> list[RunSpec]:
     if not experiment.bounds:
         return []
     locals_ = locals_of(experiment.policies, scene)
+    if not locals_:
+        return []
     terms = laxest(locals_, experiment.engine, experiment.attainment)
     return [replace(spec, bound=terms, recorded=False) for spec in experiment.specs(LINEAR, 0.0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,10 +18,12 @@ from simulation.experiments.ceilings import ORACLE as CAUSAL_ORACLE
 from simulation.experiments.ceilings import ORACLE_GRID, oracle_policy
 from simulation.experiments.spec import PolicySpec, RunSpec
 from simulation.local_policy import LocalPolicy, Order, StaticBatchSize
+from simulation.policies.failure import PolicyFailed
 from simulation.policies.forecasters import ORACLE, forecaster_named
 from simulation.policies.policy import Policy, PolicyOptions
 from simulation.policies.registry import plugin_named
 from simulation.policies.routers import router_named
+from simulation.policies.watched import answering
 from simulation.scenarios.scenario import Scenario
 
 GUARDRAILS = (
@@ -33,7 +36,11 @@ GUARDRAILS = (
 
 
 def policy_of(spec: RunSpec, scene: Scenario) -> Policy:
-    """Who decides, new each time. Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput."""
+    """Who decides, new each time.
+
+    Raises UnknownPolicy, UnknownForecaster, UnknownRouter, InvalidInput, PolicyFailed when its plug-in
+    breaks down.
+    """
     if spec.policy == CAUSAL_ORACLE:
         return oracle_policy(scene.catalogue, scene.arrivals(spec.seed), spec.headroom)
     oracle = None
@@ -45,9 +52,13 @@ def policy_of(spec: RunSpec, scene: Scenario) -> Policy:
 
 
 def locals_of(specs: Iterable[PolicySpec], scene: Scenario) -> list[LocalPolicy]:
-    """How the replicas of each policy work."""
+    """How the replicas of each policy work; of one that cannot be made nothing is known."""
     none = OracleForecaster((), forecaster_named(BEYOND_THE_END, scene.catalogue))
-    return [_made(spec, scene, None, none).local for spec in specs]
+    found = []
+    for spec in specs:
+        with suppress(PolicyFailed):
+            found.append(_made(spec, scene, None, none).local)
+    return found
 
 
 def _past(scene: Scenario, seed: int) -> ArrivalRates | None:
@@ -75,7 +86,12 @@ def _made(
         history=history,
         lends=spec.lends,
     )
-    return plugin_named(spec.policy).policy(scene.catalogue, options)
+    plugin = plugin_named(spec.policy)
+    with answering(spec.name, scene.begins, "plug-in"):
+        policy = plugin.policy(scene.catalogue, options)
+        if not isinstance(policy, Policy):
+            raise TypeError(f"it made {policy!r:.60}, no Policy")
+    return policy
 
 
 def grid_of(spec: PolicySpec) -> tuple[float, ...]:

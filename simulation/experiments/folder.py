@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from heliostat.errors import InvalidInput
 from simulation.experiments.fingerprint import code_fingerprint
 from simulation.experiments.result import Outcome, outcome_as_mapping, outcome_of
 from simulation.experiments.spec import RunSpec
+from storage.whole_file import write_whole
 
 RUNS = "runs"
 
@@ -46,7 +46,14 @@ class RunFolder:
             if told["digest"] != _digest(told["outcome"]):
                 raise ValueError("its digest does not fit")
             return outcome_of(told["outcome"])
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (
+            OSError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             self.corrupt.append(f"{file.name} ({spec}) cannot be read back: {error}")
             return None
 
@@ -57,15 +64,9 @@ class RunFolder:
             return
         told = json.loads(json.dumps(outcome_as_mapping(outcome)))
         whole = {"spec": spec.as_mapping(), "digest": _digest(told), "outcome": told}
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            with beside.open("w", encoding="utf-8") as opened:
-                json.dump(whole, opened, sort_keys=True, separators=(",", ":"))
-                opened.flush()
-                os.fsync(opened.fileno())
-            beside.replace(file)
+            write_whole(file, json.dumps(whole, sort_keys=True, separators=(",", ":")))
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise InvalidInput(str(file), f"cannot be written: {error.strerror}") from error
 
     def count(self) -> int:

@@ -50,7 +50,12 @@ def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
     scene = load_scene(spec.scene)
     if spec.bound is not None:
         return linear_run(spec, scene)
-    return live_under(policy_of(spec, scene), spec, scene, tell)
+    began = cpu_seconds()
+    try:
+        policy = policy_of(spec, scene)
+    except PolicyFailed as failure:
+        return _broken_off(failure, cpu_seconds() - began)
+    return live_under(policy, spec, scene, tell)
 
 
 def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unheard) -> Outcome:
@@ -70,12 +75,7 @@ def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unhe
         )
         recorder = _go_through(world, spec, scene, tell)
     except PolicyFailed as failure:
-        return RunFailure(
-            at=f"{failure.at:%Y-%m-%dT%H:%M:%SZ}",
-            error=str(failure).removeprefix(f"{failure.field}: "),
-            where=_where(failure),
-            cpu_seconds=cpu_seconds() - began,
-        )
+        return _broken_off(failure, cpu_seconds() - began)
     return _result(world, recorder, scene.span, cpu_seconds() - began)
 
 
@@ -99,6 +99,15 @@ def _go_through(
         requests = sum(tally.offered for tally in world.estate.engine.tallies().values())
         tell(Mark(at=at, share=(at - scene.begins) / length, requests=requests))
     return recorder
+
+
+def _broken_off(failure: PolicyFailed, spent: float) -> RunFailure:
+    return RunFailure(
+        at=f"{failure.at:%Y-%m-%dT%H:%M:%SZ}",
+        error=str(failure).removeprefix(f"{failure.field}: "),
+        where=_where(failure),
+        cpu_seconds=spent,
+    )
 
 
 def _result(

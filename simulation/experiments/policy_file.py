@@ -26,6 +26,8 @@ from storage.mapping_file import read_mapping
 SUFFIXES = (".yaml", ".yml")
 _WORDS = ("name", "policy", "forecaster", "router", "order")
 _KEYS = (*_WORDS, "headroom", "batch_size", "lends", "guardrails")
+_LARGEST = 1e9
+"""In seconds 31 years."""
 
 
 def policies_asked(asked: Iterable[str], *, forecaster: str = "") -> tuple[PolicySpec, ...]:
@@ -79,7 +81,16 @@ def _yes(path: Path, value: Any) -> bool:
 def _number(field: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(field, f"{value!r} is no number")
+    if not abs(value) <= _LARGEST:  # which NaN is not either
+        raise InvalidInput(field, f"{value!r:.20} is out of bounds", remedy=f"{_LARGEST:g} at most")
     return float(value)
+
+
+def _limit(field: str, value: Any) -> float:
+    number = _number(field, value)
+    if number < 0 or ("largest_step" in field and not number.is_integer()):
+        raise InvalidInput(field, f"{value!r} is no limit", remedy="0 or more; steps are whole")
+    return number
 
 
 def _count(field: str, value: Any) -> int:
@@ -92,6 +103,6 @@ def _guardrails(path: Path, told: Any) -> tuple[tuple[str, float], ...]:
     if not isinstance(told, Mapping):
         raise InvalidInput(f"{path}: guardrails", "is not a mapping of keys")
     return tuple(
-        (str(key), _number(f"{path}: guardrails.{key}", value))
+        (str(key), _limit(f"{path}: guardrails.{key}", value))
         for key, value in sorted(told.items())
     )

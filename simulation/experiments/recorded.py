@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -24,6 +26,9 @@ from simulation.workload.published import model_shape
 from simulation.workload.synthesis import lengths_of
 
 SUFFIX = ".npz"
+_BROKEN = (OSError, EOFError, BadZipFile, zlib.error, LookupError, ValueError, TypeError,
+           AttributeError, ArithmeticError, NotImplementedError, RecursionError)  # fmt: skip
+"""What reading a file that is not ours, or half of one that is, can end with."""
 _COLUMNS = tuple(column.name for column in fields(MinuteArrivals))
 
 
@@ -59,11 +64,11 @@ def write_recorded(
 def read_recorded(path: Path) -> Scenario:
     """The scenario in a file of ours. Raises InvalidInput, naming the file."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             told = json.loads(str(kept["told"]))
             columns = {column: np.asarray(kept[column], np.float64) for column in _COLUMNS}
         return _scenario(told, columns, path.stem)
-    except (OSError, KeyError, ValueError, TypeError, HeliostatError) as error:
+    except (*_BROKEN, HeliostatError) as error:
         raise InvalidInput(str(path), f"is no recorded history: {error}") from error
 
 

@@ -13,7 +13,7 @@ from simulation.arrivals import MinuteArrivals
 from simulation.experiments.recorded import SUFFIX, read_recorded
 from simulation.experiments.spec import SceneRef
 from simulation.scenarios.builtin import built_in_names
-from simulation.scenarios.finding import find_scenario
+from simulation.scenarios.finding import find_scenario, is_file
 from simulation.scenarios.scenario import Scenario
 
 _FIRST_SEED = 1
@@ -24,7 +24,7 @@ def scene_ref(named: str) -> SceneRef:
 
     Raises UnknownScenario, InvalidScenario, InvalidCatalogue, InvalidTrace, InvalidInput, DataMissing.
     """
-    built = named in built_in_names() or not Path(named).is_file()
+    built = named in built_in_names() or not is_file(Path(named))
     path = "" if built else str(Path(named).resolve())
     scenario = _find(named, path)
     return SceneRef(

@@ -14,7 +14,7 @@ from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import Fleet
 from heliostat.model.forecast import Champion, Forecast
-from heliostat.model.plan import CapacityPlan, PoolTarget
+from heliostat.model.plan import CapacityPlan, PoolTarget, Reason
 from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import (
     CapacityPlanner,
@@ -25,6 +25,8 @@ from heliostat.ports.deciding import (
 )
 from heliostat.ports.forecasts import Forecaster
 from simulation.policies.failure import PolicyFailed
+
+_MOST_WORDS = 1000
 
 
 def watched(name: str, deciders: Deciders) -> Deciders:
@@ -40,15 +42,24 @@ def watched(name: str, deciders: Deciders) -> Deciders:
 
 
 @contextmanager
-def _answering(policy: str, at: datetime, who: str) -> Iterator[None]:
+def answering(policy: str, at: datetime, who: str) -> Iterator[None]:
+    """Whatever a policy's own code raises inside becomes PolicyFailed."""
     try:
         yield
-    # A plug-in may raise anything; whatever it is, the run ends there and says whose fault it was.
-    except Exception as error:
-        told = str(error) or "nothing said"
-        raise PolicyFailed(
-            policy, at, f"its {who} failed: {type(error).__name__}: {told}"
-        ) from error
+    # A plug-in may raise anything, even to leave; the run ends there and says whose fault it was.
+    except (Exception, SystemExit) as error:
+        told = f"its {who} failed: {type(error).__name__}: {_words_of(error)}"
+        raise PolicyFailed(policy, at, told) from error
+
+
+def _words_of(error: BaseException) -> str:
+    """What it says, fit for a report: of bounded length, and nothing that no file can hold."""
+    try:
+        words = str(error)
+    # Errors of plug-ins are code of plug-ins.
+    except Exception:  # noqa: BLE001
+        words = ""
+    return words[:_MOST_WORDS].encode("utf-8", "replace").decode() or "nothing said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class _WatchedPlanner:
     planner: CapacityPlanner
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
-        with _answering(self.policy, problem.at, "planner"):
+        with answering(self.policy, problem.at, "planner"):
             plan = self.planner.plan(problem)
             check_plan(plan, problem.catalogue)
             _check_targets(plan.targets)
@@ -70,7 +81,7 @@ class _WatchedStrategy:
     strategy: ScalingStrategy
 
     def apply(self, plan: CapacityPlan, fleet: Fleet, now: datetime) -> tuple[PoolTarget, ...]:
-        with _answering(self.policy, now, "strategy"):
+        with answering(self.policy, now, "strategy"):
             targets = self.strategy.apply(plan, fleet, now)
             _check_targets(targets)
             if [target.pool for target in targets] != [target.pool for target in plan.targets]:
@@ -84,7 +95,7 @@ class _WatchedRouter:
     router: Router
 
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
-        with _answering(self.policy, problem.at, "router"):
+        with answering(self.policy, problem.at, "router"):
             tables = self.router.route(problem)
             check_tables(tables, problem.catalogue, problem.fleet)
             _check_whole(tables, problem.catalogue)
@@ -104,7 +115,7 @@ class _WatchedForecaster:
         horizon: timedelta,
         champions: Sequence[Champion] = (),
     ) -> tuple[Forecast, ...]:
-        with _answering(self.policy, issued_at, "forecaster"):
+        with answering(self.policy, issued_at, "forecaster"):
             forecasts = self.forecaster.forecast(
                 series, issued_at=issued_at, horizon=horizon, champions=champions
             )
@@ -115,7 +126,7 @@ class _WatchedForecaster:
     def select(
         self, series: Sequence[DemandSeries], *, issued_at: datetime, horizon: timedelta
     ) -> tuple[Champion, ...]:
-        with _answering(self.policy, issued_at, "forecaster"):
+        with answering(self.policy, issued_at, "forecaster"):
             return self.forecaster.select(series, issued_at=issued_at, horizon=horizon)
 
 
@@ -125,6 +136,8 @@ def _check_targets(targets: Sequence[PoolTarget]) -> None:
         for count in (target.replicas, *target.path):
             if type(count) is not int or count < 0:
                 raise ValueError(f"{target.pool} would get {count!r} replicas")
+        if not isinstance(target.reason, Reason):
+            raise TypeError(f"{target.pool} would change for {target.reason!r:.60}, no Reason")
 
 
 def _check_whole(tables: Sequence[RoutingTable], catalogue: FleetCatalogue) -> None:

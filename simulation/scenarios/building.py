@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from heliostat.errors import InvalidTrace
 from heliostat.model.instants import Span
 from simulation.requests.writing import OnWritten, write_requests
 from simulation.scenarios.from_spec import scenario_of
@@ -53,6 +54,7 @@ def build_trace(
     `seed` overrules the file's. Raises InvalidScenario, InvalidCatalogue, InvalidTrace, DataMissing.
     """
     spec = read_spec(spec_path)
+    _check_target(target, spec_path)
     seed = spec.seed if seed is None else seed
     scenario = scenario_of(spec, spec_path, on_rows)
     if on_begun:
@@ -75,6 +77,14 @@ def build_trace(
         ends=scenario.ends,
         said=scenario.said,
     )
+
+
+def _check_target(target: Path, spec_path: Path) -> None:
+    """A trace replaces what stands there: not its own spec, and no device."""
+    if target.exists() and not target.is_file():
+        raise InvalidTrace(str(target), "is no file: a trace cannot be written there")
+    if target.resolve() == spec_path.resolve():
+        raise InvalidTrace(str(target), "is the scenario file itself", remedy="name another file")
 
 
 def _notes(spec: ScenarioSpec, scenario: Scenario, seed: int, history: str) -> ScenarioNotes:

@@ -16,6 +16,14 @@ from simulation.workload.load import OnRows
 SPEC_SUFFIXES, BUILT_SUFFIX = (".yaml", ".yml"), ".parquet"
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; False also of a name that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def find_scenario(named: str, on_rows: OnRows | None = None) -> Scenario:
     """A built-in scenario by name, a scenario file (.yaml), or a built trace (.parquet).
 
@@ -23,7 +31,7 @@ def find_scenario(named: str, on_rows: OnRows | None = None) -> Scenario:
     DataMissing, InvalidScenario, InvalidCatalogue, InvalidTrace.
     """
     path = Path(named)
-    if named not in built_in_names() and path.is_file():
+    if named not in built_in_names() and is_file(path):
         if path.suffix in SPEC_SUFFIXES:
             return scenario_in(path, on_rows)
         if path.suffix == BUILT_SUFFIX:

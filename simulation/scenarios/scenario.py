@@ -9,7 +9,7 @@ from typing import Any
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidScenario
-from heliostat.model.instants import Span
+from heliostat.model.instants import FIRST_YEAR, LAST_YEAR, Span, from_epoch
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from simulation.arrivals import ArrivalRates
 from simulation.clients import RetryRule
@@ -51,6 +51,11 @@ class Scenario:
     def __post_init__(self) -> None:
         if self.ends <= self.begins:
             raise InvalidScenario(self.name, "ends before it begins")
+        if self.begins - self.history < from_epoch(0) or self.ends.year >= LAST_YEAR:
+            raise InvalidScenario(
+                self.name,
+                f"reaches beyond the years {FIRST_YEAR} to {LAST_YEAR}, its history included",
+            )
         if not 0 < self.usable_share <= 1:
             raise InvalidScenario(self.name, f"usable share {self.usable_share} is not in (0, 1]")
         _check_quotas(self.name, self.catalogue)

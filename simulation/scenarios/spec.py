@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from heliostat.model.instants import FIRST_YEAR, LAST_YEAR
 from heliostat.model.names import ModelName, Tier
 from simulation.clients import RetryRule
-from simulation.scenarios.part import Part
+from simulation.scenarios.part import MOST_HOURS, Part
 from simulation.scenarios.troubles_part import TroublesPart
 from simulation.workload.bursts import BurstTest
 from simulation.workload.published import TIER_SHARES
@@ -22,14 +23,15 @@ from simulation.workload.wanted import HISTORY_DAYS
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class MixPart(Part):
     """How requests fall on the tiers, as weights."""
 
-    interactive_fast: Annotated[float, Field(ge=0, alias="interactive-fast")] = 0.0
-    interactive_normal: Annotated[float, Field(ge=0, alias="interactive-normal")] = 0.0
-    batch: Annotated[float, Field(ge=0)] = 0.0
+    interactive_fast: Annotated[Weight, Field(alias="interactive-fast")] = 0.0
+    interactive_normal: Annotated[Weight, Field(alias="interactive-normal")] = 0.0
+    batch: Weight = 0.0
 
     @model_validator(mode="after")
     def _holds_something(self) -> MixPart:
@@ -50,8 +52,8 @@ class BurstPart(Part):
     """The burst test; the defaults are SageServe's."""
 
     factor: Annotated[int, Field(ge=1, le=1000)] = 8
-    after_hours: Annotated[int, Field(ge=0)] = 25
-    every_minutes: Annotated[int, Field(ge=1)] = 60
+    after_hours: Annotated[int, Field(ge=0, le=MOST_HOURS)] = 25
+    every_minutes: Annotated[int, Field(ge=1, le=60 * MOST_HOURS)] = 60
     minutes: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
@@ -173,6 +175,8 @@ class ScenarioSpec(Part):
             raise ValueError("`begins` is not needed: requests begin when they were recorded")
         if self.begins is not None and (self.begins.second or self.begins.microsecond):
             raise ValueError("`begins` must be a whole minute")
+        if self.begins is not None and not FIRST_YEAR < self.begins.year < LAST_YEAR:
+            raise ValueError(f"`begins` must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
         return self
 
     @property

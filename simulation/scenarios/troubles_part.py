@@ -9,13 +9,13 @@ from pydantic import Field
 
 from heliostat.model.instants import Span
 from heliostat.model.names import VmTypeName
-from simulation.scenarios.part import Part
+from simulation.scenarios.part import MOST_HOURS, Part
 from simulation.troubles import CloudTroubles, Eviction, Shortage, TelemetryHole
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Hours = Annotated[float, Field(ge=0, le=24 * 366)]
+Hours = Annotated[float, Field(ge=0, le=MOST_HOURS)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
-PerDay = Annotated[float, Field(ge=0)]
+PerDay = Annotated[float, Field(ge=0, le=86_400)]
 _CALM = CloudTroubles()
 
 
@@ -23,7 +23,7 @@ class SpanPart(Part):
     """A stretch of time, counted from the begin."""
 
     after_hours: Hours
-    hours: Annotated[float, Field(gt=0, le=24 * 366)]
+    hours: Annotated[float, Field(gt=0, le=MOST_HOURS)]
 
     def span(self, begins: datetime) -> Span:
         """As instants, in whole seconds."""

@@ -25,6 +25,7 @@ from simulation.workload.readers.parquet import (
     request_notes,
     request_rows,
     series_rows,
+    whole_seconds,
 )
 from simulation.workload.readers.rules import RequestRules
 from simulation.workload.readers.servegen import client_lengths, servegen_rows
@@ -151,8 +152,8 @@ def _series_file(ledger: RowLedger, kind: TraceFormat) -> LoadedTrace:
     if rows.is_empty():
         raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
     metadata = parquet_metadata(ledger.path)
-    interval = metadata.get("interval_s", "")
-    step = timedelta(seconds=int(interval)) if interval.isdigit() and int(interval) else None
+    interval = whole_seconds(metadata.get("interval_s", ""))
+    step = timedelta(seconds=interval) if interval > 0 else None
     series, said = series_on_grid(rows, ledger, step)
     zone = metadata.get("tz_local", "").split(" ")[0]
     return _loaded(ledger, kind, tuple(series), None, [*ledger.sentences(), *said], zone)

@@ -87,6 +87,13 @@ def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> N
         ("2026-03-02T12:00Z", ("--catalogue", "nowhere.yaml"), 78, "nowhere.yaml"),
         ("2026-03-02T12:00Z", ("--policy", "nobody.yaml"), 65, "nobody.yaml"),
         ("2026-03-02T12:00Z", ("--memory", "long"), 65, "--memory"),
+        ("2026-03-02T12:00Z", ("--to", "9999-12-31"), 65, "more than 366 days after --from"),
+        (
+            "2026-03-02T12:00Z",
+            ("--resume", "/dev/null/x"),
+            65,
+            "--resume: /dev/null/x cannot be made",
+        ),
     ],
 )
 def test_what_cannot_be_lived_again_is_refused_by_name(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import subprocess
@@ -162,6 +163,12 @@ def run_failing(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tup
     code = end.value.code
     assert isinstance(code, int)
     return code, captured.out, captured.err
+
+
+def test_a_full_disk_is_a_limit_and_no_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run_failing(OSError(errno.ENOSPC, "No space left on device"), capsys)
+    assert code == exits.exit_code(errors.Exhausted(""))
+    assert "cannot write: No space left on device; make room" in err
 
 
 def test_a_fault_of_ours_is_one_sentence_and_no_traceback(

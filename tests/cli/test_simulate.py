@@ -114,6 +114,8 @@ def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
         (("--seeds", "0"), 2, ""),
         (("--json", "/nowhere/at/all.json"), 65, "folder does not exist"),
         (("--html", "/nowhere/at/all.html"), 65, "folder does not exist"),
+        (("--json", "/"), 65, "--json: / is a folder"),
+        (("--html", "/proc/report.html"), 65, "--html: /proc takes no file"),
     ],
 )
 def test_a_wrong_question_is_refused_before_anything_runs(
@@ -123,6 +125,20 @@ def test_a_wrong_question_is_refused_before_anything_runs(
     assert ran.code == code
     assert words in ran.err
     assert "CPU s" not in ran.err
+
+
+def test_what_cannot_be_written_takes_nothing_from_the_other_report(
+    scenario: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "h.html"
+    ran = simulate(
+        *(scenario, "--policy", "reactive", "--headroom", 0.4),
+        *("--json", "/dev/full", "--html", page),
+    )
+    assert ran.code == 65
+    assert "--json: /dev/full cannot be written: No space left on device" in ran.err
+    assert page.read_text().startswith("<!doctype html>")
+    assert "2 runs" in ran.out
 
 
 def test_an_unknown_scenario_names_those_that_there_are() -> None:

@@ -73,6 +73,30 @@ def test_a_killed_experiment_goes_on_where_it_was(tmp_path: Path) -> None:
     assert untimed(found) == untimed(whole)
 
 
+def test_interrupting_workers_that_still_import_shows_no_traceback(tmp_path: Path) -> None:
+    a_history(tmp_path, minutes=120)
+    running = subprocess.Popen(
+        command(tmp_path / "little.npz"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until(lambda: workers_of(running.pid), "no worker was started")
+    (worker,) = workers_of(running.pid)
+    until(lambda: worker.cpu_times().user > 0.1, "the worker imports nothing")
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=LONGEST_SECONDS)
+    assert running.returncode == 130
+    assert said.count("interrupted") == 1
+    assert "Traceback" not in said
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    return [one for one in psutil.Process(pid).children() if "spawn_main" in str(one.cmdline())]
+
+
 def test_an_interrupted_experiment_says_where_it_left_what_was_finished(tmp_path: Path) -> None:
     a_history(tmp_path, minutes=120)
     kept = tmp_path / "kept"

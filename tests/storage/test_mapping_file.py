@@ -25,6 +25,12 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
     assert read_mapping(written(tmp_path, "# nothing yet\n"), InvalidSettings) == {}
 
 
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+"""Twelve lines that hold sixty thousand million values."""
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -34,6 +40,13 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
         ("- a\n", "not a mapping"),
         ("5: x\n", "the key 5 is not text"),
         ("a: " + "[" * 5000 + "]" * 5000, "nested too deep"),
+        (LAUGHS, "more than 1,000,000 values"),
+        ("&a {me: *a}\n", "more than 1,000,000 values"),
+        ("a: 1\nday: 2026-02-31\n", r"'2026-02-31' is no timestamp.*\s.*line 2"),
+        ("a: " + "9" * 5000, "is no int"),
+        ("a: !!int ''\n", "'' is no int"),
+        ("a: !!bool tea\n", "'tea' is no bool"),
+        ("a: !!timestamp tea\n", "'tea' is no timestamp"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

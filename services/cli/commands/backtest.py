@@ -29,6 +29,7 @@ def backtest(
 
     The database is read and not changed. Seeds differ in the luck of the clouds alone.
     """
+    from heliostat.errors import InvalidInput
     from heliostat.model.instants import Span
     from services.cli.comparing import compare
     from services.cli.recording import record
@@ -39,7 +40,10 @@ def backtest(
     out = Output()
     with TemporaryDirectory(prefix="heliostat-backtest-") as aside:
         folder = asked.resume or Path(aside)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput("--resume", f"{folder} cannot be made: {error.strerror}") from error
         with progress("reading the history"):
             kept = record(database, catalogue, span, parse_length("--memory", memory), folder)
         compare(out, scene_ref(str(kept)), asked)

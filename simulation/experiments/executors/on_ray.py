@@ -60,8 +60,8 @@ class OnRay:
         except self._ray.exceptions.RayError as error:
             raise WorkersUnavailable(
                 f"the Ray worker for {spec} was lost: {type(error).__name__}",
-                remedy="look for killed processes (memory?) and run the same again; what was "
-                "finished is kept",
+                remedy="look for killed processes (memory?) and run the same again; with --resume, "
+                "what was finished is kept",
             ) from error
         if isinstance(found, Blame):
             raise found.error(spec)

@@ -11,8 +11,9 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -86,7 +87,8 @@ class Processes:
             process = context.Process(
                 target=_work, args=(theirs, self._engine), name="run", daemon=True
             )
-            process.start()
+            with _without_interrupts():
+                process.start()
             theirs.close()
             worker = _Worker(process, ours)
             self._workers.append(worker)
@@ -118,9 +120,21 @@ class Processes:
                 f"the worker process for {worker.spec or 'warming up'} ended with exit code "
                 f"{worker.process.exitcode}",
                 remedy="look for killed processes (memory?) and run the same again with fewer "
-                "workers; what was finished is kept",
+                "workers; with --resume, what was finished is kept",
             ) from None
         return word
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started here never hears Ctrl-C, not even while it still imports; we hear it afterwards."""
+    # The tracker of shared resources unblocks the signal when it starts, so it starts before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _feed(worker: _Worker, waiting: deque[_Job]) -> None:
@@ -135,7 +149,6 @@ def _feed(worker: _Worker, waiting: deque[_Job]) -> None:
 
 def _work(pipe: Connection, engine: str) -> None:
     """A worker's life. Ctrl-C is its starter's business; when the starter is gone, so is the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm_up(engine)
     collect_seldom()
     with suppress(EOFError, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +14,17 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from heliostat.errors import HeliostatError, InvalidTrace
-from heliostat.model.instants import Span
+from heliostat.model.instants import FIRST_YEAR, LAST_YEAR, Span
 from heliostat.model.names import RegionName
 from simulation.workload.readers.ledger import RowLedger
+from simulation.workload.readers.rules import LONGEST_SPAN_SECONDS
 from simulation.workload.series import DEMAND_PARTS
 
 BLOCK_ROWS = 200_000
 SPAN_NOTE, HOLES_NOTE = "span_s", "holes"
 """Metadata keys: a request file's length in seconds, and `{origin: [[begin, end], …]}` of its holes."""
 _TICKS = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+_DIGITS = re.compile("[0-9]{1,9}")
 _LATEST_SECONDS = 253_370_764_800
 REQUEST_COLUMNS = ("arrival_s", "input_tokens", "output_tokens")
 SERIES_KEYS = ("start_ts", "series_id")
@@ -56,6 +59,7 @@ def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
     missing = [name for name in REQUEST_COLUMNS if name not in columns]
     if missing:
         raise ledger.refuse(f"lacks the columns {', '.join(missing)}")
+    _check_numbers(ledger, columns, REQUEST_COLUMNS)
     series = _series(columns)
     for block in _blocks(ledger, BLOCK_ROWS):
         yield block.select(
@@ -91,13 +95,27 @@ def request_notes(path: Path) -> RequestNotes:
     """Start, length and holes of a request file. Raises InvalidTrace, naming the key."""
     notes = parquet_metadata(path)
     span = notes.get(SPAN_NOTE, "")
-    if span and not (span.isdigit() and int(span) % 60 == 0):
-        raise InvalidTrace(f"{path}: {SPAN_NOTE}", f"{span!r} is not a whole number of minutes")
+    if span and whole_seconds(span) % 60 != 0:
+        raise InvalidTrace(
+            f"{path}: {SPAN_NOTE}",
+            f"{span[:40]!r} is not a whole number of minutes, ten years at most",
+        )
+    start = request_start(path)
+    if start is not None and not FIRST_YEAR < start.year < LAST_YEAR:
+        raise InvalidTrace(
+            f"{path}: start_ts", f"{start:%Y} lies beyond the years {FIRST_YEAR} to {LAST_YEAR}"
+        )
     return RequestNotes(
-        start=request_start(path),
+        start=start,
         span=timedelta(seconds=int(span)) if span else None,
         holes=_holes(path, notes.get(HOLES_NOTE, "")),
     )
+
+
+def whole_seconds(text: str) -> int:
+    """Seconds in a note, -1 where it holds no whole number of them or more than ten years."""
+    seconds = int(text) if _DIGITS.fullmatch(text) else -1
+    return seconds if seconds <= LONGEST_SPAN_SECONDS else -1
 
 
 def _holes(path: Path, text: str) -> Mapping[RegionName, tuple[Span, ...]]:
@@ -110,7 +128,7 @@ def _holes(path: Path, text: str) -> Mapping[RegionName, tuple[Span, ...]]:
             )
             for origin, spans in found.items()
         }
-    except (ValueError, TypeError, AttributeError, HeliostatError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, HeliostatError) as error:
         raise InvalidTrace(f"{path}: {HOLES_NOTE}", f"cannot be read: {error}") from error
 
 
@@ -135,6 +153,7 @@ def series_rows(ledger: RowLedger) -> pl.DataFrame:
         raise ledger.refuse(f"lacks the columns {', '.join(missing or MEASURES)}")
     if not isinstance(columns["start_ts"], pl.Datetime):
         raise ledger.refuse(f"start_ts holds {columns['start_ts']}, not instants")
+    _check_numbers(ledger, columns, MEASURES)
     frames = [ledger.sift(_series_block(block, columns)) for block in _blocks(ledger, BLOCK_ROWS)]
     if not frames:
         raise ledger.refuse("holds no rows")
@@ -167,6 +186,16 @@ def _series_block(block: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.Da
         ),
     ]
     return rows.with_columns(why=pl.coalesce(*why))
+
+
+def _check_numbers(
+    ledger: RowLedger, columns: dict[str, pl.DataType], names: tuple[str, ...]
+) -> None:
+    """Refuses columns of instants, lists and the like: no cast makes a count of them."""
+    for name in names:
+        kind = columns.get(name, pl.Null())
+        if not (kind.is_numeric() or kind in (pl.String, pl.Null)):
+            raise ledger.refuse(f"{name} holds {kind}, not numbers")
 
 
 def _as_number(name: str) -> pl.Expr:

@@ -114,12 +114,14 @@ class RequestRules:
         return pl.coalesce(unreadable, early)
 
     def _too_far(self, rows: pl.DataFrame) -> pl.Expr:
-        first = self._first
+        first = self._first if self._zero is None else self._zero
         if first is None:
             good = rows.filter(pl.col("why").is_null())
             first = float(good["at_seconds"][0]) if good.height else 0.0
         return pl.when(pl.col("at_seconds") - first > LONGEST_SPAN_SECONDS).then(
-            pl.lit("arrives more than ten years after the first row")
+            pl.lit(
+                f"arrives more than ten years after the {'first row' if self._zero is None else 'start'}"
+            )
         )
 
 

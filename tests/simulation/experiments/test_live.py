@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,11 @@ from planning.pool_rules import PoolRulePlanner
 from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.chiron import ChironRule
 from simulation.experiments.ceilings import LINEAR, ORACLE
+from simulation.experiments.conducting import conduct
 from simulation.experiments.contenders import policy_of
+from simulation.experiments.executors.serial import Serial
+from simulation.experiments.folder import RunFolder
+from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.live import Mark, live, live_under
 from simulation.experiments.recorded import write_recorded
 from simulation.experiments.result import (
@@ -27,12 +32,15 @@ from simulation.experiments.result import (
 )
 from simulation.experiments.scenes import load_scene, scene_ref
 from simulation.experiments.spec import BoundTerms, PolicySpec, SceneRef
-from simulation.policies.registry import policy_named
+from simulation.policies import registry
+from simulation.policies.registry import PLUGINS, policy_named
 from tests.builders import MINUTE, NOON, a_catalogue, catalogue_mapping
 from tests.simulation.experiments.little import (
     HELIOSTAT,
+    REACTIVE,
     a_history,
     a_spec,
+    an_experiment,
     little_arrivals,
 )
 
@@ -154,6 +162,32 @@ def test_a_policy_that_raises_ends_its_run_by_name_and_instant(scene: SceneRef) 
     assert outcome_of(json.loads(json.dumps(outcome_as_mapping(outcome)))) == outcome
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda *_: None, "its plug-in failed: TypeError: it made None, no Policy"),
+        (lambda catalogue, _: catalogue.quotas.clear(), "its plug-in failed: AttributeError"),
+    ],
+)
+def test_a_plug_in_that_makes_no_policy_or_changes_the_fleet_is_named_and_harms_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, said: str
+) -> None:
+    broken = replace(PLUGINS["reactive"], name="broken", make=make)
+    monkeypatch.setattr(registry, "PLUGINS", {**PLUGINS, "broken": broken})
+    asked = an_experiment(
+        a_history(tmp_path, minutes=5),
+        policies=(PolicySpec(name="broken", policy="broken"), REACTIVE),
+        seeds=(1,),
+        bounds=True,
+    )
+    findings = conduct(asked, Laboratory(Serial(), RunFolder(path=None)))
+    (failure,) = findings.contests[0].points[0].failures.values()
+    assert said in failure.error
+    assert failure.at == "2026-03-02T12:00:00Z"
+    assert findings.contests[1].point is not None
+    assert findings.linear
+
+
 def test_a_fault_that_is_not_the_policys_is_not_blamed_on_it(tmp_path: Path) -> None:
     path = tmp_path / "short.npz"
     write_recorded(
@@ -208,10 +242,17 @@ def test_a_file_that_changes_while_runs_go_on_is_refused(tmp_path: Path) -> None
         load_scene(scene)
 
 
+def test_a_name_that_no_file_can_have_is_unknown() -> None:
+    with pytest.raises(UnknownScenario):
+        scene_ref("a" * 5000)
+
+
 def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
-    (tmp_path / "x.npz").write_text("no archive")
-    with pytest.raises(InvalidInput, match=r"x\.npz.*no recorded history"):
-        load_scene(scene_ref(str(tmp_path / "x.npz")))
+    whole = Path(a_history(tmp_path).path).read_bytes()
+    for content in (b"no archive", b"", whole[: len(whole) // 2], whole[:-30]):
+        (tmp_path / "x.npz").write_bytes(content)
+        with pytest.raises(InvalidInput, match=r"x\.npz.*no recorded history"):
+            load_scene(scene_ref(str(tmp_path / "x.npz")))
 
 
 # --- bounds ---------------------------------------------------------------------------------

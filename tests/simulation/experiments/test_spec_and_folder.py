@@ -130,7 +130,7 @@ def test_a_number_that_was_changed_is_noticed(tmp_path: Path) -> None:
     assert "digest" in again.corrupt[0]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"digest": 1, "outcome": 2}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"digest": 1, "outcome": 2}', "[" * 100_000])
 def test_any_rubbish_is_corrupt_and_can_be_written_over(tmp_path: Path, content: str) -> None:
     keeper = folder(tmp_path)
     keeper.keep(SPEC, a_result())

@@ -86,6 +86,7 @@ def deciders(**bent: Any) -> Deciders:
         (with_first(replicas=-3), "would get -3 replicas"),
         (with_first(replicas=float("nan")), "would get nan replicas"),
         (with_first(replicas=2.5), "would get 2.5 replicas"),
+        (with_first(reason="because"), "would change for 'because', no Reason"),
         (with_first(path=(1, True)), "would get True replicas"),
         (lambda plan: replace(plan, targets=plan.targets[1:]), "says nothing about pools"),
         (lambda plan: replace(plan, targets=plan.targets[:1] * 2), "a pool appears twice"),
@@ -164,6 +165,31 @@ def test_a_forecaster_that_talks_nonsense_is_named(rate: float) -> None:
         deciders(forecaster=Bent(lambda _: nonsense)).forecaster.forecast(
             (), issued_at=NOON, horizon=2 * QUARTER
         )
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("not even that")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(0), "planner failed: SystemExit: 0"),
+        (Unspeakable(), "planner failed: Unspeakable: nothing said"),
+        (RuntimeError("\ud800"), "planner failed: RuntimeError: ?"),
+        (RuntimeError("x" * 10**6), "planner failed: RuntimeError: " + "x" * 1000),
+    ],
+)
+def test_whatever_a_plug_in_raises_can_be_written_into_a_report(
+    error: BaseException, said: str
+) -> None:
+    def leave(_: object) -> Any:
+        raise error
+
+    with pytest.raises(PolicyFailed) as caught:
+        deciders(planner=Bent(leave)).planner.plan(a_problem())
+    assert str(caught.value).encode().endswith(said.encode())
 
 
 def test_a_forecaster_that_fails_is_named() -> None:

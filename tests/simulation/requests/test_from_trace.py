@@ -155,6 +155,21 @@ def test_a_bad_row_is_named_with_what_was_expected(
         traced(file_of(tmp_path, **changed))
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"input_tokens": [[1], [1], [1]]}, r"input_tokens holds List\(Int64\), not numbers"),
+        ({"arrival_s": [NOON, NOON, NOON]}, "arrival_s holds Datetime.*not numbers"),
+        ({"arrival_s": [4e8, 4e8, 4e8]}, ":1: arrives more than ten years after the start"),
+    ],
+)
+def test_columns_and_clocks_of_something_else_are_refused(
+    tmp_path: Path, changed: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidTrace, match=told):
+        traced(file_of(tmp_path, **changed))
+
+
 def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:
     path = file_of(tmp_path, model=["alpha", "gamma", "beta"])
     source = traced(path, skip_bad_rows=True)
@@ -184,6 +199,12 @@ def test_bins_are_no_requests(tmp_path: Path) -> None:
     ("notes", "told"),
     [
         ({"span_s": "61"}, "whole number of minutes"),
+        ({"span_s": "\u00b2"}, "whole number of minutes"),
+        ({"span_s": "6" + "0" * 400}, "ten years at most"),
+        ({"span_s": "6" + "0" * 5000}, "ten years at most"),
+        ({"start_ts": "0001-01-01T00:00:00+14:00"}, "beyond the years 1970 to 9000"),
+        ({"start_ts": "9999-12-31T23:59:00+00:00"}, "beyond the years 1970 to 9000"),
+        ({"holes": "[" * 100_000}, "holes: cannot be read"),
         ({"holes": "[1]"}, "holes: cannot be read"),
         ({"holes": '{"east": [["2026-03-02T12:00:00+00:00", "never"]]}'}, "holes: cannot be read"),
     ],

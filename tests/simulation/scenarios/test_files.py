@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -79,6 +80,15 @@ def test_a_build_tells_how_far_it_is(tmp_path: Path) -> None:
     )
     assert spans == [Span(built.begins, built.ends)]
     assert told[-1] == (built.requests, spans[0].length.total_seconds())
+
+
+def test_a_build_replaces_neither_its_own_spec_nor_a_device(tmp_path: Path) -> None:
+    spec = spec_file(tmp_path)
+    before = spec.read_text()
+    for target, told in ((spec, "the scenario file itself"), (Path(os.devnull), "is no file")):
+        with pytest.raises(InvalidTrace, match=told):
+            build_trace(spec, target)
+    assert spec.read_text() == before
 
 
 def test_a_built_trace_without_its_history_says_where_it_should_lie(tmp_path: Path) -> None:

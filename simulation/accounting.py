@@ -62,6 +62,7 @@ class Accountant:
         )
         return Accounts(
             gpu_hours_billed=self._gpu_hours(seconds, BILLED),
+            gpu_hours_billed_by_vm_type=self._by_vm_type(seconds),
             gpu_hours_lent=self._gpu_hours(seconds, (Stage.LENT,)),
             cost_dollars=self._dollars,
             scaling_overhead_gpu_hours=self._gpu_hours(seconds, OVERHEAD),
@@ -91,6 +92,14 @@ class Accountant:
             self._gpus[pool] * count for (pool, stage), count in seconds.items() if stage in stages
         )
         return gpu_seconds / SECONDS_PER_HOUR
+
+    def _by_vm_type(self, seconds: StageSeconds) -> Mapping[VmTypeName, float]:
+        gpu_seconds: Counter[VmTypeName] = Counter()
+        for (pool, stage), count in seconds.items():
+            if stage in BILLED:
+                gpu_seconds[pool.vm_type] += self._gpus[pool] * count
+        types = sorted({pool.vm_type for pool in self._gpus})
+        return {vm_type: gpu_seconds[vm_type] / SECONDS_PER_HOUR for vm_type in types}
 
     def _events(self) -> Mapping[str, int]:
         happened: Counter[str] = Counter()

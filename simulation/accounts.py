@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from heliostat.model.names import Tier
+from heliostat.model.names import Tier, VmTypeName
 
 STRICT_TTFT_SECONDS = 1.0
 """SageServe's promise for interactive-fast, whatever the prompt: few prompts can be kept to it at all."""
@@ -26,6 +26,8 @@ class Accounts:
     """
 
     gpu_hours_billed: float
+    gpu_hours_billed_by_vm_type: Mapping[VmTypeName, float]
+    """The same by type; types that nobody bought are 0."""
     gpu_hours_lent: float
     """The part of the billed that was lent, at zero credit."""
     cost_dollars: float

@@ -10,9 +10,12 @@ from heliostat.model.names import Tier
 from simulation.experiments.ceilings import LP_DOLLARS, LP_GPU_HOURS, LP_GPU_HOURS_AT_LEAST_COST
 from simulation.experiments.result import Record, RunResult
 
+ON_A100 = "gpu_hours_billed_on_a100"
+"""Billed on VM types whose name says A100."""
 RECOVERY = "recovery_minutes"
 """Mean minutes after an hour's first one until interactive-fast requests keep their promise again."""
 KEPT_AGAIN = 0.99
+_A100 = "gpu_hours_billed_by_vm_type.a100"
 _HOUR = 3600
 _P90 = ("ttft/interactive-fast", "ttft/interactive-normal")
 _INTERACTIVE = str(Tier.INTERACTIVE_FAST)
@@ -48,6 +51,9 @@ MOST_STEPS = 360
 def figures_of(run: RunResult, bursts_from: int | None = None) -> dict[str, float | None]:
     """The run's figures by name; `bursts_from` is the hour of the run at which bursts begin."""
     found = {name: run.figures[name] for name in FIGURES if name in run.figures}
+    on_a100 = [run.figures[name] for name in run.figures if name.startswith(_A100)]
+    if on_a100 and None not in on_a100:
+        found[ON_A100] = sum(hours for hours in on_a100 if hours is not None)
     for name in _P90:
         if name in run.latencies:
             found[f"ttft_seconds.{name.partition('/')[2]}.p90"] = run.sketch(name).quantile(0.9)

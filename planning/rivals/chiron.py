@@ -9,7 +9,7 @@ those leave when no batch request waits. A queue alone never scales.
 
 In our fleets a pool is one thing, so its replicas are all *mixed*: those beyond the interactive ones do
 batch work as long as dispatching keeps interactive requests away, and serve interactive ones if need be.
-Who packs is not decided here: where requests are spread instead (docs/decisions/0014) IBP is near 1, and Θ
+Who packs is not decided here: where requests are spread instead (docs/decisions/0019) IBP is near 1, and Θ
 alone says how many stand. Where no backlog is measured the batch half rests.
 """
 

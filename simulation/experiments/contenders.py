@@ -17,7 +17,7 @@ from simulation.bounds.oracle import BEYOND_THE_END, OracleForecaster, future_de
 from simulation.experiments.ceilings import ORACLE as CAUSAL_ORACLE
 from simulation.experiments.ceilings import ORACLE_GRID, oracle_policy
 from simulation.experiments.spec import PolicySpec, RunSpec
-from simulation.local_policy import LocalPolicy, Order, StaticBatchSize
+from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill, StaticBatchSize
 from simulation.policies.failure import PolicyFailed
 from simulation.policies.forecasters import ORACLE, forecaster_named
 from simulation.policies.policy import Policy, PolicyOptions
@@ -82,6 +82,8 @@ def _made(
         router=spec.router,
         oracle=oracle,
         order=Order(spec.order) if spec.order else None,
+        dispatch=Dispatch(spec.dispatch) if spec.dispatch else None,
+        prefill=Prefill(spec.prefill) if spec.prefill else None,
         batch_size=StaticBatchSize(most=spec.batch_size) if spec.batch_size else None,
         history=history,
         lends=spec.lends,
@@ -114,10 +116,13 @@ def check_policy(spec: PolicySpec, scene: Scenario, headroom: float | None = Non
         forecaster_named(spec.forecaster, scene.catalogue)
     if spec.router:
         router_named(spec.router)
-    if spec.order and spec.order not in tuple(Order):
-        raise InvalidInput(
-            "order", f"{spec.order!r} is unknown", remedy=f"orders are {', '.join(Order)}"
-        )
+    for field, asked, known in (
+        ("order", spec.order, Order),
+        ("dispatch", spec.dispatch, Dispatch),
+        ("prefill", spec.prefill, Prefill),
+    ):
+        if asked and asked not in tuple(known):
+            raise InvalidInput(field, f"{asked!r} is unknown", remedy=f"known: {', '.join(known)}")
     for name, _ in spec.guardrails:
         if name not in GUARDRAILS:
             raise InvalidInput(

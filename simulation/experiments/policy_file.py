@@ -24,7 +24,7 @@ from simulation.experiments.spec import PolicySpec
 from storage.mapping_file import read_mapping
 
 SUFFIXES = (".yaml", ".yml")
-_WORDS = ("name", "policy", "forecaster", "router", "order")
+_WORDS = ("name", "policy", "forecaster", "router", "order", "dispatch", "prefill")
 _KEYS = (*_WORDS, "headroom", "batch_size", "lends", "guardrails")
 _LARGEST = 1e9
 """In seconds 31 years."""
@@ -59,6 +59,8 @@ def read_policy(path: Path, *, forecaster: str = "") -> PolicySpec:
         forecaster=words["forecaster"] or forecaster,
         router=words["router"],
         order=words["order"],
+        dispatch=words["dispatch"],
+        prefill=words["prefill"],
         batch_size=_count(f"{path}: batch_size", told["batch_size"]) if "batch_size" in told else 0,
         lends=_yes(path, told.get("lends", False)),
         guardrails=_guardrails(path, told.get("guardrails") or {}),

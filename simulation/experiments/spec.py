@@ -33,10 +33,10 @@ class SceneRef:
 class PolicySpec:
     """Who decides, as asked for: `name` is what reports call it, `policy` what it is.
 
-    `headroom` None = whatever the experiment says. "" = the policy's own forecaster, router or order
-    of the queue. `batch_size`: so many sequences run on a replica at most; 0 = the policy's own way.
-    `lends`: what it releases is lent to the spot market and taken back first.
-    `guardrails` replace those of the catalogue, key by key.
+    `headroom` None = whatever the experiment says. "" = the policy's own forecaster, router, order of the
+    queue, dispatch within a region or way to prefill. `batch_size`: so many sequences run on a replica
+    at most; 0 = the policy's own way. `lends`: what it releases is lent to the spot market and taken
+    back first. `guardrails` replace those of the catalogue, key by key.
     """
 
     name: str
@@ -45,6 +45,8 @@ class PolicySpec:
     forecaster: str = ""
     router: str = ""
     order: str = ""
+    dispatch: str = ""
+    prefill: str = ""
     batch_size: int = 0
     lends: bool = False
     guardrails: tuple[tuple[str, float], ...] = ()

@@ -3,9 +3,10 @@
 Interactive work evicts batch work, whose memory waits in the host. The halves show which lever earns
 what: `chiron-global` keeps the batch size that engines have, `chiron-local` scales by the reactive rule.
 
-The paper packs requests onto the fullest replica with room. On our engines, which read whole prompts
-between the iterations of those who decode, packing costs first tokens and gaps that no scaling brings back,
-so requests go to the replica with the least work here: Chiron's best setting (docs/decisions/0014).
+Requests are packed onto the fullest replica with room, so that the share of busy replicas means
+something, and prompts are read in chunks, so that packing stalls nobody. Where first tokens are promised
+within a second packing never keeps them: `dispatch: least-work` with `prefill: whole-prompts` is its best
+setting there (docs/decisions/0019).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from simulation.local_policy import (
     Dispatch,
     LocalPolicy,
     Preemption,
+    Prefill,
     StaticBatchSize,
 )
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
@@ -40,16 +42,18 @@ SPIKE_QUANTILE = 0.95
 """The paper says "the spikes of history" and not which: ours leaves out one lead time in twenty."""
 UNKNOWN_SPIKE = 2.0
 """Ours: twice the mean, where no history tells."""
-DEFAULT_SPARE = 0.1
-"""A tenth of the spike: the least with which the whole of Chiron kept 99 % in docs/decisions/0014."""
+DEFAULT_SPARE = 1.0
+"""A spike of 3 × within a load time holds three times the busy replicas: the paper's Θ = 1/3."""
+SPARES = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
 LOCAL = LocalPolicy(
-    dispatch=Dispatch.LEAST_WORK,
+    dispatch=Dispatch.PACK,
+    prefill=Prefill.CHUNKS,
     batch_size=ChironBatchSize(),
     preemption=Preemption.SWAP,
     interactive_evicts_batch=True,
 )
 """Batch work is let in by utilisation as everywhere: let in almost always, since interactive work takes its
-place back, it costs three to four points of attainment in stalls and copies."""
+place back, it costs attainment in copies and earns nothing."""
 
 
 def spikes(history: ArrivalRates, lead: timedelta) -> Mapping[ModelName, float]:
@@ -123,7 +127,7 @@ def _local(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
 
 
 _THETA = "Θ = 1/(1 + h·(spike − 1)), spikes within a lead time learnt from history (else 2)"
-_FLUID = "batch sizes, eviction and the batch backlog: the fluid has none of them"
+_FLUID = "batch sizes, packing, eviction and the batch backlog: the fluid has none of them"
 
 CHIRON = PolicyPlugin(
     name="chiron",
@@ -131,7 +135,7 @@ CHIRON = PolicyPlugin(
     make=_whole,
     headroom=_THETA,
     default_headroom=DEFAULT_SPARE,
-    sweep=(0.0, 0.03, 0.06, 0.1, 0.25, 0.5),
+    sweep=SPARES,
     fluid=_FLUID,
     learns=True,
 )
@@ -141,13 +145,13 @@ CHIRON_GLOBAL = PolicyPlugin(
     make=_global,
     headroom=_THETA,
     default_headroom=DEFAULT_SPARE,
-    sweep=(0.0, 0.03, 0.06, 0.1, 0.25, 0.5),
+    sweep=SPARES,
     fluid=_FLUID,
     learns=True,
 )
 CHIRON_LOCAL = PolicyPlugin(
     name="chiron-local",
-    summary="chiron's batch sizes and eviction alone, scaled by the reactive rule",
+    summary="chiron's batch sizes, packing and eviction alone, scaled by the reactive rule",
     make=_local,
     headroom=MEANING,
     default_headroom=DEFAULT_HEADROOM,

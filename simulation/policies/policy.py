@@ -11,7 +11,7 @@ from heliostat.errors import InvalidInput
 from heliostat.loops.control import Deciders
 from heliostat.ports.forecasts import Forecaster
 from simulation.arrivals import ArrivalRates
-from simulation.local_policy import BatchSize, LocalPolicy, Order
+from simulation.local_policy import BatchSize, Dispatch, LocalPolicy, Order, Prefill
 from simulation.policies.recast import Recast
 from simulation.world import Rhythm
 
@@ -39,7 +39,8 @@ class PolicyOptions:
     `headroom`: it holds 1 + headroom times the capacity that it believes to be needed; each plug-in says
     what that means for it. `forecaster` and `router` are names; `oracle` is what the forecaster of
     that name stands for. `local` replaces how replicas work, `order` only the order of the queue,
-    `batch_size` only how many sequences run on a replica.
+    `dispatch` only which replica gets a request, `prefill` only how prompts are read, `batch_size` only
+    how many sequences run on a replica.
     `history` is what had arrived before the run, for rules that are set from it.
     """
 
@@ -49,6 +50,8 @@ class PolicyOptions:
     oracle: Forecaster | None = None
     local: LocalPolicy | None = None
     order: Order | None = None
+    dispatch: Dispatch | None = None
+    prefill: Prefill | None = None
     batch_size: BatchSize | None = None
     history: ArrivalRates | None = None
     lends: bool = False

@@ -56,6 +56,10 @@ def make_deciders(
 def local_policy(options: PolicyOptions, own: LocalPolicy | None = None) -> LocalPolicy:
     """How replicas work: as the options say, else as the policy prefers."""
     local = options.local or own or LocalPolicy()
-    if options.order is not None:
-        local = replace(local, order=options.order)
-    return local if options.batch_size is None else replace(local, batch_size=options.batch_size)
+    return replace(
+        local,
+        order=options.order or local.order,
+        dispatch=options.dispatch or local.dispatch,
+        prefill=options.prefill or local.prefill,
+        batch_size=options.batch_size or local.batch_size,
+    )

@@ -57,6 +57,10 @@ def test_a_vm_is_paid_from_the_clouds_accept_to_its_release() -> None:
     accounts = accountant.accounts(NOON + 2 * MINUTE)
     assert accounts.cost_dollars == pytest.approx(1.0)
     assert accounts.gpu_hours_billed == pytest.approx(8 / 60)
+    by_type = accounts.gpu_hours_billed_by_vm_type
+    assert {name: hours for name, hours in by_type.items() if hours} == {
+        a_pool().vm_type: accounts.gpu_hours_billed
+    }
     assert accounts.scaling_overhead_gpu_hours == accounts.gpu_hours_billed
     assert (accounts.scale_events["bought"], accounts.scale_events["released"]) == (1, 1)
 

@@ -28,24 +28,32 @@ EFFICIENCY = 1 / 1.7 - 1
 """70 % more requests per GPU-hour = 41 % fewer GPU-hours for the same requests."""
 BATCH_SIZES = (16, 64, 256)
 
-_RIVALS = (rival("chiron"), rival("llumnix"), rival("llumnix-untuned"), rival("reactive"))
+ENGINE = {"prefill": "chunks"}
+"""What all engines of the page do: packed replicas stall nobody where prompts are read in chunks."""
+SPREAD, WHOLE_PROMPTS = "chiron, spread", "chiron, whole prompts"
+_RIVALS = tuple(
+    rival(name, **ENGINE) for name in ("chiron", "llumnix", "llumnix-untuned", "reactive")
+)
 _STATIC = tuple(
-    rival(scaling, f"{word}, B {size}", batch_size=size)
+    rival(scaling, f"{word}, B {size}", batch_size=size, **ENGINE)
     for scaling, word in (("chiron", "chiron scaling"), ("reactive", "reactive scaling"))
     for size in BATCH_SIZES
 )
 LEVERS = (
-    rival("chiron-global"),
-    rival("chiron-local"),
-    rival("chiron-ibp"),
-    rival("chiron-unmixed"),
+    *(
+        rival(name, **ENGINE)
+        for name in ("chiron-global", "chiron-local", "chiron-ibp", "chiron-unmixed")
+    ),
+    rival("chiron", SPREAD, dispatch="least-work", **ENGINE),
+    rival("chiron", WHOLE_PROMPTS, prefill="whole-prompts"),
+    rival("reactive", "reactive, whole prompts", prefill="whole-prompts"),
     *_STATIC,
 )
 DEFAULTS = (
-    rival("chiron", "chiron as it comes", headroom=1.0),
-    rival("llumnix", "llumnix as it comes", headroom=0.43),
-    rival("llumnix-untuned", "llumnix untuned as it comes", headroom=0.0),
-    rival("reactive", "reactive as it comes", headroom=0.43),
+    rival("chiron", "chiron as it comes", headroom=1.0, **ENGINE),
+    rival("llumnix", "llumnix as it comes", headroom=0.43, **ENGINE),
+    rival("llumnix-untuned", "llumnix untuned as it comes", headroom=0.0, **ENGINE),
+    rival("reactive", "reactive as it comes", headroom=0.43, **ENGINE),
 )
 WANTS: tuple[Wanted, ...] = (
     Match(scenario=MIXED, policies=_RIVALS, levels=(LEVEL,)),
@@ -155,6 +163,9 @@ def _levers(found: Mapping[str, Standing | None]) -> list[Lever]:
         ("IBP and BBP, not the reactive rule", "chiron", "chiron-local"),
         ("BBP", "chiron", "chiron-ibp"),
         ("the mixed pool and its evictions", "chiron", "chiron-unmixed"),
+        ("packing", "chiron", SPREAD),
+        ("prompts in chunks", "chiron", WHOLE_PROMPTS),
+        ("the same, under the reactive rule", "reactive", "reactive, whole prompts"),
         *(
             (
                 f"Chiron but for the controller, at B = {size}",

@@ -42,13 +42,16 @@ NAMES = (
     "lt-ua",
     "chiron",
 )
+SPREAD = rival("chiron", "chiron, spread", dispatch="least-work", prefill="whole-prompts")
+"""Packing never keeps first tokens within a second; this is Chiron's best setting there (decision 0019)."""
 SCENARIOS = {
     WEEK: "three US regions, four models, twenty busy replicas a model",
     TENANTS: "205 measured tenants with their holes, two models, three regions round the globe",
     SMALL: "an eighth of the week: two or three busy replicas a model, floors decide",
 }
 _JUDGED = tuple(rival(name) for name in NAMES[:2])
-_OTHERS = tuple(rival(name) for name in NAMES[2:])
+_OTHERS = (*(rival(name) for name in NAMES[2:]), SPREAD)
+_SHOWN = (*NAMES, SPREAD.name, ORACLE.name)
 _SIDE: dict[str, Any] = {"levels": LEVELS, "side_seeds": 1}
 WANTS = (
     Match(scenario=WEEK, policies=_JUDGED, bounds=True, search_on=PEAK_DAY, **_SIDE),
@@ -103,7 +106,7 @@ def show(ledger: Ledger) -> Shown:
     sections = []
     pictures = {}
     for role, words in SCENARIOS.items():
-        at = {name: standing(ledger, role, name, LEVEL) for name in (*NAMES, ORACLE.name)}
+        at = {name: standing(ledger, role, name, LEVEL) for name in _SHOWN}
         if not any(at.values()):
             continue
         base = at["reactive"]
@@ -166,7 +169,7 @@ def _levels_table(ledger: Ledger, role: str) -> str:
         against = f", {change(relative(one, base, BILLED))}" if comparable else ""
         return f"{number(one.mean(BILLED))}{mark}{against}"
 
-    rows = [(name, *(cell(name, level) for level in levels)) for name in (*NAMES, ORACLE.name)]
+    rows = [(name, *(cell(name, level) for level in levels)) for name in _SHOWN]
     linear = [linear_point(ledger, role, level) for level in levels]
     bound = ("LP bound", *(NOTHING if p is None else number(p.mean(LP_GPU_HOURS)) for p in linear))
     return table(("policy", *(level_words(level) for level in levels)), [*rows, bound], (1, 2, 3))
@@ -182,7 +185,7 @@ def _bounds_table(ledger: Ledger, role: str) -> str:
 
     return table(
         ("policy at 99 %", "above the LP bound", "above the causal oracle"),
-        [row(name, standing(ledger, role, name, LEVEL)) for name in (*NAMES, ORACLE.name)],
+        [row(name, standing(ledger, role, name, LEVEL)) for name in _SHOWN],
         right=(1, 2),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.evidence.excerpts import RECOVERY
+from benchmarks.evidence.excerpts import ON_A100, RECOVERY
 from benchmarks.evidence.judging import best_row, change_row
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.pages.sageserve_wants import (
@@ -98,9 +98,9 @@ def _pooling_claims(ledger: Ledger) -> list[Row]:
             "the saving on A100s (LT-UA)",
             ua,
             reactive,
-            BILLED,
+            ON_A100,
             -0.282,
-            because="The large models of `week` run on A100s, the small ones on A40s.",
+            because="The large models of `week` run on A100s alone, the small ones on A40s.",
         ),
     ]
 

@@ -125,6 +125,18 @@ def test_a_headroom_that_a_policy_cannot_hold_is_refused_before_any_run(scene: S
     assert {spec.headroom for spec in pretender.ran} == {-0.1}
 
 
+@pytest.mark.parametrize("field", ["order", "dispatch", "prefill"])
+def test_what_no_engine_does_is_refused_before_any_run(scene: SceneRef, field: str) -> None:
+    pretender = Pretender(needs(0.2))
+    odd = replace(REACTIVE, **{field: "sideways"})  # type: ignore[arg-type]  # one of its three words
+    with pytest.raises(InvalidInput, match=f"{field}: 'sideways' is unknown; known: "):
+        conduct(
+            an_experiment(scene, policies=(odd,)),
+            Laboratory(pretender, RunFolder(path=None, code="code")),
+        )
+    assert not pretender.ran
+
+
 def test_only_the_first_seed_is_recorded(scene: SceneRef) -> None:
     pretender = Pretender(needs(0.2))
     conduct(an_experiment(scene), Laboratory(pretender, RunFolder(path=None, code="code")))

@@ -30,7 +30,8 @@ def test_a_file_says_everything(tmp_path: Path) -> None:
     path = a_file(
         tmp_path,
         "name: ours\npolicy: heliostat\nheadroom: 0.3\nforecaster: naive\nrouter: nearest\n"
-        "order: edf\nbatch_size: 64\nlends: true\nguardrails: {largest_step_out: 5, cool_down_seconds: 60}\n",
+        "order: edf\ndispatch: pack\nprefill: chunks\nbatch_size: 64\nlends: true\n"
+        "guardrails: {largest_step_out: 5, cool_down_seconds: 60}\n",
     )
     assert read_policy(path) == PolicySpec(
         name="ours",
@@ -39,6 +40,8 @@ def test_a_file_says_everything(tmp_path: Path) -> None:
         forecaster="naive",
         router="nearest",
         order="edf",
+        dispatch="pack",
+        prefill="chunks",
         batch_size=64,
         lends=True,
         guardrails=(("cool_down_seconds", 60.0), ("largest_step_out", 5.0)),

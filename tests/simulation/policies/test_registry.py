@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from heliostat.errors import InvalidInput
 from heliostat.model.demand import DemandSeries
 from heliostat.model.names import SeriesKey, TokenKind
-from simulation.local_policy import Dispatch, LocalPolicy, Order
+from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
 from simulation.policies.failure import UnknownForecaster, UnknownPolicy, UnknownRouter
 from simulation.policies.forecasters import ORACLE, forecaster_named, forecaster_names
 from simulation.policies.policy import PolicyOptions
@@ -140,10 +141,12 @@ def test_a_router_by_name_is_the_one_that_decides() -> None:
 
 @pytest.mark.parametrize("name", sorted(PLUGINS))
 def test_order_and_local_policy_may_be_chosen_for_all(name: str) -> None:
-    ordered = policy_named(name, CATALOGUE, PolicyOptions(order=Order.EDF))
-    own = policy_named(name, CATALOGUE)
-    assert ordered.local.order is Order.EDF
-    assert ordered.local.dispatch is own.local.dispatch
+    own = policy_named(name, CATALOGUE).local
+    ordered = policy_named(name, CATALOGUE, PolicyOptions(order=Order.EDF)).local
+    assert ordered == replace(own, order=Order.EDF)
+    packed = PolicyOptions(dispatch=Dispatch.PACK, prefill=Prefill.CHUNKS)
+    asked = policy_named(name, CATALOGUE, packed).local
+    assert asked == replace(own, dispatch=Dispatch.PACK, prefill=Prefill.CHUNKS)
     local = LocalPolicy(dispatch=Dispatch.RANDOM)
     assert policy_named(name, CATALOGUE, PolicyOptions(local=local)).local == local
 
@@ -152,6 +155,13 @@ def test_order_and_local_policy_may_be_chosen_for_all(name: str) -> None:
 def test_lending_is_an_option(name: str) -> None:
     assert not policy_named(name, CATALOGUE).lends
     assert policy_named(name, CATALOGUE, PolicyOptions(lends=True)).lends
+
+
+def test_chiron_packs_requests_and_its_engines_read_prompts_in_chunks() -> None:
+    """Spread over replicas nearly all are busy, and what scales by busy replicas buys without end."""
+    for name in ("chiron", "chiron-global", "chiron-local", "chiron-ibp", "chiron-unmixed"):
+        local = policy_named(name, CATALOGUE).local
+        assert (local.dispatch, local.prefill) == (Dispatch.PACK, Prefill.CHUNKS)
 
 
 def test_each_half_of_chiron_has_one_lever_only() -> None:

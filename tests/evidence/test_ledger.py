@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence.excerpts import RECOVERY, curve_of, figures_of, recovery_minutes
+from benchmarks.evidence.excerpts import ON_A100, RECOVERY, curve_of, figures_of, recovery_minutes
 from benchmarks.evidence.ledger import Trial, ledger_as_mapping, ledger_of
 from benchmarks.evidence.reading import above_bound, fixed, gain_of, relative, standing
 from benchmarks.evidence.writing import read_ledger, write_ledger
@@ -131,6 +131,15 @@ def test_recovery_counts_the_minutes_until_the_promise_is_kept_for_good() -> Non
     assert recovery_minutes(record, 9) is None
     run = RunResult(figures={}, requests=1, cpu_seconds=1.0, record=record)
     assert figures_of(run, 1)[RECOVERY] == pytest.approx(22.5)
+
+
+def test_what_is_billed_on_a100s_is_told_apart() -> None:
+    by_type = {f"gpu_hours_billed_by_vm_type.{t}": h for t, h in (("a100x4", 3.0), ("a100x8", 4.0))}
+    run = RunResult(
+        figures={**by_type, "gpu_hours_billed_by_vm_type.a40x1": 9.0}, requests=1, cpu_seconds=1.0
+    )
+    assert figures_of(run)[ON_A100] == 7.0
+    assert ON_A100 not in figures_of(RunResult(figures={}, requests=1, cpu_seconds=1.0))
 
 
 def test_a_curve_adds_up_all_pools_in_gpus() -> None:

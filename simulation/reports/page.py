@@ -15,6 +15,7 @@ from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT
+from simulation.experiments.sweep import Sweep
 from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
 from simulation.reports.words import (
@@ -45,6 +46,7 @@ def page(findings: Findings) -> str:
         seeds=len(experiment.seeds),
         first_seed=experiment.seeds[0],
         asked=f"{100 * experiment.attainment:g}",
+        fixed=None if isinstance(experiment.headroom, Sweep) else f"{experiment.headroom:g}",
         cheapest=experiment.cheapest_in,
         headlines=[*billed_sentences(findings)[:MOST_HEADLINES], *bound_sentences(findings)],
         misses=miss_sentences(findings),

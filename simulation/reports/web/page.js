@@ -27,7 +27,7 @@ function drawFrontier() {
   const limits = Object.entries({ "LP bound": data.bound.lp_gpu_hours, "causal oracle": data.bound.causal_oracle_gpu_hours })
     .filter(([, bound]) => bound).map(([name, bound]) => [name, bound.mean]);
   const hours = [...points.map((p) => p.billed[0]), ...limits.map(([, h]) => h)];
-  const lowest = Math.min(...hours), highest = Math.max(...hours), pad = (highest - lowest || highest || 1) * 0.06;
+  const lowest = Math.min(...hours), highest = Math.max(...hours), pad = Math.max((highest - lowest) * 0.06, highest * 0.02, 0.01);
   const kept = points.map((p) => nines(p.kept[0]));
   const low = Math.max(0, Math.min(nines(data.asked) - 0.3, ...kept) - 0.12);
   const high = Math.min(MOST_NINES, Math.max(nines(data.asked) + 0.3, ...kept) + 0.15);

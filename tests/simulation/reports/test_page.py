@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from simulation.experiments.comparison import Contest, contest
 from simulation.experiments.experiment import Findings
+from simulation.experiments.sweep import Sweep
 from simulation.reports.page import page
 from simulation.reports.words import (
     billed_sentences,
@@ -29,6 +30,18 @@ def test_the_page_asks_nobody_for_anything() -> None:
 
 def test_the_same_findings_give_the_same_page() -> None:
     assert page(findings()) == page(findings())
+
+
+def test_the_page_says_whether_policies_stand_at_equal_slo_or_at_one_headroom() -> None:
+    found = findings()
+    swept, fixed = (
+        page(replace(found, experiment=replace(found.experiment, headroom=asked)))
+        for asked in (Sweep(), 0.3)
+    )
+    assert "policies compared at equal SLO" in swept
+    assert "At the cheapest headroom that keeps" in swept
+    assert "policies compared at one headroom" in fixed
+    assert "All at headroom 0.3: attainments differ" in fixed
 
 
 def test_what_findings_say_cannot_become_markup() -> None:

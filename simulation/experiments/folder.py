@@ -43,6 +43,8 @@ class RunFolder:
             return None
         try:
             told = json.loads(file.read_text("utf-8"))
+            if told["run"] != file.stem:
+                raise ValueError("it is another run's")
             if told["digest"] != _digest(told["outcome"]):
                 raise ValueError("its digest does not fit")
             return outcome_of(told["outcome"])
@@ -63,7 +65,12 @@ class RunFolder:
         if file is None:
             return
         told = json.loads(json.dumps(outcome_as_mapping(outcome)))
-        whole = {"spec": spec.as_mapping(), "digest": _digest(told), "outcome": told}
+        whole = {
+            "run": file.stem,
+            "spec": spec.as_mapping(),
+            "digest": _digest(told),
+            "outcome": told,
+        }
         try:
             write_whole(file, json.dumps(whole, sort_keys=True, separators=(",", ":")))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Runs one after the other in this process."""
+"""Runs one after the other in this process; the engine is compiled before the first, charged to none."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from simulation.experiments.executors.port import TellOf
 from simulation.experiments.live import Mark, live
 from simulation.experiments.result import Outcome
 from simulation.experiments.spec import RunSpec
+from simulation.experiments.warming import warm_up
 
 
 class Serial:
     """Implements `Executor` without any helpers."""
 
+    def __init__(self) -> None:
+        self._warm: set[str] = set()
+
     def run(self, specs: Sequence[RunSpec], tell: TellOf) -> Iterator[tuple[int, Outcome]]:
         for place, spec in enumerate(specs):
+            if spec.engine not in self._warm:
+                warm_up(spec.engine)
+                self._warm.add(spec.engine)
 
             def told(mark: Mark, place: int = place) -> None:
                 tell(place, mark)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from heliostat.errors import InvalidInput, InvalidSettings, WorkersUnavailable
-from simulation.experiments.executors import Executor, make_executor
+from simulation.experiments.executors import Executor, make_executor, serial
 from simulation.experiments.executors.processes import Processes
 from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome, RunResult
@@ -67,6 +67,18 @@ def test_a_run_that_cannot_begin_is_the_experiments_fault(
     gone = replace(scene, digest="another")
     with pytest.raises(InvalidInput, match="changed"):
         list(executor.run([a_spec(gone)], lambda place, mark: None))
+
+
+def test_one_process_warms_an_engine_up_once_before_it_charges_anybody(
+    scene: SceneRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr(serial, "warm_up", lambda engine: happened.append(f"warm {engine}"))
+    monkeypatch.setattr(serial, "live", lambda spec, told: happened.append(f"seed {spec.seed}"))
+    executor = serial.Serial()
+    for _ in range(2):
+        list(executor.run([a_spec(scene), a_spec(scene, seed=2)], lambda place, mark: None))
+    assert happened == ["warm fluid", "seed 1", "seed 2", "seed 1", "seed 2"]
 
 
 def test_marks_reach_the_caller_while_runs_go_on(tmp_path: Path) -> None:

@@ -105,6 +105,16 @@ def test_another_run_is_not_found(tmp_path: Path) -> None:
     assert RunFolder(path=tmp_path, code="newer").find(SPEC) is None
 
 
+def test_a_row_copied_under_another_name_is_no_outcome_of_that_run(tmp_path: Path) -> None:
+    folder(tmp_path).keep(SPEC, a_result())
+    other = replace(SPEC, seed=2)
+    copied = tmp_path / "runs" / f"{other.key('code')}.json"
+    copied.write_text(the_file(tmp_path).read_text("utf-8"), "utf-8")
+    again = folder(tmp_path)
+    assert again.find(other) is None
+    assert "another run's" in again.corrupt[0]
+
+
 def the_file(path: Path) -> Path:
     (file,) = (path / "runs").iterdir()
     return file

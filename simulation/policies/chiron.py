@@ -21,8 +21,6 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.usage import WINDOW
-from planning.pool_rules import PoolRulePlanner
-from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.chiron import ChironRule, ChironSettings
 from simulation.arrivals import ArrivalRates, Column
 from simulation.local_policy import (
@@ -35,8 +33,8 @@ from simulation.local_policy import (
 )
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.reactive import DEFAULT_HEADROOM, MEANING, REACTIVE, SWEEP
-from simulation.policies.routers import NEAREST
-from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+from simulation.policies.ruled import ruled
+from simulation.policies.wiring import local_policy
 
 SPIKE_QUANTILE = 0.95
 """The paper says "the spikes of history" and not which: ours leaves out one lead time in twenty."""
@@ -89,7 +87,7 @@ def _rises(offered: Column, lead: int, past: int = 5) -> Column:
 
 def thetas(catalogue: FleetCatalogue, options: PolicyOptions) -> ChironSettings:
     """Θ by model: 1 ÷ (1 + headroom × (spike − 1)), spikes of 2 where no history says."""
-    headroom = DEFAULT_SPARE if options.headroom is None else options.headroom
+    headroom = options.headroom_or(DEFAULT_SPARE)
     priors = catalogue.lead_time_priors.items()
     lead = max(prior.p50 for (_, kind), prior in priors if kind is StartKind.COLD)
     risen = {} if options.history is None else spikes(options.history, lead)
@@ -106,19 +104,12 @@ def thetas(catalogue: FleetCatalogue, options: PolicyOptions) -> ChironSettings:
 def _global(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
     rule = ChironRule(settings=thetas(catalogue, options))
     own = replace(LOCAL, batch_size=StaticBatchSize())
-    return Policy(
-        name="chiron-global",
-        deciders=make_deciders(
-            catalogue, options, PoolRulePlanner(CheapestFirst(rule=rule)), router=NEAREST
-        ),
-        rhythm=EVERY_MINUTE,
-        local=local_policy(options, own),
-        lends=options.lends,
-    )
+    return ruled("chiron-global", rule, catalogue, options, own)
 
 
 def _whole(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-    return replace(_global(catalogue, options), name="chiron", local=local_policy(options, LOCAL))
+    rule = ChironRule(settings=thetas(catalogue, options))
+    return ruled("chiron", rule, catalogue, options, LOCAL)
 
 
 def _local(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:

@@ -89,7 +89,7 @@ class _Heliostat:
     local: LocalPolicy = LOCAL
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
+        headroom = options.headroom_or(DEFAULT_HEADROOM)
         settings = settings_at(headroom)
         if self.change is not None:
             settings = self.change(settings)

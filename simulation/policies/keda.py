@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
-from planning.pool_rules import PoolRulePlanner
-from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.hpa import HpaMetric, HpaRule, HpaSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.routers import NEAREST
-from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+from simulation.policies.ruled import ruled
 
 DEFAULT_HEADROOM = 0.43
 
@@ -21,17 +18,9 @@ class _Keda:
     metric: HpaMetric
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
+        headroom = options.headroom_or(DEFAULT_HEADROOM)
         rule = HpaRule(HpaSettings(headroom=headroom, metric=self.metric))
-        return Policy(
-            name=self.name,
-            deciders=make_deciders(
-                catalogue, options, PoolRulePlanner(CheapestFirst(rule=rule)), router=NEAREST
-            ),
-            rhythm=EVERY_MINUTE,
-            local=local_policy(options),
-            lends=options.lends,
-        )
+        return ruled(self.name, rule, catalogue, options)
 
 
 KEDA = PolicyPlugin(

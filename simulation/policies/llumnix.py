@@ -8,12 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
-from planning.pool_rules import PoolRulePlanner
-from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.freeness import FreenessRule, FreenessSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.routers import NEAREST
-from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+from simulation.policies.ruled import ruled
 
 DEFAULT_HEADROOM = 0.43
 
@@ -24,19 +21,9 @@ class _Llumnix:
     tuned: bool
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
-        if not self.tuned and options.headroom is None:
-            headroom = 0.0
+        headroom = options.headroom_or(DEFAULT_HEADROOM if self.tuned else 0.0)
         rule = FreenessRule(settings=FreenessSettings(headroom=headroom, tuned=self.tuned))
-        return Policy(
-            name=self.name,
-            deciders=make_deciders(
-                catalogue, options, PoolRulePlanner(CheapestFirst(rule=rule)), router=NEAREST
-            ),
-            rhythm=EVERY_MINUTE,
-            local=local_policy(options),
-            lends=options.lends,
-        )
+        return ruled(self.name, rule, catalogue, options)
 
 
 LLUMNIX = PolicyPlugin(

@@ -62,6 +62,10 @@ class PolicyOptions:
                 "headroom", f"{self.headroom} is no headroom", remedy="0.25 = a quarter spare"
             )
 
+    def headroom_or(self, otherwise: float) -> float:
+        """What was asked for, else the policy's own."""
+        return otherwise if self.headroom is None else self.headroom
+
 
 PolicyMaker = Callable[[FleetCatalogue, PolicyOptions], Policy]
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heliostat.catalogue import FleetCatalogue
-from planning.pool_rules import PoolRulePlanner
 from planning.reactive import ReactiveRule, ReactiveSettings
-from planning.rivals.cheapest_first import CheapestFirst
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.routers import NEAREST
-from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+from simulation.policies.ruled import ruled
 
 BAND = 0.2
 DEFAULT_HEADROOM = 0.43
@@ -35,14 +32,7 @@ class _Reactive:
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
         rule = ReactiveRule(settings=thresholds(options.headroom, of_memory=self.of_memory))
-        planner = PoolRulePlanner(CheapestFirst(rule=rule))
-        return Policy(
-            name=self.name,
-            deciders=make_deciders(catalogue, options, planner, router=NEAREST),
-            rhythm=EVERY_MINUTE,
-            local=local_policy(options),
-            lends=options.lends,
-        )
+        return ruled(self.name, rule, catalogue, options)
 
 
 REACTIVE = PolicyPlugin(

@@ -41,7 +41,7 @@ class SageServeMaker:
     own_share: float = OWN_SHARE
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
+        headroom = options.headroom_or(DEFAULT_HEADROOM)
         settings = HourlySettings(
             programme=SageServeSettings(own_share=self.own_share, level=LEVEL), headroom=headroom
         )

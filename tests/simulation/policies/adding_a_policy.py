@@ -8,10 +8,9 @@ from heliostat.catalogue import FleetCatalogue, PoolSpec
 from heliostat.model.fleet import PoolObservation
 from heliostat.ports.deciding import PlanningProblem
 from planning.guard import ordered
-from planning.pool_rules import PoolRulePlanner, Wish, kept
+from planning.pool_rules import Wish, kept
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.routers import NEAREST
-from simulation.policies.wiring import EVERY_MINUTE, local_policy, make_deciders
+from simulation.policies.ruled import ruled
 
 DEFAULT_HEADROOM = 0.5
 _WAITING_AT_NO_HEADROOM = 10.0
@@ -37,15 +36,10 @@ class QueueRule:
 
 
 def make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-    """The rule every minute, requests to the nearest region."""
-    headroom = DEFAULT_HEADROOM if options.headroom is None else options.headroom
-    planner = PoolRulePlanner(QueueRule(most=_WAITING_AT_NO_HEADROOM / (1 + headroom)))
-    return Policy(
-        name="queue-rule",
-        deciders=make_deciders(catalogue, options, planner, router=NEAREST),
-        rhythm=EVERY_MINUTE,
-        local=local_policy(options),
-    )
+    """The rule every minute, the cheapest VM type first, requests to the nearest region."""
+    headroom = options.headroom_or(DEFAULT_HEADROOM)
+    rule = QueueRule(most=_WAITING_AT_NO_HEADROOM / (1 + headroom))
+    return ruled("queue-rule", rule, catalogue, options)
 
 
 QUEUE_RULE = PolicyPlugin(

@@ -10,7 +10,9 @@ from services.cli.asked import Asked
 from services.cli.findings import show_findings
 from services.cli.output import Output
 from services.cli.run_bars import run_bars
-from simulation.experiments.conducting import conduct
+from services.cli.stopping import ended_by_sigterm_too
+from simulation.experiments.ceilings import ORACLE
+from simulation.experiments.conducting import conduct, first_runs
 from simulation.experiments.executors import make_executor
 from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.folder import RunFolder
@@ -82,10 +84,10 @@ def _check_place(option: str, path: Path | None) -> None:
 
 def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findings, int]:
     folder = RunFolder(path=asked.resume)
-    before = folder.count()
+    _announce(out, experiment, folder)
     executor = make_executor(asked.executor, asked.runs_at_once, asked.engine)
     try:
-        with run_bars() as bars:
+        with run_bars() as bars, ended_by_sigterm_too():
             laboratory = Laboratory(executor, folder, bars)
             findings = conduct(experiment, laboratory)
     except KeyboardInterrupt:
@@ -96,9 +98,27 @@ def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findi
         executor.close()
     for said in folder.corrupt:
         out.note(f"{said}; it was run again.")
-    if before and not laboratory.found:
-        out.note(f"None of the {before} runs in {asked.resume} was made by this code for this.")
     return findings, laboratory.found
+
+
+def _announce(out: Output, experiment: Experiment, folder: RunFolder) -> None:
+    """How many runs there are to begin with, what becomes of them, and what they can start from."""
+    runs = first_runs(experiment)
+    oracle = sum(spec.policy == ORACLE for spec in runs)
+    said = f"{len(runs)} runs to begin with"
+    if oracle:
+        said += f", {oracle} of them the causal oracle's (--no-bounds leaves bounds out)"
+    if isinstance(experiment.headroom, Sweep):
+        said += "; a few more where a sweep looks closer"
+    if folder.path is None:
+        out.note(f"{said}. --resume FOLDER would keep what is finished.")
+        return
+    out.note(f"{said}.")
+    before = folder.count()
+    if before and not any(folder.holds(spec) for spec in runs):
+        out.note(
+            f"None of the {before} runs in {folder.path} was made by this code for this: all are run anew."
+        )
 
 
 def _write(out: Output, findings: Findings, asked: Asked) -> list[InvalidInput]:

@@ -19,6 +19,16 @@ from simulation.experiments.live import Mark
 from simulation.experiments.result import BILLED, JUDGED, Outcome, RunFailure
 from simulation.experiments.spec import RunSpec
 
+_ENOUGH = 0.1
+
+
+def in_words(seconds: float) -> str:
+    """`about 40 s`, `about 3 min`, `about 1.5 h`."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"about {round(minutes)} min" if minutes < 90 else f"about {minutes / 60:.1f} h"
+
 
 class RunBars:
     """A `Watcher` for people; used inside `run_bars`."""
@@ -29,9 +39,11 @@ class RunBars:
         self._whole = bars.add_task("runs", total=0, done="")
         self._running: dict[RunSpec, TaskID] = {}
         self._requests: dict[RunSpec, int] = {}
-        self._asked = self._done = 0
+        self._shares: dict[RunSpec, float] = {}
+        self._asked = self._done = self._lived = 0
         self._served = 0
-        self._began = monotonic_seconds()
+        self._began: float | None = None
+        """When the first run began to live: what is imported and compiled before is no measure."""
 
     def asked(self, runs: int) -> None:
         """So many more runs are needed."""
@@ -42,7 +54,8 @@ class RunBars:
         """A run has come that far."""
         if spec not in self._running:
             self._running[spec] = self._bars.add_task(escape(str(spec)), total=1.0, done="")
-        self._requests[spec] = mark.requests
+        self._requests[spec], self._shares[spec] = mark.requests, mark.share
+        self._begun()
         self._bars.update(
             self._running[spec], completed=mark.share, done=f"{mark.at:%Y-%m-%d %H:%M}"
         )
@@ -52,24 +65,44 @@ class RunBars:
         """A run is finished, or lay in the folder."""
         self._done += 1
         self._requests.pop(spec, None)
+        self._shares.pop(spec, None)
         if spec in self._running:
             self._bars.remove_task(self._running.pop(spec))
         if not found:
+            self._begun()
+            self._lived += 1
             self._served += 0 if isinstance(outcome, RunFailure) else outcome.requests
         if self._lines:
             where = "found" if found else f"{outcome.cpu_seconds:.1f} CPU s"
             self._bars.console.print(
-                escape(f"[{self._done}/{self._asked}] {spec}: {_told(outcome)} ({where})")
+                escape(
+                    f"[{self._done}/{self._asked}] {spec}: {_told(outcome)} ({where}){self._left()}"
+                )
             )
         self._show_whole()
 
+    def _begun(self) -> None:
+        if self._began is None:
+            self._began = monotonic_seconds()
+
+    def _passed(self) -> float:
+        return 0.0 if self._began is None else monotonic_seconds() - self._began
+
+    def _left(self) -> str:
+        """About how long the runs that are known of still take; nothing before the first tenth of one."""
+        had = self._lived + sum(self._shares.values())
+        left = self._asked - self._done - sum(self._shares.values())
+        if had < _ENOUGH or left <= 0:
+            return ""
+        return f", {in_words(self._passed() * left / had)} left"
+
     def _show_whole(self) -> None:
-        passed = monotonic_seconds() - self._began
+        passed = self._passed()
         served = self._served + sum(self._requests.values())
         speed = f"{rate(served / passed)} requests/s" if passed > 0 and served else ""
         self._bars.update(
             self._whole, total=self._asked, completed=self._done,
-            done=f"{self._done}/{self._asked}  {speed}",
+            done=f"{self._done}/{self._asked}  {speed}{self._left()}",
         )  # fmt: skip
 
 

@@ -45,12 +45,25 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
     )
 
 
+def first_runs(experiment: Experiment) -> list[RunSpec]:
+    """What is lived before anything is known: every policy's grid, and the causal oracle's."""
+    points: dict[PolicySpec, list[Point]] = {policy: [] for policy in _contenders(experiment)}
+    return _specs(experiment, _wanted(experiment, points))
+
+
+def _contenders(experiment: Experiment) -> tuple[PolicySpec, ...]:
+    return (*experiment.policies, *((ORACLE,) if experiment.bounds else ()))
+
+
+def _specs(experiment: Experiment, wanted: Sequence[tuple[PolicySpec, float]]) -> list[RunSpec]:
+    return [spec for policy, headroom in wanted for spec in experiment.specs(policy, headroom)]
+
+
 def _swept(experiment: Experiment, laboratory: Laboratory) -> list[Contest]:
-    policies = (*experiment.policies, *((ORACLE,) if experiment.bounds else ()))
+    policies = _contenders(experiment)
     points: dict[PolicySpec, list[Point]] = {policy: [] for policy in policies}
     while wanted := _wanted(experiment, points):
-        specs = [spec for policy, headroom in wanted for spec in experiment.specs(policy, headroom)]
-        outcomes = laboratory.outcomes(specs)
+        outcomes = laboratory.outcomes(_specs(experiment, wanted))
         for number, (policy, headroom) in enumerate(wanted):
             first = number * len(experiment.seeds)
             part = outcomes[first : first + len(experiment.seeds)]

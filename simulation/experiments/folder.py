@@ -76,6 +76,11 @@ class RunFolder:
         except OSError as error:
             raise InvalidInput(str(file), f"cannot be written: {error.strerror}") from error
 
+    def holds(self, spec: RunSpec) -> bool:
+        """Whether there is a row of the run, readable or not."""
+        file = self._file(spec)
+        return file is not None and file.exists()
+
     def count(self) -> int:
         """How many finished runs lie there, whoever asked for them."""
         return 0 if self.path is None else len(list((self.path / RUNS).glob("*.json")))

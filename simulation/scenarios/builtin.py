@@ -28,6 +28,7 @@ _DAY = timedelta(days=1)
 _LARGE = "20 or more busy replicas per model in the busiest hour by the planner's θ"
 _NO_RETRIES = "Who is turned away does not come back."
 TENANTS_BUSY = 20.5
+_TENANTS = "ServeGen's 205 tenants, whole, in three regions round the globe, with their holes."
 
 
 def built_in(name: str, *, data: Path | None = None) -> Scenario:
@@ -47,6 +48,11 @@ def built_in(name: str, *, data: Path | None = None) -> Scenario:
 def built_in_names() -> tuple[str, ...]:
     """What `built_in` knows."""
     return (*_SHAPED, "tenants")
+
+
+def built_in_descriptions() -> Mapping[str, str]:
+    """What each of them is, in a sentence."""
+    return {name: shaped.description for name, shaped in _SHAPED.items()} | {"tenants": _TENANTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +160,7 @@ def _tenants(data: Path | None) -> Scenario:
     said = fit_to_fleet(trace, catalogue, wanted).said
     return Scenario(
         name="tenants",
-        description="ServeGen's 205 tenants, whole, in three regions round the globe, with their holes.",
+        description=_TENANTS,
         sized_for=f"{_LARGE}; spikes of single tenants make the peak",
         catalogue=catalogue,
         fleet=fleet,

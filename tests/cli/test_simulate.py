@@ -92,6 +92,26 @@ def test_runs_of_something_else_in_the_folder_are_said(scenario: Path, tmp_path:
     assert "None of the 2 runs in" in other.err
 
 
+def test_how_much_there_is_to_do_is_said_before_it_is_done(scenario: Path, tmp_path: Path) -> None:
+    lost = simulate(scenario, "--policy", "reactive", "--headroom", 0.4)
+    assert lost.err.startswith(
+        "2 runs to begin with. --resume FOLDER would keep what is finished.\n"
+    )
+    kept = simulate(scenario, "--policy", "reactive", "--bounds", "--resume", tmp_path / "kept")
+    first = kept.err.splitlines()[0]
+    assert "8 of them the causal oracle's (--no-bounds leaves bounds out)" in first
+    assert "a few more where a sweep looks closer" in first
+    assert "would keep" not in first
+
+
+def test_names_are_listed_within_80_columns() -> None:
+    ran = heliostat("simulate", "--list")
+    assert ran.code == 0
+    assert max(map(len, ran.out.splitlines())) <= 80
+    for name in ("week", "tenants", "heliostat", "lt-ua", "same-time-yesterday", "plan-flows"):
+        assert name in ran.out
+
+
 def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
     (tmp_path / "careful.yaml").write_text("policy: reactive\nheadroom: 1.0\n")
     ran = simulate(scenario, "--policy", tmp_path / "careful.yaml", "--json", "-")

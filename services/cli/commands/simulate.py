@@ -14,11 +14,19 @@ from services.cli.output import Output
 def simulate(
     asked: Asked,
     scenario: Annotated[str, typer.Option(help="A built-in scenario, or a file.")] = "day",
+    names: Annotated[
+        bool, typer.Option("--list", help="List scenarios, policies, forecasters and routers.")
+    ] = False,
 ) -> None:
     """Live a scenario under several policies, and compare them at equal SLO.
 
     Each policy's headroom is swept; it is shown at its cheapest setting that keeps what is asked.
     """
+    if names:
+        from services.cli.shelves import show_shelves
+
+        show_shelves(Output())
+        return
     from services.cli.comparing import compare
     from simulation.experiments.scenes import scene_ref
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from heliostat.clock import monotonic_seconds, sleep_seconds
 from simulation.reports.document import TIMING
@@ -97,7 +98,10 @@ def workers_of(pid: int) -> list[psutil.Process]:
     return [one for one in psutil.Process(pid).children() if "spawn_main" in str(one.cmdline())]
 
 
-def test_an_interrupted_experiment_says_where_it_left_what_was_finished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_experiment_says_where_it_left_what_was_finished(
+    tmp_path: Path, word: signal.Signals
+) -> None:
     a_history(tmp_path, minutes=120)
     kept = tmp_path / "kept"
     running = subprocess.Popen(
@@ -108,7 +112,7 @@ def test_an_interrupted_experiment_says_where_it_left_what_was_finished(tmp_path
         text=True,
     )
     until(lambda: len(list(kept.glob("runs/*.json"))) >= 1, "no run was kept")
-    running.send_signal(signal.SIGINT)
+    running.send_signal(word)
     _, said = running.communicate(timeout=LONGEST_SECONDS)
     assert running.returncode == 130
     assert f"What was finished is kept in {kept}." in said

@@ -12,6 +12,7 @@ from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
     floor_sentences,
+    idle_sentences,
     lent_sentences,
     miss_sentences,
 )
@@ -27,12 +28,13 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
     )
     out.table(
         "",
-        ["policy", "spare>", "in SLO>", "GPU-hours>", "±>", "idle>", "scaling>", "dollars>"],
+        ["policy", "headroom>", "in SLO>", "GPU-hours>", "±>", "idle>", "scaling>", "dollars>"],
         [_row(one) for one in findings.contests],
         empty="No policy was asked for.",
     )
     told = (
         miss_sentences,
+        idle_sentences,
         floor_sentences,
         billed_sentences,
         bound_sentences,

@@ -19,9 +19,11 @@ from simulation.experiments.sweep import Sweep
 from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
 from simulation.reports.words import (
+    IDLE,
     billed_sentences,
     bound_sentences,
     floor_sentences,
+    idle_sentences,
     lent_sentences,
     miss_sentences,
 )
@@ -50,7 +52,11 @@ def page(findings: Findings) -> str:
         cheapest=experiment.cheapest_in,
         headlines=[*billed_sentences(findings)[:MOST_HEADLINES], *bound_sentences(findings)],
         misses=miss_sentences(findings),
-        notes=[*floor_sentences(findings), *lent_sentences(findings)],
+        notes=[
+            *idle_sentences(findings),
+            *floor_sentences(findings),
+            *lent_sentences(findings),
+        ],
         first=findings.contests[0].policy.name,
         tiers=list(Tier),
         lends=any(_lends(one) for one in findings.contests),
@@ -72,7 +78,7 @@ def _row(one: Contest, first: Contest) -> dict[str, Any]:
         "billed": _number(point.mean(BILLED)),
         "half": _half(point.mean(BILLED)),
         "less": _less(one, first),
-        "idle": _number(point.mean("idle_gpu_hours")),
+        "idle": _number(point.mean(IDLE)),
         "overhead": _number(point.mean(_OVERHEAD)),
         "dollars": _number(point.mean(DOLLARS)),
         "shed": _number(point.mean("shed")),

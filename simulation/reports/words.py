@@ -8,6 +8,10 @@ from simulation.experiments.intervals import Difference
 from simulation.experiments.result import BILLED, JUDGED, LENT
 from simulation.reports.bound import above_lp, above_oracle
 
+IDLE = "idle_gpu_hours"
+_NEARLY_ALL = 0.8
+"""Of the bill: what is left is too little for a policy to show."""
+
 
 def billed_sentences(findings: Findings) -> list[str]:
     """How the first policy's billed GPU-hours differ from each other's, at the settings compared."""
@@ -20,8 +24,29 @@ def billed_sentences(findings: Findings) -> list[str]:
     ]
 
 
+def idle_sentences(findings: Findings) -> list[str]:
+    """Where nearly all that anybody bills is idle, floors decide and policies cannot differ."""
+    shares = [
+        idle.mean / billed.mean
+        for one in findings.contests
+        if one.point
+        and (idle := one.point.mean(IDLE)) is not None
+        and (billed := one.point.mean(BILLED)) is not None
+        and billed.mean > 0
+    ]
+    if not shares or min(shares) < _NEARLY_ALL:
+        return []
+    return [
+        f"At least {min(shares):.0%} of what any policy bills is idle: the least replicas decide here, and "
+        "policies cannot differ. Ask with more demand, smaller VMs or a lower least."
+    ]
+
+
 def difference_words(found: Difference, other: str) -> str:
-    """`21.6% fewer GPU-hours than reactive (−4,040; 95% interval −4,300 to −3,780, excludes zero)`."""
+    """`21.6% fewer GPU-hours than reactive (−4,040; 95% interval −4,300 to −3,780, excludes zero)`.
+
+    An interval that holds zero tells no difference: `about as many GPU-hours as reactive (…)`.
+    """
     estimate = found.estimate
     fewer = "fewer" if estimate.mean < 0 else "more"
     share = "" if found.relative is None else f"{abs(found.relative):.1%} "
@@ -29,6 +54,8 @@ def difference_words(found: Difference, other: str) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{words}one seed, so no interval)"
     zero = "excludes" if found.excludes_zero else "holds"
+    if not found.excludes_zero:
+        words = f"about as many GPU-hours as {other} ({estimate.mean:+,.0f}; "
     return f"{words}95% interval {estimate.low:+,.0f} to {estimate.high:+,.0f}, {zero} zero)"
 
 

@@ -14,6 +14,7 @@ from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
     floor_sentences,
+    idle_sentences,
     lent_sentences,
     miss_sentences,
 )
@@ -96,21 +97,60 @@ def test_words_say_how_policies_differ_and_which_missed() -> None:
     assert len(missed) == 3
 
 
-def test_what_hangs_on_lending_is_said_of_those_who_lend() -> None:
-    whole = findings()
-    assert lent_sentences(whole) == []
-    one = whole.contests[0]
-    points = tuple(
+def with_figures(found: Findings, **figures: float) -> Findings:
+    def changed(one: Contest) -> Contest:
+        points = tuple(
+            replace(
+                point,
+                results={
+                    seed: replace(run, figures={**run.figures, **figures})
+                    for seed, run in point.results.items()
+                },
+            )
+            for point in one.points
+        )
+        return replace(one, points=points)
+
+    return replace(found, contests=tuple(changed(one) for one in found.contests))
+
+
+def test_where_nearly_all_is_idle_it_is_said_that_policies_cannot_differ() -> None:
+    idle = with_figures(findings(), gpu_hours_billed=100.0, idle_gpu_hours=96.0)
+    (said,) = idle_sentences(idle)
+    assert said.startswith(
+        "At least 96% of what any policy bills is idle: the least replicas decide"
+    )
+    assert said in page(idle)
+    assert idle_sentences(with_figures(idle, idle_gpu_hours=60.0)) == []
+    assert idle_sentences(with_figures(idle, gpu_hours_billed=0.0)) == []
+
+
+def test_a_difference_that_may_be_none_is_told_as_none() -> None:
+    wide = findings()
+    first, second, *others = wide.contests
+    noisy = tuple(
         replace(
             point,
             results={
-                seed: replace(run, figures={**run.figures, "gpu_hours_lent": 20.0})
+                seed: replace(
+                    run, figures={**run.figures, "gpu_hours_billed": 150.0 - 40 * (-1) ** seed}
+                )
                 for seed, run in point.results.items()
             },
         )
-        for point in one.points
+        for point in second.points
     )
-    lending = replace(whole, contests=(replace(one, points=points), *whole.contests[1:]))
+    told = replace(wide, contests=(first, replace(second, points=noisy), *others))
+    said = billed_sentences(told)[0]
+    assert said.startswith("heliostat bills about as many GPU-hours as reactive (")
+    assert "holds zero" in said
+
+
+def test_what_hangs_on_lending_is_said_of_those_who_lend() -> None:
+    whole = findings()
+    assert lent_sentences(whole) == []
+    one = with_figures(whole, gpu_hours_lent=20.0).contests[0]
+    lending = replace(whole, contests=(one, *whole.contests[1:]))
     assert lent_sentences(lending) == [
         "heliostat lent 20 of the 137 GPU-hours that it bills; at half credit it would bill 127, at "
         "full credit 117."

@@ -117,6 +117,8 @@ def lent_sentences(findings: Findings) -> list[str]:
 def _miss(one: Contest, asked: float) -> str:
     if one.point is None:
         return f"{one.policy.name} has no setting at which every seed was lived to its end."
+    if len(one.points) == 1:
+        return f"{one.policy.name} did not reach {100 * asked:g}% at headroom {one.chosen:g}."
     return (
         f"{one.policy.name} did not reach {100 * asked:g}% with any headroom that was tried; it is shown "
         "at its best."

@@ -97,6 +97,14 @@ def test_words_say_how_policies_differ_and_which_missed() -> None:
     assert len(missed) == 3
 
 
+def test_a_policy_that_was_tried_at_one_headroom_missed_at_that_one() -> None:
+    whole = findings()
+    weak = whole.contests[2]
+    only = contest(weak.policy, weak.points[-1:], 0.99, whole.experiment.cost)
+    said = miss_sentences(replace(whole, contests=(only,)))
+    assert said == ["weak did not reach 99% at headroom 0.1."]
+
+
 def with_figures(found: Findings, **figures: float) -> Findings:
     def changed(one: Contest) -> Contest:
         points = tuple(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from heliostat.catalogue.specs import (
     LeadTimePrior,
@@ -34,6 +33,7 @@ from heliostat.model.names import (
     Tier,
     VmTypeName,
 )
+from heliostat.read_only import read_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,8 @@ class FleetCatalogue:
 
     def __post_init__(self) -> None:
         for name in ("prices", "quotas", "round_trip_seconds", "lead_time_priors"):
-            object.__setattr__(self, name, MappingProxyType({**getattr(self, name)}))
-        pools = MappingProxyType({pool.key: pool for pool in self.pools})
-        object.__setattr__(self, "_pools", pools)
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+        object.__setattr__(self, "_pools", read_only({pool.key: pool for pool in self.pools}))
         if len(self._pools) != len(self.pools):
             raise InvalidCatalogue("pools", "a pool appears twice")
 

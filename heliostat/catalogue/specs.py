@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 
 from heliostat.errors import UnknownTier
 from heliostat.model.demand import TokenMix
 from heliostat.model.engine import EngineLaw
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import ModelName, PoolKey, RegionName, Tier, VmTypeName
+from heliostat.read_only import read_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class ModelSpec:
     engines: Mapping[VmTypeName, EngineLaw]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "engines", MappingProxyType({**self.engines}))
+        object.__setattr__(self, "engines", read_only(self.engines))
 
     def tier(self, tier: Tier) -> TierSpec | None:
         """The tier's promise, None when the model does not offer the tier."""

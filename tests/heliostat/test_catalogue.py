@@ -1,6 +1,8 @@
 """The catalogue file is believed only when every key resolves; complaints name the key path."""
 
+import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -90,6 +92,14 @@ def test_a_broken_catalogue_names_the_key(
     with pytest.raises(InvalidCatalogue) as refusal:
         parse_catalogue(changed(change))
     assert refusal.value.field == path
+
+
+def test_nobody_to_whom_it_is_lent_can_change_it_here_or_in_another_process() -> None:
+    for lent in (a_catalogue(), pickle.loads(pickle.dumps(a_catalogue())), deepcopy(a_catalogue())):
+        assert lent == a_catalogue()
+        for mapping in (lent.quotas, lent.prices, lent.models[0].engines):
+            with pytest.raises(AttributeError):
+                mapping.clear()  # type: ignore[attr-defined]  # that it is not there is the point
 
 
 def test_a_pool_exists_per_region_model_and_vm_type_with_law_and_quota() -> None:

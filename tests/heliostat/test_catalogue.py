@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.catalogue import parse_catalogue
+from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.errors import (
     InvalidCatalogue,
     UnknownModel,
@@ -95,11 +95,13 @@ def test_a_broken_catalogue_names_the_key(
 
 
 def test_nobody_to_whom_it_is_lent_can_change_it_here_or_in_another_process() -> None:
-    for lent in (a_catalogue(), pickle.loads(pickle.dumps(a_catalogue())), deepcopy(a_catalogue())):
+    sent: FleetCatalogue = pickle.loads(pickle.dumps(a_catalogue()))
+    for lent in (a_catalogue(), sent, deepcopy(sent)):
         assert lent == a_catalogue()
-        for mapping in (lent.quotas, lent.prices, lent.models[0].engines):
+        mappings: tuple[Any, ...] = (lent.quotas, lent.prices, lent.models[0].engines)
+        for mapping in mappings:
             with pytest.raises(AttributeError):
-                mapping.clear()  # type: ignore[attr-defined]  # that it is not there is the point
+                mapping.clear()
 
 
 def test_a_pool_exists_per_region_model_and_vm_type_with_law_and_quota() -> None:

@@ -49,7 +49,7 @@ def standings_table(standings: Sequence[tuple[str, Standing | None]], base: Stan
             "headroom",
             "within SLO",
             "GPU-hours billed",
-            f"against {base.policy}" if base else "against –",
+            f"against {base.policy}" if base else "change",
             "overhead",
             "idle",
             "dollars",

@@ -42,6 +42,11 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
     )
     for sentence in (sentence for sentences in told for sentence in sentences(findings)):
         out.say(sentence)
+    if findings.said:
+        out.say("")
+        out.say("What is assumed:")
+    for sentence in findings.said:
+        out.say(f"· {sentence}")
     spent, served = findings.cpu_seconds, findings.requests
     earlier = f", {found} of them found finished" if found else ""
     out.say(

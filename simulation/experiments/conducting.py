@@ -34,7 +34,7 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
         experiment=experiment,
         begins=scene.begins,
         ends=scene.ends,
-        said=(*scene.said, *engine_said(experiment.engine, scene)),
+        said=(*scene.said, *engine_said(experiment.engine, scene, experiment.policies)),
         contests=tuple(contests[: len(experiment.policies)]),
         oracle=contests[-1] if experiment.bounds else None,
         linear={

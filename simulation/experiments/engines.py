@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from heliostat.errors import InvalidSettings
@@ -9,11 +10,16 @@ from simulation.bootstrap import EngineMaker, Workplace, fluid_engine
 from simulation.clients import Clients
 from simulation.engine import EngineModel
 from simulation.experiments.recast_source import RecastSource
-from simulation.experiments.spec import FLUID
+from simulation.experiments.spec import FLUID, PolicySpec
+from simulation.policies.registry import plugin_named
 from simulation.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     from simulation.event.engine import EventEngine
+
+
+_INSIDE = ("order", "dispatch", "prefill", "batch_size")
+"""What a policy file may ask of replicas, which the fluid engine has none of."""
 
 
 def engine_maker(name: str, scene: Scenario, seed: int) -> EngineMaker:
@@ -41,11 +47,20 @@ def check_engine(name: str, scene: Scenario) -> None:
     engine_maker(name, scene, 0)
 
 
-def engine_said(name: str, scene: Scenario) -> tuple[str, ...]:
-    """What the engine leaves out of the scenario, in sentences."""
-    if name == FLUID and scene.retries.somebody_returns:
-        return ("The fluid engine knows no retries: who is turned away does not come back.",)
-    return ()
+def engine_said(name: str, scene: Scenario, policies: Sequence[PolicySpec]) -> tuple[str, ...]:
+    """What the engine leaves out of the scenario and of its policies, in sentences."""
+    if name != FLUID:
+        return ()
+    said = []
+    if scene.retries.somebody_returns:
+        said.append("The fluid engine knows no retries: who is turned away does not come back.")
+    for one in policies:
+        without = plugin_named(one.policy).fluid
+        if without:
+            said.append(f"The fluid engine does not show of {one.name}: {without}.")
+        if asked := [word for word in _INSIDE if getattr(one, word)]:
+            said.append(f"The fluid engine does not do what {one.name} asks: {', '.join(asked)}.")
+    return tuple(said)
 
 
 def _event_engine() -> type[EventEngine]:

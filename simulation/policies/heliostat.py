@@ -81,6 +81,11 @@ def batch_now(settings: PlannerSettings) -> PlannerSettings:
     return replace(settings, batch_yields=False, batch_within=timedelta(0))
 
 
+def as_served(settings: PlannerSettings) -> PlannerSettings:
+    """A control plane's own settings, but for how far the peak is planned for."""
+    return replace(PlannerSettings(), level=settings.level, peak_share=settings.peak_share)
+
+
 @dataclass(frozen=True, slots=True)
 class _Heliostat:
     name: str
@@ -115,6 +120,14 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
 HELIOSTAT = _plugin(
     _Heliostat("heliostat"),
     "forecasts, a receding-horizon plan of the whole fleet, regions filled alike",
+)
+HELIOSTAT_LIVE = replace(
+    _plugin(
+        _Heliostat("heliostat-live", router=PLAN_FLOWS, change=as_served, local=LocalPolicy()),
+        "what `heliostat serve` decides by itself: careful quantiles, the plan's flows, engines as they are",
+    ),
+    default_headroom=1.8,
+    sweep=(0.6, 1.0, 1.4, 1.8, 2.4),
 )
 HELIOSTAT_UNPOOLED = _plugin(
     _Heliostat("heliostat-unpooled", router=PLAN_FLOWS),

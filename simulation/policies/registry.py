@@ -12,6 +12,7 @@ from simulation.policies.heliostat import (
     HELIOSTAT,
     HELIOSTAT_BATCH_NOW,
     HELIOSTAT_LEAST_WORK,
+    HELIOSTAT_LIVE,
     HELIOSTAT_UNPOOLED,
 )
 from simulation.policies.keda import KEDA, KEDA_QUEUE
@@ -39,6 +40,7 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         CHIRON_LOCAL,
         CHIRON_GLOBAL,
         HELIOSTAT,
+        HELIOSTAT_LIVE,
         HELIOSTAT_UNPOOLED,
         HELIOSTAT_BATCH_NOW,
         HELIOSTAT_LEAST_WORK,

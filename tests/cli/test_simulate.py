@@ -112,6 +112,17 @@ def test_names_are_listed_within_80_columns() -> None:
         assert name in ran.out
 
 
+def test_what_headroom_means_for_a_policy_can_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text("policy: lt-ua\nheadroom: -0.3\n")
+    ran = heliostat("simulate", "--list", "--policy", f"chiron,{tmp_path / 'ours.yaml'}")
+    assert ran.code == 0, ran.err
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "spikes within a lead time" in ran.out
+    assert "the programme covers (1+h) times the median" in " ".join(ran.out.split())
+    assert "-0.6 at least" in ran.out
+    assert heliostat("simulate", "--list", "--policy", "magic").code == 66
+
+
 def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
     (tmp_path / "careful.yaml").write_text("policy: reactive\nheadroom: 1.0\n")
     ran = simulate(scenario, "--policy", tmp_path / "careful.yaml", "--json", "-")

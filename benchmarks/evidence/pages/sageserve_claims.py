@@ -84,7 +84,7 @@ def _pooling_claims(ledger: Ledger) -> list[Row]:
     """What scaling wastes, unified pools, and the A100s, on the week."""
     reactive, ua = _at(ledger, WEEK, "reactive"), _at(ledger, WEEK, "lt-ua")
     return [
-        change_row("GPU-hours wasted in scaling (abstract)", ua, reactive, OVERHEAD, -0.8),
+        change_row("GPU-hours wasted in scaling, LT-UA (abstract)", ua, reactive, OVERHEAD, -0.8),
         change_row("the same (body of the paper)", ua, reactive, OVERHEAD, -0.7),
         change_row(
             "unified against siloed pools, both reactive",

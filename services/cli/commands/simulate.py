@@ -15,7 +15,10 @@ def simulate(
     asked: Asked,
     scenario: Annotated[str, typer.Option(help="A built-in scenario, or a file.")] = "day",
     names: Annotated[
-        bool, typer.Option("--list", help="List scenarios, policies, forecasters and routers.")
+        bool,
+        typer.Option(
+            "--list", help="List scenarios, policies, forecasters; or tell about --policy."
+        ),
     ] = False,
 ) -> None:
     """Live a scenario under several policies, and compare them at equal SLO.
@@ -25,7 +28,7 @@ def simulate(
     if names:
         from services.cli.shelves import show_shelves
 
-        show_shelves(Output())
+        show_shelves(Output(), asked.policies or ())
         return
     from services.cli.comparing import compare
     from simulation.experiments.scenes import scene_ref

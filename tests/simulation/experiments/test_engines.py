@@ -82,9 +82,22 @@ def test_only_the_fluid_engine_says_that_it_knows_no_retries(scene: SceneRef) ->
     returning = replace(scenario, retries=RetryRule(most=2, probability=0.5, growth=2.0))
     for engine in ("event", "fluid"):
         check_engine(engine, returning)
-    assert engine_said("event", returning) == ()
-    assert "knows no retries" in engine_said("fluid", returning)[0]
-    assert engine_said("fluid", scenario) == ()
+    assert engine_said("event", returning, ()) == ()
+    assert "knows no retries" in engine_said("fluid", returning, ())[0]
+    assert engine_said("fluid", scenario, ()) == ()
+
+
+def test_the_fluid_engine_says_what_it_does_not_show_of_whom(scene: SceneRef) -> None:
+    scenario = load_scene(scene)
+    asked = (
+        PolicySpec(name="packed", policy="chiron"),
+        PolicySpec(name="ordered", policy="reactive", order="edf", batch_size=8),
+        PolicySpec(name="plain", policy="reactive"),
+    )
+    of_packed, of_ordered = engine_said("fluid", scenario, asked)
+    assert "not show of packed: batch sizes, packing, eviction" in of_packed
+    assert of_ordered == "The fluid engine does not do what ordered asks: order, batch_size."
+    assert engine_said("event", scenario, asked) == ()
 
 
 def test_warming_up_compiles_what_a_run_needs() -> None:

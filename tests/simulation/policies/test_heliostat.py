@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,8 @@ from planning.planner import HeliostatPlanner
 from planning.routing import WaterFillingRouter
 from planning.settings import PlannerSettings
 from planning.situation import look
-from simulation.policies.heliostat import settings_at
+from simulation.local_policy import LocalPolicy
+from simulation.policies.heliostat import HELIOSTAT_LIVE, settings_at
 from simulation.policies.policy import PolicyOptions
 from simulation.policies.registry import policy_named
 from tests.builders import a_catalogue
@@ -38,6 +40,23 @@ def test_headroom_0_is_the_mean_and_1_the_median_of_the_peak_minute() -> None:
 
 def test_patient_requests_are_planned_half_as_far_up_to_the_peak() -> None:
     assert planned(settings_at(1.0), Tier.INTERACTIVE_NORMAL) == pytest.approx(4.0)
+
+
+def test_heliostat_live_decides_as_a_control_plane_does_unless_told_otherwise() -> None:
+    served = HeliostatPlanner().settings
+    assert served == PlannerSettings()
+    for headroom in HELIOSTAT_LIVE.sweep:
+        policy = HELIOSTAT_LIVE.policy(a_catalogue(), PolicyOptions(headroom=headroom))
+        planner = policy.deciders.planner
+        assert isinstance(planner, HeliostatPlanner)
+        asked = settings_at(headroom)
+        assert planner.settings == replace(served, level=asked.level, peak_share=asked.peak_share)
+        assert isinstance(policy.deciders.router, WaterFillingRouter)
+        assert policy.local == LocalPolicy()
+    assert settings_at(HELIOSTAT_LIVE.default_headroom).level == pytest.approx(
+        served.level, abs=2e-3
+    )
+    assert settings_at(HELIOSTAT_LIVE.default_headroom).peak_share == served.peak_share
 
 
 def test_more_headroom_plans_for_more() -> None:

@@ -34,7 +34,11 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
         experiment=experiment,
         begins=scene.begins,
         ends=scene.ends,
-        said=(*scene.said, *engine_said(experiment.engine, scene, experiment.policies)),
+        said=(
+            *scene.said,
+            *_past_said(scene),
+            *engine_said(experiment.engine, scene, experiment.policies),
+        ),
         contests=tuple(contests[: len(experiment.policies)]),
         oracle=contests[-1] if experiment.bounds else None,
         linear={
@@ -43,6 +47,12 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
             if isinstance(run, RunResult)
         },
     )
+
+
+def _past_said(scene: Scenario) -> tuple[str, ...]:
+    if scene.history:
+        return ()
+    return ("Nothing from before is known: forecasts begin with nothing to learn from.",)
 
 
 def first_runs(experiment: Experiment) -> list[RunSpec]:

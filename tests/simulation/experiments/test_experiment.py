@@ -137,6 +137,14 @@ def test_what_no_engine_does_is_refused_before_any_run(scene: SceneRef, field: s
     assert not pretender.ran
 
 
+@pytest.mark.parametrize(("before", "said"), [(0, True), (60, False)])
+def test_that_nothing_is_known_from_before_is_assumed_aloud(
+    tmp_path: Path, before: int, said: bool
+) -> None:
+    assumed = found(an_experiment(a_history(tmp_path, before=before)), needs(0.2)).said
+    assert any(one.startswith("Nothing from before is known") for one in assumed) is said
+
+
 def test_only_the_first_seed_is_recorded(scene: SceneRef) -> None:
     pretender = Pretender(needs(0.2))
     conduct(an_experiment(scene), Laboratory(pretender, RunFolder(path=None, code="code")))

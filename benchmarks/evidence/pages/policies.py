@@ -40,10 +40,9 @@ NAMES = (
     "lt-i",
     "lt-u",
     "lt-ua",
-    "chiron",
 )
 SPREAD = rival("chiron", "chiron, spread", dispatch="least-work", prefill="whole-prompts")
-"""Packing never keeps first tokens within a second; this is Chiron's best setting there (decision 0019)."""
+"""Packed, as published, Chiron never keeps first tokens within a second; this is its best (decision 0019)."""
 SCENARIOS = {
     WEEK: "three US regions, four models, twenty busy replicas a model",
     TENANTS: "205 measured tenants with their holes, two models, three regions round the globe",

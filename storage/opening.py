@@ -62,7 +62,10 @@ def check_schema(database: Database) -> None:
     """Raise MigrationBehind unless the database stands at this code's revision; makes no file."""
     found = None
     if database.is_unmade():
-        raise MigrationBehind("there is no database yet", remedy="run `heliostat db upgrade`")
+        raise MigrationBehind(
+            f"there is no file {database.engine.url.database}",
+            remedy="look at the URL, or make it with `heliostat db upgrade`",
+        )
     with database.read() as connection:
         if inspect(connection).has_table(_VERSION_TABLE):
             found = connection.execute(

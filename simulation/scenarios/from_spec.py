@@ -35,6 +35,10 @@ from simulation.workload.wanted import WantedDemand
 from storage.mapping_file import read_mapping
 
 _DAY = timedelta(days=1)
+_SKIP_REMEDY = (
+    "mend the row, or set `skip_bad_rows: true` under demand in the scenario file to leave such rows "
+    "out, counted"
+)
 _FLEETS: dict[str, Callable[[], fleets.Fleet]] = {
     "us": lambda: fleets.us_fleet(least=2),
     "us-small": lambda: fleets.us_fleet(least=1),
@@ -187,7 +191,9 @@ def _recorded(
             mix=shares_of(demand.mix),
             seed=seed,
         )
-        return TraceRequests(file, homes, skip_bad_rows=demand.skip_bad_rows, on_rows=on_rows)
+        return TraceRequests(
+            file, homes, skip_bad_rows=demand.skip_bad_rows, remedy=_SKIP_REMEDY, on_rows=on_rows
+        )
 
     first = whole(0, on_rows)
     begins = first.start + _DAY * spec.past_days
@@ -195,13 +201,24 @@ def _recorded(
     if ends > first.span.end or begins >= ends:
         wanted = f"{spec.past_days} days of history and {spec.days or 'some time'} to live"
         raise InvalidScenario(str(path), f"{file} covers {first.span}, too short for {wanted}")
-    said = f"{first.requests:,} requests of {file.name} as they were recorded."
     return _Asked(
         source=lambda seed: BegunLater(whole(seed), begins=begins, ends=ends),
         begins=begins,
         ends=ends,
-        said=(said, "Origins and tiers that the file does not name are drawn by seed."),
+        said=_said_of(first, file.name),
     )
+
+
+def _said_of(recorded: TraceRequests, name: str) -> tuple[str, ...]:
+    said = [f"{recorded.requests:,} requests of {name} as they were recorded."]
+    if not recorded.says_when:
+        said.append(
+            f"{name} does not say when it was recorded: {recorded.start:%Y-%m-%dT%H:%MZ}, a Monday, is "
+            "assumed."
+        )
+    if not recorded.says_whose:
+        said.append(f"Origins and tiers that {name} does not name are drawn by seed.")
+    return tuple(said)
 
 
 def _check_names(spec: ScenarioSpec, path: Path, catalogue: FleetCatalogue) -> None:

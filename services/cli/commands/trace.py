@@ -24,7 +24,9 @@ app = typer.Typer(no_args_is_help=True, help="Request traces and load series.")
 
 Source = Annotated[
     Path,
-    typer.Argument(help="Azure, BurstGPT, Mooncake, ServeGen or our parquet.", metavar="TRACE"),
+    typer.Argument(
+        help="Your own CSV, Azure, BurstGPT, Mooncake, ServeGen or our parquet.", metavar="TRACE"
+    ),
 ]
 FormatName = Annotated[
     str, typer.Option("--format", help="Take the file as this format instead of finding out.")

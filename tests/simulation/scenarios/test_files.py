@@ -49,6 +49,33 @@ def test_a_built_trace_is_the_scenario_that_it_was_built_from(tmp_path: Path) ->
     assert figures[0] == figures[1]
 
 
+def test_a_part_of_a_day_is_the_beginning_of_the_whole_one(tmp_path: Path) -> None:
+    whole = scenario_in(spec_file(tmp_path)).source(1)
+    part = scenario_in(spec_file(tmp_path, days=0.25))
+    source = part.source(1)
+    assert part.span == source.span == Span(whole.start, whole.start + 6 * HOUR)
+    assert len(everything(source)) > 100
+    assert same(everything(source), whole.between(source.span.start, source.span.end))
+    assert source.history().span == whole.history().span
+    built = build_trace(spec_file(tmp_path, days=0.25), tmp_path / "o.parquet", seed=1)
+    assert find_scenario(str(built.path)).span == part.span
+
+
+def test_recorded_requests_are_lived_for_a_part_of_a_day(tmp_path: Path) -> None:
+    path = requests_file(tmp_path, [float(second) for second in range(0, 7200, 60)])
+    demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
+    mapping = {
+        "version": 1,
+        "name": "r",
+        "catalogue": "fleet.yaml",
+        "days": 1 / 24,
+        "demand": demand,
+    }
+    scenario = scenario_in(spec_file(tmp_path, mapping))
+    assert scenario.span.length == HOUR
+    assert len(everything(scenario.source(1))) == 60
+
+
 def test_history_survives_being_built(tmp_path: Path) -> None:
     spec = spec_file(tmp_path)
     build_trace(spec, tmp_path / "o.parquet")

@@ -76,23 +76,20 @@ class RowHomes:
         overlong = pl.when(tokens > longest).then(
             pl.format("is overlong: {} tokens, no engine of its model holds {}", tokens, longest)
         )
-        names = (name for name in rows["series"].unique() if name is not None)
+        strange = self._strangers(rows["series"].drop_nulls().unique())
+        return (*strange, Complaint(why=unmeasured), Complaint(why=overlong))
+
+    def _strangers(self, names: pl.Series) -> Sequence[Complaint]:
         found = {
             name: stranger(name, self._catalogue, self._models)
             for name in names
             if name not in self._numbers
         }
-        strange = Complaint(
-            why=series.replace_strict(
-                {name: one.why for name, one in found.items()},
-                default=None,
-                return_dtype=pl.String,
-            )
-            if found
-            else pl.lit(None, pl.String),
-            remedies={one.why: one.remedy for one in found.values()},
-        )
-        return strange, Complaint(why=unmeasured), Complaint(why=overlong)
+        if not found:
+            return ()
+        words = {name: one.why for name, one in found.items()}
+        why = pl.col("series").replace_strict(words, default=None, return_dtype=pl.String)
+        return (Complaint(why=why, remedies={one.why: one.remedy for one in found.values()}),)
 
     def splits(self, series: pl.Series) -> bool:
         """Whether any of these rows lacks an origin or a tier, which is then drawn."""

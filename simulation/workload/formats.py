@@ -66,7 +66,7 @@ def detect_format(path: Path) -> TraceFormat:
         return TraceFormat.MOONCAKE
     if client_files(path) and len(names) == FIELDS:
         return TraceFormat.SERVEGEN
-    if _is_header(names):
+    if _is_header(first):
         raise lacking(path, header_names(first))
     seen = f"its first line is {first[:60]!r}" if first else "it is empty"
     raise InvalidTrace(str(path), f"is in no format that we know; {seen}", remedy=KNOWN)
@@ -88,6 +88,7 @@ def _first_line(head: bytes) -> str:
     return next((line.strip() for line in text.split("\n") if line.strip()), "")
 
 
-def _is_header(names: list[str]) -> bool:
-    """Whether the fields of a first line look like the names of columns."""
+def _is_header(line: str) -> bool:
+    """Whether the fields of a first line look like the names of columns, whatever is between them."""
+    names = [name.strip() for name in re.split("[,;\t]", line)]
     return len(names) > 1 and all(_NAME.fullmatch(name) for name in names)

@@ -11,7 +11,7 @@ from heliostat.errors import InvalidTrace
 from heliostat.model.instants import FIRST_YEAR, LAST_YEAR
 from simulation.workload.readers.ledger import RowLedger
 from simulation.workload.readers.lines import BLOCK_BYTES, fields, line_blocks
-from simulation.workload.readers.rules import LONGEST_SPAN_SECONDS, number
+from simulation.workload.readers.rules import LONGEST_SPAN_SECONDS, clock_text, number
 from simulation.workload.readers.whose import series_of
 from simulation.workload.series import DEMAND_PARTS
 
@@ -83,7 +83,9 @@ def _tables(ledger: RowLedger, block_bytes: int) -> Iterator[tuple[dict[str, str
     names: list[str] = []
     for lines in line_blocks(ledger, block_bytes):
         plain = lines.with_columns(pl.col("text").str.replace_all('"', "", literal=True))
-        if not names and plain.height:
+        if not plain.height:
+            continue
+        if not names:
             names = header_names(plain["text"][0])
             if not set(PLAIN_HEADER) <= set(names):
                 raise lacking(ledger.path, names)
@@ -118,11 +120,9 @@ def _instant(field: str) -> tuple[pl.Expr, pl.Expr]:
         pl.col(field)
         .str.strip_chars()
         .str.replace(r"\s?(Z|UTC)$", "+00:00")
-        .str.replace("T", " ", literal=True)
-        .str.replace(r"(\.\d{6})\d+", "$1")
         .str.replace(r"([+-]\d{2})$", "${1}:00")
     )
-    at = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False)
+    at = clock_text(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False)
     why = pl.when(at.is_null()).then(
         pl.format(
             "arrival is no instant with its zone, such as 2026-02-06T10:00:00Z: '{}'",

@@ -36,6 +36,11 @@ def number(field: str, name: str) -> tuple[pl.Expr, pl.Expr]:
     return value, why
 
 
+def clock_text(text: pl.Expr) -> pl.Expr:
+    """An instant as polars reads it: a blank for the T, and no finer than a microsecond."""
+    return text.str.replace("T", " ", literal=True).str.replace(r"(\.\d{6})\d+", "$1")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
     """What somebody holds against rows: `why`, null = nothing, and by `why` what helps against it."""

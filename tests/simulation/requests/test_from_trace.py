@@ -151,6 +151,10 @@ def test_a_trace_that_does_not_say_when_starts_on_a_monday(tmp_path: Path) -> No
             r"requests.parquet:2: 'urgent' is no tier that alpha offers; its tiers are interactive-fast,",
         ),
         (
+            {"model": ["a/b/c"] * 3, "origin": None, "tier": None},
+            r"requests.parquet:1: 'a/b/c' is no model of the fleet",
+        ),
+        (
             {"model": None, "origin": None, "tier": None},
             r":1: 'requests' stands for a model that the row",
         ),

@@ -114,6 +114,10 @@ def test_fields_may_be_quoted_and_lines_end_as_windows_ends_them(tmp_path: Path)
             "a.csv:1: lacks the column output_tokens; its header names arr",
         ),
         ("arrival_s,input_tokens,output_tokens", "lacks the column arrival;"),
+        (
+            "arrival;input_tokens;output_tokens",
+            "its header names arrival;input_tokens;output_tokens;",
+        ),
         ("Request id,User (name)", "lacks the columns arrival, input_tokens, output_tokens"),
     ],
 )
@@ -173,7 +177,7 @@ def test_a_file_keeps_to_one_clock(tmp_path: Path, row: str, complaint: str) -> 
 
 
 def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = text_file(tmp_path, "a.csv", ROWS)
+    path = text_file(tmp_path, "a.csv", f"\n\n{ROWS}")
     whole = rows_in(path)
     for size in (1, 7, 64):
         monkeypatch.setattr(plain_csv, "BLOCK_BYTES", size)

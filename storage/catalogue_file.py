@@ -29,7 +29,8 @@ def read_catalogue_mapping(path: Path) -> dict[str, Any]:
         raise InvalidCatalogue(
             str(path),
             "cannot be read: there is no such file",
-            remedy="name your fleet's catalogue with --catalogue; deploy/catalogue.yaml is one to copy",
+            remedy="name your fleet's catalogue with --catalogue; the repository's deploy/catalogue.yaml "
+            "is one to copy",
         ) from error
 
 

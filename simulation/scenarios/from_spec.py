@@ -211,7 +211,11 @@ def _recorded(
     if ends > first.span.end or begins >= ends:
         lived = "some time" if spec.days is None else f"{spec.days:g}"
         wanted = f"{spec.past_days} days of history and {lived} to live"
-        raise InvalidScenario(str(path), f"{file} covers {first.span}, too short for {wanted}")
+        raise InvalidScenario(
+            str(path),
+            f"{file} covers {first.span}, too short for {wanted}",
+            remedy="lower `history_days` or `days`",
+        )
     return _Asked(
         source=lambda seed: BegunLater(whole(seed), begins=begins, ends=ends),
         begins=begins,

@@ -219,7 +219,7 @@ def test_a_trace_that_is_too_short_is_told(tmp_path: Path) -> None:
     path = requests_file(tmp_path, [0.0, 60.0])
     demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
     mapping = {"version": 1, "name": "r", "catalogue": "fleet.yaml", "days": 2, "demand": demand}
-    told = r"covers 2025-04-07T16:00Z to 2025-04-07T16:02Z, too short for 0 days of history and 2"
+    told = r"07T16:00Z to 2025-04-07T16:02Z, too short for 0 days of history and 2 to live; lower"
     with pytest.raises(InvalidScenario, match=told):
         scenario_in(spec_file(tmp_path, mapping))
 

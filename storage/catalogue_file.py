@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.errors import InvalidCatalogue
@@ -11,20 +12,26 @@ from storage.mapping_file import read_mapping
 
 def read_catalogue(path: Path) -> FleetCatalogue:
     """The catalogue in that file. Raises InvalidCatalogue, also when the file cannot be read."""
+    mapping = read_catalogue_mapping(path)
     try:
-        mapping = read_mapping(path, InvalidCatalogue)
+        return parse_catalogue(mapping)
+    except InvalidCatalogue as error:
+        raise _in_file(path, error) from error
+
+
+def read_catalogue_mapping(path: Path) -> dict[str, Any]:
+    """What the file says, not looked into. Raises InvalidCatalogue when it cannot be read."""
+    try:
+        return read_mapping(path, InvalidCatalogue)
     except InvalidCatalogue as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
         raise InvalidCatalogue(
             str(path),
             "cannot be read: there is no such file",
-            remedy="name your fleet's catalogue with --catalogue; deploy/catalogue.yaml is one to copy",
+            remedy="name your fleet's catalogue with --catalogue; the repository's deploy/catalogue.yaml "
+            "is one to copy",
         ) from error
-    try:
-        return parse_catalogue(mapping)
-    except InvalidCatalogue as error:
-        raise _in_file(path, error) from error
 
 
 def _in_file(path: Path, error: InvalidCatalogue) -> InvalidCatalogue:

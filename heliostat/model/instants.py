@@ -57,6 +57,9 @@ class Span:
         if self.end < self.start:
             raise InvalidInput("span", f"ends {self.end} before it starts {self.start}")
 
+    def __str__(self) -> str:
+        return f"{_in_words(self.start)} to {_in_words(self.end)}"
+
     @property
     def length(self) -> timedelta:
         """How long the span is."""
@@ -71,3 +74,8 @@ class Span:
         while at < self.end:
             yield at
             at += step
+
+
+def _in_words(instant: datetime) -> str:
+    """`2026-03-02T12:00Z`, with seconds only where there are any."""
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}" if instant.second else f"{instant:%Y-%m-%dT%H:%MZ}"

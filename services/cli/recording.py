@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from heliostat.catalogue import parse_catalogue
-from heliostat.errors import InvalidCatalogue, InvalidInput, InvalidSettings
+from heliostat.catalogue import FleetCatalogue
+from heliostat.errors import InvalidInput, InvalidSettings
 from heliostat.model.demand import BUCKET
 from heliostat.model.instants import Span, floor_to
 from heliostat.ports.stores import Stores
@@ -17,7 +17,7 @@ from services.cli.figures import at, count
 from simulation.experiments.measured import with_lead_times
 from simulation.experiments.past import Past, past_arrivals
 from simulation.experiments.recorded import SUFFIX, write_recorded
-from storage.mapping_file import read_mapping
+from storage.catalogue_file import read_catalogue, read_catalogue_mapping
 from storage.opening import open_stores
 
 NAME = "history"
@@ -37,18 +37,25 @@ def record(database: str, catalogue: Path, span: Span, memory: timedelta, folder
     """
     if database == "memory":
         raise InvalidSettings("--database", "memory holds no history to go back to")
-    mapping = read_mapping(catalogue, InvalidCatalogue)
+    fleet, mapping = read_catalogue(catalogue), read_catalogue_mapping(catalogue)
     opened = open_stores(database)
     try:
-        return _write(opened.stores, mapping, span, memory, folder)
+        return _write(opened.stores, fleet, mapping, span, memory, folder)
     finally:
         opened.close()
 
 
 def _write(
-    stores: Stores, mapping: dict[str, Any], span: Span, memory: timedelta, folder: Path
+    stores: Stores,
+    fleet: FleetCatalogue,
+    mapping: dict[str, Any],
+    span: Span,
+    memory: timedelta,
+    folder: Path,
 ) -> Path:
     lived = Span(floor_to(span.start, BUCKET), floor_to(span.end, BUCKET))
+    if not lived.length:
+        raise InvalidInput("--to", "lies in the same quarter of an hour as --from")
     if lived.length > _LONGEST:
         raise InvalidInput("--to", f"lies more than {_LONGEST.days} days after --from")
     first = stores.usage.first_window()
@@ -59,7 +66,7 @@ def _write(
             "--from", f"the history begins {at(first)}", remedy="begin later, best some days later"
         )
     whole = Span(max(floor_to(first, BUCKET), lived.start - memory), lived.end)
-    past = past_arrivals(stores.usage, parse_catalogue(mapping), whole)
+    past = past_arrivals(stores.usage, fleet, whole)
     mapping, measured = with_lead_times(mapping, stores.fleet.lead_times(whole.start))
     path = folder / f"{NAME}{SUFFIX}"
     write_recorded(

@@ -17,6 +17,7 @@ from simulation.bounds.oracle import BEYOND_THE_END, OracleForecaster, future_de
 from simulation.experiments.ceilings import ORACLE as CAUSAL_ORACLE
 from simulation.experiments.ceilings import ORACLE_GRID, oracle_policy
 from simulation.experiments.spec import PolicySpec, RunSpec
+from simulation.experiments.words import GUARDRAILS, HABITS
 from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill, StaticBatchSize
 from simulation.policies.failure import PolicyFailed
 from simulation.policies.forecasters import ORACLE, forecaster_named
@@ -25,14 +26,6 @@ from simulation.policies.registry import plugin_named
 from simulation.policies.routers import router_named
 from simulation.policies.watched import answering
 from simulation.scenarios.scenario import Scenario
-
-GUARDRAILS = (
-    "largest_step_out",
-    "largest_step_in",
-    "cool_down_seconds",
-    "budget_dollars_per_hour",
-    "stale_after_seconds",
-)
 
 
 def policy_of(spec: RunSpec, scene: Scenario) -> Policy:
@@ -116,12 +109,9 @@ def check_policy(spec: PolicySpec, scene: Scenario, headroom: float | None = Non
         forecaster_named(spec.forecaster, scene.catalogue)
     if spec.router:
         router_named(spec.router)
-    for field, asked, known in (
-        ("order", spec.order, Order),
-        ("dispatch", spec.dispatch, Dispatch),
-        ("prefill", spec.prefill, Prefill),
-    ):
-        if asked and asked not in tuple(known):
+    for field, known in HABITS.items():
+        asked = getattr(spec, field)
+        if asked and asked not in known:
             raise InvalidInput(field, f"{asked!r} is unknown", remedy=f"known: {', '.join(known)}")
     for name, _ in spec.guardrails:
         if name not in GUARDRAILS:

@@ -10,7 +10,7 @@
     lends: true              # what it releases is lent to the spot market
     guardrails: {largest_step_out: 10, cool_down_seconds: 600}
 
-Everything but one of `name` and `policy` may be left out.
+Everything but `policy` may be left out, and that too where the name, or the file's, is a policy's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 from heliostat.errors import InvalidInput
 from simulation.experiments.spec import PolicySpec
+from simulation.experiments.words import GUARDRAILS, WORDS
 from storage.mapping_file import read_mapping
 
 SUFFIXES = (".yaml", ".yml")
@@ -52,26 +53,58 @@ def read_policy(path: Path, *, forecaster: str = "") -> PolicySpec:
             raise InvalidInput(f"{path}: {key}", f"is not known; known are {', '.join(_KEYS)}")
     words = {key: _word(path, told, key) for key in _WORDS}
     name = words["name"] or path.stem
-    return PolicySpec(
-        name=name,
-        policy=words["policy"] or name,
-        headroom=_number(f"{path}: headroom", told["headroom"]) if "headroom" in told else None,
-        forecaster=words["forecaster"] or forecaster,
-        router=words["router"],
-        order=words["order"],
-        dispatch=words["dispatch"],
-        prefill=words["prefill"],
-        batch_size=_count(f"{path}: batch_size", told["batch_size"]) if "batch_size" in told else 0,
-        lends=_yes(path, told.get("lends", False)),
-        guardrails=_guardrails(path, told.get("guardrails") or {}),
-    )
+    try:
+        found = PolicySpec(
+            name=name,
+            policy=words["policy"] or name,
+            headroom=_number(f"{path}: headroom", told["headroom"]) if "headroom" in told else None,
+            forecaster=words["forecaster"] or forecaster,
+            router=words["router"],
+            order=words["order"],
+            dispatch=words["dispatch"],
+            prefill=words["prefill"],
+            batch_size=_count(path, told["batch_size"]) if "batch_size" in told else 0,
+            lends=_yes(path, told.get("lends", False)),
+            guardrails=_guardrails(path, told.get("guardrails") or {}),
+        )
+    except InvalidInput as error:
+        raise _in_file(path, error) from error
+    _check_policy(path, words)
+    return found
+
+
+def _in_file(path: Path, error: InvalidInput) -> InvalidInput:
+    """The error, naming the file where it does not yet."""
+    if error.field.startswith(str(path)):
+        return error
+    message = str(error.args[0]).removeprefix(f"{error.field}: ")
+    key = error.field.removeprefix("policy.")
+    return InvalidInput(f"{path}: {key}", message, remedy=error.remedy)
 
 
 def _word(path: Path, told: Mapping[str, Any], key: str) -> str:
     value = told.get(key) or ""
     if not isinstance(value, str):
         raise InvalidInput(f"{path}: {key}", f"{value!r} is no name")
+    known = WORDS.get(key, ())
+    if value and known and value not in known:
+        raise InvalidInput(
+            f"{path}: {key}", f"{value!r} is unknown", remedy=f"known are {', '.join(known)}"
+        )
     return value
+
+
+def _check_policy(path: Path, words: Mapping[str, str]) -> None:
+    """Without `policy` the name says which one it is, without a name that of the file."""
+    if words["policy"] or (words["name"] or path.stem) in WORDS["policy"]:
+        return
+    called = words["name"] or path.stem
+    lacks = "no `policy`" if words["name"] else "neither `policy` nor `name`"
+    raise InvalidInput(
+        str(path),
+        f"has {lacks}, and no policy is called {called!r}",
+        remedy=f"policies are {', '.join(WORDS['policy'])}",
+    )
 
 
 def _yes(path: Path, value: Any) -> bool:
@@ -95,15 +128,22 @@ def _limit(field: str, value: Any) -> float:
     return number
 
 
-def _count(field: str, value: Any) -> int:
+def _count(path: Path, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidInput(field, f"{value!r} is no batch size", remedy="1 or more")
+        raise InvalidInput(f"{path}: batch_size", f"{value!r} is no batch size", remedy="1 or more")
     return value
 
 
 def _guardrails(path: Path, told: Any) -> tuple[tuple[str, float], ...]:
     if not isinstance(told, Mapping):
         raise InvalidInput(f"{path}: guardrails", "is not a mapping of keys")
+    for key in told:
+        if key not in GUARDRAILS:
+            raise InvalidInput(
+                f"{path}: guardrails.{key}",
+                "is not known",
+                remedy=f"known are {', '.join(GUARDRAILS)}",
+            )
     return tuple(
         (str(key), _limit(f"{path}: guardrails.{key}", value))
         for key, value in sorted(told.items())

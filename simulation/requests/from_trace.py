@@ -19,7 +19,7 @@ from simulation.requests.columns import RequestColumns, joined
 from simulation.requests.rows import RowHomes
 from simulation.workload.formats import TraceFormat, detect_format
 from simulation.workload.load import OnRows, checked_requests
-from simulation.workload.readers.ledger import RowLedger
+from simulation.workload.readers.ledger import SKIP_REMEDY, RowLedger
 from simulation.workload.readers.parquet import RequestNotes, request_notes
 
 NOMINAL_START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -35,6 +35,8 @@ class _Extent:
     span: Span
     holes: Mapping[RegionName, tuple[Span, ...]]
     rows: int
+    dated: bool
+    split: bool
 
 
 class TraceRequests:
@@ -42,8 +44,9 @@ class TraceRequests:
 
     The file is read once from end to end when the source is made, so that a bad row is told before
     anything runs, and again as time goes on; asking for what lies before the newest block starts
-    reading anew. Raises InvalidTrace, naming file and line, on rows that are unreadable, unsorted,
-    negative or overlong, or that no model of the fleet takes.
+    reading anew. `remedy` says how the caller leaves bad rows out. Raises
+    InvalidTrace, naming file and line, on rows that are unreadable, unsorted, negative or overlong, or
+    that no model of the fleet takes.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class TraceRequests:
         *,
         kind: TraceFormat | None = None,
         skip_bad_rows: bool = False,
+        remedy: str = SKIP_REMEDY,
         on_rows: OnRows | None = None,
     ) -> None:
         self._path = path
@@ -60,7 +64,7 @@ class TraceRequests:
         self._kind = kind or detect_format(path)
         if not self._kind.holds_requests:
             raise InvalidTrace(str(path), f"is {self._kind}: it holds bins, not requests")
-        self._skip_bad_rows = skip_bad_rows
+        self._skip_bad_rows, self._remedy = skip_bad_rows, remedy
         self._extent = self._read_through(on_rows)
         self._blocks: Iterator[RequestColumns] = iter(())
         self._kept: deque[RequestColumns] = deque()
@@ -83,6 +87,16 @@ class TraceRequests:
     def requests(self) -> int:
         """How many there are."""
         return self._extent.rows
+
+    @property
+    def says_when(self) -> bool:
+        """The file says when it was recorded; else it starts at NOMINAL_START."""
+        return self._extent.dated
+
+    @property
+    def says_whose(self) -> bool:
+        """Every row names origin and tier; else some are drawn."""
+        return not self._extent.split
 
     def between(self, begin: datetime, end: datetime) -> RequestColumns:
         asked = Span(begin, end)
@@ -113,7 +127,7 @@ class TraceRequests:
 
     def _columns(self) -> Iterator[RequestColumns]:
         ledger, row = self._ledger(), 0
-        for rows, _ in checked_requests(ledger, self._kind, more=self._homes.complaints()):
+        for rows, _ in checked_requests(ledger, self._kind, judge=self._homes.complaints):
             if rows.height:
                 yield RequestColumns(
                     arrival_seconds=rows["arrival_s"].to_numpy() + self._extent.offset_seconds,
@@ -124,12 +138,13 @@ class TraceRequests:
                 row += rows.height
 
     def _read_through(self, on_rows: OnRows | None) -> _Extent:
-        ledger, latest = self._ledger(), 0.0
+        ledger, latest, split = self._ledger(), 0.0, False
         first: datetime | None = None
         for rows, rules in checked_requests(
-            ledger, self._kind, on_rows, more=self._homes.complaints()
+            ledger, self._kind, on_rows, judge=self._homes.complaints
         ):
             latest = float(rows["arrival_s"][-1]) if rows.height else latest
+            split = split or self._homes.splits(rows["series"])
             first = rules.start
         if not ledger.kept:
             raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
@@ -146,7 +161,9 @@ class TraceRequests:
             span=Span(start, start + max(length, notes.span or length)),
             holes=notes.holes,
             rows=ledger.kept,
+            dated=notes.start is not None,
+            split=split,
         )
 
     def _ledger(self) -> RowLedger:
-        return RowLedger(path=self._path, skip_bad_rows=self._skip_bad_rows)
+        return RowLedger(path=self._path, skip_bad_rows=self._skip_bad_rows, remedy=self._remedy)

@@ -10,10 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput
-from heliostat.model.names import DemandKey, ModelName
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from simulation.requests.keys import minute_keys
+from simulation.requests.strangers import stranger
 from simulation.workload.published import TIER_SHARES, region_shares
+from simulation.workload.readers.rules import Complaint
 from simulation.workload.synthesis import TierMix, tier_shares
 
 Places = NDArray[np.int16]
@@ -26,14 +27,19 @@ class _Choice:
     places: Places
     until: NDArray[np.float64]
 
+    @property
+    def is_certain(self) -> bool:
+        """There is one only."""
+        return len(self.places) == 1
+
 
 class RowHomes:
     """Gives every row of a trace a demand of the catalogue.
 
-    A series named `origin/model/tier` is that demand. Any other is a model, by its own name or by
-    `models`; its rows are split over the regions as SageServe publishes and over the tiers by `mix`,
-    each by a hash of the seed and the row's number, so that a row's home never changes. Raises
-    UnknownModel, InvalidInput when `mix` leaves a model nothing.
+    A series named `origin/model/tier` is that demand; any other is a model. Models go by their own
+    names or by `models`. Rows that lack origin or tier are split over the regions as SageServe
+    publishes and over the tiers by `mix`, each by a hash of the seed and the row's number, so that a
+    row's home never changes. Raises UnknownModel, InvalidInput when `mix` leaves a model nothing.
     """
 
     def __init__(
@@ -45,54 +51,80 @@ class RowHomes:
         seed: int = 0,
     ) -> None:
         self.demands = catalogue_demands(catalogue)
+        self._catalogue = catalogue
         self._seed = np.array([seed], np.uint64)
         own: dict[str, ModelName] = {model.name: model.name for model in catalogue.models}
-        modelled = own | dict(models)
+        self._models = own | dict(models)
+        named = _named(catalogue, self._models)
         longest = longest_requests(catalogue)
-        self._longest = {name: longest[catalogue.model(of).name] for name, of in modelled.items()}
-        self._longest |= {str(demand): longest[demand.model] for demand in self.demands}
-        self._numbers = {name: number for number, name in enumerate(self._longest)}
-        self._choices = [
-            _choice(catalogue, model, mix, self.demands) for model in modelled.values()
-        ]
-        own_places = np.arange(len(self.demands), dtype=np.int16)
-        split = np.full(len(modelled), -1, np.int16)
-        self._only = np.concatenate((split, own_places))
+        self._longest = {name: longest[part.model] for name, part in named.items()}
+        self._numbers = {name: number for number, name in enumerate(named)}
+        places = {demand: place for place, demand in enumerate(self.demands)}
+        self._choices = [_choice(catalogue, part, mix, places) for part in named.values()]
+        only = [int(one.places[0]) if one.is_certain else -1 for one in self._choices]
+        self._only = np.array(only, np.int16)
         """By the number of a series its one demand, -1 = its rows are split."""
 
-    def complaints(self) -> Sequence[pl.Expr]:
-        """What is wrong with a row that the fleet cannot take; null = nothing."""
+    def complaints(self, rows: pl.DataFrame) -> Sequence[Complaint]:
+        """What is wrong with rows that the fleet cannot take."""
         series = pl.col("series")
         tokens = pl.col("input_tokens") + pl.col("output_tokens")
         longest = series.replace_strict(self._longest, default=None, return_dtype=pl.Float64)
-        known = ", ".join(sorted({demand.model for demand in self.demands}))
-        return (
-            pl.when(longest.is_null()).then(
-                pl.format(
-                    "'{}' is no model of the fleet and not mapped to one; models are {}",
-                    series,
-                    pl.lit(known),
-                )
-            ),
-            pl.when(tokens.is_null()).then(
-                pl.lit("its tokens are not measured, and a request cannot be served without them")
-            ),
-            pl.when(tokens > longest).then(
-                pl.format(
-                    "is overlong: {} tokens, no engine of its model holds {}", tokens, longest
-                )
-            ),
+        unmeasured = pl.when(tokens.is_null()).then(
+            pl.lit("its tokens are not measured, and a request cannot be served without them")
         )
+        overlong = pl.when(tokens > longest).then(
+            pl.format("is overlong: {} tokens, no engine of its model holds {}", tokens, longest)
+        )
+        strange = self._strangers(rows["series"].drop_nulls().unique())
+        return (*strange, Complaint(why=unmeasured), Complaint(why=overlong))
+
+    def _strangers(self, names: pl.Series) -> Sequence[Complaint]:
+        found = {
+            name: stranger(name, self._catalogue, self._models)
+            for name in names
+            if name not in self._numbers
+        }
+        if not found:
+            return ()
+        words = {name: one.why for name, one in found.items()}
+        why = pl.col("series").replace_strict(words, default=None, return_dtype=pl.String)
+        return (Complaint(why=why, remedies={one.why: one.remedy for one in found.values()}),)
+
+    def splits(self, series: pl.Series) -> bool:
+        """Whether any of these rows lacks an origin or a tier, which is then drawn."""
+        numbers = [self._numbers[name] for name in series.unique()]
+        return bool((self._only[numbers] < 0).any())
 
     def places(self, series: pl.Series, first_row: int) -> Places:
         """The place of each row's demand in `demands`; rows are numbered from `first_row`."""
-        which = series.replace_strict(self._numbers, return_dtype=pl.Int16).to_numpy()
+        which = series.replace_strict(self._numbers, return_dtype=pl.Int32).to_numpy()
         found: Places = self._only[which]
         for number in np.unique(which[found < 0]):
             choice, those = self._choices[number], np.flatnonzero(which == number)
             chance = minute_keys(self._seed, first_row + those) / 2.0**64
             found[those] = choice.places[np.searchsorted(choice.until, chance, side="right")]
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """What the name of a series says; None = nothing of that."""
+
+    model: ModelName
+    origin: RegionName | None = None
+    tier: Tier | None = None
+
+
+def _named(catalogue: FleetCatalogue, models: Mapping[str, ModelName]) -> dict[str, _Named]:
+    """Every name that a series of this fleet may have."""
+    found = {name: _Named(model=catalogue.model(of).name) for name, of in models.items()}
+    for name, of in models.items():
+        for origin in (None, *(region.name for region in catalogue.regions)):
+            for tier in (None, *(spec.tier for spec in catalogue.model(of).tiers)):
+                named = _Named(model=of, origin=origin, tier=tier)
+                found.setdefault(f"{origin or ''}/{name}/{tier or ''}", named)
+    return found
 
 
 def catalogue_demands(catalogue: FleetCatalogue) -> tuple[DemandKey, ...]:
@@ -116,20 +148,27 @@ def longest_requests(catalogue: FleetCatalogue) -> dict[ModelName, int]:
 
 
 def _choice(
-    catalogue: FleetCatalogue, model: ModelName, mix: TierMix, demands: Sequence[DemandKey]
+    catalogue: FleetCatalogue, named: _Named, mix: TierMix, places: Mapping[DemandKey, int]
 ) -> _Choice:
-    shares = {
-        DemandKey(origin=region.name, model=model, tier=tier): region_share * tier_share
-        for region, region_share in zip(
-            catalogue.regions, region_shares(len(catalogue.regions)), strict=True
+    """Regions by their published shares, tiers by `mix`, as far as the name leaves them open."""
+    regions = dict(
+        zip(
+            (region.name for region in catalogue.regions),
+            region_shares(len(catalogue.regions)),
+            strict=True,
         )
-        for tier, tier_share in tier_shares(catalogue.model(model), mix).items()
+    )
+    if named.origin:
+        regions = {named.origin: 1.0}
+    tiers = {named.tier: 1.0} if named.tier else tier_shares(catalogue.model(named.model), mix)
+    shares = {
+        DemandKey(origin=region, model=named.model, tier=tier): region_share * tier_share
+        for region, region_share in regions.items()
+        for tier, tier_share in tiers.items()
         if tier_share > 0
     }
-    if not shares:
-        raise InvalidInput("mix", f"leaves nothing of {model}")
     until = np.cumsum(list(shares.values()))
     return _Choice(
-        places=np.array([demands.index(demand) for demand in shares], np.int16),
+        places=np.array([places[demand] for demand in shares], np.int16),
         until=np.minimum(until / until[-1], 1.0),
     )

@@ -24,16 +24,16 @@ OnTime = Callable[[datetime], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFigures:
     """One model over all regions; `busy_…` are replicas in the busiest, quietest and mean hour by the
-    planner's θ, each on the VM type that is cheapest for the tier. `peak_to_trough` is of requests
-    per hour, None when some hour has none."""
+    planner's θ, each on the VM type that is cheapest for the tier; None of a run without a whole hour.
+    `peak_to_trough` is of requests per hour, None when some hour has none."""
 
     model: ModelName
     requests: int
     mean_input_tokens: float | None
     mean_output_tokens: float | None
-    busy_peak: float
-    busy_trough: float
-    busy_mean: float
+    busy_peak: float | None
+    busy_trough: float | None
+    busy_mean: float | None
     peak_to_trough: float | None
 
 
@@ -131,9 +131,9 @@ def _model(name: ModelName, run: ArrivalRates, busy: Column) -> ModelFigures:
         requests=requests,
         mean_input_tokens=_sum(own, "input_tokens") / requests if requests else None,
         mean_output_tokens=_sum(own, "output_tokens") / requests if requests else None,
-        busy_peak=float(busy.max(initial=0.0)),
-        busy_trough=float(busy.min()) if len(busy) else 0.0,
-        busy_mean=float(busy.mean()) if len(busy) else 0.0,
+        busy_peak=float(busy.max()) if len(busy) else None,
+        busy_trough=float(busy.min()) if len(busy) else None,
+        busy_mean=float(busy.mean()) if len(busy) else None,
         peak_to_trough=float(hours.max() / hours.min()) if hours.all() and len(busy) else None,
     )
 

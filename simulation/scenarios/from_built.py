@@ -18,6 +18,8 @@ from simulation.scenarios.scenario import Scenario
 from simulation.scenarios.spec import retry_rule
 from simulation.workload.load import OnRows, load_trace
 
+_BUILD_AGAIN = "build the trace again from its scenario file"
+
 
 def built_scenario(path: Path, on_rows: OnRows | None = None) -> Scenario:
     """The scenario in a file of `trace build`, read through once.
@@ -35,10 +37,10 @@ def built_scenario(path: Path, on_rows: OnRows | None = None) -> Scenario:
     catalogue = _catalogue(path, notes)
     past = _history(path, notes, catalogue)
     homes = RowHomes(catalogue, models={})
-    first = TraceRequests(path, homes, on_rows=on_rows)
+    first = TraceRequests(path, homes, remedy=_BUILD_AGAIN, on_rows=on_rows)
 
     def source(_: int) -> RequestSource:
-        whole = TraceRequests(path, homes)
+        whole = TraceRequests(path, homes, remedy=_BUILD_AGAIN)
         return BegunLater(whole, begins=whole.start, past=past)
 
     return Scenario(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
@@ -14,6 +15,7 @@ from heliostat.model.names import ModelName, RegionName, VmTypeName
 from simulation.requests.from_trace import TraceRequests
 from simulation.requests.later import BegunLater
 from simulation.requests.rows import RowHomes
+from simulation.requests.source import RequestSource
 from simulation.scenarios import fleets
 from simulation.scenarios.drawn import SourceOf, published_source, tenants_source
 from simulation.scenarios.scenario import Scenario
@@ -35,6 +37,10 @@ from simulation.workload.wanted import WantedDemand
 from storage.mapping_file import read_mapping
 
 _DAY = timedelta(days=1)
+_SKIP_REMEDY = (
+    "mend the row, or set `skip_bad_rows: true` under demand in the scenario file to leave such rows "
+    "out, counted"
+)
 _FLEETS: dict[str, Callable[[], fleets.Fleet]] = {
     "us": lambda: fleets.us_fleet(least=2),
     "us-small": lambda: fleets.us_fleet(least=1),
@@ -123,7 +129,7 @@ def _asked(
             wanted = _wanted(spec, demand, catalogue)
             burst = demand.burst.test() if demand.burst else None
             said = synthesis_sentences(catalogue, demand.busy_replicas, wanted.mix)
-            return _drawn(wanted, published_source(catalogue, wanted, burst), said)
+            return _drawn(spec, wanted, published_source(catalogue, wanted, burst), said)
         case SeriesDemand() as demand:
             return _tenants(spec, path, demand, catalogue, on_rows)
 
@@ -135,7 +141,7 @@ def _wanted(
     assert spec.days is not None, "checked with the spec"
     return WantedDemand(
         begins=spec.begins.astimezone(UTC),
-        days=spec.days,
+        days=ceil(spec.days),
         history_days=spec.past_days,
         busy_replicas=demand.busy_replicas,
         seed=spec.seed,
@@ -147,10 +153,18 @@ def _wanted(
     )
 
 
-def _drawn(wanted: WantedDemand, source: SourceOf, said: tuple[str, ...]) -> _Asked:
-    return _Asked(
-        source=source, begins=wanted.begins, ends=wanted.begins + _DAY * wanted.days, said=said
-    )
+def _drawn(
+    spec: ScenarioSpec, wanted: WantedDemand, source: SourceOf, said: tuple[str, ...]
+) -> _Asked:
+    """Whole days are drawn; the run may end within the last."""
+    assert spec.run_length is not None, "checked with the spec"
+    begins, ends = wanted.begins, wanted.begins + spec.run_length
+
+    def cut(seed: int) -> RequestSource:
+        return BegunLater(source(seed), begins=begins, ends=ends)
+
+    is_whole = spec.run_length == _DAY * wanted.days
+    return _Asked(source=source if is_whole else cut, begins=begins, ends=ends, said=said)
 
 
 def _tenants(
@@ -168,7 +182,7 @@ def _tenants(
 
     burst = demand.burst.test() if demand.burst else None
     source = tenants_source(trace, catalogue, wanted, burst)
-    return _drawn(wanted, source, fit_to_fleet(trace, catalogue, wanted).said)
+    return _drawn(spec, wanted, source, fit_to_fleet(trace, catalogue, wanted).said)
 
 
 def _recorded(
@@ -187,21 +201,39 @@ def _recorded(
             mix=shares_of(demand.mix),
             seed=seed,
         )
-        return TraceRequests(file, homes, skip_bad_rows=demand.skip_bad_rows, on_rows=on_rows)
+        return TraceRequests(
+            file, homes, skip_bad_rows=demand.skip_bad_rows, remedy=_SKIP_REMEDY, on_rows=on_rows
+        )
 
     first = whole(0, on_rows)
     begins = first.start + _DAY * spec.past_days
-    ends = first.span.end if spec.days is None else begins + _DAY * spec.days
+    ends = first.span.end if spec.run_length is None else begins + spec.run_length
     if ends > first.span.end or begins >= ends:
-        wanted = f"{spec.past_days} days of history and {spec.days or 'some time'} to live"
-        raise InvalidScenario(str(path), f"{file} covers {first.span}, too short for {wanted}")
-    said = f"{first.requests:,} requests of {file.name} as they were recorded."
+        lived = "some time" if spec.days is None else f"{spec.days:g}"
+        wanted = f"{spec.past_days} days of history and {lived} to live"
+        raise InvalidScenario(
+            str(path),
+            f"{file} covers {first.span}, too short for {wanted}",
+            remedy="lower `history_days` or `days`",
+        )
     return _Asked(
         source=lambda seed: BegunLater(whole(seed), begins=begins, ends=ends),
         begins=begins,
         ends=ends,
-        said=(said, "Origins and tiers that the file does not name are drawn by seed."),
+        said=_said_of(first, file.name),
     )
+
+
+def _said_of(recorded: TraceRequests, name: str) -> tuple[str, ...]:
+    said = [f"{recorded.requests:,} requests of {name} as they were recorded."]
+    if not recorded.says_when:
+        said.append(
+            f"{name} does not say when it was recorded: {recorded.start:%Y-%m-%dT%H:%MZ}, a Monday, is "
+            "assumed."
+        )
+    if not recorded.says_whose:
+        said.append(f"Origins and tiers that {name} does not name are drawn by seed.")
+    return tuple(said)
 
 
 def _check_names(spec: ScenarioSpec, path: Path, catalogue: FleetCatalogue) -> None:

@@ -72,7 +72,7 @@ def busy_replicas(catalogue: FleetCatalogue, arrivals: ArrivalRates) -> dict[Mod
             theta = cheapest(catalogue, model, spec.tier, (prompt, output)).requests_per_second
             for column in columns:
                 minutes = np.nan_to_num(column.offered[: hours * HOUR_MINUTES])
-                busy[model.name] += minutes.reshape(hours, -1).mean(axis=1) / 60 / theta
+                busy[model.name] += minutes.reshape(hours, HOUR_MINUTES).mean(axis=1) / 60 / theta
     return busy
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from heliostat.model.instants import FIRST_YEAR, LAST_YEAR
 from heliostat.model.names import ModelName, Tier
@@ -22,6 +22,9 @@ from simulation.workload.target import Quantiles, TargetSpec
 from simulation.workload.wanted import HISTORY_DAYS
 
 Positive = Annotated[float, Field(gt=0)]
+DAY_MINUTES = 1440
+_NEARLY_WHOLE = 1e-6
+"""In minutes; 0.7 days are 1008 minutes to within rounding."""
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e9)]
 
@@ -154,7 +157,8 @@ class ScenarioSpec(Part):
     fleet: Literal["us", "us-small", "globe", "tenants"] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     begins: AwareDatetime | None = None
-    days: Annotated[int, Field(ge=1, le=366)] | None = None
+    days: Annotated[float, Field(gt=0, le=366)] | None = None
+    """A fraction must come to whole minutes."""
     history_days: Annotated[int, Field(ge=0, le=366)] | None = None
     demand: Demand
     troubles: dict[str, TroublesPart] = Field(default_factory=dict)
@@ -162,6 +166,16 @@ class ScenarioSpec(Part):
     retries: RetriesPart = RetriesPart()
     usable_share: Fraction = 0.7
     target: TargetSpec | None = None
+
+    @field_validator("days")
+    @classmethod
+    def _whole_minutes(cls, days: float | None) -> float | None:
+        minutes = 1.0 if days is None else days * DAY_MINUTES
+        if abs(minutes - round(minutes)) > _NEARLY_WHOLE or round(minutes) < 1:
+            raise ValueError(
+                f"{days:g} days are {minutes:g} minutes; they must be whole, as those of 0.25 days are"
+            )
+        return days
 
     @model_validator(mode="after")
     def _complete(self) -> ScenarioSpec:
@@ -178,6 +192,11 @@ class ScenarioSpec(Part):
         if self.begins is not None and not FIRST_YEAR < self.begins.year < LAST_YEAR:
             raise ValueError(f"`begins` must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
         return self
+
+    @property
+    def run_length(self) -> timedelta | None:
+        """How long is lived, in whole minutes; None = as long as the requests last."""
+        return None if self.days is None else timedelta(minutes=round(self.days * DAY_MINUTES))
 
     @property
     def past_days(self) -> int:

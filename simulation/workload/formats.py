@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 
 from heliostat.errors import InvalidTrace
 from simulation.workload.readers.csv_requests import AZURE_HEADER, BURSTGPT_HEADER
 from simulation.workload.readers.parquet import REQUEST_COLUMNS, SERIES_KEYS, parquet_columns
+from simulation.workload.readers.plain_csv import PLAIN_HEADER, header_names, lacking
 from simulation.workload.readers.servegen import FIELDS, client_files
 
 
@@ -18,6 +20,7 @@ class TraceFormat(StrEnum):
     BURSTGPT = "burstgpt"
     MOONCAKE = "mooncake"
     SERVEGEN = "servegen"
+    PLAIN = "requests-csv"
     REQUESTS = "requests-parquet"
     SERIES = "series-parquet"
 
@@ -28,9 +31,12 @@ class TraceFormat(StrEnum):
 
 
 KNOWN = (
-    "known are Azure LLM inference CSV, BurstGPT CSV, Mooncake JSON lines, a ServeGen folder, and "
-    "request or series parquet (docs/traces.md shows their columns)"
+    "known are a request CSV of your own, Azure LLM inference CSV, BurstGPT CSV, Mooncake JSON lines, a "
+    "ServeGen folder, and request or series parquet (docs/traces.md shows their columns)"
 )
+
+_NAME = re.compile(r'"?[^\W\d][\w .()/%-]{0,63}"?')
+"""What a column may be called in a table that somebody wrote; no number and no instant."""
 
 
 def detect_format(path: Path) -> TraceFormat:
@@ -54,10 +60,14 @@ def detect_format(path: Path) -> TraceFormat:
         return TraceFormat.AZURE
     if set(BURSTGPT_HEADER) <= set(names):
         return TraceFormat.BURSTGPT
+    if set(PLAIN_HEADER) <= set(header_names(first)):
+        return TraceFormat.PLAIN
     if first.startswith("{"):
         return TraceFormat.MOONCAKE
     if client_files(path) and len(names) == FIELDS:
         return TraceFormat.SERVEGEN
+    if _is_header(first):
+        raise lacking(path, header_names(first))
     seen = f"its first line is {first[:60]!r}" if first else "it is empty"
     raise InvalidTrace(str(path), f"is in no format that we know; {seen}", remedy=KNOWN)
 
@@ -76,3 +86,9 @@ def _parquet_format(path: Path) -> TraceFormat:
 def _first_line(head: bytes) -> str:
     text = head.decode("utf-8", errors="replace").removeprefix("\ufeff")
     return next((line.strip() for line in text.split("\n") if line.strip()), "")
+
+
+def _is_header(line: str) -> bool:
+    """Whether the fields of a first line look like the names of columns, whatever is between them."""
+    names = [name.strip() for name in re.split("[,;\t]", line)]
+    return len(names) > 1 and all(_NAME.fullmatch(name) for name in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,8 @@ from simulation.workload.readers.parquet import (
     series_rows,
     whole_seconds,
 )
-from simulation.workload.readers.rules import RequestRules
+from simulation.workload.readers.plain_csv import plain_rows, tells_instants
+from simulation.workload.readers.rules import Judge, RequestRules
 from simulation.workload.readers.servegen import client_lengths, servegen_rows
 from simulation.workload.series import LoadSeries, model_in
 
@@ -38,6 +39,7 @@ SOURCES: dict[TraceFormat, Callable[[RowLedger], Iterator[pl.DataFrame]]] = {
     TraceFormat.AZURE: azure_rows,
     TraceFormat.BURSTGPT: burstgpt_rows,
     TraceFormat.MOONCAKE: mooncake_rows,
+    TraceFormat.PLAIN: plain_rows,
     TraceFormat.REQUESTS: request_rows,
 }
 """The formats whose rows are requests."""
@@ -100,18 +102,23 @@ def checked_requests(
     ledger: RowLedger,
     kind: TraceFormat,
     on_rows: OnRows | None = None,
-    more: Sequence[pl.Expr] = (),
+    judge: Judge | None = None,
 ) -> Iterator[tuple[pl.DataFrame, RequestRules]]:
     """Blocks of good request rows, with the rules that know the start. Raises InvalidTrace.
 
-    `more` are complaints beyond those that every trace is read with (null = none).
+    `judge` complains about more than every trace is read with.
     """
     zero = 0.0 if kind is TraceFormat.REQUESTS else None
-    rules = RequestRules(ledger, absolute=kind is TraceFormat.AZURE, zero=zero, more=more)
+    rules = RequestRules(ledger, absolute=_is_dated(ledger, kind), zero=zero, judge=judge)
     for block in SOURCES[kind](ledger):
         yield rules.check(block), rules
         if on_rows:
             on_rows(ledger.kept + ledger.bad)
+
+
+def _is_dated(ledger: RowLedger, kind: TraceFormat) -> bool:
+    """Whether the rows themselves say when they arrived, and not how long after some start."""
+    return kind is TraceFormat.AZURE or (kind is TraceFormat.PLAIN and tells_instants(ledger.path))
 
 
 def _requests(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> LoadedTrace:

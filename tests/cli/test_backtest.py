@@ -81,10 +81,28 @@ def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> N
     ("start", "more", "code", "words"),
     [
         ("2026-03-01T12:00Z", (), 65, "the history begins 2026-03-02T11:00Z"),
-        ("2026-03-02T14:00Z", (), 65, "before it starts"),
+        (
+            "2026-03-02T14:00Z",
+            (),
+            65,
+            "--to: 2026-03-02T13:00Z is not after 2026-03-02T14:00Z, the instant of --from",
+        ),
+        ("2026-03-02T13:00Z", (), 65, "--to: 2026-03-02T13:00Z is not after"),
+        (
+            "2026-03-02T12:46Z",
+            ("--to", "2026-03-02T12:50Z"),
+            65,
+            "--to: lies in the same quarter of an hour as --from",
+        ),
         ("yesterday", (), 65, "no instant"),
         ("2026-03-02T12:00Z", ("--database", "memory"), 78, "memory holds no history"),
-        ("2026-03-02T12:00Z", ("--catalogue", "nowhere.yaml"), 78, "nowhere.yaml"),
+        (
+            "2026-03-02T12:00Z",
+            ("--catalogue", "nowhere.yaml"),
+            78,
+            "nowhere.yaml: cannot be read: there is no such file; name your fleet's catalogue with "
+            "--catalogue",
+        ),
         ("2026-03-02T12:00Z", ("--policy", "nobody.yaml"), 65, "nobody.yaml"),
         ("2026-03-02T12:00Z", ("--memory", "long"), 65, "--memory"),
         ("2026-03-02T12:00Z", ("--to", "9999-12-31"), 65, "more than 366 days after --from"),

@@ -81,6 +81,15 @@ def test_a_scenario_is_described_by_name_and_by_file(tmp_path: Path) -> None:
     assert told["reachable_share"] == pytest.approx(1.0)
 
 
+def test_a_word_that_is_neither_file_nor_scenario_lists_the_scenarios(tmp_path: Path) -> None:
+    ran = heliostat("trace", "describe", "nope")
+    assert ran.code == 66
+    assert "unknown scenario 'nope'; built in are week, day, burst" in ran.err
+    missing = heliostat("trace", "describe", tmp_path / "nope.csv")
+    assert missing.code == 65
+    assert "nope.csv: cannot be read: No such file" in missing.err
+
+
 def test_tenants_without_data_say_so(tmp_path: Path) -> None:
     ran = heliostat("trace", "describe", "tenants", HELIOSTAT_DATA="")
     assert ran.code != 0

@@ -32,11 +32,15 @@ def backtest(
     from heliostat.errors import InvalidInput
     from heliostat.model.instants import Span
     from services.cli.comparing import compare
+    from services.cli.figures import at
     from services.cli.recording import record
     from simulation.experiments.scenes import scene_ref
 
     now = present()
-    span = Span(parse_instant("--from", start, now), parse_instant("--to", end, now))
+    first, last = parse_instant("--from", start, now), parse_instant("--to", end, now)
+    if last <= first:
+        raise InvalidInput("--to", f"{at(last)} is not after {at(first)}, the instant of --from")
+    span = Span(first, last)
     out = Output()
     with TemporaryDirectory(prefix="heliostat-backtest-") as aside:
         folder = asked.resume or Path(aside)

@@ -24,7 +24,9 @@ app = typer.Typer(no_args_is_help=True, help="Request traces and load series.")
 
 Source = Annotated[
     Path,
-    typer.Argument(help="Azure, BurstGPT, Mooncake, ServeGen or our parquet.", metavar="TRACE"),
+    typer.Argument(
+        help="Your own CSV, Azure, BurstGPT, Mooncake, ServeGen or our parquet.", metavar="TRACE"
+    ),
 ]
 FormatName = Annotated[
     str, typer.Option("--format", help="Take the file as this format instead of finding out.")
@@ -50,10 +52,12 @@ def describe(
     format_name: FormatName = "",
 ) -> None:
     """Rates, cycles, bursts and lengths of a trace, beside its target; or a scenario's size."""
-    from simulation.scenarios.builtin import built_in_names
     from simulation.scenarios.finding import SPEC_SUFFIXES
 
-    if trace.suffix in SPEC_SUFFIXES or (str(trace) in built_in_names() and not trace.exists()):
+    # A bare word that is no file can only be meant for a scenario, built in or misspelt.
+    if trace.suffix in SPEC_SUFFIXES or (
+        trace.name == trace.stem == str(trace) and not trace.exists()
+    ):
         _describe_scenario(out, str(trace), seed)
         return
     from services.cli.trace_words import show_trace

@@ -111,6 +111,8 @@ def _ray() -> Any:
         import ray
     except ImportError as error:
         raise InvalidSettings(
-            "--executor", "Ray is not installed", remedy="pip install 'heliostat[ray]'"
+            "--executor",
+            "Ray is not installed",
+            remedy="`pip install 'ray>=2.40'` with the pip of the environment that runs heliostat",
         ) from error
     return ray

@@ -8,7 +8,7 @@ import polars as pl
 
 from simulation.workload.readers.ledger import RowLedger
 from simulation.workload.readers.lines import fields, line_blocks
-from simulation.workload.readers.rules import number
+from simulation.workload.readers.rules import clock_text, number
 
 AZURE_HEADER = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 BURSTGPT_HEADER = ("Timestamp", "Model", "Request tokens", "Response tokens")
@@ -59,14 +59,8 @@ def _rows(ledger: RowLedger, wanted: tuple[str, ...], columns: Columns) -> Itera
 
 def _instant(field: str) -> tuple[pl.Expr, pl.Expr]:
     """Epoch seconds of `2023-11-16 18:15:46.6805900` or `2024-05-10 00:00:00.009930+00:00`."""
-    plain = (
-        pl.col(field)
-        .str.strip_chars()
-        .str.replace(r"(Z|[+-]00:?00)$", "")
-        .str.replace("T", " ", literal=True)
-        .str.replace(r"(\.\d{6})\d+$", "$1")
-    )
-    at = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    plain = pl.col(field).str.strip_chars().str.replace(r"(Z|[+-]00:?00)$", "")
+    at = clock_text(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
     why = pl.when(at.is_null()).then(
         pl.format("TIMESTAMP is no UTC instant: '{}'", pl.col(field).fill_null("").str.head(40))
     )

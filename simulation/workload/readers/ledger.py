@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,12 +26,14 @@ class RowLedger:
     bad: int = 0
     examples: list[str] = field(default_factory=list)
     """`line N: reason` of the first bad rows."""
+    remedy: str = SKIP_REMEDY
+    """What helps against a bad row, where nothing better is known."""
 
-    def sift(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def sift(self, rows: pl.DataFrame, remedies: Mapping[str, str] | None = None) -> pl.DataFrame:
         """The good rows of a frame with columns `line` and `why` (null = good), those two left out of `why`.
 
         Raises InvalidTrace at the first bad row, naming its line and how many rows were good before
-        it, unless bad rows are to be skipped.
+        it, unless bad rows are to be skipped. `remedies` say by `why` what helps better than `remedy`.
         """
         bad = rows.filter(pl.col("why").is_not_null())
         if bad.is_empty():
@@ -39,7 +42,8 @@ class RowLedger:
         line, why = bad.select("line", "why").row(0)
         if not self.skip_bad_rows:
             self.kept += rows.select((pl.col("line") < line).sum()).item()
-            raise InvalidTrace(f"{self.path}:{line}", why, kept=self.kept, remedy=SKIP_REMEDY)
+            remedy = (remedies or {}).get(why, self.remedy)
+            raise InvalidTrace(f"{self.path}:{line}", why, kept=self.kept, remedy=remedy)
         self.bad += bad.height
         for line, why in bad.select("line", "why").head(EXAMPLES - len(self.examples)).iter_rows():
             self.examples.append(f"line {line}: {why}")

@@ -18,6 +18,7 @@ from heliostat.model.instants import FIRST_YEAR, LAST_YEAR, Span
 from heliostat.model.names import RegionName
 from simulation.workload.readers.ledger import RowLedger
 from simulation.workload.readers.rules import LONGEST_SPAN_SECONDS
+from simulation.workload.readers.whose import series_of
 from simulation.workload.series import DEMAND_PARTS
 
 BLOCK_ROWS = 200_000
@@ -52,30 +53,24 @@ def knows_arrivals(path: Path) -> bool:
 def request_rows(ledger: RowLedger) -> Iterator[pl.DataFrame]:
     """Raw rows of a request trace; a null count = not measured.
 
-    Series are the models in it, or `origin/model/tier` where the file says where each request comes
-    from and what it was promised.
+    Series are the models in it, or `origin/model/tier` where the file says more of where each request
+    comes from and what it was promised (`series_of`).
     """
     columns = parquet_columns(ledger.path)
     missing = [name for name in REQUEST_COLUMNS if name not in columns]
     if missing:
         raise ledger.refuse(f"lacks the columns {', '.join(missing)}")
     _check_numbers(ledger, columns, REQUEST_COLUMNS)
-    series = _series(columns)
+    series = series_of({part: pl.col(part) for part in DEMAND_PARTS if part in columns})
     for block in _blocks(ledger, BLOCK_ROWS):
         yield block.select(
             "line",
             _as_number("arrival_s").alias("at_seconds"),
-            series.cast(pl.String).fill_null("requests").alias("series"),
+            series.alias("series"),
             _as_number("input_tokens").alias("input_tokens"),
             _as_number("output_tokens").alias("output_tokens"),
             pl.lit(None, dtype=pl.String).alias("why"),
         )
-
-
-def _series(columns: dict[str, pl.DataType]) -> pl.Expr:
-    if all(name in columns for name in DEMAND_PARTS):
-        return pl.concat_str(*DEMAND_PARTS, separator="/")
-    return pl.col("model") if "model" in columns else pl.lit("requests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -35,12 +36,29 @@ def number(field: str, name: str) -> tuple[pl.Expr, pl.Expr]:
     return value, why
 
 
+def clock_text(text: pl.Expr) -> pl.Expr:
+    """An instant as polars reads it: a blank for the T, and no finer than a microsecond."""
+    return text.str.replace("T", " ", literal=True).str.replace(r"(\.\d{6})\d+", "$1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """What somebody holds against rows: `why`, null = nothing, and by `why` what helps against it."""
+
+    why: pl.Expr
+    remedies: Mapping[str, str] = field(default_factory=dict)
+
+
+Judge = Callable[[pl.DataFrame], Sequence[Complaint]]
+"""A caller's own complaints about a block of raw rows."""
+
+
 class RequestRules:
     """Checks rows in file order, block by block: readable, sorted, sizes that a request can have.
 
     `start` is the instant of the first good row where the file's clock is absolute. `zero` is what
-    the file's clock shows at its start; None = at the first good row. `more` are complaints of the
-    caller's own (null = none).
+    the file's clock shows at its start; None = at the first good row. `judge` knows what the caller
+    demands beyond.
     """
 
     def __init__(
@@ -49,12 +67,12 @@ class RequestRules:
         *,
         absolute: bool,
         zero: float | None = None,
-        more: Sequence[pl.Expr] = (),
+        judge: Judge | None = None,
     ) -> None:
         self._ledger = ledger
         self._absolute = absolute
         self._zero = zero
-        self._more = more
+        self._judge = judge
         self._first: float | None = None
         self._latest = float("-inf")
 
@@ -70,12 +88,14 @@ class RequestRules:
 
         `arrival_s` counts from the start; a null count = not measured.
         """
+        more = self._judge(rows) if self._judge else ()
+        remedies = {why: remedy for one in more for why, remedy in one.remedies.items()}
         why = pl.coalesce(
             pl.col("why"),
             *_size("input_tokens"),
             *_size("output_tokens"),
             self._time(),
-            *self._more,
+            *(one.why for one in more),
         )
         rows = rows.with_columns(why=why)
         rows = rows.with_columns(why=pl.coalesce("why", self._too_far(rows)))
@@ -87,7 +107,7 @@ class RequestRules:
         late = pl.when(pl.col("at_seconds") < latest).then(
             pl.lit("arrives before the row before it; sort the file by time first")
         )
-        good = self._ledger.sift(rows.with_columns(why=pl.coalesce("why", late)))
+        good = self._ledger.sift(rows.with_columns(why=pl.coalesce("why", late)), remedies)
         if good.height:
             if self._first is None:
                 self._first = float(good["at_seconds"][0])

@@ -126,5 +126,5 @@ def test_an_unknown_executor_lists_the_known() -> None:
 
 @pytest.mark.skipif(RAY, reason="Ray is installed")
 def test_ray_that_is_not_installed_is_named_with_its_remedy() -> None:
-    with pytest.raises(InvalidSettings, match=r"heliostat\[ray\]"):
+    with pytest.raises(InvalidSettings, match=r"pip install .ray>=2\.40.. with the pip of"):
         make_executor("ray", 1)

@@ -140,11 +140,23 @@ def test_a_trace_that_does_not_say_when_starts_on_a_monday(tmp_path: Path) -> No
         ({"input_tokens": [1, None, 1]}, r"requests.parquet:2: its tokens are not measured"),
         (
             {"model": ["alpha", "gamma", "beta"]},
-            r"requests.parquet:2: 'east/gamma/batch' is no model",
+            r"requests.parquet:2: 'gamma' is no model of the fleet and not mapped",
         ),
         (
             {"origin": ["east", "east", "mars"]},
-            r"requests.parquet:3: 'mars/beta/batch' is no model",
+            r"requests.parquet:3: 'mars' is no region of the fleet; regions are east, west \(2 rows",
+        ),
+        (
+            {"tier": ["batch", "urgent", "batch"]},
+            r"requests.parquet:2: 'urgent' is no tier that alpha offers; its tiers are interactive-fast,",
+        ),
+        (
+            {"model": ["a/b/c"] * 3, "origin": None, "tier": None},
+            r"requests.parquet:1: 'a/b/c' is no model of the fleet",
+        ),
+        (
+            {"model": None, "origin": None, "tier": None},
+            r":1: 'requests' stands for a model that the row",
         ),
     ],
 )
@@ -168,6 +180,59 @@ def test_columns_and_clocks_of_something_else_are_refused(
 ) -> None:
     with pytest.raises(InvalidTrace, match=told):
         traced(file_of(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        (
+            {"model": ["alpha", "gamma", "beta"]},
+            "map it in the scenario file, under demand: `models: {gamma: MODEL}`",
+        ),
+        (
+            {"origin": ["east", "mars", "east"]},
+            "mend the rows, or give the fleet one of that name",
+        ),
+        ({"input_tokens": [1, -1, 1]}, "leave it out as I do"),
+    ],
+)
+def test_nobody_is_told_to_skip_rows_whose_names_are_unknown(
+    tmp_path: Path, changed: dict[str, Any], remedy: str
+) -> None:
+    """Leaving them out would leave out every row of that name."""
+    with pytest.raises(InvalidTrace) as refused:
+        traced(file_of(tmp_path, **changed), remedy="leave it out as I do")
+    assert refused.value.remedy == remedy
+
+
+def test_what_a_row_names_is_kept_and_only_the_rest_is_drawn(tmp_path: Path) -> None:
+    rows = 400
+    path = file_of(
+        tmp_path,
+        arrival_s=[float(i) for i in range(rows)],
+        origin=["east", None] * (rows // 2),
+        model=["mine"] * rows,
+        tier=["", "batch"] * (rows // 2),
+        input_tokens=[10] * rows,
+        output_tokens=[1] * rows,
+    )
+    homes = RowHomes(a_catalogue(), models={"mine": ModelName("beta")}, seed=3)
+    source = TraceRequests(path, homes)
+    found = [source.demands[place] for place in everything(source).demand]
+    assert {demand.model for demand in found} == {"beta"}
+    assert {demand.origin for demand in found[::2]} == {"east"}
+    assert len({demand.tier for demand in found[::2]}) > 1
+    assert {demand.tier for demand in found[1::2]} == {"batch"}
+    assert {demand.origin for demand in found[1::2]} == {"east", "west"}
+    assert not source.says_whose
+
+
+def test_a_mapped_name_may_stand_between_origin_and_tier(tmp_path: Path) -> None:
+    path = file_of(tmp_path, model=["my/own", "my/own", "beta"])
+    homes = RowHomes(a_catalogue(), models={"my/own": ModelName("alpha")})
+    source = TraceRequests(path, homes)
+    assert source.says_whose
+    assert same(everything(source), everything(traced(file_of(tmp_path))))
 
 
 def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_twenty_replicas_per_model_are_busy_at_the_peak_and_two_or_three_in_the_
     name: str,
 ) -> None:
     for model in figures(name).models:
+        assert model.busy_peak is not None
         if name == "small":
             assert 2 <= model.busy_peak <= 3
         else:
@@ -70,7 +71,7 @@ def test_quotas_hold_more_than_the_peak_so_that_policies_decide(name: str) -> No
     chosen = scenario(name)
     vm_types = {model.name: next(iter(model.engines)) for model in chosen.catalogue.models}
     for vm_type in set(vm_types.values()):
-        busy = sum(m.busy_peak for m in figures(name).models if vm_types[m.model] == vm_type)
+        busy = sum(m.busy_peak or 0 for m in figures(name).models if vm_types[m.model] == vm_type)
         quota = sum(q for (_, vm), q in chosen.catalogue.quotas.items() if vm == vm_type)
         assert quota > 2 * busy
 

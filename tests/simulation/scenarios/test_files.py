@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,33 @@ def test_a_built_trace_is_the_scenario_that_it_was_built_from(tmp_path: Path) ->
     assert same(everything(from_spec.source(7)), everything(from_file.source(1)))
     figures = [replace(scenario_figures(one, 7), said=()) for one in (from_spec, from_file)]
     assert figures[0] == figures[1]
+
+
+def test_a_part_of_a_day_is_the_beginning_of_the_whole_one(tmp_path: Path) -> None:
+    whole = scenario_in(spec_file(tmp_path)).source(1)
+    part = scenario_in(spec_file(tmp_path, days=0.25))
+    source = part.source(1)
+    assert part.span == source.span == Span(whole.start, whole.start + 6 * HOUR)
+    assert len(everything(source)) > 100
+    assert same(everything(source), whole.between(source.span.start, source.span.end))
+    assert source.history().span == whole.history().span
+    built = build_trace(spec_file(tmp_path, days=0.25), tmp_path / "o.parquet", seed=1)
+    assert find_scenario(str(built.path)).span == part.span
+
+
+def test_recorded_requests_are_lived_for_a_part_of_a_day(tmp_path: Path) -> None:
+    path = requests_file(tmp_path, [float(second) for second in range(0, 7200, 60)])
+    demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
+    mapping = {
+        "version": 1,
+        "name": "r",
+        "catalogue": "fleet.yaml",
+        "days": 1 / 24,
+        "demand": demand,
+    }
+    scenario = scenario_in(spec_file(tmp_path, mapping))
+    assert scenario.span.length == HOUR
+    assert len(everything(scenario.source(1))) == 60
 
 
 def test_history_survives_being_built(tmp_path: Path) -> None:
@@ -130,14 +157,70 @@ def test_recorded_requests_are_lived_as_they_were(tmp_path: Path) -> None:
     assert len(everything(source)) == 1440
     assert sum(c.offered.sum() for c in source.history().by_demand.values()) == 1440
     assert {source.demands[place].model for place in everything(source).demand} == {"beta"}
-    assert any("as they were recorded" in sentence for sentence in scenario.said)
+    assert scenario.said == (
+        "2,880 requests of requests.parquet as they were recorded.",
+        "Origins and tiers that requests.parquet does not name are drawn by seed.",
+    )
+
+
+OWN = """\
+arrival,input_tokens,output_tokens,model,origin,tier
+{0},900,60,chat,east,interactive-fast
+{1},1200,80,alpha,west,batch
+"""
+
+
+def own_requests(folder: Path, text: str, **demand: object) -> Path:
+    """A scenario of requests that somebody wrote down."""
+    text_file(folder, "mine.csv", text)
+    asked = {"kind": "requests", "path": "mine.csv", "models": {"chat": "beta"}} | demand
+    mapping = {"version": 1, "name": "mine", "catalogue": "fleet.yaml", "demand": asked}
+    return spec_file(folder, mapping)
+
+
+def test_requests_of_a_csv_are_lived_and_nothing_is_said_to_be_drawn_that_is_not(
+    tmp_path: Path,
+) -> None:
+    text = OWN.format("2026-02-06T10:00:05Z", "2026-02-06T10:01:06.5Z")
+    scenario = find_scenario(str(own_requests(tmp_path, text)))
+    source = scenario.source(1)
+    found = everything(source)
+    assert source.start == datetime(2026, 2, 6, 10, tzinfo=UTC)
+    assert found.arrival_seconds.tolist() == [5.0, 66.5]
+    assert [str(source.demands[place]) for place in found.demand] == [
+        "east/beta/interactive-fast",
+        "west/alpha/batch",
+    ]
+    assert scenario.said == ("2 requests of mine.csv as they were recorded.",)
+
+
+def test_a_start_that_no_file_tells_is_said_to_be_assumed(tmp_path: Path) -> None:
+    scenario = find_scenario(str(own_requests(tmp_path, OWN.format(0, 61))))
+    assert scenario.said[1:] == (
+        "mine.csv does not say when it was recorded: 2026-03-02T00:00Z, a Monday, is assumed.",
+    )
+
+
+def test_a_run_without_a_whole_hour_has_requests_and_no_busiest_hour(tmp_path: Path) -> None:
+    figures = scenario_figures(find_scenario(str(own_requests(tmp_path, OWN.format(0, 61)))), 1)
+    assert figures.requests == 2
+    assert {model.busy_peak for model in figures.models} == {None}
+
+
+def test_a_bad_row_is_told_with_what_leaves_it_out_of_a_scenario(tmp_path: Path) -> None:
+    text = OWN.format(0, 61) + "62,-1,1,alpha,east,batch\n"
+    with pytest.raises(InvalidTrace, match=r"mine.csv:4: .*set `skip_bad_rows: true` under demand"):
+        find_scenario(str(own_requests(tmp_path, text)))
+    scenario = find_scenario(str(own_requests(tmp_path, text, skip_bad_rows=True)))
+    assert len(everything(scenario.source(1))) == 2
 
 
 def test_a_trace_that_is_too_short_is_told(tmp_path: Path) -> None:
     path = requests_file(tmp_path, [0.0, 60.0])
     demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
     mapping = {"version": 1, "name": "r", "catalogue": "fleet.yaml", "days": 2, "demand": demand}
-    with pytest.raises(InvalidScenario, match=r"too short for 0 days of history and 2"):
+    told = r"07T16:00Z to 2025-04-07T16:02Z, too short for 0 days of history and 2 to live; lower"
+    with pytest.raises(InvalidScenario, match=told):
         scenario_in(spec_file(tmp_path, mapping))
 
 

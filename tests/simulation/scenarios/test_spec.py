@@ -35,7 +35,11 @@ demand:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("days: 1\n", "days: 0\n", r"little.yaml:5: days: input should be greater than or equal"),
+        ("days: 1\n", "days: 0\n", r"little.yaml:5: days: input should be greater than 0"),
+        ("days: 1\n", "days: 0.333\n", r"yaml:5: days: 0.333 days are 479.52 minutes; .* whole"),
+        ("days: 1\n", "days: .nan\n", r"yaml:5: days: "),
+        ("days: 1\n", "days: 1.0e-12\n", r"yaml:5: days: 1e-12 days are 1.44e-09 minutes"),
+        ("history_days: 1\n", "history_days: 0.5\n", r"yaml:6: history_days: .*integer"),
         ("name: little", "name: a b", r"little.yaml:2: name: "),
         ("busy_replicas", "busy", r"little.yaml:9: demand.busy: is not known here \(1 more\)"),
         ("  busy_replicas: 0.5\n", "", r"little.yaml:7: demand.busy_replicas: is missing"),

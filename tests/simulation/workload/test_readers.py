@@ -253,7 +253,13 @@ CELL = st.one_of(
 )
 ROWS = st.lists(st.lists(CELL, min_size=1, max_size=7).map(",".join), max_size=12)
 HEADERS = st.sampled_from(
-    [samples.AZURE.splitlines()[0], samples.BURSTGPT.splitlines()[0], '{"timestamp": 0}', ""]
+    [
+        samples.AZURE.splitlines()[0],
+        samples.BURSTGPT.splitlines()[0],
+        "arrival,input_tokens,output_tokens,tier",
+        '{"timestamp": 0}',
+        "",
+    ]
 )
 
 

@@ -31,8 +31,14 @@ def test_up_down_and_up_again_leaves_the_tables_that_storage_describes(empty_url
     assert differences(empty_url) == []
 
 
+def test_a_mistyped_file_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(MigrationBehind, match=r"there is no file .*typo\.db"):
+        open_stores(f"sqlite:///{tmp_path}/typo.db")
+    assert not (tmp_path / "typo.db").exists()
+
+
 def test_a_database_without_tables_is_refused_with_the_way_out(empty_url: str) -> None:
-    with pytest.raises(MigrationBehind, match="there is no file .*heliostat db upgrade"):
+    with pytest.raises(MigrationBehind, match="heliostat db upgrade"):
         open_stores(empty_url)
     with pytest.raises(MigrationBehind):
         check(empty_url)

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 def test_an_agent_runs_alone_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     code = (
+        # Under nohup the agent would rightly leave SIGHUP ignored.
+        f"import signal; signal.signal({int(number)}, signal.SIG_DFL)\n"
         "from services.agent.main import run\n"
         "from services.agent.settings import load_agent_settings\n"
         f"run(load_agent_settings(region='eastus', data_dir={str(tmp_path)!r}, tick=0.1,"

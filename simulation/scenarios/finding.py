@@ -24,6 +24,21 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def _what_would_be(path: Path) -> str:
+    """What to do about a name that is no scenario."""
+    if is_file(path):
+        return (
+            f"a trace becomes a scenario in a file ({SPEC_SUFFIXES[0]}) with "
+            f"`demand: {{kind: requests, path: {path.name}}}` (docs/scenarios.md)"
+        )
+    if path.suffix in (*SPEC_SUFFIXES, BUILT_SUFFIX):
+        return f"there is no such file in {path.parent}"
+    return (
+        f"built in are {', '.join(built_in_names())}; a file is a scenario file "
+        f"({SPEC_SUFFIXES[0]}) or a built trace ({BUILT_SUFFIX})"
+    )
+
+
 def find_scenario(named: str, on_rows: OnRows | None = None) -> Scenario:
     """A built-in scenario by name, a scenario file (.yaml), or a built trace (.parquet).
 
@@ -37,10 +52,6 @@ def find_scenario(named: str, on_rows: OnRows | None = None) -> Scenario:
         if path.suffix == BUILT_SUFFIX:
             return built_scenario(path, on_rows)
     if named not in built_in_names():
-        raise UnknownScenario(
-            named,
-            remedy=f"built in are {', '.join(built_in_names())}; a file is a scenario file "
-            f"({SPEC_SUFFIXES[0]}) or a built trace ({BUILT_SUFFIX})",
-        )
+        raise UnknownScenario(named, remedy=_what_would_be(path))
     folder = os.environ.get(DATA_VARIABLE, "")
     return built_in(named, data=Path(folder) if folder else None)

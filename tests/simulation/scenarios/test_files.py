@@ -131,10 +131,20 @@ def test_some_other_trace_needs_a_fleet(tmp_path: Path) -> None:
         find_scenario(str(path))
 
 
-@pytest.mark.parametrize("name", ["week-end", "trace.csv"])
-def test_what_is_neither_built_in_nor_a_file_of_ours_is_unknown(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("week-end", r"built in are week, .*scenario file"),
+        ("trace.csv", r"a trace becomes a scenario in a file .*kind: requests, path: trace.csv"),
+        ("gone.yaml", r"there is no such file in .*"),
+        ("gone.parquet", r"there is no such file in .*"),
+    ],
+)
+def test_what_is_neither_built_in_nor_a_file_of_ours_is_told_what_it_would_have_to_be(
+    tmp_path: Path, name: str, remedy: str
+) -> None:
     text_file(tmp_path, "trace.csv", AZURE)
-    with pytest.raises(UnknownScenario, match=r"built in are week, .*scenario file"):
+    with pytest.raises(UnknownScenario, match=remedy):
         find_scenario(str(tmp_path / name))
 
 

@@ -40,6 +40,9 @@ class BuiltTrace:
     said: tuple[str, ...]
 
 
+_PARQUET = ".parquet"
+
+
 def build_trace(
     spec_path: Path,
     target: Path,
@@ -61,7 +64,7 @@ def build_trace(
         on_begun(scenario.span)
     source = scenario.source(seed)
     past = source.history()
-    history = target.with_name(f"{target.stem}.history.parquet") if past.minutes else None
+    history = target.with_name(f"{target.stem}.history{_PARQUET}") if past.minutes else None
     notes = _notes(spec, scenario, seed, history.name if history else "")
     count = write_requests(
         source, target, notes={SCENARIO_NOTE: notes.model_dump_json()}, on_written=on_written
@@ -85,6 +88,12 @@ def _check_target(target: Path, spec_path: Path) -> None:
         raise InvalidTrace(str(target), "is no file: a trace cannot be written there")
     if target.resolve() == spec_path.resolve():
         raise InvalidTrace(str(target), "is the scenario file itself", remedy="name another file")
+    if target.suffix != _PARQUET:
+        raise InvalidTrace(
+            str(target),
+            "would be found by nobody: a built trace is looked for by its ending",
+            remedy=f"call it {target.stem}{_PARQUET}",
+        )
 
 
 def _notes(spec: ScenarioSpec, scenario: Scenario, seed: int, history: str) -> ScenarioNotes:

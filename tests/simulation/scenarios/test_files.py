@@ -125,6 +125,13 @@ def test_a_built_trace_without_its_history_says_where_it_should_lie(tmp_path: Pa
         find_scenario(str(tmp_path / "o.parquet"))
 
 
+def test_a_built_trace_has_an_ending_by_which_it_is_found(tmp_path: Path) -> None:
+    """Another ending would also write over the history of a trace of that stem."""
+    with pytest.raises(InvalidTrace, match=r"call it mine\.parquet"):
+        build_trace(spec_file(tmp_path), tmp_path / "mine.csv")
+    assert not list(tmp_path.glob("mine*"))
+
+
 def test_some_other_trace_needs_a_fleet(tmp_path: Path) -> None:
     path = requests_file(tmp_path, [0.0, 1.0])
     with pytest.raises(InvalidScenario, match=r"is a trace without a fleet; name it in a scenario"):

@@ -29,7 +29,8 @@ def change_row(
     """A claim that a figure changes by at least `claimed` (−0.25: falls by a quarter) against another policy.
 
     A policy that misses the level with every headroom has no gain at equal SLO: the claim does not
-    hold, whatever it bills. `because` follows the reason that the figures give. `called` says what a change
+    hold, whatever it bills. A bill that is an upper limit (`Standing.on_the_floor`) tells nothing where the
+    verdict hangs on it. `because` follows the reason that the figures give. `called` says what a change
     of that direction is to the reader: a claim may also be that something has its price.
     """
     found = relative(ours, theirs, figure)
@@ -46,6 +47,12 @@ def change_row(
         reason += (
             f"; {theirs.policy} itself misses the level ({_kept(theirs)}) and is shown at its best"
         )
+    elif (dear := _upper_limit(ours, theirs, verdict)) is not None:
+        verdict = Verdict.UNTESTED
+        reason = (
+            f"{dear.policy} keeps {percent(dear.value(JUDGED))} already with the least headroom "
+            "tried: what it bills is an upper limit"
+        )
     return Row(
         claim=claim,
         asked=asked or signed(claimed),
@@ -53,6 +60,12 @@ def change_row(
         verdict=verdict,
         reason=_sentence(reason, because),
     )
+
+
+def _upper_limit(ours: Standing, theirs: Standing, verdict: Verdict) -> Standing | None:
+    """Whose bill is an upper limit and decides: ours where there is no gain, theirs where there is one."""
+    dear = ours if verdict is Verdict.NOT else theirs
+    return dear if dear.on_the_floor and verdict is not Verdict.UNTESTED else None
 
 
 def gain_reason(

@@ -206,6 +206,30 @@ def test_what_is_typed_is_checked() -> None:
         Scale("huge")
 
 
+def test_a_bill_that_is_an_upper_limit_tells_nothing_where_the_verdict_hangs_on_it() -> None:
+    """Who keeps more than was asked at the foot of its grid may be cheaper than it is shown."""
+
+    def asked(name: str, kept: float, billed: float) -> list[Trial]:
+        grid = ((0.0, 0.0), (0.4, 30.0))
+        return [
+            a_trial(name, h, s, kept=kept, billed=billed + more + s)
+            for h, more in grid
+            for s in (1, 2, 3)
+        ]
+
+    ledger = a_ledger(
+        [*asked("floored", 0.998, 100), *asked("cheap", 0.991, 80), *asked("dear", 0.991, 130)]
+    )
+    floored, cheap, dear = (standing(ledger, HOME, n, 0.99) for n in ("floored", "cheap", "dear"))
+    limit = "Floored keeps 99.80 % already with the least headroom tried: what it bills is an upper limit."
+    lost = change_row("", floored, cheap, "gpu_hours_billed", -0.25)
+    assert (lost.verdict, lost.reason) == (Verdict.UNTESTED, limit)
+    won = change_row("", cheap, floored, "gpu_hours_billed", -0.1)
+    assert (won.verdict, won.reason) == (Verdict.UNTESTED, limit)
+    assert change_row("", floored, dear, "gpu_hours_billed", -0.1).verdict is Verdict.HOLDS
+    assert change_row("", dear, floored, "gpu_hours_billed", -0.1).verdict is Verdict.NOT
+
+
 def test_rows_say_why_in_the_words_of_their_figures() -> None:
     ledger = a_ledger(
         [

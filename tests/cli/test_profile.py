@@ -48,5 +48,14 @@ def test_a_bad_row_ends_with_its_line_and_may_be_skipped(tmp_path: Path) -> None
     assert "runs.csv:11: prompt_tokens is not a number: 'none'" in refused.err
     skipped = heliostat("profile", "fit", file, "--skip-bad-rows")
     assert skipped.code == 0
-    assert "1 bad rows left out" in skipped.out
+    assert "1 bad row left out" in skipped.out
     assert heliostat("profile", "fit", tmp_path / "none.csv").code == 65
+
+
+def test_tables_that_give_no_law_say_why_and_save_none(tmp_path: Path) -> None:
+    file = write(tmp_path / "runs.csv", map(a_line, some_rows()[:1]))
+    ran = heliostat("profile", "fit", file, "--save", tmp_path / "laws.yaml")
+    assert ran.code == 65
+    assert "runs.csv: gives no law; docs/engine-laws.md says which columns" in ran.err
+    assert "No law for llama2-70b" in ran.out
+    assert not (tmp_path / "laws.yaml").exists()

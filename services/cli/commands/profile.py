@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heliostat.errors import InvalidInput
 from services.cli.asking import SkipBad
 from services.cli.figures import percent
 from services.cli.output import Output, progress
@@ -44,7 +45,7 @@ def fit(
     """Fit prefill and decode laws, with their errors and the range beyond which they extrapolate.
 
     Iteration times of whole engines give measured laws; times of single operators give composed
-    ones, and scaled ones for models of which nothing was measured.
+    ones, and scaled ones for models of which nothing was measured. Tables that give no law end with code 65.
     """
     from simulation.profiles.fitting import fit_laws
     from simulation.profiles.laws_file import write_laws
@@ -52,31 +53,41 @@ def fit(
 
     with progress("fitting"):
         report = fit_laws(read_profiles(tables, skip_bad_rows=skip_bad_rows))
-    if save is not None:
+    if save is not None and report.laws:
         write_laws(report.laws, save)
     out = Output()
     if json_file is not None:
         out.json_to(json_file, report.as_mapping())
-        if str(json_file) == "-":
-            return
-    _show(out, report)
+    if str(json_file) != "-":
+        _show(out, report)
+    if not report.laws:
+        raise InvalidInput(
+            str(tables),
+            "gives no law",
+            remedy="docs/engine-laws.md says which columns and how many rows a law takes",
+        )
+
+
+_LAWS = (
+    ("Prefill: a + b·N + c·max(0, N − 2048), ms", "abc", "prefill"),
+    ("Decode iteration: d0 + d1·B + d2·B·context/1000, ms", ("d0", "d1", "d2"), "decode"),
+)
 
 
 def _show(out: Output, report: FitReport) -> None:
-    for title, names, which in (
-        ("Prefill: a + b·N + c·max(0, N − 2048), ms", "abc", "prefill"),
-        ("Decode iteration: d0 + d1·B + d2·B·context/1000, ms", ("d0", "d1", "d2"), "decode"),
-    ):
+    for title, names, which in _LAWS if report.laws else ():
         out.table(
             title,
             ["law", "kind", *(f"{name}>" for name in names), "MAPE>", "worst>"],
             [[_engine(law.key), law.kind, *_fit_cells(getattr(law, which))] for law in report.laws],
-            empty="The tables give no law.",
+            empty="",
         )
     if report.agreements:
         _compare(out, report)
     for file in report.files:
-        bad = f", {file.bad:,} bad rows left out" if file.bad else ""
+        bad = (
+            f", {file.bad:,} bad {'row' if file.bad == 1 else 'rows'} left out" if file.bad else ""
+        )
         out.say(f"{file.name}: {file.note or f'{file.rows:,} rows'}{bad}.")
     for key, reasons in report.left_out.items():
         for why, rows in reasons.items():

@@ -37,7 +37,8 @@ class NotificationListener:
         self._thread.start()
 
     def wait_until_listening(self, timeout_seconds: float) -> bool:
-        """True once notifications are heard; False when that took longer."""
+        """True once notifications are heard, and what may have been missed was said; False when that took
+        longer."""
         return self._listening.wait(timeout_seconds)
 
     def close(self) -> None:
@@ -55,6 +56,7 @@ class NotificationListener:
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
+                    self._database.feed.publish(Topic)
                     self._listening.set()
                     self._hear(connection)
             except psycopg.Error as error:
@@ -64,7 +66,6 @@ class NotificationListener:
                 self._closing.wait(_RETRY_SECONDS)
 
     def _hear(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        self._database.feed.publish(Topic)
         while not self._closing.is_set():
             for notification in connection.notifies(timeout=_WAKE_SECONDS):
                 topic, _, token = notification.payload.partition(" ")

@@ -25,6 +25,9 @@ from storage.sql.tables import leadership, metadata
 TTL = timedelta(minutes=5)
 
 
+_PATIENCE_SECONDS = 30.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """Stores under test, with somebody who leads when asked to."""
@@ -65,6 +68,9 @@ def memory_world() -> Iterator[World]:
 @contextmanager
 def sql_world(name: str, url: str) -> Iterator[World]:
     opened = [open_stores(url)]
+    if (listener := opened[0].listener) is not None:
+        # Else what it says when it begins comes amid a test.
+        assert listener.wait_until_listening(_PATIENCE_SECONDS)
 
     def open_again() -> Stores:
         opened.append(open_stores(url))

@@ -8,7 +8,7 @@ from statistics import fmean
 from benchmarks.evidence.ledger import Curve
 from heliostat.model.names import Tier
 from simulation.experiments.ceilings import LP_DOLLARS, LP_GPU_HOURS, LP_GPU_HOURS_AT_LEAST_COST
-from simulation.experiments.result import Record, RunResult
+from simulation.experiments.result import IDLE, OVERHEAD, Record, RunResult
 
 ON_A100 = "gpu_hours_billed_on_a100"
 """Billed on VM types whose name says A100."""
@@ -22,8 +22,8 @@ _INTERACTIVE = str(Tier.INTERACTIVE_FAST)
 FIGURES = (
     "gpu_hours_billed",
     "gpu_hours_lent",
-    "scaling_overhead_gpu_hours",
-    "idle_gpu_hours",
+    OVERHEAD,
+    IDLE,
     "cost_dollars",
     "offered",
     "completed",

@@ -12,8 +12,6 @@ from simulation.experiments.intervals import Estimate, estimate
 from simulation.experiments.result import BILLED, JUDGED
 from simulation.experiments.spec import PolicySpec
 
-OVERHEAD = "scaling_overhead_gpu_hours"
-IDLE = "idle_gpu_hours"
 _LITTLE = 0.8
 """Who misses less than this share of what it may could have been cheaper."""
 

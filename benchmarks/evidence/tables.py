@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.evidence.reading import IDLE, OVERHEAD, Standing, relative
+from benchmarks.evidence.reading import Standing, relative
 from benchmarks.evidence.verdicts import Verdict
 from benchmarks.evidence.wording import NOTHING, change, number, percent, plain
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED
+from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, OVERHEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

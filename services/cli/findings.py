@@ -7,7 +7,7 @@ from services.cli.output import Output
 from simulation.experiments.comparison import Contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED
+from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, OVERHEAD
 from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
@@ -59,9 +59,7 @@ def _row(one: Contest) -> list[str]:
     point = one.point
     if point is None or one.chosen is None:
         return [one.policy.name, "failed", *[NOTHING] * 6]
-    figures = [
-        point.mean(name) for name in (BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours")
-    ]
+    figures = [point.mean(name) for name in (BILLED, IDLE, OVERHEAD)]
     billed, idle, scaling = (None if found is None else found.mean for found in figures)
     kept, dollars = point.mean(JUDGED), point.mean(DOLLARS)
     return [

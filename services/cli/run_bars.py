@@ -20,6 +20,7 @@ from simulation.experiments.result import BILLED, JUDGED, Outcome, RunFailure
 from simulation.experiments.spec import RunSpec
 
 _ENOUGH = 0.1
+"""Of one run: before so much was lived nobody can tell how long the rest takes."""
 
 
 def in_words(seconds: float) -> str:
@@ -38,8 +39,7 @@ class RunBars:
         self._lines = not bars.console.is_terminal
         self._whole = bars.add_task("runs", total=0, done="")
         self._running: dict[RunSpec, TaskID] = {}
-        self._requests: dict[RunSpec, int] = {}
-        self._shares: dict[RunSpec, float] = {}
+        self._marks: dict[RunSpec, Mark] = {}
         self._asked = self._done = self._lived = 0
         self._served = 0
         self._began: float | None = None
@@ -54,7 +54,7 @@ class RunBars:
         """A run has come that far."""
         if spec not in self._running:
             self._running[spec] = self._bars.add_task(escape(str(spec)), total=1.0, done="")
-        self._requests[spec], self._shares[spec] = mark.requests, mark.share
+        self._marks[spec] = mark
         self._begun()
         self._bars.update(
             self._running[spec], completed=mark.share, done=f"{mark.at:%Y-%m-%d %H:%M}"
@@ -64,8 +64,7 @@ class RunBars:
     def done(self, spec: RunSpec, outcome: Outcome, *, found: bool) -> None:
         """A run is finished, or lay in the folder."""
         self._done += 1
-        self._requests.pop(spec, None)
-        self._shares.pop(spec, None)
+        self._marks.pop(spec, None)
         if spec in self._running:
             self._bars.remove_task(self._running.pop(spec))
         if not found:
@@ -90,15 +89,15 @@ class RunBars:
 
     def _left(self) -> str:
         """About how long the runs that are known of still take; nothing before the first tenth of one."""
-        had = self._lived + sum(self._shares.values())
-        left = self._asked - self._done - sum(self._shares.values())
+        parts = sum(mark.share for mark in self._marks.values())
+        had, left = self._lived + parts, self._asked - self._done - parts
         if had < _ENOUGH or left <= 0:
             return ""
         return f", {in_words(self._passed() * left / had)} left"
 
     def _show_whole(self) -> None:
         passed = self._passed()
-        served = self._served + sum(self._requests.values())
+        served = self._served + sum(mark.requests for mark in self._marks.values())
         speed = f"{rate(served / passed)} requests/s" if passed > 0 and served else ""
         self._bars.update(
             self._whole, total=self._asked, completed=self._done,

@@ -24,8 +24,8 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
     All policies are swept side by side, so that many runs can be under way at once.
     """
     scene = load_scene(experiment.scene)
+    fixed = None if isinstance(experiment.headroom, Sweep) else experiment.headroom
     for policy in experiment.policies:
-        fixed = None if isinstance(experiment.headroom, Sweep) else experiment.headroom
         check_policy(policy, scene, fixed)
     check_engine(experiment.engine, scene)
     contests = _swept(experiment, laboratory)

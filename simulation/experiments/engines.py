@@ -11,6 +11,7 @@ from simulation.clients import Clients
 from simulation.engine import EngineModel
 from simulation.experiments.recast_source import RecastSource
 from simulation.experiments.spec import FLUID, PolicySpec
+from simulation.experiments.words import HABITS
 from simulation.policies.registry import plugin_named
 from simulation.scenarios.scenario import Scenario
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from simulation.event.engine import EventEngine
 
 
-_INSIDE = ("order", "dispatch", "prefill", "batch_size")
+_INSIDE = (*HABITS, "batch_size")
 """What a policy file may ask of replicas, which the fluid engine has none of."""
 
 

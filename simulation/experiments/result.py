@@ -12,6 +12,8 @@ JUDGED = "slo_attainment_judged"
 """The figure that policies are held equal at: over all tiers, of requests that could be served in time."""
 BILLED = "gpu_hours_billed"
 DOLLARS = "cost_dollars"
+OVERHEAD = "scaling_overhead_gpu_hours"
+IDLE = "idle_gpu_hours"
 LENT = "gpu_hours_lent"
 
 

@@ -5,8 +5,8 @@ what: `chiron-global` keeps the batch size that engines have, `chiron-local` sca
 
 Requests are packed onto the fullest replica with room, so that the share of busy replicas means
 something, and prompts are read in chunks, so that packing stalls nobody. Where first tokens are promised
-within a second packing never keeps them: `dispatch: least-work` with `prefill: whole-prompts` is its best
-setting there (docs/decisions/0019).
+within a second packing breaks too many of them: `dispatch: least-work` with `prefill: whole-prompts` is its
+better setting there (docs/decisions/0019).
 """
 
 from __future__ import annotations

@@ -16,18 +16,18 @@ from simulation.experiments.comparison import Contest, Point, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES, QUANTILES
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT
+from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, LENT, OVERHEAD
 from simulation.reports.bound import above_lp, above_oracle, bound_as_mapping, mapping_of
 
 SCHEMA = 1
 TIMING = ("cpu_seconds", "requests_per_cpu_second")
-COMPARED = (BILLED, DOLLARS, "scaling_overhead_gpu_hours", "idle_gpu_hours", JUDGED)
+COMPARED = (BILLED, DOLLARS, OVERHEAD, IDLE, JUDGED)
 """Figures whose paired differences are given."""
 ALWAYS = (
     BILLED,
     LENT,
-    "scaling_overhead_gpu_hours",
-    "idle_gpu_hours",
+    OVERHEAD,
+    IDLE,
     DOLLARS,
     "offered",
     "completed",
@@ -42,7 +42,7 @@ ALWAYS = (
     "forecast_wape",
 )
 """Figures that every policy has, null where they were not measured."""
-FRONTIER = (JUDGED, BILLED, DOLLARS, "scaling_overhead_gpu_hours")
+FRONTIER = (JUDGED, BILLED, DOLLARS, OVERHEAD)
 
 
 def document(findings: Findings) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from heliostat.model.names import Tier
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT
+from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, LENT, OVERHEAD
 from simulation.experiments.sweep import Sweep
 from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
 from simulation.reports.words import (
-    IDLE,
     billed_sentences,
     bound_sentences,
     floor_sentences,
@@ -31,7 +30,6 @@ from simulation.reports.words import (
 _HERE = Path(__file__).parent / "web"
 NOTHING = "–"
 MOST_HEADLINES = 3
-_OVERHEAD = "scaling_overhead_gpu_hours"
 
 
 def page(findings: Findings) -> str:
@@ -79,7 +77,7 @@ def _row(one: Contest, first: Contest) -> dict[str, Any]:
         "half": _half(point.mean(BILLED)),
         "less": _less(one, first),
         "idle": _number(point.mean(IDLE)),
-        "overhead": _number(point.mean(_OVERHEAD)),
+        "overhead": _number(point.mean(OVERHEAD)),
         "dollars": _number(point.mean(DOLLARS)),
         "shed": _number(point.mean("shed")),
         "wape": _percent(point.mean("forecast_wape"), 1),

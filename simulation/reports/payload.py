@@ -11,11 +11,20 @@ from simulation.experiments.comparison import Contest, Point
 from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES
 from simulation.experiments.intervals import Estimate
-from simulation.experiments.result import BILLED, DOLLARS, JUDGED, LENT, PoolRecord, Record
+from simulation.experiments.result import (
+    BILLED,
+    DOLLARS,
+    IDLE,
+    JUDGED,
+    LENT,
+    OVERHEAD,
+    PoolRecord,
+    Record,
+)
 from simulation.reports.bound import bound_as_mapping
 
 _SHOWN = (
-    *(BILLED, "idle_gpu_hours", "scaling_overhead_gpu_hours", LENT),
+    *(BILLED, IDLE, OVERHEAD, LENT),
     *(DOLLARS, JUDGED),
 )
 

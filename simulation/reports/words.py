@@ -5,10 +5,9 @@ from __future__ import annotations
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED, JUDGED, LENT
+from simulation.experiments.result import BILLED, IDLE, JUDGED, LENT
 from simulation.reports.bound import above_lp, above_oracle
 
-IDLE = "idle_gpu_hours"
 _NEARLY_ALL = 0.8
 """Of the bill: what is left is too little for a policy to show."""
 
@@ -50,13 +49,13 @@ def difference_words(found: Difference, other: str) -> str:
     estimate = found.estimate
     fewer = "fewer" if estimate.mean < 0 else "more"
     share = "" if found.relative is None else f"{abs(found.relative):.1%} "
-    words = f"{share}{fewer} GPU-hours than {other} ({estimate.mean:+,.0f}; "
+    told_apart = f"{share}{fewer} GPU-hours than {other} ({estimate.mean:+,.0f}; "
     if estimate.low is None or estimate.high is None:
-        return f"{words}one seed, so no interval)"
-    zero = "excludes" if found.excludes_zero else "holds"
-    if not found.excludes_zero:
-        words = f"about as many GPU-hours as {other} ({estimate.mean:+,.0f}; "
-    return f"{words}95% interval {estimate.low:+,.0f} to {estimate.high:+,.0f}, {zero} zero)"
+        return f"{told_apart}one seed, so no interval)"
+    interval = f"95% interval {estimate.low:+,.0f} to {estimate.high:+,.0f}"
+    if found.excludes_zero:
+        return f"{told_apart}{interval}, excludes zero)"
+    return f"about as many GPU-hours as {other} ({estimate.mean:+,.0f}; {interval}, holds zero)"
 
 
 def bound_sentences(findings: Findings) -> list[str]:

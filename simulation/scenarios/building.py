@@ -14,6 +14,7 @@ from pathlib import Path
 from heliostat.errors import InvalidTrace
 from heliostat.model.instants import Span
 from simulation.requests.writing import OnWritten, write_requests
+from simulation.scenarios.finding import BUILT_SUFFIX
 from simulation.scenarios.from_spec import scenario_of
 from simulation.scenarios.notes import SCENARIO_NOTE, ScenarioNotes
 from simulation.scenarios.scenario import Scenario
@@ -40,9 +41,6 @@ class BuiltTrace:
     said: tuple[str, ...]
 
 
-_PARQUET = ".parquet"
-
-
 def build_trace(
     spec_path: Path,
     target: Path,
@@ -64,7 +62,7 @@ def build_trace(
         on_begun(scenario.span)
     source = scenario.source(seed)
     past = source.history()
-    history = target.with_name(f"{target.stem}.history{_PARQUET}") if past.minutes else None
+    history = target.with_name(f"{target.stem}.history{BUILT_SUFFIX}") if past.minutes else None
     notes = _notes(spec, scenario, seed, history.name if history else "")
     count = write_requests(
         source, target, notes={SCENARIO_NOTE: notes.model_dump_json()}, on_written=on_written
@@ -88,11 +86,11 @@ def _check_target(target: Path, spec_path: Path) -> None:
         raise InvalidTrace(str(target), "is no file: a trace cannot be written there")
     if target.resolve() == spec_path.resolve():
         raise InvalidTrace(str(target), "is the scenario file itself", remedy="name another file")
-    if target.suffix != _PARQUET:
+    if target.suffix != BUILT_SUFFIX:
         raise InvalidTrace(
             str(target),
             "would be found by nobody: a built trace is looked for by its ending",
-            remedy=f"call it {target.stem}{_PARQUET}",
+            remedy=f"call it {target.stem}{BUILT_SUFFIX}",
         )
 
 

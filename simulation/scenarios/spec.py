@@ -21,10 +21,10 @@ from simulation.workload.quantiles import LengthLaws, QuantileLaw, law_of_length
 from simulation.workload.target import Quantiles, TargetSpec
 from simulation.workload.wanted import HISTORY_DAYS
 
-Positive = Annotated[float, Field(gt=0)]
 DAY_MINUTES = 1440
 _NEARLY_WHOLE = 1e-6
 """In minutes; 0.7 days are 1008 minutes to within rounding."""
+Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e9)]
 

@@ -26,10 +26,10 @@ from benchmarks.evidence.pages.sageserve_wants import (
     WANTS,
     WEEK,
 )
-from benchmarks.evidence.reading import OVERHEAD, Standing, changes, fixed, frontiers, standing
+from benchmarks.evidence.reading import Standing, changes, fixed, frontiers, standing
 from benchmarks.evidence.tables import MARKS, claims_table, standings_table, table
 from benchmarks.evidence.wording import percent, plain
-from simulation.experiments.result import BILLED, JUDGED
+from simulation.experiments.result import BILLED, JUDGED, OVERHEAD
 
 
 def show(ledger: Ledger) -> Shown:

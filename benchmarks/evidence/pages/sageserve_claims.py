@@ -16,9 +16,9 @@ from benchmarks.evidence.pages.sageserve_wants import (
     PEAK_DAY,
     WEEK,
 )
-from benchmarks.evidence.reading import OVERHEAD, Standing, fixed, standing
+from benchmarks.evidence.reading import Standing, fixed, standing
 from benchmarks.evidence.tables import Row
-from simulation.experiments.result import BILLED
+from simulation.experiments.result import BILLED, OVERHEAD
 
 _IW_F_P90 = "ttft_seconds.interactive-fast.p90"
 FAST, NORMAL = "interactive-fast", "interactive-normal"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,15 @@ from heliostat.errors import CorruptRoutingFile, HeliostatError, StorageUnavaila
 from heliostat.model.routing import RoutingTable
 from heliostat.v1 import routing_pb2
 from services.translation.routing import table_from_wire, table_to_wire
+from storage.whole_file import write_whole
 
 
 def write_routing_file(path: Path, table: RoutingTable) -> None:
     """Replace the file atomically. Raises StorageUnavailable; the old file then still stands."""
     body = MessageToDict(table_to_wire(table))
     text = json.dumps({"sha256": _checksum(body), "table": body}, indent=1)
-    draft = path.with_name(f"{path.name}.new")
     try:
-        with draft.open("w", encoding="ascii") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise StorageUnavailable(f"routing file {path}: {error}") from error
 

@@ -64,7 +64,7 @@ def fit(
         raise InvalidInput(
             str(tables),
             "gives no law",
-            remedy="docs/engine-laws.md says which columns and how many rows a law takes",
+            remedy="docs/engine-laws.md says what a law takes",
         )
 
 

@@ -297,6 +297,42 @@ async def test_a_control_plane_that_forgot_gets_what_is_left_without_a_gap(
     assert plane.offered(ALL_DAY) == 30
 
 
+async def test_a_batch_refused_amid_a_backlog_costs_no_other_of_its_source(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    """All that follow it on the stream skip its number; they are sent again, not replaced by empty ones."""
+    await report(agent, "east/gateway-1", 1, 1)
+    await agent.link.send_all()
+    await plane.stop()
+    await report(agent, "east/gateway-1", 2, 9)
+    await report(agent, "east/gateway-2", 1, 3)
+    plane.refusing_sequences = {3}
+    await plane.start()
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 10 * (9 + 3 - 2)
+    assert agent.journal.usage.waiting() == 0
+
+
+async def test_a_control_plane_that_forgot_gets_the_whole_backlog_behind_the_gap(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await report(agent, "east/gateway-1", 1, 5)
+    await agent.link.send_all()
+    await plane.stop()
+    await report(agent, "east/gateway-1", 6, 12)
+    plane.forget_usage()
+    first = a_batch(
+        [a_window(NOON + MINUTE)],
+        source_id="east/gateway-1",
+        incarnation=agent.journal.usage.incarnation,
+    )
+    plane.history.record([first])
+    await plane.start()
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 10 * (1 + 7)
+    assert agent.journal.usage.waiting() == 0
+
+
 async def test_gateways_of_other_regions_and_unknown_models_are_refused_by_name(
     agent: Agent,
 ) -> None:

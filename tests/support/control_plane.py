@@ -52,6 +52,8 @@ class ControlPlane(
         self.raising: HeliostatError | None = None
         """What every leader's call ends with, if anything."""
         self.refusing_sources: set[str] = set()
+        self.refusing_sequences: set[int] = set()
+        """Batches that are no empty ones and have one of these numbers are refused for good."""
         self.clock_off = False
         self.refusing_words: set[str] = set()
         """Commands of which it takes no word."""
@@ -104,7 +106,8 @@ class ControlPlane(
                 batch = UsageReader(self.catalogue).request(request)
                 if self.clock_off and len(batch):
                     raise InvalidInput("batch.window_start_seconds", "starts in the future")
-                if batch.source_id in self.refusing_sources and len(batch):
+                refused = batch.sequence in self.refusing_sequences
+                if len(batch) and (refused or batch.source_id in self.refusing_sources):
                     raise InvalidInput("batch", "not today")
                 (receipt,) = self.history.record([batch])
             except HeliostatError as error:

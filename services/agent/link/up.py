@@ -56,36 +56,55 @@ async def _exchange(
     batches: Sequence[usage_pb2.UsageBatch],
     confirmed: Callable[[], None],
 ) -> None:
+    """Every batch once, then whatever is lacking below them. A batch that skipped a number was not stored: it
+    waits in the journal and goes again, in its turn."""
+    lacking: dict[str, range] = {}
+    oldest = {batch.source_id: batch.sequence for batch in reversed(batches)}
     for batch in batches:
         await write_to(call, usage_pb2.ReportUsageRequest(batch=batch))
     for _ in batches:
-        answer = await call.read()
-        if not isinstance(answer, usage_pb2.ReportUsageResponse):
-            await check_end(call)
-            raise Unavailable("the control plane ended the stream before it had answered")
-        if answer.HasField("refusal"):
-            await _take_refusal(call, journal, answer)
+        answer = await _next_answer(call)
+        if answer.refusal.reason == _GAP:
+            source = answer.source_id
+            lacking[source] = range(answer.durable_sequence + 1, oldest.get(source, 0))
+        elif answer.HasField("refusal"):
+            await _take_refusal(journal, answer)
         else:
             await asyncio.to_thread(
                 journal.usage.sent, answer.source_id, answer.incarnation, answer.durable_sequence
             )
         confirmed()
+    for source, numbers in lacking.items():
+        await _fill(call, source, journal.usage.incarnation, numbers)
 
 
-async def _take_refusal(
-    call: _UsageCall, journal: SqliteJournal, answer: usage_pb2.ReportUsageResponse
-) -> None:
-    """A gap (the control plane forgot something) is filled with empty batches; a batch that will never
-    be taken is set aside, and an empty one goes under its number."""
-    if answer.refusal.reason == _GAP:
-        for missing in range(answer.durable_sequence + 1, answer.sequence):
-            filler = usage_pb2.UsageBatch(
-                source_id=answer.source_id, incarnation=answer.incarnation, sequence=missing
-            )
-            await write_to(call, usage_pb2.ReportUsageRequest(batch=filler))
-            await call.read()
-        say(_log, "usage_gap_filled", level=logging.WARNING, source_id=answer.source_id)
-        return
+async def _next_answer(call: _UsageCall) -> usage_pb2.ReportUsageResponse:
+    """Raises what the stream ended with."""
+    answer = await call.read()
+    if not isinstance(answer, usage_pb2.ReportUsageResponse):
+        await check_end(call)
+        raise Unavailable("the control plane ended the stream before it had answered")
+    return answer
+
+
+async def _fill(call: _UsageCall, source_id: str, incarnation: int, numbers: range) -> None:
+    """Empty batches under numbers that the control plane forgot and the journal holds no more.
+
+    What it refuses of them it says again of the batch that follows.
+    """
+    for missing in numbers:
+        filler = usage_pb2.UsageBatch(
+            source_id=source_id, incarnation=incarnation, sequence=missing
+        )
+        await write_to(call, usage_pb2.ReportUsageRequest(batch=filler))
+        await _next_answer(call)
+    if numbers:
+        level = logging.WARNING
+        say(_log, "usage_gap_filled", level=level, source_id=source_id, batches=len(numbers))
+
+
+async def _take_refusal(journal: SqliteJournal, answer: usage_pb2.ReportUsageResponse) -> None:
+    """A batch that will never be taken is set aside, and an empty one goes under its number."""
     error = error_of_problem(answer.refusal)
     if answer.refusal.code not in _FOR_GOOD:
         raise error

@@ -1,6 +1,8 @@
 """The driver on a cloud of VMs: drains first, replaces what dies, adopts only what it is told to."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 from heliostat.errors import DriverUnavailable
 from heliostat.model.command import Command
 from services.agent.drivers.vm.driver import VmDriver
+from services.agent.hands import patience_of
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.operator import request_adoption
+from services.agent.settings import DriverSettings
 from tests.builders import MINUTE, NOON, a_pool
 from tests.support.agents import AgentDisk, a_command, a_driver
 from tests.support.vm_cloud import MemoryVms
@@ -127,6 +131,69 @@ def test_a_pool_whose_engines_do_not_measure_has_no_utilisation(
     pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
     assert pool.running_requests is None
     assert pool.kv_occupancy == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("bought", [True, False])
+def test_a_purchase_in_doubt_drains_nothing_that_serves(
+    driver: VmDriver, cloud: MemoryVms, bought: bool
+) -> None:
+    carry_out(driver, cloud, a_command(target=4))
+    first, second = a_command(target=10, number=2), a_command(target=6, number=3)
+    cloud.lag = 2 * MINUTE
+    if bought:
+        cloud.lose_answers = 1
+    else:
+        cloud.refuse = [DriverUnavailable("away")]
+    with pytest.raises(DriverUnavailable):
+        driver.apply(first, cloud.now)
+    lets_go = cloud.now + patience_of(DriverSettings()).visibility
+    while cloud.now <= lets_go:
+        for advance in (driver.abandon, driver.apply):
+            with suppress(DriverUnavailable):
+                advance(first if advance == driver.abandon else second, cloud.now)
+        serving = {e.replica_id for e in driver.observe(cloud.now).replicas if not e.draining}
+        assert serving >= {"vm-1", "vm-2", "vm-3", "vm-4"}
+        cloud.now += MINUTE
+    driver.abandon(first, cloud.now)
+    carry_out(driver, cloud, second)
+    assert cloud.paid() == 6
+
+
+def test_a_purchase_that_the_list_shows_counts_once(driver: VmDriver, cloud: MemoryVms) -> None:
+    carry_out(driver, cloud, a_command(target=4))
+    cloud.lose_answers = 1
+    with pytest.raises(DriverUnavailable):
+        driver.apply(a_command(target=10, number=2), cloud.now)
+    cloud.now += MINUTE
+    driver.abandon(a_command(target=10, number=2), cloud.now)
+    driver.apply(a_command(target=8, number=3), cloud.now)
+    pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
+    assert (pool.ready, pool.standing, cloud.paid()) == (4, 8, 8)
+
+
+def test_what_the_list_shows_of_a_lost_answer_is_not_asked_again(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    cloud.lose_answers = 1
+    with pytest.raises(DriverUnavailable):
+        driver.apply(a_command(target=3), cloud.now)
+    cloud.now += MINUTE
+    progress = driver.apply(a_command(target=3), cloud.now).progress
+    assert (progress.ordered, progress.loading, cloud.calls.count("buy")) == (0, 3, 1)
+
+
+def test_a_purchase_that_the_list_shows_in_part_is_asked_again(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    cloud.lose_answers = 1
+    with pytest.raises(DriverUnavailable):
+        driver.apply(a_command(target=3), cloud.now)
+    cloud.vms["vm-3"] = replace(cloud.vms["vm-3"], launched_at=cloud.now + MINUTE)
+    cloud.lag = MINUTE
+    cloud.now += MINUTE
+    progress = driver.apply(a_command(target=3), cloud.now).progress
+    assert (progress.ordered, progress.loading + progress.provisioning) == (0, 3)
+    assert cloud.paid() == 3
 
 
 @pytest.mark.parametrize(("back", "samples"), [(0, 1), (30, 0)])

@@ -79,6 +79,7 @@ class VmDriver:
         if intent is not None and intent.refusal is not None:
             raise error_of(intent.refusal)
         survey = self._lookout.look(now)
+        intent = self._memory.intent(intent_id_of(command))  # the look may have settled its purchases
         if intent is None:
             intent, survey = self._begin(command, survey)
         if not intent.closed:
@@ -96,7 +97,7 @@ class VmDriver:
         if not intent.closed:
             intent = without(intent, ChunkState.PLANNED)
             self._memory.save(intent=intent)
-            wait_while_in_doubt(intent, now, self._patience)
+            wait_while_in_doubt(intent.waiting, now, self._patience)
             intent, survey = self._steps.close(intent, survey, now)
         return progress_of(intent, survey)
 
@@ -115,10 +116,15 @@ class VmDriver:
         )
 
     def _begin(self, command: Command, survey: Survey) -> tuple[Intent, Survey]:
+        """Work out what the order means; not before it is known what stands in its pools."""
+        others = [intent for intent in self._memory.intents() if not intent.closed]
+        for other in others:
+            unsettled = [chunk for chunk in other.waiting if chunk.pool in command.order.pools]
+            wait_while_in_doubt(unsettled, survey.at, self._patience)
         plan = intend(
             command,
             survey,
-            coming=under_way(self._memory.intents()),
+            coming=under_way(others),
             chunk_size=self._chunk_size,
             new_token=self._new_token,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from heliostat.errors import (
@@ -12,17 +13,17 @@ from heliostat.errors import (
     UnknownPool,
 )
 from heliostat.model.command import RefusalKind
-from services.agent.drivers.vm.memory import Intent, Refusal
+from services.agent.drivers.vm.memory import Chunk, ChunkState, Intent, Refusal
 from services.agent.drivers.vm.survey import Patience, Stage, Survey
 
 Refused = CapacityUnavailable | QuotaExceeded | NotFound
 
 
-def wait_while_in_doubt(intent: Intent, now: datetime, patience: Patience) -> None:
+def wait_while_in_doubt(chunks: Iterable[Chunk], now: datetime, patience: Patience) -> None:
     """Raises DriverUnavailable until the list shows for certain whether a lost call bought something."""
-    for chunk in intent.waiting:
+    for chunk in chunks:
         clear_at = (chunk.sent_at or now) + patience.visibility
-        if now <= clear_at:
+        if chunk.state is ChunkState.SENT and now <= clear_at:
             raise DriverUnavailable(
                 f"whether {chunk.count} VMs were bought is in doubt until {clear_at:%H:%M:%S}"
             )

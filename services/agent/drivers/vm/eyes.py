@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +16,8 @@ from services.agent.drivers.vm.cloud import (
     VmCloud,
     VmState,
 )
-from services.agent.drivers.vm.memory import DriverMemory, VmRecord
+from services.agent.drivers.vm.intents import with_chunk
+from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent, VmRecord
 from services.agent.drivers.vm.survey import Patience, Stage, Survey, look
 
 
@@ -34,9 +36,7 @@ class Eyes:
     def survey(self, now: datetime) -> Survey:
         """The region as it stands. Raises Throttled, DriverUnavailable."""
         listed = self._cloud.list_vms()
-        claimed = self._claim(listed)
-        if claimed:
-            self._memory.save(vms=claimed)
+        self._claim(listed)
         records = self._memory.vms()
         readings = self._read(records, listed, now)
         settled = self._settle_redeploys(_with_addresses(records, listed))
@@ -53,27 +53,34 @@ class Eyes:
             self._memory.save(vms=changed.values())
         return survey.with_records(changed.values(), self._patience)
 
-    def _claim(self, listed: Iterable[CloudVm]) -> list[VmRecord]:
-        """VMs that carry a token of ours (their purchase was cut short), or that were to be adopted."""
+    def _claim(self, listed: Sequence[CloudVm]) -> None:
+        """Write down VMs that carry a token of ours (their purchase was cut short), or that were to be
+        adopted. A purchase of which the list shows every VM has landed."""
         known = {record.vm_id for record in self._memory.vms()}
         news = [vm for vm in listed if vm.vm_id not in known and vm.state is not VmState.GONE]
         if not news:
-            return []
-        bought = {
-            chunk.token: (intent.intent_id, chunk)
-            for intent in self._memory.intents()
-            for chunk in intent.chunks
-        }
+            return
+        shown = Counter(vm.token for vm in listed)
+        for intent in self._memory.intents():
+            tokens = {chunk.token: chunk for chunk in intent.chunks}
+            bought = [(vm, tokens[vm.token]) for vm in news if vm.token in tokens]
+            if bought:
+                self._memory.save(
+                    intent=_landed(intent, shown),
+                    vms=[
+                        record_of(vm, chunk.pool, intent.intent_id, chunk.sent_at)
+                        for vm, chunk in bought
+                    ],
+                )
+                news = [vm for vm in news if vm.token not in tokens]
         wanted = self._memory.adoptions()
-        records = []
-        for vm in news:
-            if vm.token in bought:
-                intent_id, chunk = bought[vm.token]
-                records.append(record_of(vm, chunk.pool, intent_id, chunk.sent_at))
-            elif vm.vm_id in wanted and vm.pool is not None:
-                adopted = record_of(vm, vm.pool, "", None)
-                records.append(replace(adopted, ready_at=adopted.ordered_at))
-        return records
+        adopted = [
+            record_of(vm, vm.pool, "", None)
+            for vm in news
+            if vm.vm_id in wanted and vm.pool is not None
+        ]
+        if adopted:
+            self._memory.save(vms=[replace(r, ready_at=r.ordered_at) for r in adopted])
 
     def _read(
         self, records: Iterable[VmRecord], listed: Iterable[CloudVm], now: datetime
@@ -106,6 +113,14 @@ class Eyes:
                 case RedeployState.RUNNING:
                     pass
         return settled
+
+
+def _landed(intent: Intent, shown: Mapping[str, int]) -> Intent:
+    """The intent as it is when so many VMs are listed under each token."""
+    for chunk in intent.chunks:
+        if chunk.state is ChunkState.SENT and shown.get(chunk.token, 0) >= chunk.count:
+            intent = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))
+    return intent
 
 
 def record_of(vm: CloudVm, pool: PoolKey, intent_id: str, sent_at: datetime | None) -> VmRecord:

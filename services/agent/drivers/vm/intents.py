@@ -48,7 +48,8 @@ def intend(
     chunk_size: int,
     new_token: Callable[[], str],
 ) -> Plan:
-    """What the command means for the VMs that stand now; `coming` is `under_way` of all others."""
+    """What the command means for the VMs that stand now; `coming` is `under_way` of all others: it is not
+    bought again, and replaces nothing before it stands."""
     moves = _moves(command, survey)
     moved = {s.record.vm_id for s in moves}
     chunks: list[Chunk] = []
@@ -56,10 +57,11 @@ def intend(
     for pool, target in command.order.targets:
         standing = [s for s in survey.standing(pool) if s.record.vm_id not in moved]
         arriving = len(moves) if _is_destination(command, pool) else 0
-        missing = target - len(standing) - arriving - coming.get(pool, 0)
+        lacking = target - len(standing) - arriving
+        missing = lacking - coming.get(pool, 0)
         chunks += purchases(pool, missing, chunk_size=chunk_size, new_token=new_token)
         spare = [s for s in spare_first(standing) if s.record.moving_to is None]
-        releases += spare[: max(0, -missing)]
+        releases += spare[: max(0, -lacking)]  # what only may be coming is no reason to let go
         releases += [s for s in survey.ours if s.stage is Stage.FAILED and s.counts_for == pool]
     name, to = intent_id_of(command), _destination(command)
     marked = [replace(s.record, draining_since=survey.at) for s in releases] + [

@@ -173,6 +173,20 @@ def test_releasing_what_is_gone_already_is_no_error(east: AwsRegion) -> None:
     assert east.standing() == []
 
 
+def test_a_vm_that_amazon_did_not_know_yet_is_released_again(east: AwsRegion) -> None:
+    """TerminateInstances seconds after RunInstances may not find what was bought."""
+    driver = east.driver()
+    driver.apply(a_command(target=1), NOON)
+    driver.abandon(a_command(target=1), NOON)
+    east.faults.fail_next("TerminateInstances", "InvalidInstanceID.NotFound")
+    driver.apply(a_command(target=0, number=2), NOON)
+    driver.apply(a_command(target=0, number=2), NOON)
+    assert len(east.standing()) == 1
+    for minute in range(1, 6):
+        driver.observe(NOON + minute * MINUTE)
+    assert east.standing() == []
+
+
 def test_vms_without_a_journal_entry_are_reported_and_left_alone(east: AwsRegion) -> None:
     east.driver().apply(a_command(target=2), NOON)
     strangers = sorted(east.standing())

@@ -33,6 +33,9 @@ class MemoryVms:
     """Raised by the next purchases, one each, before anything happens."""
     lose_answers: int = 0
     """So many purchases happen, and nobody hears of it."""
+    forget_releases: int = 0
+    """So many releases find nothing that they could end yet, as right after a purchase."""
+    refuse_releases: HeliostatError | None = None
     away: bool = False
     vms: dict[str, CloudVm] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -69,6 +72,11 @@ class MemoryVms:
 
     def release(self, vm_ids: Sequence[str]) -> None:
         self._call("release")
+        if self.refuse_releases is not None:
+            raise self.refuse_releases
+        if self.forget_releases:
+            self.forget_releases -= 1
+            return
         for vm_id in vm_ids:
             self.vms[vm_id] = replace(self.vms[vm_id], state=VmState.GONE)
 

@@ -133,6 +133,38 @@ def test_a_pool_whose_engines_do_not_measure_has_no_utilisation(
     assert pool.kv_occupancy == pytest.approx(0.1)
 
 
+def test_a_release_that_the_cloud_did_not_hear_is_repeated(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=2))
+    cloud.forget_releases = 2
+    driver.apply(a_command(target=0, number=2), cloud.now)
+    cloud.now += MINUTE
+    driver.apply(a_command(target=0, number=2), cloud.now)
+    driver.abandon(a_command(target=0, number=2), cloud.now)
+    for _ in range(10):
+        driver.observe(cloud.now)
+        cloud.now += MINUTE
+    assert cloud.paid() == 0
+    assert cloud.calls.count("release") == 3
+    assert all(p.draining == 0 for p in driver.observe(cloud.now).pools)
+
+
+def test_a_region_is_seen_while_a_release_cannot_be_repeated(
+    driver: VmDriver, cloud: MemoryVms, caplog: pytest.LogCaptureFixture
+) -> None:
+    carry_out(driver, cloud, a_command(target=2))
+    cloud.forget_releases = 1
+    driver.apply(a_command(target=1, number=2), cloud.now)
+    cloud.now += MINUTE
+    driver.apply(a_command(target=1, number=2), cloud.now)
+    cloud.refuse_releases = DriverUnavailable("away")
+    cloud.now += 10 * MINUTE
+    pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
+    assert (pool.ready, pool.draining) == (1, 1)
+    assert "release_not_repeated" in caplog.messages
+
+
 @pytest.mark.parametrize("bought", [True, False])
 def test_a_purchase_in_doubt_drains_nothing_that_serves(
     driver: VmDriver, cloud: MemoryVms, bought: bool

@@ -11,11 +11,12 @@ answer would have told.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from heliostat.errors import DriverUnavailable, UnknownPool
+from heliostat.errors import DriverUnavailable, Throttled, UnknownPool
 from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation
 from heliostat.model.names import PoolKey, RegionName
@@ -29,6 +30,9 @@ from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent
 from services.agent.drivers.vm.report import Gauge, observation_of, progress_of
 from services.agent.drivers.vm.steps import DriverLimits, Steps
 from services.agent.drivers.vm.survey import Patience, Sighting, Survey
+from services.wording import report
+
+_log = logging.getLogger(__name__)
 
 _KEEP_GONE = timedelta(days=2)
 
@@ -79,7 +83,9 @@ class VmDriver:
         if intent is not None and intent.refusal is not None:
             raise error_of(intent.refusal)
         survey = self._lookout.look(now)
-        intent = self._memory.intent(intent_id_of(command))  # the look may have settled its purchases
+        intent = self._memory.intent(
+            intent_id_of(command)
+        )  # the look may have settled its purchases
         if intent is None:
             intent, survey = self._begin(command, survey)
         if not intent.closed:
@@ -103,7 +109,7 @@ class VmDriver:
 
     def observe(self, now: datetime) -> RegionObservation:
         self._memory.prune(now - _KEEP_GONE)
-        survey = self._lookout.look_again(now)
+        survey = self._insist(self._lookout.look_again(now), now)
         fresh = [s for s in survey.ours if (s.record.vm_id, _ready(s)) not in self._reported]
         self._reported.update((s.record.vm_id, _ready(s)) for s in fresh)
         return observation_of(
@@ -114,6 +120,14 @@ class VmDriver:
             desired=self._memory.desired(),
             gauge=self._gauge,
         )
+
+    def _insist(self, survey: Survey, now: datetime) -> Survey:
+        """Repeat releases that did not take; a cloud that will not have it takes no sight away."""
+        try:
+            return self._steps.release_again(survey, now)
+        except (Throttled, DriverUnavailable) as error:
+            report(_log, "release_not_repeated", error, region=self._region)
+            return survey
 
     def _begin(self, command: Command, survey: Survey) -> tuple[Intent, Survey]:
         """Work out what the order means; not before it is known what stands in its pools."""

@@ -35,7 +35,7 @@ class Lookout:
     def keep(
         self,
         survey: Survey,
-        intent: Intent,
+        intent: Intent | None,
         records: Iterable[VmRecord] = (),
         desired: Mapping[PoolKey, int] | None = None,
     ) -> Survey:

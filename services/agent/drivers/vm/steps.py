@@ -17,7 +17,14 @@ from services.agent.drivers.vm.eyes import record_of
 from services.agent.drivers.vm.intents import purchases, sent, under_way, with_chunk, without
 from services.agent.drivers.vm.lookout import Lookout
 from services.agent.drivers.vm.memory import Chunk, ChunkState, DriverMemory, Intent, Refusal
-from services.agent.drivers.vm.survey import Patience, Sighting, Stage, Survey, is_drained
+from services.agent.drivers.vm.survey import (
+    Patience,
+    Sighting,
+    Stage,
+    Survey,
+    is_drained,
+    was_not_released,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,7 @@ class Steps:
             return self._redeploy(intent, moving[0], survey, now)
         leaving = [s for s in drained if s.record.vm_id in intent.releases]
         if leaving:
-            return self._release(intent, leaving, survey, now)
+            return intent, self._release(intent, leaving, survey, now)
         return self._mend(intent, survey, now)
 
     def close(
@@ -81,6 +88,11 @@ class Steps:
         standing = survey.with_records(undrained, self._patience).standing
         desired = {pool: len(standing(pool)) for pool, _ in intent.targets}
         return intent, self._lookout.keep(survey, intent, undrained, desired)
+
+    def release_again(self, survey: Survey, now: datetime) -> Survey:
+        """Repeat releases that did not take, whosever order they were. Raises what the cloud answers."""
+        late = [s for s in survey.ours if was_not_released(s, now, self._patience)]
+        return self._release(None, late, survey, now) if late else survey
 
     def _buy(
         self, intent: Intent, chunk: Chunk, survey: Survey, now: datetime
@@ -137,11 +149,11 @@ class Steps:
         return intent, self._lookout.keep(survey, intent, [moved])
 
     def _release(
-        self, intent: Intent, leaving: Collection[Sighting], survey: Survey, now: datetime
-    ) -> tuple[Intent, Survey]:
+        self, intent: Intent | None, leaving: Collection[Sighting], survey: Survey, now: datetime
+    ) -> Survey:
         self._cloud.release([s.record.vm_id for s in leaving])
         given_back = [replace(s.record, released_at=now) for s in leaving]
-        return intent, self._lookout.keep(survey, intent, given_back)
+        return self._lookout.keep(survey, intent, given_back)
 
     def _mend(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
         """Replace what died under this order, a bounded number of times; give back what failed."""

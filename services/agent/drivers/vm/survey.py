@@ -155,6 +155,14 @@ def is_drained(sighting: Sighting, now: datetime, patience: Patience) -> bool:
     return in_flight == 0 and drained_for >= patience.drain_settle
 
 
+def was_not_released(sighting: Sighting, now: datetime, patience: Patience) -> bool:
+    """True when the cloud was asked to take the VM back some minutes ago and it is not gone: a request right
+    after the purchase may have found no such VM."""
+    asked = sighting.record.released_at
+    late = asked is not None and now - asked > patience.visibility
+    return sighting.stage is Stage.DRAINING and late
+
+
 def _serving_stage(
     record: VmRecord,
     reading: EngineReading | None,

@@ -42,9 +42,10 @@ class StartKind(StrEnum):
 class PoolObservation:
     """One pool as its agent saw it. Counts are replicas; None = not measured.
 
-    `desired` is the target that the driver last accepted. `utilisation` is max(KV occupancy, busy
-    share, queue delay ÷ SLO) over the pool's ready replicas, 1 = full. `interactive_busy_replicas`
-    run at least one interactive request; `running_batch_requests` are among `running_requests`. The
+    `desired` is the target that the driver last accepted; once that order has ended it goes with what
+    stands, so that a plan sees what died. `utilisation` is max(KV occupancy, busy share, queue delay
+    ÷ SLO) over the pool's ready replicas, 1 = full. `interactive_busy_replicas` run at least one
+    interactive request; `running_batch_requests` are among `running_requests`. The
     wire does not carry these two yet.
     """
 

@@ -10,6 +10,7 @@ import pytest
 
 from heliostat.errors import DriverUnavailable
 from heliostat.model.command import Command
+from heliostat.model.fleet import PoolObservation
 from services.agent.drivers.vm.driver import VmDriver
 from services.agent.hands import patience_of
 from services.agent.journal.driver_memory import SqliteDriverMemory
@@ -43,6 +44,10 @@ def carry_out(driver: VmDriver, cloud: MemoryVms, command: Command, minutes: int
             return cloud.now
         cloud.now += MINUTE
     raise AssertionError("the order never ended")
+
+
+def seen(driver: VmDriver, cloud: MemoryVms, now: datetime | None = None) -> PoolObservation:
+    return next(p for p in driver.observe(now or cloud.now).pools if p.pool == a_pool())
 
 
 def test_a_busy_replica_drains_until_nothing_is_in_flight(
@@ -88,6 +93,90 @@ def test_a_vm_that_dies_under_its_order_is_replaced(driver: VmDriver, cloud: Mem
     assert driver.observe(cloud.now).pools[1].ready + driver.observe(cloud.now).pools[0].ready == 2
 
 
+def test_a_vm_that_dies_after_its_order_is_a_gap_that_the_next_plan_sees(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=3))
+    cloud.kill("vm-1")
+    cloud.broken.add("vm-2")
+    for _ in range(3):
+        pool = seen(driver, cloud)
+        cloud.now += MINUTE
+    assert (pool.desired, pool.ready, pool.failed) == (1, 1, 1)
+    carry_out(driver, cloud, a_command(target=3, number=2))
+    assert (seen(driver, cloud).desired, seen(driver, cloud).ready, cloud.paid()) == (3, 3, 3)
+
+
+def test_a_vm_that_vanished_and_is_listed_again_is_ours_again(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=2))
+    cloud.now += 5 * MINUTE
+    lost = cloud.vms.pop("vm-1")
+    assert (seen(driver, cloud).ready, seen(driver, cloud).desired) == (1, 1)
+    cloud.vms["vm-1"] = lost
+    cloud.now += MINUTE
+    observed = driver.observe(cloud.now)
+    pool = next(p for p in observed.pools if p.pool == a_pool())
+    assert (pool.ready, pool.desired, observed.unknown_vms) == (2, 2, ())
+
+
+def test_a_vm_that_came_back_is_one_too_many_once_it_was_replaced(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    driver.apply(a_command(target=2), cloud.now)
+    lost = cloud.vms["vm-1"]
+    cloud.kill("vm-1")
+    carry_out(driver, cloud, a_command(target=2))
+    cloud.vms["vm-1"] = lost
+    cloud.now += MINUTE
+    assert (seen(driver, cloud).standing, seen(driver, cloud).desired) == (3, 3)
+
+
+def test_a_clock_that_jumps_right_after_a_purchase_loses_no_vm(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    cloud.lag = MINUTE
+    driver.apply(a_command(target=1), NOON)
+    driver.abandon(a_command(target=1), NOON)
+    assert seen(driver, cloud, NOON + 4 * MINUTE).standing == 0
+    cloud.now += 5 * MINUTE
+    assert (seen(driver, cloud).standing, driver.observe(cloud.now).unknown_vms) == (1, ())
+
+
+def test_a_vm_that_was_given_back_and_is_listed_again_is_released_again(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    cloud.lag = 10 * MINUTE
+    driver.apply(a_command(target=1), cloud.now)
+    driver.abandon(a_command(target=1), cloud.now)
+    cloud.forget_releases = 1
+    carry_out(driver, cloud, a_command(target=0, number=2))
+    cloud.now = NOON + 20 * MINUTE
+    driver.observe(cloud.now)
+    assert cloud.paid() == 0
+
+
+def test_a_vm_that_vanished_while_it_drained_drains_on_for_its_order_alone(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=2))
+    cloud.now += 5 * MINUTE
+    cloud.in_flight |= {"vm-1": 4, "vm-2": 3}
+    driver.apply(a_command(target=1, number=2), cloud.now)
+    lost = cloud.vms.pop("vm-2")
+    cloud.now += MINUTE
+    driver.observe(cloud.now)
+    cloud.vms["vm-2"] = lost
+    assert seen(driver, cloud).draining == 1
+    del cloud.vms["vm-2"]
+    cloud.now += MINUTE
+    assert driver.apply(a_command(target=1, number=2), cloud.now).done
+    cloud.vms["vm-2"] = lost
+    cloud.now += MINUTE
+    assert (seen(driver, cloud).ready, seen(driver, cloud).draining) == (2, 0)
+
+
 def test_an_engine_that_never_answers_is_replaced_a_bounded_number_of_times(
     driver: VmDriver, cloud: MemoryVms
 ) -> None:
@@ -128,7 +217,7 @@ def test_a_pool_whose_engines_do_not_measure_has_no_utilisation(
 ) -> None:
     carry_out(driver, cloud, a_command(target=2))
     cloud.in_flight["vm-2"] = None
-    pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
+    pool = seen(driver, cloud)
     assert pool.running_requests is None
     assert pool.kv_occupancy == pytest.approx(0.1)
 
@@ -160,7 +249,7 @@ def test_a_region_is_seen_while_a_release_cannot_be_repeated(
     driver.apply(a_command(target=1, number=2), cloud.now)
     cloud.refuse_releases = DriverUnavailable("away")
     cloud.now += 10 * MINUTE
-    pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
+    pool = seen(driver, cloud)
     assert (pool.ready, pool.draining) == (1, 1)
     assert "release_not_repeated" in caplog.messages
 
@@ -199,7 +288,7 @@ def test_a_purchase_that_the_list_shows_counts_once(driver: VmDriver, cloud: Mem
     cloud.now += MINUTE
     driver.abandon(a_command(target=10, number=2), cloud.now)
     driver.apply(a_command(target=8, number=3), cloud.now)
-    pool = next(p for p in driver.observe(cloud.now).pools if p.pool == a_pool())
+    pool = seen(driver, cloud)
     assert (pool.ready, pool.standing, cloud.paid()) == (4, 8, 8)
 
 

@@ -12,7 +12,7 @@ answer would have told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -117,9 +117,15 @@ class VmDriver:
             pools=self._pools,
             survey=survey,
             newly_seen=fresh,
-            desired=self._memory.desired(),
+            desired=self._desired(),
             gauge=self._gauge,
         )
+
+    def _desired(self) -> Mapping[PoolKey, int]:
+        """Targets of orders under way. Where none is, what stands is what is desired: the next plan sees what
+        died, or came back, since."""
+        busy = {pool for i in self._memory.intents() if not i.closed for pool, _ in i.targets}
+        return {pool: n for pool, n in self._memory.desired().items() if pool in busy}
 
     def _insist(self, survey: Survey, now: datetime) -> Survey:
         """Repeat releases that did not take; a cloud that will not have it takes no sight away."""

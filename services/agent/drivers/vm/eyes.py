@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from heliostat.model.names import PoolKey
+from services.agent.drivers.vm.claims import claim, take_back
 from services.agent.drivers.vm.cloud import (
     CloudVm,
     EngineProber,
@@ -16,8 +16,7 @@ from services.agent.drivers.vm.cloud import (
     VmCloud,
     VmState,
 )
-from services.agent.drivers.vm.intents import with_chunk
-from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent, VmRecord
+from services.agent.drivers.vm.memory import DriverMemory, VmRecord
 from services.agent.drivers.vm.survey import Patience, Stage, Survey, look
 
 
@@ -36,7 +35,8 @@ class Eyes:
     def survey(self, now: datetime) -> Survey:
         """The region as it stands. Raises Throttled, DriverUnavailable."""
         listed = self._cloud.list_vms()
-        self._claim(listed)
+        claim(self._memory, listed)
+        take_back(self._memory, listed)
         records = self._memory.vms()
         readings = self._read(records, listed, now)
         settled = self._settle_redeploys(_with_addresses(records, listed))
@@ -52,35 +52,6 @@ class Eyes:
         if changed:
             self._memory.save(vms=changed.values())
         return survey.with_records(changed.values(), self._patience)
-
-    def _claim(self, listed: Sequence[CloudVm]) -> None:
-        """Write down VMs that carry a token of ours (their purchase was cut short), or that were to be
-        adopted. A purchase of which the list shows every VM has landed."""
-        known = {record.vm_id for record in self._memory.vms()}
-        news = [vm for vm in listed if vm.vm_id not in known and vm.state is not VmState.GONE]
-        if not news:
-            return
-        shown = Counter(vm.token for vm in listed)
-        for intent in self._memory.intents():
-            tokens = {chunk.token: chunk for chunk in intent.chunks}
-            bought = [(vm, tokens[vm.token]) for vm in news if vm.token in tokens]
-            if bought:
-                self._memory.save(
-                    intent=_landed(intent, shown),
-                    vms=[
-                        record_of(vm, chunk.pool, intent.intent_id, chunk.sent_at)
-                        for vm, chunk in bought
-                    ],
-                )
-                news = [vm for vm in news if vm.token not in tokens]
-        wanted = self._memory.adoptions()
-        adopted = [
-            record_of(vm, vm.pool, "", None)
-            for vm in news
-            if vm.vm_id in wanted and vm.pool is not None
-        ]
-        if adopted:
-            self._memory.save(vms=[replace(r, ready_at=r.ordered_at) for r in adopted])
 
     def _read(
         self, records: Iterable[VmRecord], listed: Iterable[CloudVm], now: datetime
@@ -113,25 +84,6 @@ class Eyes:
                 case RedeployState.RUNNING:
                     pass
         return settled
-
-
-def _landed(intent: Intent, shown: Mapping[str, int]) -> Intent:
-    """The intent as it is when so many VMs are listed under each token."""
-    for chunk in intent.chunks:
-        if chunk.state is ChunkState.SENT and shown.get(chunk.token, 0) >= chunk.count:
-            intent = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))
-    return intent
-
-
-def record_of(vm: CloudVm, pool: PoolKey, intent_id: str, sent_at: datetime | None) -> VmRecord:
-    """The record of a VM that the cloud gave us."""
-    return VmRecord(
-        vm_id=vm.vm_id,
-        pool=pool,
-        intent_id=intent_id,
-        ordered_at=sent_at or vm.launched_at,
-        address=vm.address,
-    )
 
 
 def _with_addresses(records: Iterable[VmRecord], listed: Iterable[CloudVm]) -> dict[str, VmRecord]:

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from heliostat.errors import CapacityUnavailable, NotFound, QuotaExceeded, Throttled
 from heliostat.model.fleet import StartKind
+from services.agent.drivers.vm.claims import record_of
 from services.agent.drivers.vm.cloud import Purchase, VmCloud
 from services.agent.drivers.vm.endings import refusal_of
-from services.agent.drivers.vm.eyes import record_of
 from services.agent.drivers.vm.intents import purchases, sent, under_way, with_chunk, without
 from services.agent.drivers.vm.lookout import Lookout
 from services.agent.drivers.vm.memory import Chunk, ChunkState, DriverMemory, Intent, Refusal

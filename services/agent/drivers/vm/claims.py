@@ -1,0 +1,89 @@
+"""Which of the VMs that the cloud lists are ours: bought by a call that was cut short, adopted, or back."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from heliostat.model.names import PoolKey
+from services.agent.drivers.vm.cloud import CloudVm, VmState
+from services.agent.drivers.vm.intents import with_chunk
+from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent, VmRecord
+from services.wording import say
+
+_log = logging.getLogger(__name__)
+
+
+def claim(memory: DriverMemory, listed: Sequence[CloudVm]) -> None:
+    """Write down VMs that carry a token of ours (their purchase was cut short), or that were to be
+    adopted. A purchase of which the list shows every VM has landed."""
+    known = {record.vm_id for record in memory.vms()}
+    news = [vm for vm in listed if vm.vm_id not in known and vm.state is not VmState.GONE]
+    if not news:
+        return
+    shown = Counter(vm.token for vm in listed)
+    for intent in memory.intents():
+        tokens = {chunk.token: chunk for chunk in intent.chunks}
+        bought = [(vm, tokens[vm.token]) for vm in news if vm.token in tokens]
+        if bought:
+            memory.save(
+                intent=_landed(intent, shown),
+                vms=[
+                    record_of(vm, chunk.pool, intent.intent_id, chunk.sent_at)
+                    for vm, chunk in bought
+                ],
+            )
+            news = [vm for vm in news if vm.token not in tokens]
+    wanted = memory.adoptions()
+    adopted = [
+        record_of(vm, vm.pool, "", None)
+        for vm in news
+        if vm.vm_id in wanted and vm.pool is not None
+    ]
+    if adopted:
+        memory.save(vms=[replace(r, ready_at=r.ordered_at) for r in adopted])
+
+
+def take_back(memory: DriverMemory, listed: Iterable[CloudVm]) -> None:
+    """A VM that we took for gone and that the cloud lists again is ours as before: the list had a hole, or
+    somebody stopped and started it. What it drained for may be over; then it serves."""
+    alive = {vm.vm_id for vm in listed if vm.state is not VmState.GONE}
+    back = [r for r in memory.vms() if r.gone_at is not None and r.vm_id in alive]
+    if not back:
+        return
+    leaving = {vm for i in memory.intents() if not i.closed for vm in i.releases}
+    memory.save(
+        vms=[
+            replace(
+                record,
+                gone_at=None,
+                broken=False,
+                draining_since=record.draining_since if record.vm_id in leaving else None,
+            )
+            for record in back
+        ]
+    )
+    for record in back:
+        say(_log, "vm_came_back", level=logging.WARNING, vm=record.vm_id, pool=record.pool)
+
+
+def _landed(intent: Intent, shown: Mapping[str, int]) -> Intent:
+    """The intent as it is when so many VMs are listed under each token."""
+    for chunk in intent.chunks:
+        if chunk.state is ChunkState.SENT and shown.get(chunk.token, 0) >= chunk.count:
+            intent = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))
+    return intent
+
+
+def record_of(vm: CloudVm, pool: PoolKey, intent_id: str, sent_at: datetime | None) -> VmRecord:
+    """The record of a VM that the cloud gave us."""
+    return VmRecord(
+        vm_id=vm.vm_id,
+        pool=pool,
+        intent_id=intent_id,
+        ordered_at=sent_at or vm.launched_at,
+        address=vm.address,
+    )

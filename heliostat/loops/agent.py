@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from heliostat.errors import DriverUnavailable, Exhausted, NotFound, Throttled
+from heliostat.errors import (
+    DataLoss,
+    DriverUnavailable,
+    Exhausted,
+    NotFound,
+    StorageUnavailable,
+    Throttled,
+)
 from heliostat.model.command import (
     Acknowledgement,
     Command,
@@ -21,6 +28,9 @@ from heliostat.model.command import (
 from heliostat.model.names import RegionName
 from heliostat.ports.agent import AgentJournal, UsageMeter
 from heliostat.ports.cloud import CloudDriver
+
+_OF_THE_JOURNAL = (DataLoss, StorageUnavailable)
+"""Without its journal an agent can do nothing: it may not even say what it did."""
 
 
 class AgentLoop:
@@ -37,21 +47,42 @@ class AgentLoop:
         """Open commands that the cloud asked to be slow with when they were tried last."""
 
     def tick(self, now: datetime) -> None:
-        """Work on every open command, then observe, then keep the closed usage windows."""
-        self.work(now)
-        self.observe(now)
-        self.keep_usage(now)
+        """Work on every open command, then observe, then keep the closed usage windows.
+
+        What none of them foresees costs the others nothing and is raised at the end: one fault as it is,
+        several as an ExceptionGroup. A journal that fails (DataLoss, StorageUnavailable) ends all at once.
+        """
+        faults: list[Exception] = []
+        for part in (self.work, self.observe, self.keep_usage):
+            try:
+                part(now)
+            except _OF_THE_JOURNAL:
+                raise
+            except ExceptionGroup as several:
+                faults += several.exceptions
+            except Exception as fault:  # noqa: BLE001 - raised below, once the other parts had their turn
+                faults.append(fault)
+        _raise(faults)
 
     def work(self, now: datetime) -> None:
         """Advance open commands by one bounded step each, oldest first; with the brake on only let go of
-        those that are over. What is known already is not said again."""
+        those that are over. What is known already is not said again. Raises as `tick` does."""
         braked = self._journal.paused()
         commands = self._journal.open_commands()
         self._throttled &= {command.command_id for command in commands}
+        faults: list[Exception] = []
         for number, command in enumerate(commands):
-            answer = self._advance(command, commands[number + 1 :], now, braked=braked)
+            try:
+                answer = self._advance(command, commands[number + 1 :], now, braked=braked)
+            except _OF_THE_JOURNAL:
+                raise
+            except Exception as fault:  # noqa: BLE001 - raised below, once the other orders had their turn
+                faults.append(fault)
+                why = f"will retry after a fault of the agent: {type(fault).__name__}: {fault}"
+                answer = _held_up(command, now, why)
             if answer.state.ended or answer.progress != command.progress:
                 self._journal.acknowledge(answer)
+        _raise(faults)
 
     def observe(self, now: datetime) -> None:
         """Journal the region as it stands; while the cloud's API is away nothing is reported."""
@@ -120,6 +151,13 @@ class AgentLoop:
         except (Throttled, DriverUnavailable) as error:
             return _held_up(command, now, f"will let go: {error}")
         return _acknowledged(command, state, now, progress=progress, refusal=refusal, detail=detail)
+
+
+def _raise(faults: Sequence[Exception]) -> None:
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise ExceptionGroup("several parts of a tick failed", faults)
 
 
 def _supersedes(later: Command, earlier: Command) -> bool:

@@ -70,10 +70,13 @@ class Agent:
         say(_log, "agent_started", region=self.region, local_port=self.local_port)
 
     def tick(self, now: datetime) -> None:
-        """One tick of the loop, in whatever thread; then the link sends what it wrote."""
-        self._loop.tick(now)
-        if again := self.journal.usage.send_again(now):
-            say(_log, "usage_sent_again", region=self.region, batches=again)
+        """One tick of the loop, in whatever thread; then the link sends what it wrote. Raises what the loop
+        raises."""
+        try:
+            self._loop.tick(now)
+        finally:
+            if again := self.journal.usage.send_again(now):
+                say(_log, "usage_sent_again", region=self.region, batches=again)
         self.metrics.ticks.inc()
 
     def work(self, now: datetime) -> None:
@@ -101,7 +104,8 @@ class Agent:
                 raise
             except Exception as error:  # noqa: BLE001 - gateways need the door whatever a cloud answers
                 self.metrics.failed_ticks.inc()
-                report(_log, "tick_failed", error, region=self.region)
+                for fault in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
+                    report(_log, "tick_failed", fault, region=self.region)
             self.link.nudge()
             with suppress(TimeoutError):
                 async with asyncio.timeout(every_seconds):

@@ -15,7 +15,7 @@ class AgentMetrics:
         self.registry = CollectorRegistry()
         self._region = region
         self.ticks = self._counter("ticks", "Ticks that went through")
-        self.failed_ticks = self._counter("failed_ticks", "Ticks that ended in an error")
+        self.failed_ticks = self._counter("failed_ticks", "Ticks in which something failed")
         self.journal_losses = self._counter("journal_losses", "Journals that had to be moved aside")
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.model.names import Tier
@@ -53,6 +53,23 @@ class TlsSettings(Section):
     key: ExistingFile
 
 
+def _filled_with(*names: str) -> AfterValidator:
+    """A text that can be filled with a value for each of these names, and with nothing else."""
+
+    def check(text: str) -> str:
+        try:
+            text.format(**dict.fromkeys(names, "x"))
+        except (LookupError, ValueError, AttributeError) as error:
+            known = ", ".join(f"{{{name}}}" for name in names)
+            raise ValueError(
+                f"{text!r} cannot be filled in ({type(error).__name__}: {error}); it may name {known}, "
+                "other braces are written twice: {{ }}"
+            ) from error
+        return text
+
+    return AfterValidator(check)
+
+
 class AwsSettings(Section):
     """One AWS region; credentials come from the usual chain."""
 
@@ -60,11 +77,16 @@ class AwsSettings(Section):
     """AWS's name of the region; required for the aws driver."""
     endpoint_url: str | None = None
     """Another endpoint than Amazon's (tests)."""
-    engine_address: str = "{private_ip}:8000"
+    engine_address: Annotated[str, _filled_with("private_ip", "instance_id", "model")] = (
+        "{private_ip}:8000"
+    )
     """Where a VM's engine listens: {private_ip}, {instance_id}, {model}."""
     redeploy_document: str = "AWS-RunShellScript"
-    redeploy_command: str = "/opt/heliostat/serve-model {model}"
-    """Must end in serving that model however often it is run."""
+    redeploy_command: Annotated[str, _filled_with("model", "vm_type")] = (
+        "/opt/heliostat/serve-model {model}"
+    )
+    """Must end in serving that model however often it is run: {model}, {vm_type}; braces of its own are
+    written twice."""
 
 
 class DriverSettings(Section):

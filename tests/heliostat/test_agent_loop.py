@@ -11,9 +11,12 @@ import pytest
 
 from heliostat.errors import (
     CapacityUnavailable,
+    DataLoss,
     DriverUnavailable,
     HeliostatError,
+    InvalidInput,
     QuotaExceeded,
+    StorageUnavailable,
     Throttled,
     UnknownPool,
 )
@@ -33,6 +36,7 @@ from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
 
 POOL = a_pool()
+OTHER = a_pool(model="beta")
 
 
 @dataclass
@@ -108,6 +112,10 @@ def failing(error: HeliostatError) -> Callable[[Command], DriverAnswer]:
         raise error
 
     return answer
+
+
+def unforeseen(_: Command) -> DriverAnswer:
+    raise KeyError("model")
 
 
 def test_a_finished_order_is_acknowledged_as_applied_and_not_touched_again() -> None:
@@ -283,3 +291,51 @@ def test_while_the_cloud_does_not_answer_nothing_is_reported_rather_than_zeros(
     agent.loop.tick(NOON)
     assert agent.journal.unsent_observation() is None
     assert len(agent.journal.unsent_usage(10)) == 1
+
+
+def test_a_fault_in_one_order_holds_up_no_other_and_takes_no_sight_away() -> None:
+    agent = Agent()
+    agent.driver.answer = lambda c: ToldDriver.answer(c) if c.command_id == "2" else unforeseen(c)
+    agent.meter.windows = [a_window()]
+    agent.journal.receive([a_command("1"), a_command("2")])
+    with pytest.raises(KeyError, match="model"):
+        agent.loop.tick(NOON)
+    words = {ack.command_id: ack for ack in agent.journal.unsent_acks()}
+    assert (words["1"].state, words["2"].state) == (CommandState.LEASED, CommandState.APPLIED)
+    assert "KeyError" in words["1"].progress.detail
+    assert agent.journal.unsent_observation() is not None
+    assert len(agent.journal.unsent_usage(10)) == 1
+
+
+def test_all_faults_of_a_tick_are_said() -> None:
+    agent = Agent()
+    agent.driver.answer = unforeseen
+    agent.driver.silence = UnknownPool("a driver may not say this of a look")
+    agent.journal.receive([a_command("1"), a_command("2")])
+    with pytest.raises(ExceptionGroup) as caught:
+        agent.loop.tick(NOON)
+    assert [type(e) for e in caught.value.exceptions] == [KeyError, KeyError, UnknownPool]
+
+
+def test_a_fault_while_letting_go_lets_the_others_go() -> None:
+    agent = Agent()
+    cancelled = a_command(state=CommandState.CANCELLED)
+    agent.journal.receive(
+        [cancelled, a_command("2", order=ScaleOrder(pool=OTHER, target_replicas=1))]
+    )
+    agent.driver.silence = InvalidInput("tags", "unheard of")
+    with pytest.raises(ExceptionGroup):
+        agent.loop.tick(NOON)
+    assert agent.driver.applied == ["2"]
+    assert [c.command_id for c in agent.journal.open_commands()] == ["1"]
+
+
+@pytest.mark.parametrize("error", [DataLoss("the journal is gone"), StorageUnavailable("full")])
+def test_a_journal_that_fails_ends_the_tick_at_once(error: HeliostatError) -> None:
+    agent = Agent()
+    agent.driver.answer = failing(error)
+    agent.journal.receive([a_command("1"), a_command("2")])
+    with pytest.raises(type(error)):
+        agent.loop.tick(NOON)
+    assert agent.driver.applied == ["1"]
+    assert agent.journal.unsent_observation() is None

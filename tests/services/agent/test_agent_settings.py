@@ -38,11 +38,23 @@ def test_the_environment_is_stronger_than_the_file(
         ({"region": "east", "seed": -5}, "seed"),
         ({"region": "east", "name": ""}, "name"),
         ({"region": "east", "tick": 60}, "dispatch.stale_after"),
+        ({"region": "east", "aws": {"redeploy_command": "awk '{print $1}'"}}, "redeploy_command"),
+        ({"region": "east", "aws": {"redeploy_command": "serve {model!x}"}}, "redeploy_command"),
+        ({"region": "east", "aws": {"redeploy_command": "serve {}"}}, "redeploy_command"),
+        ({"region": "east", "aws": {"redeploy_command": "serve {model"}}, "redeploy_command"),
+        ({"region": "east", "aws": {"engine_address": "{public_ip}:8000"}}, "engine_address"),
+        ({"region": "east", "aws": {"engine_address": "{model.name}:8000"}}, "engine_address"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(given: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidSettings, match=named):
         load_agent_settings(**given)
+
+
+def test_braces_of_a_shell_are_written_twice() -> None:
+    command = "serve {model} {vm_type} | awk '{{print $1}}'"
+    settings = load_agent_settings(region="east", aws={"redeploy_command": command})
+    assert settings.aws.redeploy_command == command
 
 
 def test_slow_ticks_are_well_with_signals_that_last_longer_or_without_dispatch() -> None:

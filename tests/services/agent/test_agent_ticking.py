@@ -10,7 +10,9 @@ import pytest
 from numpy.random import SeedSequence
 
 from heliostat.errors import DataLoss
+from heliostat.model.command import Command
 from heliostat.model.fleet import RegionObservation
+from heliostat.ports.cloud import DriverAnswer
 from services.agent.board import RouteBoard
 from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_driver
@@ -19,7 +21,7 @@ from services.agent.link import Link
 from services.agent.link.home import Home
 from services.agent.settings import AgentSettings
 from tests.builders import NOON, a_catalogue
-from tests.support.agents import EAST, AgentDisk
+from tests.support.agents import EAST, AgentDisk, a_command
 
 
 class Surprising:
@@ -32,6 +34,9 @@ class Surprising:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._driver, name)
+
+    def apply(self, command: Command, now: datetime) -> DriverAnswer:
+        raise KeyError("print $1")
 
     def observe(self, now: datetime) -> RegionObservation:
         self.observed += 1
@@ -51,6 +56,26 @@ async def test_a_surprise_ends_a_tick_and_not_the_agent(tmp_path: Path) -> None:
     await agent.keep_ticking(lambda: NOON, 0.001, stop)
     await agent.stop(0)
     assert driver.observed == 2
+
+
+async def test_each_fault_of_a_tick_is_logged_with_its_trace_and_the_tick_counted_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = asyncio.Event()
+    driver = Surprising(stop)
+    settings = AgentSettings(
+        region="east", data_dir=tmp_path, local_listen="", metrics_listen="", power_safe=False
+    )
+    agent = build_agent(settings, a_catalogue(), now=NOON, hands_of=lambda _: Hands(driver=driver))
+    agent.journal.receive([a_command()])
+    await agent.keep_ticking(lambda: NOON, 0.001, stop)
+    failed = agent.metrics.registry.get_sample_value(
+        "heliostat_agent_failed_ticks_total", {"region": "east"}
+    )
+    await agent.stop(0)
+    said = [r.exc_info[1] for r in caplog.records if r.message == "tick_failed" and r.exc_info]
+    assert [str(fault) for fault in said] == ["'print $1'", "'InstanceLifeCycle'", "'print $1'"]
+    assert failed == 2
 
 
 async def test_a_journal_that_breaks_ends_the_link_with_the_loss_itself(tmp_path: Path) -> None:

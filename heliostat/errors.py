@@ -282,6 +282,10 @@ class QuotaExceeded(Exhausted):
     """The account's quota for this VM type in the region is used up."""
 
 
+class PurchaseRefused(Exhausted):
+    """Our account or role may not buy such a VM: waiting helps nothing, an operator must mend it."""
+
+
 class Throttled(Exhausted):
     """The cloud asks us to slow down."""
 

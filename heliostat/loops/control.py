@@ -38,6 +38,8 @@ PLANNER = "planner"
 """The author of everything that the loop orders by itself."""
 _OPEN = (CommandState.PENDING, CommandState.LEASED)
 _MANY = 100_000
+_BY_THE_CLOUD = (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_ERROR)
+"""Refusals that hold for every order of such VMs in the region: the cloud has none for us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +165,9 @@ class ControlLoop:
     # --- commands ----------------------------------------------------------------------------
 
     def acknowledge(self, ack: Acknowledgement) -> Command:
-        """Take in an agent's word; a refusal for lack of capacity caps the next plans."""
+        """Take in an agent's word; a refusal by the cloud caps the next plans."""
         command = self._stores.outbox.acknowledge(ack)
-        if ack.refusal in (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA):
+        if ack.refusal in _BY_THE_CLOUD:
             self._stores.fleet.deny(self._denial(command, ack))
         return command
 

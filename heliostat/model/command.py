@@ -45,6 +45,7 @@ class RefusalKind(StrEnum):
     UNKNOWN_POOL = "unknown-pool"
     AGENT_PAUSED = "agent-paused"
     DRIVER_ERROR = "driver-error"
+    """The cloud will not sell such VMs to us, for another reason than the first two."""
 
     @classmethod
     def of(cls, error: HeliostatError) -> RefusalKind:

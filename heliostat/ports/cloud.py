@@ -29,8 +29,8 @@ class CloudDriver(Protocol):
         """Advance the order by one bounded step.
 
         Releases drain first: a replica gets no new requests, finishes what runs, then goes. Raises
-        CapacityUnavailable, QuotaExceeded (the order ends, refused; what was got so far stays),
-        Throttled, DriverUnavailable (try again later), UnknownPool.
+        CapacityUnavailable, QuotaExceeded, PurchaseRefused (the order ends, refused; what was got so far
+        stays), Throttled, DriverUnavailable (try again later), UnknownPool.
         """
         ...
 

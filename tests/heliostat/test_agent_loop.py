@@ -15,6 +15,7 @@ from heliostat.errors import (
     DriverUnavailable,
     HeliostatError,
     InvalidInput,
+    PurchaseRefused,
     QuotaExceeded,
     StorageUnavailable,
     Throttled,
@@ -145,6 +146,7 @@ def test_an_unfinished_order_reports_progress_and_goes_on() -> None:
         (CapacityUnavailable("none left"), RefusalKind.NO_CAPACITY),
         (QuotaExceeded("40 of 40"), RefusalKind.QUOTA),
         (UnknownPool("east/x/y"), RefusalKind.UNKNOWN_POOL),
+        (PurchaseRefused("the role may not buy"), RefusalKind.DRIVER_ERROR),
     ],
 )
 def test_a_typed_refusal_ends_the_command(error: HeliostatError, refusal: RefusalKind) -> None:

@@ -185,7 +185,10 @@ def test_an_order_by_hand_that_nobody_observed_yet_hinders_no_plan_that_says_the
     assert scale.order in [command.order for command in approved.commands]
 
 
-def test_a_refusal_for_lack_of_capacity_caps_later_plans_until_it_decays() -> None:
+@pytest.mark.parametrize(
+    "kind", [RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_ERROR]
+)
+def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKind) -> None:
     house = a_house({POOL: 5})
     house.set_mode(Mode.ACTIVE)
     house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2, desired=2)))
@@ -194,7 +197,7 @@ def test_a_refusal_for_lack_of_capacity_caps_later_plans_until_it_decays() -> No
         command_id=command.command_id,
         region=command.region,
         state=CommandState.REFUSED,
-        refusal=RefusalKind.NO_CAPACITY,
+        refusal=kind,
         at=NOON + MINUTE,
     )
     assert house.loop.acknowledge(refusal).state is CommandState.REFUSED

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.errors import CapacityUnavailable, DriverUnavailable, Throttled, UnknownPool
+from heliostat.errors import (
+    CapacityUnavailable,
+    DriverUnavailable,
+    HeliostatError,
+    PurchaseRefused,
+    QuotaExceeded,
+    Throttled,
+    UnknownPool,
+)
 from heliostat.model.command import Command, ScaleOrder
 from heliostat.model.names import RegionName
 from heliostat.ports.cloud import CloudDriver
@@ -131,6 +139,45 @@ def test_a_refusal_is_remembered_and_not_tried_again(east: AwsRegion) -> None:
         with pytest.raises(CapacityUnavailable, match="got 1 of 3"):
             east.driver().apply(a_command(target=3), NOON)
     assert east.faults.calls["RunInstances"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"),
+    [
+        ("InsufficientFreeAddressesInSubnet", CapacityUnavailable),
+        ("ReservationCapacityExceeded", CapacityUnavailable),
+        ("Unsupported", CapacityUnavailable),
+        ("VolumeLimitExceeded", QuotaExceeded),
+        ("UnauthorizedOperation", PurchaseRefused),
+        ("OptInRequired", PurchaseRefused),
+        ("InvalidAMIID.NotFound", UnknownPool),
+    ],
+)
+def test_what_will_not_pass_by_waiting_ends_the_order(
+    east: AwsRegion, code: str, refused: type[HeliostatError]
+) -> None:
+    east.faults.fail_next("RunInstances", code)
+    driver = east.driver()
+    for _ in range(2):
+        with pytest.raises(refused, match=code):
+            driver.apply(a_command(target=2), NOON)
+    assert east.faults.calls["RunInstances"] == 1
+    assert all(p.desired == 0 for p in driver.observe(NOON).pools)
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "Unsupported"])
+def test_only_a_purchase_can_be_refused_other_calls_are_tried_again(
+    east: AwsRegion, code: str
+) -> None:
+    until_done(east, a_command(target=1))
+    east.faults.fail_next("TerminateInstances", code)
+    driver = east.driver()
+    driver.apply(a_command(target=0, number=2), east.engines.now)
+    east.engines.now += MINUTE
+    with pytest.raises(DriverUnavailable, match=code):
+        driver.apply(a_command(target=0, number=2), east.engines.now)
+    driver.apply(a_command(target=0, number=2), east.engines.now)
+    assert east.standing() == []
 
 
 def test_a_missing_launch_template_is_said_by_name(east: AwsRegion) -> None:

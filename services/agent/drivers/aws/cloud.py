@@ -74,7 +74,8 @@ class AwsCloud:
             _tag("command", purchase.command_id),
             _tag("token", purchase.token),
         ]
-        with cloud_call(f"buy {purchase.count} VMs for {purchase.pool} from {template!r}"):
+        what = f"buy {purchase.count} VMs for {purchase.pool} from {template!r}"
+        with cloud_call(what, buying=True):
             answer = self._ec2.run_instances(
                 LaunchTemplate={"LaunchTemplateName": template},
                 MinCount=1,

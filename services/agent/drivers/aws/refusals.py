@@ -11,6 +11,7 @@ from heliostat.errors import (
     CapacityUnavailable,
     DriverUnavailable,
     HeliostatError,
+    PurchaseRefused,
     QuotaExceeded,
     Throttled,
     UnknownPool,
@@ -22,6 +23,13 @@ _NO_CAPACITY = frozenset(
         "InsufficientHostCapacity",
         "InsufficientReservedInstanceCapacity",
         "InsufficientCapacity",
+        "InsufficientCapacityOnHost",
+        "InsufficientAddressCapacity",
+        "InsufficientFreeAddressesInSubnet",
+        "InsufficientVolumeCapacity",
+        "ReservationCapacityExceeded",
+        "UnfulfillableCapacity",
+        "Unsupported",  # this VM type is not to be had in the template's zone
     }
 )
 _QUOTA = frozenset(
@@ -30,7 +38,13 @@ _QUOTA = frozenset(
         "InstanceLimitExceeded",
         "MaxSpotInstanceCountExceeded",
         "SpotMaxPriceTooLow",
+        "VolumeLimitExceeded",
+        "MaxIOPSLimitExceeded",
+        "AddressLimitExceeded",
     }
+)
+_NOT_FOR_US = frozenset(
+    {"UnauthorizedOperation", "OptInRequired", "PendingVerification", "Blocked", "AccessDenied"}
 )
 _SLOW_DOWN = frozenset(
     {"RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled"}
@@ -42,29 +56,55 @@ _NO_TEMPLATE = frozenset(
         "InvalidLaunchTemplateName.NotFound",
     }
 )
+_WRONG_TEMPLATE = frozenset(
+    {
+        "InvalidAMIID.NotFound",
+        "InvalidAMIID.Unavailable",
+        "InvalidAMIID.Malformed",
+        "InvalidSubnetID.NotFound",
+        "InvalidSubnet",
+        "InvalidGroup.NotFound",
+        "InvalidSecurityGroupID.NotFound",
+        "InvalidKeyPair.NotFound",
+        "InvalidBlockDeviceMapping",
+        "InvalidParameterCombination",
+        "InvalidLaunchTemplateId.VersionNotFound",
+    }
+)
 
 
-def typed(error: ClientError, what: str) -> HeliostatError:
-    """The domain's error behind a code; whatever we cannot name is DriverUnavailable, said in full."""
+def typed(error: ClientError, what: str, *, buying: bool = False) -> HeliostatError:
+    """The domain's error behind a code; only a purchase can be refused. Whatever we cannot name is
+    DriverUnavailable, said in full."""
     code = str(error.response.get("Error", {}).get("Code", "?"))
     message = f"{what}: {code}: {error.response.get('Error', {}).get('Message', '')}"
+    if code in _SLOW_DOWN:
+        return Throttled(message)
+    refusal = _refusal(code, what, message) if buying else None
+    return refusal or DriverUnavailable(message)
+
+
+def _refusal(code: str, what: str, message: str) -> HeliostatError | None:
+    """Why nothing was bought, where no waiting helps; None for other codes."""
     if code in _NO_CAPACITY:
         return CapacityUnavailable(message)
     if code in _QUOTA:
         return QuotaExceeded(message)
-    if code in _SLOW_DOWN:
-        return Throttled(message)
+    if code in _NOT_FOR_US:
+        return PurchaseRefused(message, remedy="let the agent's role and account buy such VMs")
     if code in _NO_TEMPLATE:
         return UnknownPool(what, remedy=f"{code}: make the launch template, or name it in the pool")
-    return DriverUnavailable(message)
+    if code in _WRONG_TEMPLATE:
+        return UnknownPool(what, remedy=f"mend the launch template: {message}")
+    return None
 
 
 @contextmanager
-def cloud_call(what: str) -> Iterator[None]:
+def cloud_call(what: str, *, buying: bool = False) -> Iterator[None]:
     """Every call to Amazon happens inside one of these; `what` opens the message."""
     try:
         yield
     except ClientError as error:
-        raise typed(error, what) from error
+        raise typed(error, what, buying=buying) from error
     except BotoCoreError as error:
         raise DriverUnavailable(f"{what}: {error}") from error

@@ -62,8 +62,8 @@ class VmCloud(Protocol):
     def buy(self, purchase: Purchase) -> tuple[CloudVm, ...]:
         """Between one and `count` VMs; the same token again gives the same VMs, never more.
 
-        Raises CapacityUnavailable, QuotaExceeded, UnknownPool (then nothing was bought); after
-        DriverUnavailable it is not known whether something was.
+        Raises CapacityUnavailable, QuotaExceeded, PurchaseRefused, UnknownPool (then nothing was bought);
+        after DriverUnavailable it is not known whether something was.
         """
         ...
 

@@ -9,6 +9,7 @@ from heliostat.errors import (
     CapacityUnavailable,
     DriverUnavailable,
     NotFound,
+    PurchaseRefused,
     QuotaExceeded,
     UnknownPool,
 )
@@ -16,7 +17,7 @@ from heliostat.model.command import RefusalKind
 from services.agent.drivers.vm.memory import Chunk, ChunkState, Intent, Refusal
 from services.agent.drivers.vm.survey import Patience, Stage, Survey
 
-Refused = CapacityUnavailable | QuotaExceeded | NotFound
+Refused = CapacityUnavailable | QuotaExceeded | PurchaseRefused | NotFound
 
 
 def wait_while_in_doubt(chunks: Iterable[Chunk], now: datetime, patience: Patience) -> None:
@@ -56,5 +57,7 @@ def error_of(refusal: Refusal) -> Refused:
             return CapacityUnavailable(refusal.message)
         case RefusalKind.QUOTA:
             return QuotaExceeded(refusal.message)
+        case RefusalKind.DRIVER_ERROR:
+            return PurchaseRefused(refusal.message)
         case _:
             return UnknownPool(refusal.message)

@@ -9,7 +9,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from heliostat.errors import CapacityUnavailable, NotFound, QuotaExceeded, Throttled
+from heliostat.errors import (
+    CapacityUnavailable,
+    NotFound,
+    PurchaseRefused,
+    QuotaExceeded,
+    Throttled,
+)
 from heliostat.model.fleet import StartKind
 from services.agent.drivers.vm.claims import record_of
 from services.agent.drivers.vm.cloud import Purchase, VmCloud
@@ -110,7 +116,7 @@ class Steps:
                 planned = replace(chunk, state=ChunkState.PLANNED, sent_at=None)
                 self._memory.save(intent=with_chunk(intent, planned))
             raise
-        except (CapacityUnavailable, QuotaExceeded, NotFound) as error:
+        except (CapacityUnavailable, QuotaExceeded, PurchaseRefused, NotFound) as error:
             self.close(intent, survey, now, refusal_of(error))
             raise
         landed = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))

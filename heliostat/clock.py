@@ -4,22 +4,47 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+HELD_STILL = timedelta(minutes=1)
+"""By so much a wall clock may be slewed; by more it was wrong, and somebody has set it right."""
+
+SetBack = Callable[[datetime, datetime], None]
+"""Hears what the clock said before it was set back, and what it says now."""
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
 
 
 class SystemClock:
-    """The wall clock in whole seconds, held still when it is set back."""
+    """The wall clock in whole seconds: held still while it is slewed, gone along with when it is set back.
 
-    def __init__(self) -> None:
+    To stand still for long would be worse than to go back: a process that had run an hour ahead would tell
+    nothing but a future that everybody refuses. Who measures lengths over such a step measures nonsense, as
+    over a restart; what is stored is judged by instants that may lie in the future.
+    """
+
+    def __init__(
+        self, *, set_back: SetBack = lambda *_: None, read: Callable[[], datetime] = _wall
+    ) -> None:
+        self._set_back = set_back
+        self._read = read
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """The present as aware UTC in whole seconds; never earlier than an answer before."""
-        read = datetime.now(UTC).replace(microsecond=0)
+        """The present as aware UTC in whole seconds; earlier than an answer before only after the wall clock
+        was set back by more than HELD_STILL."""
+        read = self._read().replace(microsecond=0)
         with self._lock:
-            self._latest = max(self._latest, read)
-            return self._latest
+            before = self._latest
+            was_set_back = before - read > HELD_STILL
+            self._latest = now = read if was_set_back else max(before, read)
+        if was_set_back:
+            self._set_back(before, now)
+        return now
 
 
 class SteppedClock:

@@ -10,5 +10,6 @@ class Clock(Protocol):
     """Tells the time; asked once per call, the answer is passed on as `now`."""
 
     def now(self) -> datetime:
-        """The present as aware UTC in whole seconds; never earlier than an answer before."""
+        """The present as aware UTC in whole seconds; never earlier than an answer before, unless the wall
+        clock itself was set back by more than it is slewed."""
         ...

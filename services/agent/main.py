@@ -19,6 +19,7 @@ from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
 from services.leaving import ending_signals, leave
 from services.turns import take_short_turns
+from services.wall_clock import wall_clock
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 
@@ -32,7 +33,7 @@ def run(settings: AgentSettings) -> None:
     moves it aside).
     """
     log_json(settings.log_level)
-    clock = SystemClock()
+    clock = wall_clock()
     catalogue = read_catalogue(settings.catalogue)
     agent = build_agent(
         settings,

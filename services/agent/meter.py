@@ -32,8 +32,8 @@ class EngineMeter:
     """Counts what the region's engines finished, by the minute in which it was seen.
 
     Engines know neither tier nor origin: all is booked to one tier and to this region. They see no
-    rejected requests either, so offered = admitted = completed. The minute in which the agent starts is
-    left out (its first part was not seen): it is missing, not small.
+    rejected requests either, so offered = admitted = completed. The minute in which the agent starts, or the
+    clock was set back, is left out (its first part was not seen): it is missing, not small.
     """
 
     def __init__(self, *, region: RegionName, tier: Tier, clock: Callable[[], datetime]) -> None:
@@ -52,8 +52,12 @@ class EngineMeter:
         series = UsageSeries(
             origin=self._region, serving=self._region, model=pool.model, tier=self._tier
         )
-        key = (floor_to(self._clock(), WINDOW), series)
+        minute = floor_to(self._clock(), WINDOW)
+        key = (minute, series)
         with self._turn:
+            if any(start > minute for start, _ in self._sums):
+                self._first = minute
+                self._sums = {k: v for k, v in self._sums.items() if k[0] < minute}
             before = self._sums.get(key, _Sum())
             self._sums[key] = replace(
                 before,

@@ -32,6 +32,7 @@ from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ControlPlaneSettings
 from services.dashboard.live import LivePage
 from services.leaving import ending_signals, leave
+from services.wall_clock import wall_clock
 from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
@@ -59,7 +60,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         _make_file(settings.database)
         opened = open_stores(settings.database)
         stores, feed = opened.stores, opened.feed
-    clock = clock or SystemClock()
+    clock = clock or wall_clock()
     forecaster = _forecaster(settings, catalogue)
 
     def close() -> None:

@@ -75,3 +75,15 @@ def test_a_closed_minute_becomes_a_window_and_the_first_one_is_left_out() -> Non
     assert [w.offered for w in windows] == [4, 4]
     assert [w.output_tokens for w in windows] == [15, None]
     assert meter.closed_windows(NOON + 4 * MINUTE) == ()
+
+
+def test_after_the_clock_was_set_back_only_minutes_that_were_seen_whole_are_told() -> None:
+    now = [NOON]
+    meter = EngineMeter(region=RegionName("east"), tier=Tier.BATCH, clock=lambda: now[0])
+    hour = 60 * MINUTE
+    for at in (hour, hour + MINUTE, hour + 1.5 * MINUTE, 2 * MINUTE, 2.5 * MINUTE, 3 * MINUTE):
+        now[0] = NOON + at
+        meter.heard("one", a_pool(), {"finished_requests": 2.0})
+    told = [(w.start, w.offered) for w in meter.closed_windows(NOON + 4 * MINUTE)]
+    assert told == [(NOON + 3 * MINUTE, 2)]
+    assert meter.closed_windows(NOON + 2 * hour) == ()

@@ -197,6 +197,19 @@ def test_one_missed_health_check_takes_nothing_away(driver: VmDriver, cloud: Mem
     assert {p.pool: p.failed for p in driver.observe(cloud.now).pools}[a_pool()] == 1
 
 
+def test_an_engine_that_dies_after_the_clock_was_set_back_has_failed_as_soon_as_any(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    carry_out(driver, cloud, a_command(target=1))
+    cloud.now += timedelta(hours=1)
+    assert seen(driver, cloud).ready == 1
+    cloud.now -= MINUTE * 50
+    cloud.broken.add("vm-1")
+    assert seen(driver, cloud).ready == 1
+    cloud.now += MINUTE * 2
+    assert seen(driver, cloud).failed == 1
+
+
 def test_unknown_vms_are_adopted_only_on_request(
     driver: VmDriver, cloud: MemoryVms, disk: AgentDisk
 ) -> None:

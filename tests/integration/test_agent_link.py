@@ -11,6 +11,7 @@ import grpc
 import pytest
 from grpc import aio
 
+from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import Forbidden, InvalidSettings, NotLeader, Unavailable, Unsupported
 from heliostat.model.command import CommandState, ScaleOrder
 from heliostat.model.instants import Span
@@ -25,7 +26,16 @@ from services.agent.link.home import Home
 from services.agent.link.keeper import STANDS_SECONDS
 from services.translation.problems import error_of
 from services.translation.usage import batch_to_wire
-from tests.builders import MINUTE, NOON, a_batch, a_pool, a_series, a_window
+from tests.builders import (
+    MINUTE,
+    NOON,
+    a_batch,
+    a_catalogue,
+    a_pool,
+    a_series,
+    a_window,
+    catalogue_mapping,
+)
 from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
 from tests.support.linked_agents import a_control_plane, a_table, an_agent, started
@@ -51,6 +61,13 @@ async def report(agent: Agent, source: str, first: int, last: int, incarnation: 
             assert not answer.HasField("refusal"), answer
             assert answer.durable_sequence >= number
         await call.done_writing()
+
+
+def without_beta() -> FleetCatalogue:
+    """As a control plane has it that was not told of the model yet."""
+    mapping = catalogue_mapping()
+    mapping["models"] = [model for model in mapping["models"] if model["name"] != "beta"]
+    return a_catalogue(mapping)
 
 
 async def local_routes(agent: Agent) -> routing_pb2.RoutingTable:
@@ -258,6 +275,48 @@ async def test_usage_refused_for_its_instants_again_stays_apart(
     plane.clock_off = False
     assert agent.journal.usage.send_again(NOON + timedelta(days=1)) == 0
     assert agent.journal.usage.waiting() == 0
+
+
+async def test_a_model_that_the_control_plane_does_not_know_yet_holds_up_no_other(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    """Its windows wait apart, and are sent when the control plane's catalogue has come."""
+    plane.catalogue = without_beta()
+    beta = replace(a_series(), model=ModelName("beta"))
+    windows = [a_window(NOON), a_window(NOON, series=beta), a_window(NOON + MINUTE, series=beta)]
+    agent.journal.append_usage(windows)
+    await report(agent, "east/gateway-1", 1, 2)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 30
+    assert agent.journal.usage.kept_apart() == 1
+    agent.tick(NOON + MINUTE * 11)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 30
+    plane.catalogue = a_catalogue()
+    agent.tick(NOON + MINUTE * 20)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 30, "the newest window is not twice ten minutes old yet"
+    agent.tick(NOON + MINUTE * 21)
+    await agent.link.send_all()
+    assert plane.offered(ALL_DAY) == 50
+    assert (agent.journal.usage.waiting(), agent.journal.usage.kept_apart()) == (0, 0)
+
+
+async def test_a_model_that_stays_unknown_is_tried_less_and_less_often_and_stays_apart(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    plane.catalogue = without_beta()
+    beta = replace(a_series(), model=ModelName("beta"))
+    agent.journal.append_usage([a_window(NOON, series=beta)])
+    tried = []
+    for hours in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256):
+        await agent.link.send_all()
+        tried.append(agent.journal.usage.send_again(NOON + timedelta(hours=hours)))
+        for _ in range(9):
+            await agent.link.send_all()
+            tried[-1] += agent.journal.usage.send_again(NOON + timedelta(hours=hours))
+    assert tried == [0, 3, 1, 1, 1, 1, 1, 1, 1, 0]
+    assert (agent.journal.usage.waiting(), agent.journal.usage.kept_apart()) == (0, 1)
 
 
 async def test_a_word_that_is_refused_is_kept_and_holds_up_no_other(

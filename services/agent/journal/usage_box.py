@@ -10,24 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from sqlite3 import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import SequenceGap
-from heliostat.model.instants import to_epoch
+from heliostat.model.instants import from_epoch
 from heliostat.model.usage import UsageBatch, UsageReceipt, UsageWindow, batch_of
 from heliostat.v1 import usage_pb2
 from services.agent.journal.file import JournalFile
+from services.agent.journal.parting import by_model
+from services.agent.journal.trying_again import WAITING, Again, Problem
 from services.translation.usage import batch_from_wire, batch_to_wire
 
-RETRY_AFTER = timedelta(hours=1)
-"""What was refused for its instants may be right: the control plane's clock may have jumped. So long after
-its newest window it is sent once more."""
-_OF_CLOCKS = "clock: "
-"""Begins the problem of a refused batch that will be sent once more."""
-_SENT_AGAIN = "sent again as {}: "
-"""Begins it afterwards, with the number of the row under which it went."""
 _AT_ONCE = 64
 _KEEP_REFUSED = 10_000
 """Refused batches among so many of the latest are kept for an operator to look at."""
@@ -118,62 +113,84 @@ class UsageBox:
         self.sent(self.source_id, incarnation, durable_sequence)
 
     def set_aside(
-        self, source_id: str, sequence: int, problem: str, *, of_clocks: bool = False
+        self, source_id: str, sequence: int, problem: str, again: Again = Again.NEVER
     ) -> None:
-        """The control plane refuses the batch for good: keep it apart, and send nothing in its place.
+        """The control plane refuses the batch: keep it apart, and send nothing in its place.
 
-        `of_clocks` = its instants were refused: `send_again` tries it once more.
+        `again` says why it may be taken later: then `send_again` tries it.
         """
         with self._file.transaction(durable=True) as write:
-            row = write.execute(
-                "SELECT number, body FROM usage WHERE source_id = ? AND sequence = ?",
-                (source_id, sequence),
-            ).fetchone()
+            row = _row_of(write, source_id, sequence)
             if row is None:
                 return
             number, body = row
             before = write.execute(
-                "SELECT 1 FROM refused_usage WHERE problem LIKE ?",
-                (_SENT_AGAIN.format(number) + "%",),
+                "SELECT number, problem FROM refused_usage WHERE problem LIKE ?",
+                (f"sent again as {number}: %",),
             ).fetchone()
-            if of_clocks and before is None:
-                problem = _OF_CLOCKS + problem
+            earlier = None if before is None else Problem.parse(before[1])
+            refused = Problem(words=problem, again=again).after(earlier)
+            if earlier is not None and earlier.again is Again.NAMES:
+                write.execute("DELETE FROM refused_usage WHERE number = ?", (before[0],))
             write.execute(
-                "INSERT OR REPLACE INTO refused_usage VALUES (?, ?, ?)", (number, problem, body)
+                "INSERT OR REPLACE INTO refused_usage VALUES (?, ?, ?)",
+                (number, str(refused), body),
             )
             write.execute("DELETE FROM refused_usage WHERE number <= ?", (number - _KEEP_REFUSED,))
-            empty = usage_pb2.UsageBatch(
-                source_id=source_id, incarnation=self._file.incarnation, sequence=sequence
-            )
-            write.execute(
-                "UPDATE usage SET body = ? WHERE number = ?", (empty.SerializeToString(), number)
-            )
+            self._empty(write, number, source_id, sequence)
+
+    def part(self, source_id: str, sequence: int) -> int:
+        """Let each model's windows go as a batch of their own, and an empty one under this number.
+
+        How many batches it makes; 0 when the batch holds one model, and stays as it is.
+        """
+        with self._file.transaction(durable=True) as write:
+            row = _row_of(write, source_id, sequence)
+            if row is None:
+                return 0
+            number, body = row
+            parts = by_model(self._file.decoded(usage_pb2.UsageBatch.FromString, body))
+            if len(parts) < 2:
+                return 0
+            self._file.begin_life(write)
+            for one in parts:
+                one.sequence = self._next_sequence(write, source_id)
+                self._put(write, one)
+            self._empty(write, number, source_id, sequence)
+        return len(parts)
+
+    def kept_apart(self) -> int:
+        """How many refused batches did not go again, or not yet."""
+        ((count,),) = self._file.read(
+            "SELECT count(*) FROM refused_usage WHERE problem NOT LIKE 'sent again as %'"
+        )
+        return int(count)
 
     def send_again(self, now: datetime) -> int:
-        """Send what was refused for its instants once more, an hour after its newest window.
+        """Send refused batches once more that are due by now (see `trying_again`).
 
         How many went, of the next few that it looks at: those whose hour is far off hold up no others.
         Windows that the control plane has by now are known by their keys.
         """
         rows = self._file.read(
-            "SELECT number, problem, body FROM refused_usage WHERE problem LIKE ? AND number > ? "
+            f"SELECT number, problem, body FROM refused_usage WHERE ({WAITING}) AND number > ? "  # noqa: S608 - ours
             "ORDER BY number LIMIT ?",
-            (_OF_CLOCKS + "%", self._looked_at, _AT_ONCE),
+            (self._looked_at, _AT_ONCE),
         )
         self._looked_at = rows[-1][0] if len(rows) == _AT_ONCE else 0
         sent = 0
-        for number, problem, body in rows:
+        for number, text, body in rows:
+            problem = Problem.parse(text)
             batch = self._file.decoded(usage_pb2.UsageBatch.FromString, body)
-            newest = max(batch.window_start_seconds, default=0)
-            if newest > to_epoch(now - RETRY_AFTER):
+            newest = from_epoch(max(batch.window_start_seconds, default=0))
+            if problem.due_at(newest) > now:
                 continue
             with self._file.transaction(durable=True) as write:
                 self._file.begin_life(write)
                 batch.sequence = self._next_sequence(write, batch.source_id)
-                row = self._put(write, batch)
+                gone = replace(problem, row=self._put(write, batch))
                 write.execute(
-                    "UPDATE refused_usage SET problem = ? WHERE number = ?",
-                    (_SENT_AGAIN.format(row) + problem.removeprefix(_OF_CLOCKS), number),
+                    "UPDATE refused_usage SET problem = ? WHERE number = ?", (str(gone), number)
                 )
             sent += 1
         return sent
@@ -206,6 +223,15 @@ class UsageBox:
         write.execute(_UPSERT, (source_id, 0, sequence))
         return sequence
 
+    def _empty(self, write: Connection, number: int, source_id: str, sequence: int) -> None:
+        """An empty batch in that row, so that the numbers have no gap."""
+        empty = usage_pb2.UsageBatch(
+            source_id=source_id, incarnation=self._file.incarnation, sequence=sequence
+        )
+        write.execute(
+            "UPDATE usage SET body = ? WHERE number = ?", (empty.SerializeToString(), number)
+        )
+
     def _put(self, write: Connection, batch: usage_pb2.UsageBatch) -> int:
         """Let it wait to be sent; returns its row's number."""
         row = write.execute(
@@ -213,6 +239,14 @@ class UsageBox:
             (batch.source_id, batch.sequence, batch.SerializeToString()),
         ).fetchone()
         return int(row[0])
+
+
+def _row_of(write: Connection, source_id: str, sequence: int) -> tuple[int, bytes] | None:
+    """Number and body of an unsent batch; None when it was confirmed meanwhile."""
+    row = write.execute(
+        "SELECT number, body FROM usage WHERE source_id = ? AND sequence = ?", (source_id, sequence)
+    ).fetchone()
+    return None if row is None else (int(row[0]), row[1])
 
 
 def _receipt(batch: UsageBatch, durable_sequence: int, *, replayed: bool) -> UsageReceipt:

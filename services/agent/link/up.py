@@ -14,9 +14,17 @@ from collections.abc import Callable, Sequence
 from google.rpc import code_pb2
 from grpc import aio
 
-from heliostat.errors import InvalidInput, Unavailable, UnknownCommand
+from heliostat.errors import (
+    HeliostatError,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+    UnknownCommand,
+    UnknownModel,
+)
 from heliostat.v1 import fleet_pb2, usage_pb2
 from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.journal.trying_again import Again
 from services.agent.link.home import CALL_SECONDS, Home, check_end, write_to
 from services.translation.commands import word_to_wire
 from services.translation.fleet import observation_to_wire
@@ -27,8 +35,8 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _BATCHES_IN_FLIGHT = 64
-_FOR_GOOD = frozenset({code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.RESOURCE_EXHAUSTED})
-"""A batch refused with one of these stays refused; anything else is worth another try."""
+_ASIDE = frozenset({code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.RESOURCE_EXHAUSTED})
+"""A batch refused with one of these makes way for the others; anything else is worth another try at once."""
 _GAP = "SEQUENCE_GAP"
 _INSTANTS = ".window_start_seconds"
 """The field that is named when a batch's instants are refused: one of the two clocks is wrong."""
@@ -104,18 +112,29 @@ async def _fill(call: _UsageCall, source_id: str, incarnation: int, numbers: ran
 
 
 async def _take_refusal(journal: SqliteJournal, answer: usage_pb2.ReportUsageResponse) -> None:
-    """A batch that will never be taken is set aside, and an empty one goes under its number."""
-    error = error_of_problem(answer.refusal)
-    if answer.refusal.code not in _FOR_GOOD:
+    """A batch that is not taken now is set aside, and an empty one goes under its number; where one of its
+    models is not known, each goes on its own."""
+    error, source, sequence = error_of_problem(answer.refusal), answer.source_id, answer.sequence
+    if answer.refusal.code not in _ASIDE:
         raise error
-    await asyncio.to_thread(
-        journal.usage.set_aside,
-        answer.source_id,
-        answer.sequence,
-        f"{type(error).__name__}: {error}",
-        of_clocks=isinstance(error, InvalidInput) and error.field.endswith(_INSTANTS),
-    )
-    report(_log, "usage_batch_refused", error, source_id=answer.source_id, sequence=answer.sequence)
+    if isinstance(error, UnknownModel):
+        parts = await asyncio.to_thread(journal.usage.part, source, sequence)
+        if parts:
+            report(
+                _log, "usage_batch_parted", error, source_id=source, sequence=sequence, parts=parts
+            )
+            return
+    words, again = f"{type(error).__name__}: {error}", _again(error)
+    await asyncio.to_thread(journal.usage.set_aside, source, sequence, words, again)
+    report(_log, "usage_batch_refused", error, source_id=source, sequence=sequence)
+
+
+def _again(error: HeliostatError) -> Again:
+    """Whether the control plane may take later what it refuses now."""
+    if isinstance(error, NotFound):
+        return Again.NAMES
+    of_clocks = isinstance(error, InvalidInput) and error.field.endswith(_INSTANTS)
+    return Again.CLOCKS if of_clocks else Again.NEVER
 
 
 async def send_observation(

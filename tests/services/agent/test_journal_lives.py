@@ -14,6 +14,7 @@ from services.agent.drivers.vm.memory import Intent, VmRecord
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
+from services.agent.journal.trying_again import Again
 from storage.memory import memory_stores
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
 from tests.support.agents import EAST, AgentDisk, a_command
@@ -66,7 +67,7 @@ def test_refused_windows_of_a_day_to_come_hold_up_no_others(tmp_path: Path) -> N
     tomorrow = [NOON + timedelta(days=1) + MINUTE * n for n in range(200)]
     for sequence, start in enumerate([*tomorrow, NOON], start=1):
         journal.append_usage([a_window(start)])
-        journal.usage.set_aside("east/agent", sequence, "ahead", of_clocks=True)
+        journal.usage.set_aside("east/agent", sequence, "ahead", Again.CLOCKS)
     later = NOON + timedelta(hours=2)
     assert sum(journal.usage.send_again(later) for _ in range(4)) == 1
     assert sum(journal.usage.send_again(later) for _ in range(4)) == 0

@@ -414,6 +414,19 @@ async def test_gateways_of_other_regions_and_unknown_models_are_refused_by_name(
     assert reasons == list(wrong)
 
 
+async def test_requests_that_arrived_elsewhere_are_reported_elsewhere(agent: Agent) -> None:
+    """A control plane refuses an agent that speaks for another region, and all that waits behind it."""
+    foreign = a_window(series=replace(a_series(), origin=RegionName("west")))
+    batch = a_batch([a_window(), foreign], source_id="east/gateway-1")
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        call = usage_pb2_grpc.UsageServiceStub(channel).ReportUsage()
+        await call.write(usage_pb2.ReportUsageRequest(batch=batch_to_wire(batch)))
+        answer = await heard(call)
+        await call.done_writing()
+    assert (answer.refusal.reason, "west" in answer.refusal.message) == ("FORBIDDEN", True)
+    assert agent.journal.usage.waiting() == 0
+
+
 async def test_what_only_a_control_plane_knows_is_answered_with_where_to_ask(
     plane: ControlPlane, agent: Agent, caplog: pytest.LogCaptureFixture
 ) -> None:

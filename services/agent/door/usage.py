@@ -88,6 +88,12 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
             )
         if batch.source_id == self._journal.usage.source_id:
             raise InvalidInput("batch.source_id", f"{batch.source_id} is the agent's own")
+        elsewhere = sorted({series.origin for series in batch.series} - {self._region})
+        if elsewhere:
+            raise Forbidden(
+                f"requests that arrived in {', '.join(elsewhere)} are not {self._region}'s to report",
+                remedy="report them through the agent of the region in which they arrived",
+            )
         return self._journal.usage.take(batch)
 
     def _refusal(

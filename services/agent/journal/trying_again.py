@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -60,11 +60,10 @@ class Problem:
         tries = f" {self.tries}" if self.again is Again.NAMES else ""
         return sent + (f"{self.again}{tries}: " if self.again else "") + self.words
 
-    def due_at(self, newest_window: datetime) -> datetime:
-        """When the batch goes again."""
-        if self.again is Again.NAMES:
-            return newest_window + FIRST_TRY * (1 << self.tries)
-        return newest_window + RETRY_AFTER
+    @property
+    def ripe_at(self) -> timedelta:
+        """How old the batch's newest window is when it goes again."""
+        return FIRST_TRY * (1 << self.tries) if self.again is Again.NAMES else RETRY_AFTER
 
     def after(self, before: Problem | None) -> Problem:
         """This refusal of a batch that went again after that one; None = it is its first."""

@@ -15,7 +15,7 @@ from sqlite3 import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import SequenceGap
-from heliostat.model.instants import from_epoch
+from heliostat.model.instants import to_epoch
 from heliostat.model.usage import UsageBatch, UsageReceipt, UsageWindow, batch_of
 from heliostat.v1 import usage_pb2
 from services.agent.journal.file import JournalFile
@@ -182,8 +182,8 @@ class UsageBox:
         for number, text, body in rows:
             problem = Problem.parse(text)
             batch = self._file.decoded(usage_pb2.UsageBatch.FromString, body)
-            newest = from_epoch(max(batch.window_start_seconds, default=0))
-            if problem.due_at(newest) > now:
+            newest = max(batch.window_start_seconds, default=0)
+            if newest > to_epoch(now - problem.ripe_at):
                 continue
             with self._file.transaction(durable=True) as write:
                 self._file.begin_life(write)

@@ -1,6 +1,7 @@
 """A journal's lives: each start counts anew, and rows that were damaged end a life instead of every tick."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
 from services.agent.journal.trying_again import Again
 from storage.memory import memory_stores
-from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
+from tests.builders import MINUTE, NOON, a_batch, a_pool, a_window, an_observation
 from tests.support.agents import EAST, AgentDisk, a_command
 
 
@@ -72,6 +73,17 @@ def test_refused_windows_of_a_day_to_come_hold_up_no_others(tmp_path: Path) -> N
     assert sum(journal.usage.send_again(later) for _ in range(4)) == 1
     assert sum(journal.usage.send_again(later) for _ in range(4)) == 0
     assert sum(journal.usage.send_again(NOON + timedelta(days=2)) for _ in range(4)) == 200
+    disk.close()
+
+
+def test_a_window_beyond_every_calendar_stays_apart_and_ends_no_tick(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    usage = disk.journal().usage
+    batch = replace(a_batch([a_window()], source_id="east/g"), window_start=[60 * 10**15])
+    usage.take(batch)
+    usage.set_aside("east/g", 1, "ahead", Again.CLOCKS)
+    assert usage.send_again(NOON + timedelta(days=1)) == 0
+    assert usage.kept_apart() == 1
     disk.close()
 
 

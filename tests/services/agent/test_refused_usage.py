@@ -82,11 +82,11 @@ def test_what_older_agents_wrote_is_read(text: str, again: Again, row: int | Non
 
 def test_a_clock_is_tried_once_and_a_name_at_ages_that_double() -> None:
     clock = Problem(words="ahead", again=Again.CLOCKS)
-    assert clock.after(None).due_at(NOON) == NOON + timedelta(hours=1)
+    assert clock.after(None).ripe_at == timedelta(hours=1)
     assert clock.after(replace(clock, row=1)).again is Again.NEVER
     name, ages = Problem(words="unknown", again=Again.NAMES), []
     refused = name.after(None)
     while refused.again is Again.NAMES:
-        ages.append(refused.due_at(NOON) - NOON)
+        ages.append(refused.ripe_at)
         refused = name.after(replace(refused, row=1))
     assert ages == [timedelta(minutes=10) * 2**n for n in range(MOST_TRIES)]

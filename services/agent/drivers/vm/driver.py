@@ -83,9 +83,7 @@ class VmDriver:
         if intent is not None and intent.refusal is not None:
             raise error_of(intent.refusal)
         survey = self._lookout.look(now)
-        intent = self._memory.intent(
-            intent_id_of(command)
-        )  # the look may have settled its purchases
+        intent = self._memory.intent(intent_id_of(command))  # a look may settle purchases
         if intent is None:
             intent, survey = self._begin(command, survey)
         if not intent.closed:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.errors import DriverUnavailable
+from heliostat.errors import DriverUnavailable, UnknownPool
 from heliostat.model.command import Command
 from heliostat.model.fleet import PoolObservation
 from services.agent.drivers.vm.driver import VmDriver
@@ -17,7 +17,7 @@ from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.operator import request_adoption
 from services.agent.settings import DriverSettings
 from tests.builders import MINUTE, NOON, a_pool
-from tests.support.agents import AgentDisk, a_command, a_driver
+from tests.support.agents import AgentDisk, a_command, a_driver, a_redeploy
 from tests.support.vm_cloud import MemoryVms
 
 
@@ -208,6 +208,20 @@ def test_an_engine_that_dies_after_the_clock_was_set_back_has_failed_as_soon_as_
     assert seen(driver, cloud).ready == 1
     cloud.now += MINUTE * 2
     assert seen(driver, cloud).failed == 1
+
+
+def test_an_order_whose_pool_left_the_catalogue_is_let_go(
+    disk: AgentDisk, cloud: MemoryVms
+) -> None:
+    memory = SqliteDriverMemory(disk.file())
+    before = a_driver(cloud, memory)
+    carry_out(before, cloud, a_command(target=2))
+    before.apply(a_redeploy(1, 1, number=2), cloud.now)
+    after = a_driver(cloud, memory, pools=[a_pool()])
+    with pytest.raises(UnknownPool, match="beta"):
+        after.apply(a_redeploy(1, 1, number=2), cloud.now)
+    assert all(intent.closed for intent in memory.intents())
+    assert (seen(after, cloud).ready, seen(after, cloud).desired) == (2, 2)
 
 
 def test_unknown_vms_are_adopted_only_on_request(

@@ -78,6 +78,7 @@ class VmDriver:
     def apply(self, command: Command, now: datetime) -> DriverAnswer:
         for pool in command.order.pools:
             if pool not in self._pools:
+                self.abandon(command, now)  # it may have begun while the catalogue had the pool
                 raise UnknownPool(pool, remedy=f"{self._region} has no such pool")
         intent = self._memory.intent(intent_id_of(command))
         if intent is not None and intent.refusal is not None:

@@ -302,6 +302,20 @@ async def test_a_model_that_the_control_plane_does_not_know_yet_holds_up_no_othe
     assert (agent.journal.usage.waiting(), agent.journal.usage.kept_apart()) == (0, 0)
 
 
+async def test_pools_that_the_control_plane_does_not_know_yet_hide_no_others(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    plane.catalogue = without_beta()
+    agent.tick(NOON)
+    await agent.link.send_all(timeout_seconds=5)
+    seen = plane.observations[-1]
+    assert {pool.pool.model for pool in seen.pools} == {"alpha"}
+    plane.catalogue = a_catalogue()
+    agent.tick(NOON + MINUTE)
+    await agent.link.send_all()
+    assert {pool.pool.model for pool in plane.observations[-1].pools} == {"alpha", "beta"}
+
+
 async def test_a_model_that_stays_unknown_is_tried_less_and_less_often_and_stays_apart(
     plane: ControlPlane, agent: Agent
 ) -> None:

@@ -26,6 +26,7 @@ from heliostat.v1 import (
     usage_pb2_grpc,
 )
 from services.translation.commands import command_to_wire, word_from_wire
+from services.translation.fleet import observation_from_wire
 from services.translation.problems import problem_of, status_of
 from services.translation.routing import table_to_wire
 from services.translation.usage import UsageReader, receipt_to_wire
@@ -161,6 +162,10 @@ class ControlPlane(
         self, request: fleet_pb2.ReportFleetRequest, context: Any
     ) -> fleet_pb2.ReportFleetResponse:
         await self._maybe_raise(context)
+        try:
+            observation_from_wire("observation", request.observation, self.catalogue)
+        except HeliostatError as error:
+            await _abort(context, error)
         self.observations.append(request.observation)
         self.observed.set()
         return fleet_pb2.ReportFleetResponse(newest=True)

@@ -22,6 +22,7 @@ from heliostat.errors import (
     UnknownCommand,
     UnknownModel,
 )
+from heliostat.model.holding import AgentLife
 from heliostat.v1 import fleet_pb2, usage_pb2
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.trying_again import Again
@@ -30,6 +31,7 @@ from services.translation.commands import word_to_wire
 from services.translation.fleet import observation_to_wire
 from services.translation.holds import life_to_wire
 from services.translation.problems import error_of, error_of_problem
+from services.translation.unknown_pools import leave_out
 from services.wording import report, say
 
 _log = logging.getLogger(__name__)
@@ -140,22 +142,33 @@ def _again(error: HeliostatError) -> Again:
 async def send_observation(
     home: Home, journal: SqliteJournal, confirmed: Callable[[], None]
 ) -> None:
-    """Report the newest observation that was not confirmed."""
+    """Report the newest observation that was not confirmed, less the pools that the control plane does not
+    know (yet): those that it knows must not grow stale for them."""
     observation = await asyncio.to_thread(journal.unsent_observation)
     if observation is None:
         return
-    request = fleet_pb2.ReportFleetRequest(
-        observation=observation_to_wire(observation), agent=life_to_wire(journal.life)
-    )
+    message = observation_to_wire(observation)
+    while (error := await _refusal_of(home, message, journal.life)) is not None:
+        if isinstance(error, InvalidInput):
+            report(_log, "observation_refused", error)
+            break
+        if not isinstance(error, NotFound) or not leave_out(message, error.name):
+            raise error
+        report(_log, "pools_not_reported", error)
+    await asyncio.to_thread(journal.observation_sent, observation.observed_at)
+    confirmed()
+
+
+async def _refusal_of(
+    home: Home, message: fleet_pb2.RegionObservation, life: AgentLife
+) -> HeliostatError | None:
+    """Report it; why it was not taken, None when it was."""
+    request = fleet_pb2.ReportFleetRequest(observation=message, agent=life_to_wire(life))
     try:
         await home.fleet().ReportFleet(request, timeout=CALL_SECONDS)
     except aio.AioRpcError as failure:
-        error = error_of(failure)
-        if not isinstance(error, InvalidInput):
-            raise error from failure
-        report(_log, "observation_refused", error)
-    await asyncio.to_thread(journal.observation_sent, observation.observed_at)
-    confirmed()
+        return error_of(failure)
+    return None
 
 
 async def send_words(home: Home, journal: SqliteJournal, confirmed: Callable[[], None]) -> None:

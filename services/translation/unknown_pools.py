@@ -1,0 +1,28 @@
+"""Leaves out of an observation what whoever gets it does not know."""
+
+from __future__ import annotations
+
+from heliostat.v1 import common_pb2, fleet_pb2
+
+
+def leave_out(observation: fleet_pb2.RegionObservation, name: str) -> bool:
+    """Drop all that is about pools of that name, or of such a model or VM type; whether there was any.
+
+    What is left is true of the pools that it names.
+    """
+    found = False
+    for column in (
+        observation.pools,
+        observation.replicas,
+        observation.lead_times,
+        observation.laws,
+    ):
+        for place in reversed(range(len(column))):
+            if name in _names(column[place].pool):
+                del column[place]
+                found = True
+    return found
+
+
+def _names(pool: common_pb2.PoolKey) -> tuple[str, str, str]:
+    return pool.model, pool.vm_type, f"{pool.region}/{pool.model}/{pool.vm_type}"

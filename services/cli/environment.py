@@ -23,8 +23,8 @@ CLIENT = frozenset(
     | {f"{start}{name}" for start in (VARIABLES, DOOR_VARIABLES) for name in _CALLING}
 )
 """What the command line itself reads."""
-TOOLS = frozenset({f"{PREFIX}DATA", f"{PREFIX}BENCH_ROWS"})
-"""What tests and benchmarks read."""
+TOOLS = frozenset({f"{PREFIX}DATA", f"{PREFIX}BENCH_ROWS", f"{PREFIX}CHECKED_ENGINE"})
+"""What tests, benchmarks and the compiled engine read."""
 
 # Kubernetes describes a service called "heliostat" or "heliostat-agent" to every pod beside it.
 _SERVICE = re.compile(r"HELIOSTAT_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)")

@@ -46,6 +46,13 @@ def run_agent(
 
     Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options go before both.
     """
+    if ctx.invoked_subcommand is not None:
+        if any(_typed(ctx, option) for option in ctx.params):
+            raise typer.BadParameter(f"options go behind `agent {ctx.invoked_subcommand}`")
+        return
+    from services.agent.main import run
+    from services.agent.settings import load_agent_settings
+
     typed = given(
         region=region,
         driver=driver,
@@ -53,14 +60,13 @@ def run_agent(
         catalogue=catalogue,
         data_dir=data_dir,
     )
-    if ctx.invoked_subcommand is not None:
-        if typed:
-            raise typer.BadParameter(f"options go behind `agent {ctx.invoked_subcommand}`")
-        return
-    from services.agent.main import run
-    from services.agent.settings import load_agent_settings
-
     run(load_agent_settings(settings, **typed))
+
+
+def _typed(ctx: typer.Context, option: str) -> bool:
+    """False for what the environment says: that holds behind the subcommand too."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @app.command()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "HELIOSTAT_"
 _CALLING = ("ADDRESS", "TLS_CA", "TLS_CERT", "TLS_KEY")
 CLIENT = frozenset(
-    {f"{PREFIX}SETTINGS", f"{PREFIX}DEBUG"}
+    {f"{PREFIX}SETTINGS", f"{PREFIX}AGENT_SETTINGS", f"{PREFIX}DEBUG"}
     | {f"{start}{name}" for start in (VARIABLES, DOOR_VARIABLES) for name in _CALLING}
 )
 """What the command line itself reads."""

@@ -47,6 +47,8 @@ def test_all_mistyped_variables_are_named_at_once() -> None:
         "HELIOSTAT_DATA",
         "HELIOSTAT_BENCH_ROWS",
         "HELIOSTAT_CHECKED_ENGINE",
+        "HELIOSTAT_SETTINGS",
+        "HELIOSTAT_AGENT_SETTINGS",
         "HELIOSTAT_DEBUG",
         "HELIOSTAT_TLS_KEY",
         "HELIOSTAT_TLS",

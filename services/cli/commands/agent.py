@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.asking import SettingsFile, given
+from services.cli.asking import given
 from services.cli.figures import at
 from services.cli.output import Output
 from services.cli.wiring import wired
@@ -22,6 +22,10 @@ Region = Annotated[str, typer.Option("--region", help="The region that it speaks
 NeedlessRegion = Annotated[
     str,
     typer.Option("--region", hidden=True, help="Taken and not needed: the directory is enough."),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", envvar="HELIOSTAT_AGENT_SETTINGS", help="YAML file with settings."),
 ]
 DataDir = Annotated[
     Path | None,

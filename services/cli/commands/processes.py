@@ -43,7 +43,7 @@ def demo(
         bool, typer.Option("--headless", help="No page; ends with the day.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the run's figures there.")
+        Path | None, typer.Option("--json", help="Write the run's figures as JSON; - = stdout.")
     ] = None,
     trace: Annotated[
         Path | None, typer.Option("--trace", help="Demand from a real trace or series.")

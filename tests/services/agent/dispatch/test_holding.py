@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.model.dispatch import Placed, Queued
+from heliostat.model.dispatch import Queued
 from heliostat.model.names import Tier
 from scheduling.lengths.prediction import LengthPrediction
 from scheduling.request import Promise, Request
 from services.agent.dispatch.holding import Held, Holding
 from services.agent.dispatch.patience import HoldingRules
-from tests.support.dispatching import ALPHA, NORMAL, Counter, an_ask, an_end, an_endpoint
+from tests.support.dispatching import ALPHA, Counter, an_ask, an_endpoint
 
 LIMIT = 5
 
@@ -59,16 +59,9 @@ async def test_who_waited_longest_goes_first_however_many_of_a_stricter_tier_wai
     desk: Counter,
 ) -> None:
     await desk.show(an_endpoint())
-    largest = 1
-    while isinstance(desk.ask(f"r-{largest}", tier=NORMAL).outcome, Placed):
-        largest += 1
+    running, oldest = desk.fill()
     desk.seconds += 0.1
     for number in range(2 * HoldingRules().tries_a_beat):
         assert isinstance(desk.ask(f"strict-{number}").outcome, Queued)
-    with desk.room.stream("gw") as box:
-        for number in range(1, largest):
-            desk.room.complete(an_end(f"r-{number}"))
-        await desk.wait(0.01)
-        box.close()
-        placed = [one.request_id for one in await box.take() if isinstance(one.outcome, Placed)]
-    assert placed[0] == f"r-{largest}"
+    placed = await desk.placed_when_these_end(running)
+    assert placed[0] == oldest

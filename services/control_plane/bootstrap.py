@@ -137,8 +137,8 @@ async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
 def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> FanOutForecaster:
     family = FAMILIES[settings.forecast_family]
     zones = {region.name: region.time_zone for region in catalogue.regions}
-    lanes = settings.workers or os.cpu_count() or 1
-    return FanOutForecaster(ForecasterSettings(family=family, zones=zones), lanes=lanes)
+    chosen = ForecasterSettings(family=family, zones=zones, holidays=settings.holidays)
+    return FanOutForecaster(chosen, lanes=settings.workers or os.cpu_count() or 1)
 
 
 def _page(

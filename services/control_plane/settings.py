@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +84,8 @@ class ControlPlaneSettings(BaseSettings):
     leaves too; for regions whose agents dispatch."""
     forecast_family: Annotated[str, Field(pattern="^(fast|full)$")] = "full"
     """"fast" leaves out the methods that take seconds to fit."""
+    holidays: frozenset[date] = frozenset()
+    """Dates that are forecast as days off, in every region by its own clock."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = 8 * 1024 * 1024

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -146,10 +146,7 @@ class Database:
 
 def engine_of(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql+psycopg://…`. Raises InvalidSettings."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise InvalidSettings("database", f"{url!r} is no database URL: {error}") from error
+    parsed = _parsed(url)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
@@ -167,6 +164,23 @@ def engine_of(url: str) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        wrong = "it is no database URL"
+    except ValueError:
+        wrong = "it is no database URL: its port is no number"
+    # Outside the handlers, and without the URL: it may hold a password, and where it cannot be read
+    # nobody knows which part of it that is. What the library says quotes such parts.
+    raise InvalidSettings(
+        "database",
+        wrong,
+        remedy="use sqlite:///path/to/file or postgresql+psycopg://user:password@host:port/name, with"
+        " @ : / ? # % in user and password written as %40 %3A %2F %3F %23 %25",
+    )
 
 
 def _check_folder(file: Path) -> None:

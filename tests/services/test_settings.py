@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
@@ -117,3 +118,18 @@ def test_who_says_what_a_replica_serves_is_one_of_two() -> None:
 def test_a_database_url_that_cannot_be_read_is_a_wrong_setting() -> None:
     with pytest.raises(InvalidSettings, match="no database URL"):
         engine_of("postgresql+psycopg://someone@db.example:port/heliostat")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://someone:hush@db.example:port/heliostat",
+        "postgresql+psycopg://some@one:x@db.example:hush/heliostat",
+        "someone:hush@db.example/heliostat",
+        "someone:hush://db.example/heliostat",
+    ],
+)
+def test_the_password_of_a_database_url_that_cannot_be_read_is_not_told(url: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        engine_of(url)
+    assert "hush" not in "".join(format_exception(refused.value))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.governance import (
     AuditEntry,
     AuditPlace,
@@ -127,6 +127,11 @@ class CommandOutbox(Protocol):
 
     def command(self, command_id: str) -> Command:
         """Raises UnknownCommand."""
+        ...
+
+    def requested(self, request_id: str, order: Order) -> Command | None:
+        """The stored command of that request; None when it never came, or is "". Raises
+        RequestIdReused when it ordered something else."""
         ...
 
     def commands(

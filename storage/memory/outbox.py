@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from heliostat.errors import UnknownCommand
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName
 from storage import life
@@ -47,8 +47,7 @@ class MemoryOutbox:
 
     def find_request(self, asked: Command) -> Command | None:
         """The stored command of the same request, None when it is new. Raises RequestIdReused."""
-        known = self._by_request.get(asked.request_id) if asked.request_id else None
-        return None if known is None else life.same_request(self._held[known].command, asked)
+        return self.requested(asked.request_id, asked.order)
 
     def pending(self) -> tuple[Command, ...]:
         """Every command that no agent has yet."""
@@ -103,6 +102,11 @@ class MemoryOutbox:
     def command(self, command_id: str) -> Command:
         with self._lock:
             return self._find(command_id).command
+
+    def requested(self, request_id: str, order: Order) -> Command | None:
+        with self._lock:
+            known = self._by_request.get(request_id) if request_id else None
+            return None if known is None else life.same_request(self._held[known].command, order)
 
     def commands(
         self,

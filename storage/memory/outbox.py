@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import dropwhile, islice, takewhile
 from threading import RLock
 
 from heliostat.errors import UnknownCommand
@@ -118,11 +119,9 @@ class MemoryOutbox:
         after_id: str = "",
         limit: int = 100,
     ) -> tuple[Command, ...]:
-        found = self._matching(region, states, created)
-        if newest_first:
-            found.reverse()
-        behind = [c for c in found if not after_id or (c.command_id < after_id) == newest_first]
-        return tuple([c for c in behind if c.command_id != after_id][:limit])
+        with self._lock:
+            walk = _behind(self._asked(states), after_id, newest_first=newest_first)
+            return tuple(islice(_matching(walk, region, states, created), limit))
 
     def count(
         self,
@@ -131,21 +130,9 @@ class MemoryOutbox:
         states: Sequence[CommandState] = (),
         created: Span | None = None,
     ) -> int:
-        return len(self._matching(region, states, created))
-
-    def _matching(
-        self, region: RegionName | None, states: Sequence[CommandState], created: Span | None
-    ) -> list[Command]:
-        """Oldest first."""
         with self._lock:
-            asked = self._held if any(s.ended for s in states or CommandState) else self._open
-            return [
-                held.command
-                for held in asked.values()
-                if (region is None or held.command.region == region)
-                and (not states or held.command.state in states)
-                and (created is None or held.command.created_at in created)
-            ]
+            walk = self._asked(states).values()
+            return sum(1 for _ in _matching(walk, region, states, created))
 
     def cancel(
         self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
@@ -172,6 +159,9 @@ class MemoryOutbox:
         with self._lock:
             return tuple(sorted(self._changes.items()))
 
+    def _asked(self, states: Sequence[CommandState]) -> dict[str, _Held]:
+        return self._held if any(s.ended for s in states or CommandState) else self._open
+
     def _change(self, held: _Held, command: Command) -> None:
         """The command as it is from now on; who has ended stays so."""
         held.command = command
@@ -183,6 +173,31 @@ class MemoryOutbox:
         if held is None:
             raise UnknownCommand(command_id)
         return held
+
+
+def _behind(held: dict[str, _Held], after_id: str, *, newest_first: bool) -> Iterable[_Held]:
+    """Those behind the one of that id; the newest few of a year's commands are found at once."""
+    newest = reversed(held.values())
+    if newest_first:
+        return dropwhile(lambda h: after_id and h.command.command_id >= after_id, newest)
+    if not after_id:
+        return held.values()
+    return reversed(list(takewhile(lambda h: h.command.command_id > after_id, newest)))
+
+
+def _matching(
+    walk: Iterable[_Held],
+    region: RegionName | None,
+    states: Sequence[CommandState],
+    created: Span | None,
+) -> Iterator[Command]:
+    return (
+        held.command
+        for held in walk
+        if (region is None or held.command.region == region)
+        and (not states or held.command.state in states)
+        and (created is None or held.command.created_at in created)
+    )
 
 
 def _free(held: _Held, region: RegionName, holder: str, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """The control loop stores whole decisions under its epoch, orders only when active, and learns."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -37,6 +38,18 @@ from tests.heliostat.fakes import FakeDeciders, a_house
 POOL = a_pool()
 
 
+@dataclass
+class SlowPlanner(FakeDeciders):
+    """While it plans, somebody does something."""
+
+    meanwhile: Callable[[], object] = lambda: None
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        whole = super().plan(problem)
+        self.meanwhile()
+        return whole
+
+
 class ForgetfulPlanner(FakeDeciders):
     """Its plans leave a pool out."""
 
@@ -69,6 +82,57 @@ def test_replanning_the_same_orders_nothing_twice() -> None:
     house.set_mode(Mode.ACTIVE)
     house.loop.replan(NOON, epoch=house.epoch)
     assert house.loop.replan(NOON + QUARTER, epoch=house.epoch).commands == ()
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_was_ordered_by_hand_while_it_planned_is_left_alone_and_said(applied: bool) -> None:
+    planner = SlowPlanner({POOL: 5})
+    house = a_house(planner=planner)
+    house.set_mode(Mode.ACTIVE)
+
+    def meanwhile() -> None:
+        made = house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch)
+        if applied:
+            state = CommandState.APPLIED
+            house.loop.acknowledge(
+                Acknowledgement(
+                    command_id=made.command_id, region=POOL.region, state=state, at=NOON
+                )
+            )
+
+    planner.meanwhile = meanwhile
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert committed.plan is not None
+    assert POOL not in {pool for command in committed.commands for pool in command.order.pools}
+    assert len(committed.commands) == 7, "the other pools are ordered as planned"
+    (note,) = committed.plan.notes
+    assert note.startswith(f"{POOL} is left alone: operator:bob ordered {POOL} → 9 (command ")
+    (first, *_) = house.stores.outbox.commands()
+    assert (first.author, first.state.ended) == ("operator:bob", applied)
+
+
+def test_what_was_ordered_by_hand_before_it_planned_is_the_plans_to_change() -> None:
+    house = a_house({POOL: 5})
+    house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch)
+    house.set_mode(Mode.ACTIVE)
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert ScaleOrder(pool=POOL, target_replicas=5) in [c.order for c in committed.commands]
+
+
+def test_an_order_by_hand_that_was_cancelled_while_it_planned_binds_nobody() -> None:
+    planner = SlowPlanner({POOL: 5})
+    house = a_house(planner=planner)
+    house.set_mode(Mode.ACTIVE)
+
+    def meanwhile() -> None:
+        made = house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch)
+        house.stores.outbox.cancel(
+            made.command_id, etag="", author="ada", now=NOON, epoch=house.epoch
+        )
+
+    planner.meanwhile = meanwhile
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert ScaleOrder(pool=POOL, target_replicas=5) in [c.order for c in committed.commands]
 
 
 def test_an_epoch_that_is_over_stores_nothing() -> None:

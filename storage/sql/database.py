@@ -48,6 +48,17 @@ _POSTGRES_OPTIONS = (
     "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=120s"
     " -c idle_in_transaction_session_timeout=60s"
 )
+_NETWORK_PATIENCE = {
+    # A peer that vanished without a word would else be waited for until the system gives up, minutes
+    # or hours later: nobody renews the lease or stores anything meanwhile. A server that still works
+    # on a long statement answers keep-alives.
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",  # milliseconds
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "2",
+}
+"""How long libpq waits, in seconds where nothing else is said; what the URL says wins."""
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -152,8 +163,9 @@ def engine_of(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
+        patient = parsed.set(query={**_NETWORK_PATIENCE, **parsed.query})
         return create_engine(
-            parsed, pool_pre_ping=True, pool_size=8, connect_args={"options": _POSTGRES_OPTIONS}
+            patient, pool_pre_ping=True, pool_size=8, connect_args={"options": _POSTGRES_OPTIONS}
         )
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or _is_no_file(parsed.database):
         raise InvalidSettings(

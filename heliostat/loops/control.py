@@ -15,6 +15,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.loops.orders import OrderBook, by_hand, check_nothing_by_hand_since
+from heliostat.loops.retention import Retention, drop_old
 from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
@@ -49,10 +50,7 @@ class ControlSettings:
     situation: SituationSettings = SituationSettings()
     command_lifetime: timedelta = timedelta(hours=4)
     denial_memory: timedelta = timedelta(minutes=30)
-    keep_windows: timedelta = timedelta(days=3)
-    keep_roll_ups: timedelta = timedelta(days=400)
-    keep_forecasts: timedelta = timedelta(days=14)
-    """A refresh of 1,000 series takes 12 MB, every 15 minutes."""
+    keep: Retention = Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,10 +184,8 @@ class ControlLoop:
 
     def housekeep(self, now: datetime) -> int:
         """Roll up closed minutes and drop what retention no longer keeps; returns rows removed."""
-        keep = self._settings
         self._stores.usage.roll_up(now)
-        removed = self._stores.usage.prune(now - keep.keep_windows, now - keep.keep_roll_ups)
-        return removed + self._stores.forecasts.prune(now - keep.keep_forecasts)
+        return drop_old(self._stores, self._settings.keep, now)
 
     # --- inside ------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class MemoryOutbox:
         """Those that have not ended, by age too: of weeks of commands hardly any is of interest."""
         self._by_request: dict[str, str] = {}
         self._changes: dict[PoolKey, datetime] = {}
+        self._made = 0
 
     # --- for the decision store, which holds the lock and checked the epoch --------------------
 
@@ -60,10 +61,11 @@ class MemoryOutbox:
 
     def next_id(self) -> str:
         """The id that the next command gets."""
-        return command_id(len(self._held) + 1)
+        return command_id(self._made + 1)
 
     def put(self, command: Command) -> None:
         """Keep a new command."""
+        self._made += 1
         self._held[command.command_id] = self._open[command.command_id] = _Held(command)
         if command.request_id:
             self._by_request[command.request_id] = command.command_id
@@ -158,6 +160,17 @@ class MemoryOutbox:
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
         with self._lock:
             return tuple(sorted(self._changes.items()))
+
+    def prune(self, created_before: datetime) -> int:
+        with self._lock:
+            oldest_first = takewhile(
+                lambda held: held.command.created_at < created_before, self._held.values()
+            )
+            old = [held.command for held in oldest_first if held.command.state.ended]
+            for command in old:
+                del self._held[command.command_id]
+                self._by_request.pop(command.request_id, None)
+            return len(old)
 
     def _asked(self, states: Sequence[CommandState]) -> dict[str, _Held]:
         return self._held if any(s.ended for s in states or CommandState) else self._open

@@ -18,6 +18,7 @@ from storage.numbering import command_id as id_of
 from storage.sql.audit import SqlAudit
 from storage.sql.counters import next_number
 from storage.sql.database import Database, Transaction, put_many
+from storage.sql.dropping import drop
 from storage.sql.leadership import SqlLeadership
 from storage.sql.tables import commands, pool_changes
 
@@ -187,6 +188,10 @@ class SqlOutbox:
         with self._database.read() as connection:
             rows = connection.execute(select(pool_changes.c.pool, pool_changes.c.changed_at))
             return tuple(sorted((PoolKey.parse(pool), from_epoch(at)) for pool, at in rows))
+
+    def prune(self, created_before: datetime) -> int:
+        old = _c.created_at < to_epoch(created_before)
+        return drop(self._database, commands, old, _c.state.not_in(_OPEN))
 
     def _locked(self, tx: Transaction, command_id: str) -> Command:
         query = select(_c.document).where(_c.command_id == command_id)

@@ -15,7 +15,9 @@ from heliostat.errors import (
     UnknownRegion,
     UnknownVmType,
 )
+from heliostat.loops.control import ControlSettings
 from heliostat.loops.manual import ManualOrder
+from heliostat.loops.retention import Retention
 from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
 from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
 from heliostat.model.governance import Mode
@@ -343,3 +345,20 @@ def test_commands_that_nobody_ended_expire() -> None:
     ended = house.loop.settle(NOON + timedelta(hours=4), epoch=house.epoch)
     assert {c.command_id for c in ended} == {c.command_id for c in made}
     assert {c.state for c in ended} == {CommandState.EXPIRED}
+
+
+def test_housekeeping_drops_what_is_old_and_leaves_what_is_in_force() -> None:
+    keep = Retention(plans=MINUTE, commands=MINUTE, routing_tables=MINUTE, audit=MINUTE)
+    house = a_house({POOL: 5}, ControlSettings(keep=keep))
+    house.set_mode(Mode.ACTIVE)
+    for at in (NOON, NOON + QUARTER):
+        house.loop.replan(at, epoch=house.epoch)
+        house.loop.reroute(at, epoch=house.epoch)
+    assert house.loop.housekeep(NOON + 2 * QUARTER) == 1 + 2 + 2, "a plan, two tables, two records"
+    stores = house.stores
+    assert [plan.version for plan in stores.plans.plans(ALL_DAY)] == [2]
+    assert len(stores.routing.latest_tables()) == 2
+    assert len(stores.outbox.commands()) == 8, "nobody has ended them"
+
+
+ALL_DAY = Span(NOON, NOON + timedelta(days=1))

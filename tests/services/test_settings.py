@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from traceback import format_exception
@@ -9,6 +10,7 @@ from traceback import format_exception
 import pytest
 
 from heliostat.errors import InvalidSettings
+from heliostat.loops.retention import Retention
 from services.control_plane.settings import load_settings
 from storage.sql.database import engine_of
 
@@ -113,6 +115,18 @@ def test_who_says_what_a_replica_serves_is_one_of_two() -> None:
     assert load_settings(served_by="placement").served_by == "placement"
     with pytest.raises(InvalidSettings, match="served_by"):
         load_settings(served_by="astrology")
+
+
+def test_how_long_each_kind_is_kept_is_a_setting(a_file: Path) -> None:
+    a_file.write_text("keep: {audit: P365D, routing_acks: 3600}\n")
+    kept = load_settings(a_file).keep.retention()
+    assert kept == replace(Retention(), audit=timedelta(days=365), routing_acks=timedelta(hours=1))
+
+
+def test_lead_times_are_kept_for_as_long_as_plans_look_back(a_file: Path) -> None:
+    a_file.write_text("keep: {lead_times: P1D}\n")
+    with pytest.raises(InvalidSettings, match=r"keep\.lead_times"):
+        load_settings(a_file)
 
 
 def test_a_database_url_that_cannot_be_read_is_a_wrong_setting() -> None:

@@ -29,7 +29,8 @@ class Retention:
 
 
 def drop_old(stores: Stores, keep: Retention, now: datetime) -> int:
-    """Drop what nobody keeps any more, in short transactions; repeatable; returns rows removed."""
+    """Drop what nobody keeps any more, in short transactions; repeatable; returns rows removed. Of what
+    piled up for long some may be left for the next time."""
     return (
         stores.usage.prune(now - keep.windows, now - keep.roll_ups)
         + stores.forecasts.prune(now - keep.forecasts)

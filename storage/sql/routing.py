@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,9 +19,6 @@ from storage.sql.counters import next_number
 from storage.sql.database import Database, Transaction, put_many
 from storage.sql.dropping import drop
 from storage.sql.tables import routing_acks, routing_tables
-
-_TABLES_AT_ONCE = 100
-"""How many documents are read to see how old they are; one may hold thousands of replicas."""
 
 
 class SqlRouting:
@@ -98,23 +96,23 @@ class SqlRouting:
 
     def _drop_older(self, origin: str, valid_before: datetime) -> int:
         """Drop one origin's tables from before, its newest aside. Only their documents say how old they
-        are: the oldest few are read at a time, and nothing is locked meanwhile."""
+        are, and versions grow with time: a few documents tell where to cut."""
         c = routing_tables.c
         of_origin = c.origin == origin
-        newest = select(func.max(c.version)).where(of_origin).scalar_subquery()
-        oldest = select(c.version, c.document).where(of_origin, c.version < newest)
-        removed = 0
-        while True:
-            with self._database.read() as connection:
-                rows = connection.execute(oldest.order_by(c.version).limit(_TABLES_AT_ONCE)).all()
-            old = [
-                version
-                for version, document in rows
-                if field_of(RoutingTable, "valid_from", document) < valid_before
-            ]
-            removed += drop(self._database, routing_tables, of_origin, c.version.in_(old))
-            if len(old) < _TABLES_AT_ONCE:
-                return removed
+        with self._database.read() as connection:
+
+            def valid_from(version: str) -> datetime:
+                query = select(c.document).where(of_origin, c.version == version)
+                document = connection.execute(query).scalar_one()
+                instant: datetime = field_of(RoutingTable, "valid_from", document)
+                return instant
+
+            versions = select(c.version).where(of_origin).order_by(c.version)
+            older = connection.execute(versions).scalars().all()[:-1]
+            old = older[: bisect_left(older, valid_before, key=valid_from)]
+        if not old:
+            return 0
+        return drop(self._database, routing_tables, of_origin, c.version <= old[-1])
 
     def _newest(self, connection: Connection, origin: str) -> str | None:
         c = routing_tables.c

@@ -22,6 +22,8 @@ from services.wording import report
 _log = logging.getLogger(__name__)
 
 TOLD_AGAIN_AFTER = timedelta(minutes=10)
+MOST_COUNTED = 1_000
+"""Kinds of refusals that are counted at once; whoever makes up more has each of his told."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+Z-]+")
 """What changes in the words of a refusal from one time to the next: "held until …"."""
 
@@ -50,7 +52,8 @@ class Repeats:
         same = _kind_of(record)
         known = self._known.get(same)
         if known is None:
-            self._known[same] = _Known(record, record.at)
+            if len(self._known) < MOST_COUNTED:
+                self._known[same] = _Known(record, record.at)
             return (*told, record)
         known.last, known.repeats = record, known.repeats + 1
         return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from heliostat.model.governance import AuditRecord
-from services.control_plane.refusals import TOLD_AGAIN_AFTER, Repeats
+from services.control_plane.refusals import MOST_COUNTED, TOLD_AGAIN_AFTER, Repeats
 from tests.builders import NOON
 
 SECOND = timedelta(seconds=1)
@@ -70,6 +70,15 @@ def test_only_instants_may_differ_in_what_is_the_same() -> None:
     assert repeats.heard(held[1]) == ()
     for other in (refused(detail="held by another"), refused(author="agent:west")):
         assert repeats.heard(other) == (other,)
+
+
+def test_so_many_kinds_are_counted_and_the_others_are_told_each_time() -> None:
+    repeats = Repeats()
+    for number in range(MOST_COUNTED):
+        repeats.heard(refused(detail=f"no pool {number}"))
+    assert repeats.heard(refused(detail="no pool 0")) == ()
+    for _ in range(2):
+        assert repeats.heard(refused(detail="no pool x")) == (refused(detail="no pool x"),)
 
 
 def test_at_the_end_all_that_was_counted_is_told() -> None:

@@ -14,7 +14,7 @@ from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock
 from heliostat.collecting import collect_seldom
-from heliostat.loops.control import Deciders
+from heliostat.loops.control import ControlSettings, Deciders
 from heliostat.ports.clock import Clock
 from heliostat.ports.deciding import ServedPerReplica
 from heliostat.ports.forecasts import Forecaster
@@ -73,6 +73,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         catalogue=catalogue,
         deciders=deciders_with(forecaster, served_by(settings)),
         clock=clock,
+        loop_settings=ControlSettings(keep=settings.keep.retention()),
         page=_page(settings, stores, catalogue, clock),
         warm_up=forecaster.warm_up,
         close=close,

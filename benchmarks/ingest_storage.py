@@ -36,7 +36,7 @@ _COMMAND = "make bench ARGS=ingest_storage."
 
 
 def sqlite() -> Iterable[Figure]:
-    """A file on disk, WAL, synchronous = NORMAL."""
+    """A file on disk, WAL, synchronous = FULL."""
     with tempfile.TemporaryDirectory(prefix="heliostat-bench-") as directory:
         url = f"sqlite:///{Path(directory) / 'bench.db'}"
         yield from _measure("sqlite", url, _PREFILL_SQLITE, cpu_seconds)

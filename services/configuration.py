@@ -137,7 +137,9 @@ def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSet
     message = first["msg"].removeprefix("Value error, ")
     if not key:
         return InvalidSettings("settings", message)
-    variable = prefix + key.replace(".", ENV_DELIMITER).upper()
+    # One of a list has no variable of its own.
+    names = (part for part in first["loc"] if isinstance(part, str))
+    variable = prefix + ENV_DELIMITER.join(names).upper()
     shown = first.get("input")
     value = f" (is {shown!r})" if isinstance(shown, str | int | float | bool) else ""
     return InvalidSettings(

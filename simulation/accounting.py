@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from heliostat.model.names import RegionName, Tier, VmTypeName
+from heliostat.model.names import ModelName, RegionName, Tier, VmTypeName
 from heliostat.model.usage import WINDOW
 from simulation.accounts import STRICT_TTFT_SECONDS, Accounts
 from simulation.engine import TierTally
 from simulation.estate import Estate
+from simulation.owing import gpu_hours_owed
 from simulation.replica import BILLED, OVERHEAD, Stage
 from simulation.stage_ledger import StageSeconds
 
@@ -60,11 +61,14 @@ class Accountant:
         work = sum(
             gpus * self._estate.engine.busy_seconds(pool) for pool, gpus in self._gpus.items()
         )
+        stood = self._gpu_hours(seconds, BILLED)
+        owed = gpu_hours_owed(self._by_model(seconds), tallies)
         return Accounts(
-            gpu_hours_billed=self._gpu_hours(seconds, BILLED),
+            gpu_hours_billed=stood + owed,
             gpu_hours_billed_by_vm_type=self._by_vm_type(seconds),
+            gpu_hours_owed=owed,
             gpu_hours_lent=self._gpu_hours(seconds, (Stage.LENT,)),
-            cost_dollars=self._dollars,
+            cost_dollars=self._dollars * (1 + owed / stood if stood else 1),
             scaling_overhead_gpu_hours=self._gpu_hours(seconds, OVERHEAD),
             idle_gpu_hours=self._gpu_hours(seconds, (Stage.READY,)) - work / SECONDS_PER_HOUR,
             offered=total.offered,
@@ -92,6 +96,13 @@ class Accountant:
             self._gpus[pool] * count for (pool, stage), count in seconds.items() if stage in stages
         )
         return gpu_seconds / SECONDS_PER_HOUR
+
+    def _by_model(self, seconds: StageSeconds) -> Mapping[ModelName, float]:
+        gpu_seconds: Counter[ModelName] = Counter()
+        for (pool, stage), count in seconds.items():
+            if stage in BILLED:
+                gpu_seconds[pool.model] += self._gpus[pool] * count
+        return {model: each / SECONDS_PER_HOUR for model, each in gpu_seconds.items()}
 
     def _by_vm_type(self, seconds: StageSeconds) -> Mapping[VmTypeName, float]:
         gpu_seconds: Counter[VmTypeName] = Counter()

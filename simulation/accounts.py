@@ -16,9 +16,10 @@ STRICT_TTFT_SECONDS = 1.0
 class Accounts:
     """A run's figures. GPU-hours are replica-hours × GPUs of the VM type.
 
-    Billed = from the cloud's accept to the end, in every stage; overhead = billed and no capacity
-    (coming, draining, failed); lent = billed and with the spot market; idle = ready less the work
-    done at the rate of a full replica. So billed = work + idle + overhead + lent.
+    Billed = from the cloud's accept to the end, in every stage, and what is owed for work that is left then;
+    overhead = billed and no capacity (coming, draining, failed); lent = billed and with the spot market;
+    idle = ready less the work done at the rate of a full replica. So billed = work + idle + overhead + lent +
+    owed.
 
     Attainment: requests that kept their promise ÷ requests that started or were shed, and
     `…_reachable` ÷ those whose promise an idle best replica could have kept. It is None for a tier
@@ -27,7 +28,10 @@ class Accounts:
 
     gpu_hours_billed: float
     gpu_hours_billed_by_vm_type: Mapping[VmTypeName, float]
-    """The same by type; types that nobody bought are 0."""
+    """What stood, by type; types that nobody bought are 0."""
+    gpu_hours_owed: float
+    """The part of the billed for requests that were admitted and not completed (`simulation.owing`); the
+    dollars have their part of it too."""
     gpu_hours_lent: float
     """The part of the billed that was lent, at zero credit."""
     cost_dollars: float

@@ -47,6 +47,15 @@ def loads(kind: type[_T], text: str | bytes) -> _T:
     return value
 
 
+def field_of(kind: type[Any], name: str, text: str) -> Any:
+    """One field of the value behind `dumps`, without making the others. Raises DataLoss when it is
+    something else."""
+    try:
+        return _codec(get_type_hints(kind)[name]).decode(json.loads(text)[name])
+    except (ValueError, KeyError, TypeError, AttributeError, HeliostatError) as error:
+        raise DataLoss(f"a stored {kind.__name__} has no {name}: {error!r}") from error
+
+
 def loads_once(kind: type[_T], text: str) -> _T:
     """As `loads`, but the same text gives the same object: for frozen values that are read often and
     whose documents never change (plans, routing tables)."""

@@ -13,7 +13,7 @@ from heliostat.errors import (
     StaleEtag,
     UnknownCommand,
 )
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.governance import AuditRecord, Override
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.decisions import Decision
@@ -77,12 +77,13 @@ def overdue(command: Command, leased_until: datetime | None, now: datetime) -> b
     return leased_until is None or leased_until <= now
 
 
-def same_request(stored: Command, asked: Command) -> Command:
-    """The stored command of this `request_id`. Raises RequestIdReused when the orders differ."""
-    if stored.order != asked.order:
+def same_request(stored: Command, asked: Order) -> Command:
+    """The stored command of a `request_id` that comes again. Raises RequestIdReused when the orders
+    differ."""
+    if stored.order != asked:
         raise RequestIdReused(
-            f"request {asked.request_id} came before and ordered something else:"
-            f" {stored.order} as command {stored.command_id}, now {asked.order}",
+            f"request {stored.request_id} came before and ordered something else:"
+            f" {stored.order} as command {stored.command_id}, now {asked}",
             remedy="send a fresh request_id for a new intent",
         )
     return stored

@@ -11,7 +11,7 @@ from heliostat.ports.stores import Stores
 from storage.notify import ChangeFeed
 from storage.sql.audit import SqlAudit
 from storage.sql.database import Database
-from storage.sql.decisions import SqlDecisions, SqlPlans, SqlRouting
+from storage.sql.decisions import SqlDecisions, SqlPlans
 from storage.sql.fleet import SqlFleet
 from storage.sql.forecasts import SqlForecasts
 from storage.sql.governing import SqlModes, SqlOverrides
@@ -19,6 +19,7 @@ from storage.sql.interned import Names
 from storage.sql.leadership import SqlLeadership
 from storage.sql.listening import NotificationListener
 from storage.sql.outbox import SqlOutbox
+from storage.sql.routing import SqlRouting
 from storage.sql.tables import SCHEMA_REVISION
 from storage.sql.usage import SqlUsage
 

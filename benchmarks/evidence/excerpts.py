@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from benchmarks.evidence.ledger import Curve
 from heliostat.model.names import Tier
 from simulation.experiments.ceilings import LP_DOLLARS, LP_GPU_HOURS, LP_GPU_HOURS_AT_LEAST_COST
-from simulation.experiments.result import IDLE, OVERHEAD, Record, RunResult
+from simulation.experiments.result import IDLE, OVERHEAD, OWED, Record, RunResult
 
 ON_A100 = "gpu_hours_billed_on_a100"
 """Billed on VM types whose name says A100."""
 RECOVERY = "recovery_minutes"
-"""Mean minutes after an hour's first one until interactive-fast requests keep their promise again."""
+"""Mean minutes of an hour until interactive-fast requests keep their promise as before the bursts."""
 KEPT_AGAIN = 0.99
 _A100 = "gpu_hours_billed_by_vm_type.a100"
 _HOUR = 3600
@@ -21,6 +21,7 @@ _P90 = ("ttft/interactive-fast", "ttft/interactive-normal")
 _INTERACTIVE = str(Tier.INTERACTIVE_FAST)
 FIGURES = (
     "gpu_hours_billed",
+    OWED,
     "gpu_hours_lent",
     OVERHEAD,
     IDLE,
@@ -63,25 +64,30 @@ def figures_of(run: RunResult, bursts_from: int | None = None) -> dict[str, floa
 
 
 def recovery_minutes(record: Record, first_hour: int) -> float | None:
-    """Mean over the hours from `first_hour` on: when the promise is kept again for good within the hour.
+    """Mean over the hours from `first_hour` on: when the promise is first kept again as usual, an hour where
+    it is not.
 
-    A step that nobody was judged in counts as kept. None without interactive-fast requests.
+    As usual = by the share that was kept in the median step before, or by `KEPT_AGAIN` where that was more.
+    A step in which nobody was judged counts as kept. None without interactive-fast requests before.
     """
     tier = record.tiers.get(_INTERACTIVE)
     if tier is None:
         return None
     per_hour = _HOUR // record.step_seconds
-    kept = [j <= 0 or m >= KEPT_AGAIN * j for j, m in zip(tier.judged, tier.met, strict=True)]
-    hours = [kept[at : at + per_hour] for at in range(first_hour * per_hour, len(kept), per_hour)]
+    kept = [m / j if j > 0 else 1.0 for j, m in zip(tier.judged, tier.met, strict=True)]
+    first = first_hour * per_hour
+    before = [k for k, j in zip(kept[:first], tier.judged[:first], strict=True) if j > 0]
+    hours = [kept[at : at + per_hour] for at in range(first, len(kept), per_hour)]
     whole = [hour for hour in hours if len(hour) == per_hour]
-    if not whole:
+    if not whole or not before:
         return None
-    return fmean(_last_miss(hour) for hour in whole) * record.step_seconds / 60
+    usual = min(KEPT_AGAIN, median(before))
+    return fmean(_first_kept(hour, usual) for hour in whole) * record.step_seconds / 60
 
 
-def _last_miss(hour: Sequence[bool]) -> int:
-    """Steps until the last one that missed has ended; 0 when none missed."""
-    return max((place + 1 for place, kept in enumerate(hour) if not kept), default=0)
+def _first_kept(hour: Sequence[float], usual: float) -> int:
+    """Steps until the first that keeps as usual; all of them when none does."""
+    return next((place for place, kept in enumerate(hour) if kept >= usual), len(hour))
 
 
 def curve_of(scenario: str, policy: str, record: Record) -> Curve:

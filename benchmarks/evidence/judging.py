@@ -77,8 +77,8 @@ def gain_reason(
     if gain.low is None or gain.high is None:
         return "one seed has no interval"
     if verdict is Verdict.HOLDS:
-        beyond = "lies beyond" if gain.low >= claimed else "reaches"
-        return f"the interval {beyond} the figure asked and excludes zero"
+        beyond = "the interval lies beyond" if gain.low >= claimed else "the mean reaches"
+        return f"{beyond} the figure asked, and the interval excludes zero"
     if verdict is Verdict.IN_PART:
         part = _share_of(gain, claimed)
         return f"a {called} on every reading of the interval, but {part} of what was asked"
@@ -148,7 +148,7 @@ def best_row(
         )
     known = [rival for rival in rivals if rival is not None]
     gains = [_gain(ours, rival, figure) for rival in known]
-    verdict = of_best(gains)
+    verdict = of_best([*gains, *(None for rival in rivals if rival is None)])
     beaten = [r.policy for r, g in zip(known, gains, strict=True) if g and (g.low or 0) > 0]
     ahead = [
         r.policy
@@ -158,6 +158,7 @@ def best_row(
     said = [
         f"better than {listed(beaten)}" if beaten else "better than none of them",
         f"worse than {listed(ahead)}" if ahead else "",
+        "not every rival was lived" if len(known) < len(rivals) else "",
     ]
     values = [f"{s.policy} {plain(s.value(figure), digits)}" for s in (ours, *known)]
     return Row(

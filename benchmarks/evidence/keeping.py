@@ -79,8 +79,10 @@ def _place(page: EvidencePage, role: str, lived: Lived, seeds: Sequence[int]) ->
     offered = [run.requests for run in lived.outcomes.values() if isinstance(run, RunResult)]
     lived_requests = [count for count in offered if count]
     levels: dict[str, int] = {}
+    searched_on = ""
     for match in page.wants:
         if isinstance(match, Match) and match.scenario == role:
+            searched_on = match.search_on or searched_on
             for level in match.levels:
                 count = len(match.seeds_at(level, tuple(seeds)))
                 levels[f"{level:g}"] = max(count, levels.get(f"{level:g}", 0))
@@ -91,4 +93,5 @@ def _place(page: EvidencePage, role: str, lived: Lived, seeds: Sequence[int]) ->
         days=round(scene.span.length.total_seconds() / 86_400, 3),
         requests=sum(lived_requests) / len(lived_requests) if lived_requests else 0.0,
         levels=levels,
+        searched_on=searched_on,
     )

@@ -55,6 +55,8 @@ class Place:
     """Per run, on average."""
     levels: Mapping[str, int] = field(default_factory=dict)
     """Level of attainment ("0.99") → how many seeds were compared at it, at most."""
+    searched_on: str = ""
+    """The place on which settings were searched; "" = here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,7 @@ def ledger_as_mapping(ledger: Ledger) -> dict[str, Any]:
                 "days": place.days,
                 "requests": _rounded(place.requests),
                 "levels": dict(place.levels),
+                "searched_on": place.searched_on,
             }
             for place in ledger.places
         ],

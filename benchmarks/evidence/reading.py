@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from benchmarks.evidence.equalising import at_level, slope_at
+from benchmarks.evidence.excerpts import ON_A100
 from benchmarks.evidence.ledger import Ledger
 from simulation.experiments.ceilings import LINEAR, LP_GPU_HOURS
 from simulation.experiments.comparison import Contest, Point, contest
@@ -12,6 +14,7 @@ from simulation.experiments.intervals import Estimate, estimate
 from simulation.experiments.result import BILLED, JUDGED
 from simulation.experiments.spec import PolicySpec
 
+_GROW_WITH_THE_FLEET = (BILLED, ON_A100)
 _LITTLE = 0.8
 """Who misses less than this share of what it may could have been cheaper."""
 
@@ -22,7 +25,8 @@ class Standing:
 
     `on_the_floor` = it keeps more than was asked already with the least headroom tried, so it may be
     cheaper than it is shown. `settled` = its search has ended; before that it may still move, and
-    nothing is judged by it.
+    nothing is judged by it. `slope` is how its bill moves with what it misses (`equalising`), by which it is
+    compared at exactly the `level`; 0 = as it was lived.
     """
 
     policy: str
@@ -30,10 +34,22 @@ class Standing:
     reached: bool
     on_the_floor: bool
     settled: bool = True
+    level: float = 0.0
+    slope: float = 0.0
 
     def mean(self, figure: str) -> Estimate | None:
         """The figure over the seeds."""
         return self.point.mean(figure)
+
+    def compared(self, figure: str) -> dict[int, float | None]:
+        """The figure by seed, GPU-hours billed at exactly the level where the slope is known."""
+        if figure not in _GROW_WITH_THE_FLEET or not self.slope:
+            return self.point.by_seed(figure)
+        return at_level(self.point, figure, self.level, self.slope)
+
+    def as_lived(self) -> Standing:
+        """The same without its slope."""
+        return replace(self, slope=0.0)
 
     def value(self, figure: str) -> float | None:
         """Its mean alone."""
@@ -49,12 +65,16 @@ def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing |
     found = contest(PolicySpec(name=policy, policy=policy), points, level, BILLED)
     if found.point is None or not found.point.results:
         return None
+    floored = _on_the_floor(ledger, role, found, level)
+    movable = found.reached and not floored
     return Standing(
         policy=policy,
         point=found.point,
         reached=found.reached,
-        on_the_floor=_on_the_floor(ledger, role, found, level),
+        on_the_floor=floored,
         settled=(role, policy, level) in ledger.settled,
+        level=level,
+        slope=slope_at(ledger, role, policy, level) if movable else 0.0,
     )
 
 
@@ -76,10 +96,15 @@ def fixed(ledger: Ledger, role: str, policy: str) -> Standing | None:
 
 
 def relative(ours: Standing | None, theirs: Standing | None, figure: str) -> Estimate | None:
-    """(ours - theirs) ÷ theirs, seed by seed; seeds on which theirs is nothing are left out."""
+    """(ours - theirs) ÷ theirs, seed by seed, bills at exactly the level where both slopes are known.
+
+    Seeds on which theirs is nothing are left out.
+    """
     if ours is None or theirs is None:
         return None
-    return estimate(_relatives(ours.point.by_seed(figure), theirs.point.by_seed(figure)))
+    if not (ours.slope and theirs.slope):
+        ours, theirs = ours.as_lived(), theirs.as_lived()
+    return estimate(_relatives(ours.compared(figure), theirs.compared(figure)))
 
 
 def _relatives(ours: Mapping[int, float | None], theirs: Mapping[int, float | None]) -> list[float]:
@@ -97,7 +122,7 @@ def above_bound(ledger: Ledger, role: str, ours: Standing | None, level: float) 
     bound = linear_point(ledger, role, level)
     if bound is None:
         return None
-    return estimate(_relatives(ours.point.by_seed(BILLED), bound.by_seed(LP_GPU_HOURS)))
+    return estimate(_relatives(ours.compared(BILLED), bound.by_seed(LP_GPU_HOURS)))
 
 
 def linear_point(ledger: Ledger, role: str, level: float) -> Point | None:

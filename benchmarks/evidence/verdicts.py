@@ -3,8 +3,8 @@
 A gain is counted in the direction of the claim, so that more is better: a claim of −25 % GPU-hours
 is a gain of 0.25, whatever bills 3 % more has a gain of −0.03. The rules:
 
-- **holds**: the whole interval is a gain, and it reaches the figure claimed;
-- **holds in part**: the whole interval is a gain, and all of it lies below the figure claimed;
+- **holds**: the whole interval is a gain, and its mean reaches the figure claimed;
+- **holds in part**: the whole interval is a gain, and its mean lies below the figure claimed;
 - **does not hold**: the interval is no gain, or does not exclude none, and lies below the figure claimed;
 - **cannot be tested here**: nothing was measured, one seed has no interval, or the interval is so wide
   that it holds both nothing and the figure claimed.
@@ -35,7 +35,7 @@ def of_gain(gain: Estimate | None, claimed: float) -> Verdict:
     if gain is None or gain.low is None or gain.high is None:
         return Verdict.UNTESTED
     if gain.low > 0:
-        return Verdict.HOLDS if gain.high >= claimed else Verdict.IN_PART
+        return Verdict.HOLDS if gain.mean >= claimed else Verdict.IN_PART
     return Verdict.UNTESTED if gain.high >= claimed else Verdict.NOT
 
 
@@ -51,13 +51,15 @@ def of_limit(found: Estimate | None, most: float) -> Verdict:
 def of_best(gains: Iterable[Estimate | None]) -> Verdict:
     """That one is better than each of its rivals, `gains` being its gain over each of them.
 
-    In part when it is better than some and worse than none.
+    In part when it is better than some and worse than none; what is unknown of a rival decides nothing but
+    that it cannot hold.
     """
-    known = [gain for gain in gains if gain is not None and gain.low is not None]
+    asked = list(gains)
+    known = [gain for gain in asked if gain is not None and gain.low is not None]
     if not known:
         return Verdict.UNTESTED
     better = [gain.low is not None and gain.low > 0 for gain in known]
     worse = [gain.high is not None and gain.high < 0 for gain in known]
     if all(better):
-        return Verdict.HOLDS
+        return Verdict.HOLDS if len(known) == len(asked) else Verdict.UNTESTED
     return Verdict.IN_PART if any(better) and not any(worse) else Verdict.NOT

@@ -7,13 +7,15 @@ it was; calling again is safe.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
 from heliostat.loops.forecasts import ForecastSettings
-from heliostat.loops.orders import OrderBook, check_nothing_by_hand_since
+from heliostat.loops.orders import OrderBook, by_hand, check_nothing_by_hand_since
+from heliostat.loops.retention import Retention, drop_old
 from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
@@ -50,10 +52,7 @@ class ControlSettings:
     situation: SituationSettings = SituationSettings()
     command_lifetime: timedelta = timedelta(hours=4)
     denial_memory: timedelta = timedelta(minutes=30)
-    keep_windows: timedelta = timedelta(days=3)
-    keep_roll_ups: timedelta = timedelta(days=400)
-    keep_forecasts: timedelta = timedelta(days=14)
-    """A refresh of 1,000 series takes 12 MB, every 15 minutes."""
+    keep: Retention = Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +88,20 @@ class ControlLoop:
     # --- capacity ----------------------------------------------------------------------------
 
     def replan(self, now: datetime, *, epoch: int) -> Committed:
-        """Plan, clip, order what differs where the mode is active, and store all of it."""
+        """Plan, clip, order what differs where the mode is active, and store all of it.
+
+        Pools for which an order came by hand meanwhile are left alone, and the plan's notes say so.
+        """
         modes = self._stores.modes.modes()
+        last = self._stores.outbox.commands(newest_first=True, limit=1)
         plan = self._decide(now, what_if=None)
-        commands = self._orders(now).orders(plan, now=now, author=PLANNER)
+        book = self._orders(now)
+        since = self._stores.outbox.commands(
+            after_id=last[0].command_id if last else "", limit=_MANY
+        )
+        book = replace(book, by_hand=by_hand(since))
+        plan = replace(plan, notes=(*plan.notes, *_left_alone(book.by_hand)))
+        commands = book.orders(plan, now=now, author=PLANNER)
         record = AuditRecord(
             at=now,
             author=PLANNER,
@@ -177,10 +186,8 @@ class ControlLoop:
 
     def housekeep(self, now: datetime) -> int:
         """Roll up closed minutes and drop what retention no longer keeps; returns rows removed."""
-        keep = self._settings
         self._stores.usage.roll_up(now)
-        removed = self._stores.usage.prune(now - keep.keep_windows, now - keep.keep_roll_ups)
-        return removed + self._stores.forecasts.prune(now - keep.keep_forecasts)
+        return drop_old(self._stores, self._settings.keep, now)
 
     # --- inside ------------------------------------------------------------------------------
 
@@ -217,6 +224,14 @@ class ControlLoop:
             until=ack.at + self._settings.denial_memory,
             most_replicas=self._stores.fleet.fleet(ack.at).standing(pool.region, pool.vm_type),
         )
+
+
+def _left_alone(ordered: Mapping[PoolKey, Command]) -> tuple[str, ...]:
+    return tuple(
+        f"{pool} is left alone: {command.author} ordered {command.order} (command"
+        f" {command.command_id}) while this plan was made"
+        for pool, command in sorted(ordered.items())
+    )
 
 
 def _worth_publishing(before: RoutingTable | None, table: RoutingTable, now: datetime) -> bool:

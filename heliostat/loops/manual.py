@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import InvalidInput, ModeForbids, OverrideExpired, StaleEtag
+from heliostat.errors import HeliostatError, InvalidInput, ModeForbids, OverrideExpired, StaleEtag
 from heliostat.model.command import Command, Order, RedeployOrder, ScaleOrder
 from heliostat.model.governance import AuditRecord, Mode, ModeSetting, Override
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
@@ -60,10 +60,21 @@ class ManualDesk:
     def order(self, manual: ManualOrder, now: datetime, *, epoch: int) -> Command:
         """Store the command and, in active mode, the override that keeps the planner from undoing it.
 
-        With `validate_only` the command that would be stored. Raises UnknownPool, InvalidInput,
-        ModeForbids (paused), OverrideExpired, StaleEtag, RequestIdReused, Fenced.
+        A request that came before gives its command, whatever has changed since. With `validate_only`
+        the command that would be stored. Raises UnknownPool, InvalidInput, ModeForbids (paused),
+        OverrideExpired, StaleEtag, RequestIdReused, Fenced.
         """
-        self._check(manual, now)
+        try:
+            self._check(manual, now)
+        except HeliostatError:
+            # Looked up afterwards: the first try may have been stored while we checked the second, and
+            # it is what changed the pool's etag.
+            if manual.validate_only:
+                raise
+            known = self._stores.outbox.requested(manual.request_id, manual.order)
+            if known is None:
+                raise
+            return known
         pool = manual.order.pools[-1]
         command = Command(
             region=pool.region,

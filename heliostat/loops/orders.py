@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from heliostat.errors import StaleEtag
@@ -25,6 +25,8 @@ class OrderBook:
     open_commands: Sequence[Command]
     modes: Modes
     lifetime: timedelta
+    by_hand: Mapping[PoolKey, Command] = field(default_factory=dict)
+    """What was ordered by hand since the plan's problem was read; these pools are left alone."""
 
     def wanted(self, pool: PoolKey) -> int:
         """The replicas that the pool will have when everything ordered so far is done."""
@@ -68,6 +70,8 @@ class OrderBook:
         )
 
     def _may_order(self, pool: PoolKey, least_mode: Mode) -> bool:
+        if pool in self.by_hand:
+            return False
         mode = self.modes.of(pool.region)
         return mode is Mode.ACTIVE or (least_mode is Mode.ADVISORY and mode is Mode.ADVISORY)
 
@@ -87,26 +91,28 @@ class OrderBook:
             yield order, destination
 
 
+def by_hand(commands: Iterable[Command]) -> dict[PoolKey, Command]:
+    """Of commands, oldest first, the last one by hand for each pool; those that came to nothing
+    (refused, expired, cancelled) bind nobody."""
+    return {
+        pool: command
+        for command in commands
+        if not command.plan_version and command.state in _IN_FORCE
+        for pool in command.order.pools
+    }
+
+
 def check_nothing_by_hand_since(
     plan: CapacityPlan, commands: Iterable[Command], recent: Iterable[Command]
 ) -> None:
     """Raises StaleEtag when one of the plan's `commands` would undo what was ordered by hand since.
 
-    `recent` are commands of any author that were created with the plan or later, oldest first; those
-    that came to nothing (refused, expired, cancelled) bind nobody.
+    `recent` are commands of any author that were created with the plan or later, oldest first.
     """
-    by_hand = {
-        pool: (replicas, command)
-        for command in recent
-        if not command.plan_version and command.created_at >= plan.created_at
-        if command.state in _IN_FORCE
-        for pool, replicas in command.order.targets
-    }
+    ordered = by_hand(recent)
     for pool, planned in (target for command in commands for target in command.order.targets):
-        if pool not in by_hand:
-            continue
-        replicas, newer = by_hand[pool]
-        if replicas != planned:
+        newer = ordered.get(pool)
+        if newer is not None and dict(newer.order.targets)[pool] != planned:
             raise StaleEtag(
                 f"plan {plan.version} is older than {newer.author}'s order {newer.order} "
                 f"(command {newer.command_id}) and would undo it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median, quantiles
@@ -33,6 +34,8 @@ class SituationSettings:
     """Requests of so lately count alone where they are no longer like those of `mix_memory`."""
     lead_time_memory: timedelta = timedelta(days=14)
     rate_memory: timedelta = timedelta(minutes=3)
+    """Routes count on the mean of the minutes so long before an origin's watermark, and on none that is
+    as old as this."""
     surge_memory: timedelta = timedelta(minutes=5)
     """Plans count on no less than the median minute of the last ones."""
     route_stale_after: timedelta = timedelta(minutes=5)
@@ -106,42 +109,57 @@ class ProblemReader:
         return tuple(self._start(start, measured.get(start, [])) for start in starts)
 
     def rates(self, now: datetime) -> tuple[DemandRate, ...]:
-        """Requests per second offered lately, less retries, per origin, model and tier."""
-        end = floor_to(now, WINDOW)
-        span = Span(end - self._settings.rate_memory, end)
-        reported = self._stores.usage.watermark(now)
-        offered = self._stores.usage.net_offered(span)
-        return tuple(
-            DemandRate(
-                demand=key,
-                requests_per_second=sum(offered.get(key, {}).values())
-                / span.length.total_seconds(),
-                measured=reported.get(key.origin, span.start) > span.start,
-            )
-            for key in self._catalogue.demands
-        )
+        """Requests per second offered lately, less retries, per origin, model and tier: the mean of the
+        reported minutes of `rate_memory` before the watermark of the origin.
+
+        Not measured where the origin reported no minute that late.
+        """
+        newest, memory = floor_to(now, WINDOW), self._settings.rate_memory
+        ends = self._reported_until(now, later_than=newest - memory)
+        minutes = self._minutes({origin: Span(end - memory, end) for origin, end in ends.items()})
+        return tuple(_mean_rate(key, minutes[key]) for key in self._catalogue.demands)
 
     def median_rates(self, now: datetime) -> tuple[DemandRate, ...]:
         """Requests per second offered in the median minute of the last few, less retries, per demand.
 
         Not measured where half of these minutes or fewer were reported.
         """
-        end, memory = floor_to(now, WINDOW), self._settings.surge_memory
-        span = Span(end - memory, end)
-        reported = self._stores.usage.watermark(now)
-        offered = self._stores.usage.net_offered(span)
-        heard: dict[RegionName, set[datetime]] = defaultdict(set)
-        for demand, minutes in offered.items():
-            until = reported.get(demand.origin, span.start)
-            heard[demand.origin].update(start for start in minutes if start + WINDOW <= until)
+        memory = self._settings.surge_memory
+        start = floor_to(now, WINDOW) - memory
+        ends = self._reported_until(now, later_than=start)
+        minutes = self._minutes({origin: Span(start, end) for origin, end in ends.items()})
         return tuple(
-            _median_rate(
-                key,
-                [offered.get(key, {}).get(minute, 0) for minute in heard[key.origin]],
-                enough=memory / WINDOW / 2,
-            )
+            _median_rate(key, minutes[key], enough=memory / WINDOW / 2)
             for key in self._catalogue.demands
         )
+
+    def _reported_until(self, now: datetime, *, later_than: datetime) -> dict[RegionName, datetime]:
+        """The watermarks later than that, none later than the minute that runs: a gateway's clock may
+        be ahead."""
+        newest = floor_to(now, WINDOW)
+        return {
+            origin: min(newest, until)
+            for origin, until in self._stores.usage.watermark(now).items()
+            if until > later_than
+        }
+
+    def _minutes(self, spans: Mapping[RegionName, Span]) -> dict[DemandKey, list[int]]:
+        """Of every demand the requests, less retries, in each minute of its origin's span that anyone
+        there reported: a series absent from such a minute had none, a minute that nobody reported is
+        left out (docs/decisions/0004)."""
+        offered: Mapping[DemandKey, Mapping[datetime, int]] = {}
+        if spans:
+            start, end = min(s.start for s in spans.values()), max(s.end for s in spans.values())
+            offered = self._stores.usage.net_offered(Span(start, end))
+        heard: dict[RegionName, set[datetime]] = defaultdict(set)
+        for demand, counts in offered.items():
+            span = spans.get(demand.origin)
+            if span is not None:
+                heard[demand.origin].update(minute for minute in counts if minute in span)
+        return {
+            key: [offered.get(key, {}).get(minute, 0) for minute in heard[key.origin]]
+            for key in self._catalogue.demands
+        }
 
     def _measured_mixes(self, end: datetime) -> tuple[TokenMix, ...]:
         kept_end, kept = self._kept_mixes
@@ -173,6 +191,13 @@ class ProblemReader:
             p90=timedelta(seconds=round(tenths[8])),
             samples=len(samples),
         )
+
+
+def _mean_rate(demand: DemandKey, minutes: list[int]) -> DemandRate:
+    """Of requests in each reported minute; not measured without any."""
+    seconds = len(minutes) * WINDOW.total_seconds()
+    rate = sum(minutes) / seconds if minutes else 0.0
+    return DemandRate(demand=demand, requests_per_second=rate, measured=bool(minutes))
 
 
 def _median_rate(demand: DemandKey, minutes: list[int], *, enough: float) -> DemandRate:

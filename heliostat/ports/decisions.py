@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.governance import (
     AuditEntry,
     AuditPlace,
@@ -86,6 +86,11 @@ class PlanLedger(Protocol):
         """Plans made inside the span with a version above `after_version`, oldest first."""
         ...
 
+    def prune(self, created_before: datetime) -> int:
+        """Drop plans that were made before, never the newest that was not merely proposed nor what
+        came after it; returns how many. Versions are not given again."""
+        ...
+
 
 class RoutingLedger(Protocol):
     """Reads published tables and keeps what gateways said of them."""
@@ -104,6 +109,12 @@ class RoutingLedger(Protocol):
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
         """The newest word of each gateway."""
+        ...
+
+    def prune(self, valid_before: datetime, heard_before: datetime) -> int:
+        """Drop tables that are valid from before the one instant, never an origin's newest, and the
+        words of gateways that were last heard of before the other; returns how many. Versions are not
+        given again."""
         ...
 
 
@@ -127,6 +138,11 @@ class CommandOutbox(Protocol):
 
     def command(self, command_id: str) -> Command:
         """Raises UnknownCommand."""
+        ...
+
+    def requested(self, request_id: str, order: Order) -> Command | None:
+        """The stored command of that request; None when it never came, or is "". Raises
+        RequestIdReused when it ordered something else."""
         ...
 
     def commands(
@@ -167,7 +183,12 @@ class CommandOutbox(Protocol):
         ...
 
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
-        """Per pool, when a command about it was last created."""
+        """Per pool, when a command about it was last created, also where that was dropped since."""
+        ...
+
+    def prune(self, created_before: datetime) -> int:
+        """Drop commands that were created before and have ended; returns how many. Their ids are not
+        given again; their `request_id` is forgotten."""
         ...
 
 
@@ -199,7 +220,7 @@ class ModeBook(Protocol):
 
 
 class AuditLog(Protocol):
-    """Who did what; append-only."""
+    """Who did what; append-only, until retention drops the oldest."""
 
     def note(self, record: AuditRecord) -> None:
         """Append; not fenced, since refused acts are recorded too."""
@@ -213,4 +234,9 @@ class AuditLog(Protocol):
         self, query: AuditQuery, *, after: AuditPlace | None = None, limit: int = 1000
     ) -> tuple[AuditEntry, ...]:
         """The first matching records behind that place (None = from the beginning), by place."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Drop records from before, all but the last one noted; returns how many. Numbers are not given
+        again."""
         ...

@@ -45,3 +45,7 @@ class FleetLog(Protocol):
     def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:
         """Samples whose replica became ready at or after `since`, oldest first."""
         ...
+
+    def prune(self, ready_before: datetime) -> int:
+        """Drop lead times of replicas that became ready before; returns how many."""
+        ...

@@ -12,6 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from services.cli.wiring import wired
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -98,4 +100,4 @@ def comparing(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+    return wired(run)

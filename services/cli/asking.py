@@ -29,10 +29,6 @@ SkipBad = Annotated[
     ),
 ]
 
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", envvar="HELIOSTAT_SETTINGS", help="YAML file with settings."),
-]
 Catalogue = Annotated[
     Path, typer.Option("--catalogue", envvar="HELIOSTAT_CATALOGUE", help="The fleet catalogue.")
 ]

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 PREFIX = "HELIOSTAT_"
 _CALLING = ("ADDRESS", "TLS_CA", "TLS_CERT", "TLS_KEY")
 CLIENT = frozenset(
-    {f"{PREFIX}SETTINGS", f"{PREFIX}DEBUG"}
+    {f"{PREFIX}SETTINGS", f"{PREFIX}AGENT_SETTINGS", f"{PREFIX}DEBUG"}
     | {f"{start}{name}" for start in (VARIABLES, DOOR_VARIABLES) for name in _CALLING}
 )
 """What the command line itself reads."""
-TOOLS = frozenset({f"{PREFIX}DATA", f"{PREFIX}BENCH_ROWS"})
-"""What tests and benchmarks read."""
+TOOLS = frozenset({f"{PREFIX}DATA", f"{PREFIX}BENCH_ROWS", f"{PREFIX}CHECKED_ENGINE"})
+"""What tests, benchmarks and the compiled engine read."""
 
 # Kubernetes describes a service called "heliostat" or "heliostat-agent" to every pod beside it.
 _SERVICE = re.compile(r"HELIOSTAT_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)")

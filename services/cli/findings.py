@@ -15,6 +15,7 @@ from simulation.reports.words import (
     idle_sentences,
     lent_sentences,
     miss_sentences,
+    owed_sentences,
 )
 
 
@@ -38,6 +39,7 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
         floor_sentences,
         billed_sentences,
         bound_sentences,
+        owed_sentences,
         lent_sentences,
     )
     for sentence in (sentence for sentences in told for sentence in sentences(findings)):

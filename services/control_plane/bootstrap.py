@@ -14,7 +14,7 @@ from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock
 from heliostat.collecting import collect_seldom
-from heliostat.loops.control import Deciders
+from heliostat.loops.control import ControlSettings, Deciders
 from heliostat.ports.clock import Clock
 from heliostat.ports.deciding import ServedPerReplica
 from heliostat.ports.forecasts import Forecaster
@@ -74,6 +74,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         catalogue=catalogue,
         deciders=deciders_with(forecaster, served_by(settings)),
         clock=clock,
+        loop_settings=ControlSettings(keep=settings.keep.retention()),
         page=_page(settings, stores, catalogue, clock),
         warm_up=forecaster.warm_up,
         close=close,
@@ -138,8 +139,8 @@ async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
 def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> FanOutForecaster:
     family = FAMILIES[settings.forecast_family]
     zones = {region.name: region.time_zone for region in catalogue.regions}
-    lanes = settings.workers or os.cpu_count() or 1
-    return FanOutForecaster(ForecasterSettings(family=family, zones=zones), lanes=lanes)
+    chosen = ForecasterSettings(family=family, zones=zones, holidays=settings.holidays)
+    return FanOutForecaster(chosen, lanes=settings.workers or os.cpu_count() or 1)
 
 
 def _page(

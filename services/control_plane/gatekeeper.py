@@ -5,7 +5,6 @@ The one place where domain errors become gRPC status, and where refused writes a
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,18 +23,15 @@ from heliostat.errors import (
     NotLeader,
     Unavailable,
 )
-from heliostat.model.governance import AuditRecord
-from heliostat.ports.clock import Clock
-from heliostat.ports.decisions import AuditLog
 from heliostat.v1.usage_pb2 import ReportUsageRequest
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
 from services.control_plane.permissions import Rule, check_role, rule_of
-from services.control_plane.threads import StoreThreads
+from services.control_plane.refusals import RefusalLog
 from services.identity import Identity, identify, set_caller
 from services.translation.problems import reason_of, status_of, unexpected_status
 from services.translation.texts import check_texts
-from services.wording import reason_fields, report, say
+from services.wording import reason_fields, say
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +51,7 @@ class Gate:
     """What the gatekeeper works with; `insecure` is who comes without TLS (None = nobody may)."""
 
     leader: Leader
-    audit: AuditLog
-    threads: StoreThreads
-    clock: Clock
+    refusals: RefusalLog
     metrics: Metrics
     insecure: Identity | None
     max_message_bytes: int
@@ -111,6 +105,7 @@ class _Call:
             try:
                 self._admit(context)
                 response = await serve(_one(request), context)
+                await self.gate.refusals.tell()
             except Exception as error:  # noqa: BLE001 - every error becomes a status here
                 await self._refuse(error, context)
             self.gate.metrics.call_ended(self.method, "OK")
@@ -163,18 +158,13 @@ class _Call:
             author = str(identify(context.auth_context(), insecure=self.gate.insecure))
         except HeliostatError:
             author = "unknown"
-        record = AuditRecord(
-            at=self.gate.clock.now(),
+        await self.gate.refusals.note(
             author=author,
             action=_action_of(self.method),
             subject=str(getattr(error, "field", "")),
             detail=str(error),
-            outcome=f"refused: {reason_of(error)}",
+            why=reason_of(error),
         )
-        try:
-            await asyncio.shield(self.gate.threads.write(lambda: self.gate.audit.note(record)))
-        except HeliostatError as failure:
-            report(_log, "refusal_not_audited", failure)
 
 
 def _action_of(method: str) -> str:

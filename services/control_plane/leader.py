@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import HeliostatError, LeaseLost, NotLeader, SecondControlPlane
@@ -15,6 +16,17 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _ASK_AGAIN_SECONDS = 0.25
+
+
+class _Held(NamedTuple):
+    """A lease, and until when it counts here: a term after it was asked for, on a clock of our own.
+
+    The database counts from when it answered, so we stop no later than another can begin, however long
+    an answer hangs on its way.
+    """
+
+    lease: Lease
+    until_seconds: float
 
 
 class Leader:
@@ -27,13 +39,15 @@ class Leader:
         name: str,
         term: timedelta,
         on_change: Callable[[bool], None] = lambda _: None,
+        seconds: Callable[[], float] = monotonic_seconds,
     ) -> None:
         self._leadership = leadership
         self._name = name
         self._address = ""
         self._term = term
         self._on_change = on_change
-        self._lease: Lease | None = None
+        self._seconds = seconds
+        self._held: _Held | None = None
         self._leader_address = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -60,30 +74,37 @@ class Leader:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        lease, self._lease = self._lease, None
-        if lease is not None:
+        held, self._held = self._held, None
+        if held is not None:
             try:
-                self._leadership.release(lease)
-                say(_log, "lease_released", epoch=lease.epoch)
+                self._leadership.release(held.lease)
+                say(_log, "lease_released", epoch=held.lease.epoch)
             except HeliostatError as error:
                 report(_log, "lease_not_released", error)
 
     @property
     def leading(self) -> bool:
-        """True while the lease is held, as far as this process knows."""
-        return self._lease is not None
+        """True while the lease is held, as far as this process knows; false a term after it was last
+        renewed, also while nobody answers."""
+        return self._counts(self._held)
 
     def epoch(self) -> int:
         """The epoch in which this control plane decides. Raises NotLeader naming the leader."""
-        lease = self._lease
-        if lease is None:
-            where = self._leader_address
-            raise NotLeader(
-                f"{self._name} follows",
-                leader=where,
-                remedy=f"ask the leader at {where}" if where else "no leader is known, retry soon",
-            )
-        return lease.epoch
+        held = self._held
+        if held is not None and self._counts(held):
+            return held.lease.epoch
+        said = (
+            f"{self._name} follows" if held is None else f"{self._name} could not renew its lease"
+        )
+        where = self._leader_address if held is None else ""
+        raise NotLeader(
+            said,
+            leader=where,
+            remedy=f"ask the leader at {where}" if where else "no leader is known, retry soon",
+        )
+
+    def _counts(self, held: _Held | None) -> bool:
+        return held is not None and self._seconds() < held.until_seconds
 
     def _keep(self) -> None:
         while not self._stop.wait(self._term.total_seconds() / 3):
@@ -93,17 +114,18 @@ class Leader:
                 report(_log, "lease_not_renewed", error)
 
     def _try(self) -> None:
-        lease = self._lease
-        if lease is not None:
+        held, until = self._held, self._seconds() + self._term.total_seconds()
+        if held is not None:
             try:
-                self._lease = self._leadership.renew(lease, self._term)
+                self._held = _Held(self._leadership.renew(held.lease, self._term), until)
                 return
             except LeaseLost as error:
                 report(_log, "lease_lost", error)
                 self._follow("")
+                until = self._seconds() + self._term.total_seconds()
         acquired = self._leadership.acquire(self._name, self._address, self._term)
         if acquired is not None:
-            self._lease, self._leader_address = acquired, self._address
+            self._held, self._leader_address = _Held(acquired, until), self._address
             say(_log, "lease_acquired", epoch=acquired.epoch, name=self._name)
             self._on_change(True)
             return
@@ -112,6 +134,6 @@ class Leader:
 
     def _follow(self, address: str) -> None:
         self._leader_address = address
-        if self._lease is not None:
-            self._lease = None
+        if self._held is not None:
+            self._held = None
             self._on_change(False)

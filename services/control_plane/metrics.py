@@ -64,6 +64,7 @@ class Metrics:
         self.leading = self._gauge("leading", "1 while this control plane leads")
         self.watchers = self._gauge("route_watchers", "Gateways that watch for routing tables")
         self._forecasts: tuple[Forecast, ...] = ()
+        self._lagging: set[tuple[str, str]] = set()
         self.watch(self._forecast_figures)
 
     def _counter(self, name: str, said: str, *labels: str) -> Counter:
@@ -140,6 +141,16 @@ class Metrics:
             seen = state.observation
             labels = (seen.pool.region, seen.pool.model, seen.pool.vm_type)
             self.ready.labels(*labels).set(seen.ready)
+
+    def show_lags(self, lags: Iterable[tuple[str, str, int]]) -> None:
+        """Put these (region, gateway, plan versions behind) in place of the ones before: gateways that
+        are gone are shown no more."""
+        now = {(region, gateway): lag for region, gateway, lag in lags}
+        for gone in self._lagging - now.keys():
+            self.lag.remove(*gone)
+        for gateway, lag in now.items():
+            self.lag.labels(*gateway).set(lag)
+        self._lagging = set(now)
 
     def show_routes(self, tables: Iterable[RoutingTable]) -> None:
         """Tables were published."""

@@ -18,6 +18,7 @@ from services.control_plane.gatekeeper import Gate
 from services.control_plane.intake import UsageIntake
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
+from services.control_plane.refusals import RefusalLog
 from services.control_plane.routes import RouteHub
 from services.control_plane.settings import ControlPlaneSettings
 from services.control_plane.threads import StoreThreads
@@ -113,9 +114,7 @@ def gate_of(desk: Desk, settings: ControlPlaneSettings) -> Gate:
     """What the gatekeeper works with."""
     return Gate(
         leader=desk.leader,
-        audit=desk.stores.audit,
-        threads=desk.threads,
-        clock=desk.clock,
+        refusals=RefusalLog(desk.stores.audit, desk.threads, desk.clock),
         metrics=desk.metrics,
         insecure=LOCAL if settings.tls is None else None,
         max_message_bytes=settings.max_message_bytes,

@@ -44,6 +44,7 @@ class ControlPlane:
             term=settings.lease,
             on_change=self._leads,
         )
+        self.metrics.leading.set_function(lambda: self.leader.leading)
         self._ticks = Ticks(
             self.loop,
             forecasts=forecasts_of(parts),
@@ -156,7 +157,6 @@ class ControlPlane:
         return None if self._metrics_page is None else self._metrics_page.port
 
     def _leads(self, leading: bool) -> None:
-        self.metrics.leading.set(leading)
         if leading and self._schedule is not None:
             self._schedule.hurry()
 

@@ -57,6 +57,7 @@ class Serving:
     ) -> None:
         """`mute` ends what rings the desk's bells."""
         self._desk = desk
+        self._refusals = gate.refusals
         self._mute = mute
         self._server = aio.server(interceptors=[Gatekeeper(gate)], options=_options(settings))
         self._health = health.aio.HealthServicer()
@@ -103,6 +104,7 @@ class Serving:
         await self._desk.routes.close()
         await self._server.stop(grace_seconds)
         await self._desk.intake.close()
+        await self._refusals.close()
         await asyncio.to_thread(self._desk.threads.close)
 
 

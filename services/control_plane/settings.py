@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from heliostat.loops.retention import Retention
+from heliostat.loops.situation import SituationSettings
 from services.addresses import is_loopback, with_port
 from services.configuration import (
     ENV_DELIMITER,
@@ -38,6 +41,28 @@ class CadenceSettings(Section):
     settle: Positive = timedelta(seconds=30)
     score: Positive = timedelta(hours=1)
     housekeep: Positive = timedelta(hours=1)
+
+
+_KEEP = Retention()
+
+
+class KeepSettings(Section):
+    """For how long decisions and what came of them are kept; what is in force stays whatever its age."""
+
+    plans: Positive = _KEEP.plans
+    commands: Positive = _KEEP.commands
+    routing_tables: Positive = _KEEP.routing_tables
+    routing_acks: Positive = _KEEP.routing_acks
+    """A gateway that was not heard of for so long is no longer listed, nor in `/metrics`."""
+    audit: Positive = _KEEP.audit
+    lead_times: Annotated[Positive, Field(ge=SituationSettings().lead_time_memory)] = (
+        _KEEP.lead_times
+    )
+    """At least as long as plans look back."""
+
+    def retention(self) -> Retention:
+        """The same, beside what is kept as long as ever."""
+        return replace(_KEEP, **{name: getattr(self, name) for name in KeepSettings.model_fields})
 
 
 class ControlPlaneSettings(BaseSettings):
@@ -75,6 +100,7 @@ class ControlPlaneSettings(BaseSettings):
     command_lease: Positive = timedelta(seconds=30)
     """How long an agent holds a command after its stream broke."""
     cadence: CadenceSettings = CadenceSettings()
+    keep: KeepSettings = KeepSettings()
     scheduled: bool = True
     """False = somebody else calls the ticks (the demo's coordinator)."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -84,6 +110,8 @@ class ControlPlaneSettings(BaseSettings):
     leaves too; for regions whose agents dispatch."""
     forecast_family: Annotated[str, Field(pattern="^(fast|full)$")] = "full"
     """"fast" leaves out the methods that take seconds to fit."""
+    holidays: frozenset[date] = frozenset()
+    """Dates that are forecast as days off, in every region by its own clock."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = 8 * 1024 * 1024

@@ -166,8 +166,7 @@ class Ticks:
         tables = self._loop.reroute(now, epoch=epoch)
         self._metrics.show_routes(tables)
         self._metrics.show_fleet(self._loop.situation.fleet(now))
-        for region, gateway, lag in version_lags(self._stores.routing):
-            self._metrics.lag.labels(region, gateway).set(lag)
+        self._metrics.show_lags(version_lags(self._stores.routing))
         return {"tables": len(tables), "versions": sorted({table.version for table in tables})}
 
     def _settle(self, now: datetime, epoch: int) -> dict[str, Any]:

@@ -52,6 +52,9 @@ class CountingRouting:
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
         return self._ledger.routing_acks(origin)
 
+    def prune(self, valid_before: datetime, heard_before: datetime) -> int:
+        return self._ledger.prune(valid_before, heard_before)
+
 
 class CountingForecaster:
     """Implements `heliostat.ports.forecasts.Forecaster` by handing on; `made` forecasts so far."""

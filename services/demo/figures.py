@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from heliostat.model.usage import UsageQuery
 from heliostat.ports.stores import Stores
 from services.dashboard.picture import DispatchDay
 from services.demo.marks import Mark
+from services.demo.settings import STDOUT
 
 _PAGE = 1000
 
@@ -57,8 +59,12 @@ class Figures:
     wall_seconds: float
 
     def write(self, path: Path) -> None:
-        """Write them as one JSON document. Raises Unavailable when the disk does not let us."""
+        """Write them as one JSON document; - is stdout. Raises Unavailable when the disk does not let us."""
         document = json.dumps(asdict(self), indent=2) + "\n"
+        if path == STDOUT:
+            sys.stdout.write(document)
+            sys.stdout.flush()
+            return
         try:
             path.write_text(document, encoding="utf-8")
         except OSError as error:

@@ -13,6 +13,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 from heliostat.errors import InvalidSettings
+from services.demo.settings import STDOUT
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _PLENTY_BYTES = 2 * 1024**3
@@ -73,7 +74,7 @@ def _kept(keep: Path) -> Path:
 
 def check_writable(name: str, file: Path | None) -> None:
     """Raises InvalidSettings where the file cannot be written, before work is done for it in vain."""
-    if file is None:
+    if file is None or file == STDOUT:
         return
     folder = file.absolute().parent
     wrong = ""

@@ -11,6 +11,8 @@ from heliostat.model.instants import Span
 
 EXAMPLE_CATALOGUE = Path(__file__).parents[2] / "deploy" / "catalogue.yaml"
 DEFAULT_PORT = 8321
+STDOUT = Path("-")
+"""Given as a file, it means standard output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

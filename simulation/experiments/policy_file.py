@@ -3,7 +3,7 @@
     name: careful            # what reports call it; else the file's name
     policy: heliostat        # else the name
     headroom: 0.3            # else what the experiment says
-    forecaster: seasonal-naive
+    forecaster: seasonal-day
     router: nearest
     order: edf               # of the queue on a replica: fcfs, edf, firm, pf, dpa
     batch_size: 64           # sequences that run on a replica at most

@@ -11,6 +11,7 @@ from heliostat.model.latency import LatencySketch
 JUDGED = "slo_attainment_judged"
 """The figure that policies are held equal at: over all tiers, of requests that could be served in time."""
 BILLED = "gpu_hours_billed"
+OWED = "gpu_hours_owed"
 DOLLARS = "cost_dollars"
 OVERHEAD = "scaling_overhead_gpu_hours"
 IDLE = "idle_gpu_hours"

@@ -14,10 +14,11 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import CapacityPlanner, PlanningProblem
 from planning.strategies import ForecastGap
-from simulation.policies.chiron import CHIRON
+from simulation.policies.chiron import CHIRON, LOCAL
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.recast import siloed
 from simulation.policies.sageserve import LT_UA, SageServeMaker
+from simulation.policies.wiring import local_policy
 
 SHARED_OWN = 0.7
 
@@ -39,8 +40,16 @@ def _interactive_only(catalogue: FleetCatalogue, options: PolicyOptions) -> Poli
 
 
 def _unmixed(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+    """Learns its spikes under the halves' names. Batch pools serve nothing else, so nothing is held back."""
     recast = siloed(catalogue)
-    return replace(CHIRON.make(recast.catalogue, options), name="chiron-unmixed", recast=recast)
+    past = options.history
+    told = replace(options, history=None if past is None else recast.arrivals(past))
+    return replace(
+        CHIRON.make(recast.catalogue, told),
+        name="chiron-unmixed",
+        recast=recast,
+        local=local_policy(options, replace(LOCAL, batch_admission=None)),
+    )
 
 
 CHIRON_IBP = replace(

@@ -1,6 +1,7 @@
 """Llumnix's scaling by freeness, tuned to each model's memory or with the published thresholds.
 
-Requests go to the replica with the least work, which stands for the freest. Nothing migrates.
+Requests go to the replica with the least work: by freeness (`dispatch: freeness`) it keeps fewer promises
+for as many replicas. Nothing migrates.
 """
 
 from __future__ import annotations

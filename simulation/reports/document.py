@@ -16,7 +16,7 @@ from simulation.experiments.comparison import Contest, Point, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.figures import LATENCIES, QUANTILES
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, LENT, OVERHEAD
+from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, LENT, OVERHEAD, OWED
 from simulation.reports.bound import above_lp, above_oracle, bound_as_mapping, mapping_of
 
 SCHEMA = 1
@@ -25,6 +25,7 @@ COMPARED = (BILLED, DOLLARS, OVERHEAD, IDLE, JUDGED)
 """Figures whose paired differences are given."""
 ALWAYS = (
     BILLED,
+    OWED,
     LENT,
     OVERHEAD,
     IDLE,

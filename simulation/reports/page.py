@@ -25,6 +25,7 @@ from simulation.reports.words import (
     idle_sentences,
     lent_sentences,
     miss_sentences,
+    owed_sentences,
 )
 
 _HERE = Path(__file__).parent / "web"
@@ -53,6 +54,7 @@ def page(findings: Findings) -> str:
         notes=[
             *idle_sentences(findings),
             *floor_sentences(findings),
+            *owed_sentences(findings),
             *lent_sentences(findings),
         ],
         first=findings.contests[0].policy.name,

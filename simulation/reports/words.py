@@ -5,11 +5,12 @@ from __future__ import annotations
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference
-from simulation.experiments.result import BILLED, IDLE, JUDGED, LENT
+from simulation.experiments.result import BILLED, IDLE, JUDGED, LENT, OWED
 from simulation.reports.bound import above_lp, above_oracle
 
 _NEARLY_ALL = 0.8
 """Of the bill: what is left is too little for a policy to show."""
+_NOTICEABLE = 0.01
 
 
 def billed_sentences(findings: Findings) -> list[str]:
@@ -96,6 +97,19 @@ def floor_sentences(findings: Findings) -> list[str]:
         f"({one.chosen:g}): it is compared at more than what was asked."
         for one in findings.contests
         if one.on_the_floor and one.point and (kept := one.point.mean(JUDGED)) is not None
+    ]
+
+
+def owed_sentences(findings: Findings) -> list[str]:
+    """Whose bill is for work that was left at the end, where that is more than a hundredth of it."""
+    return [
+        f"{one.policy.name} owes {owed.mean:,.0f} of the {billed.mean:,.0f} GPU-hours that it bills, "
+        "for work that was left at the end: a longer scenario would show what it costs."
+        for one in findings.contests
+        if one.point
+        and (owed := one.point.mean(OWED)) is not None
+        and (billed := one.point.mean(BILLED)) is not None
+        and owed.mean > _NOTICEABLE * billed.mean
     ]
 
 

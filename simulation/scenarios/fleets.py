@@ -247,7 +247,7 @@ def _model(model: _Hosted) -> dict[str, Any]:
                 **assumed,
             },
             "batch": {
-                "ttft_seconds": 36000,
+                "ttft_seconds": 86400,
                 "itl_seconds": 1.0,
                 "latency_budget_ms": 400,
                 "deadline_seconds": 86400,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import takewhile
 from threading import RLock
 
 from heliostat.errors import UnknownPlan, UnknownRoutingTable
@@ -23,40 +25,51 @@ from storage.numbering import routing_version
 
 
 class MemoryPlans:
-    """Keeps `PlanLedger`'s promise in a list; the version is the place, counted from 1."""
+    """Keeps `PlanLedger`'s promise in a dictionary by version, which grows."""
 
     def __init__(self, lock: RLock) -> None:
         self._lock = lock
-        self._plans: list[CapacityPlan] = []
+        self._plans: dict[int, CapacityPlan] = {}
+        self._made = 0
 
     def put(self, plan: CapacityPlan) -> CapacityPlan:
         """Keep a plan under the next version, for the decision store."""
-        numbered = replace(plan, version=len(self._plans) + 1)
-        self._plans.append(numbered)
+        self._made += 1
+        numbered = self._plans[self._made] = replace(plan, version=self._made)
         return numbered
 
     def approve(self, version: int) -> None:
         """Mark a stored plan, for the decision store."""
-        self._plans[version - 1] = replace(self.plan(version), origin=PlanOrigin.APPROVED)
+        self._plans[version] = replace(self.plan(version), origin=PlanOrigin.APPROVED)
 
     def latest_plan(self) -> CapacityPlan | None:
         with self._lock:
-            return next(
-                (p for p in reversed(self._plans) if p.origin is not PlanOrigin.PROPOSED), None
-            )
+            newest_first = reversed(self._plans.values())
+            return next((p for p in newest_first if p.origin is not PlanOrigin.PROPOSED), None)
 
     def plan(self, version: int) -> CapacityPlan:
         with self._lock:
-            if not 1 <= version <= len(self._plans):
+            if version not in self._plans:
                 raise UnknownPlan(version)
-            return self._plans[version - 1]
+            return self._plans[version]
 
     def plans(
         self, span: Span, *, after_version: int = 0, limit: int = 100
     ) -> tuple[CapacityPlan, ...]:
         with self._lock:
-            later = self._plans[max(0, after_version) :]
-        return tuple([plan for plan in later if plan.created_at in span][:limit])
+            newest_first = reversed(self._plans.values())
+            later = list(takewhile(lambda plan: plan.version > after_version, newest_first))
+        return tuple([plan for plan in reversed(later) if plan.created_at in span][:limit])
+
+    def prune(self, created_before: datetime) -> int:
+        with self._lock:
+            newest = self.latest_plan()
+            kept = newest.version if newest is not None else 0
+            oldest_first = takewhile(lambda plan: plan.version < kept, self._plans.values())
+            old = [plan.version for plan in oldest_first if plan.created_at < created_before]
+            for version in old:
+                del self._plans[version]
+            return len(old)
 
 
 class MemoryRouting:
@@ -101,6 +114,24 @@ class MemoryRouting:
         with self._lock:
             places = sorted(self._acks)
             return tuple(self._acks[p] for p in places if origin is None or p[0] == origin)
+
+    def prune(self, valid_before: datetime, heard_before: datetime) -> int:
+        with self._lock:
+            silent = [place for place, ack in self._acks.items() if ack.at < heard_before]
+            for place in silent:
+                del self._acks[place]
+            return len(silent) + sum(
+                _drop_older(versions, valid_before) for versions in self._tables.values()
+            )
+
+
+def _drop_older(versions: dict[str, RoutingTable], valid_before: datetime) -> int:
+    """Drop one origin's tables from before, its newest aside; they stand in the order of their age."""
+    newest = max(versions)
+    old = list(takewhile(lambda v: versions[v].valid_from < valid_before and v != newest, versions))
+    for version in old:
+        del versions[version]
+    return len(old)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

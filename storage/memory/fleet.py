@@ -65,6 +65,13 @@ class MemoryFleet:
             first = bisect_left(self._by_age, since, key=lambda sample: sample.ready_at)
             return tuple(self._by_age[first:])
 
+    def prune(self, ready_before: datetime) -> int:
+        with self._lock:
+            first = bisect_left(self._by_age, ready_before, key=lambda sample: sample.ready_at)
+            self._lead_times.difference_update(self._by_age[:first])
+            del self._by_age[:first]
+            return first
+
 
 def _age(sample: LeadTimeSample) -> tuple[datetime, PoolKey]:
     return sample.ready_at, sample.pool

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import dropwhile, islice, takewhile
 from threading import RLock
 
 from heliostat.errors import UnknownCommand
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName
 from storage import life
@@ -42,13 +43,13 @@ class MemoryOutbox:
         """Those that have not ended, by age too: of weeks of commands hardly any is of interest."""
         self._by_request: dict[str, str] = {}
         self._changes: dict[PoolKey, datetime] = {}
+        self._made = 0
 
     # --- for the decision store, which holds the lock and checked the epoch --------------------
 
     def find_request(self, asked: Command) -> Command | None:
         """The stored command of the same request, None when it is new. Raises RequestIdReused."""
-        known = self._by_request.get(asked.request_id) if asked.request_id else None
-        return None if known is None else life.same_request(self._held[known].command, asked)
+        return self.requested(asked.request_id, asked.order)
 
     def pending(self) -> tuple[Command, ...]:
         """Every command that no agent has yet."""
@@ -60,10 +61,11 @@ class MemoryOutbox:
 
     def next_id(self) -> str:
         """The id that the next command gets."""
-        return command_id(len(self._held) + 1)
+        return command_id(self._made + 1)
 
     def put(self, command: Command) -> None:
         """Keep a new command."""
+        self._made += 1
         self._held[command.command_id] = self._open[command.command_id] = _Held(command)
         if command.request_id:
             self._by_request[command.request_id] = command.command_id
@@ -104,6 +106,11 @@ class MemoryOutbox:
         with self._lock:
             return self._find(command_id).command
 
+    def requested(self, request_id: str, order: Order) -> Command | None:
+        with self._lock:
+            known = self._by_request.get(request_id) if request_id else None
+            return None if known is None else life.same_request(self._held[known].command, order)
+
     def commands(
         self,
         *,
@@ -114,11 +121,9 @@ class MemoryOutbox:
         after_id: str = "",
         limit: int = 100,
     ) -> tuple[Command, ...]:
-        found = self._matching(region, states, created)
-        if newest_first:
-            found.reverse()
-        behind = [c for c in found if not after_id or (c.command_id < after_id) == newest_first]
-        return tuple([c for c in behind if c.command_id != after_id][:limit])
+        with self._lock:
+            walk = _behind(self._asked(states), after_id, newest_first=newest_first)
+            return tuple(islice(_matching(walk, region, states, created), limit))
 
     def count(
         self,
@@ -127,21 +132,9 @@ class MemoryOutbox:
         states: Sequence[CommandState] = (),
         created: Span | None = None,
     ) -> int:
-        return len(self._matching(region, states, created))
-
-    def _matching(
-        self, region: RegionName | None, states: Sequence[CommandState], created: Span | None
-    ) -> list[Command]:
-        """Oldest first."""
         with self._lock:
-            asked = self._held if any(s.ended for s in states or CommandState) else self._open
-            return [
-                held.command
-                for held in asked.values()
-                if (region is None or held.command.region == region)
-                and (not states or held.command.state in states)
-                and (created is None or held.command.created_at in created)
-            ]
+            walk = self._asked(states).values()
+            return sum(1 for _ in _matching(walk, region, states, created))
 
     def cancel(
         self, command_id: str, *, etag: str, author: str, now: datetime, epoch: int
@@ -168,6 +161,20 @@ class MemoryOutbox:
         with self._lock:
             return tuple(sorted(self._changes.items()))
 
+    def prune(self, created_before: datetime) -> int:
+        with self._lock:
+            oldest_first = takewhile(
+                lambda held: held.command.created_at < created_before, self._held.values()
+            )
+            old = [held.command for held in oldest_first if held.command.state.ended]
+            for command in old:
+                del self._held[command.command_id]
+                self._by_request.pop(command.request_id, None)
+            return len(old)
+
+    def _asked(self, states: Sequence[CommandState]) -> dict[str, _Held]:
+        return self._held if any(s.ended for s in states or CommandState) else self._open
+
     def _change(self, held: _Held, command: Command) -> None:
         """The command as it is from now on; who has ended stays so."""
         held.command = command
@@ -179,6 +186,31 @@ class MemoryOutbox:
         if held is None:
             raise UnknownCommand(command_id)
         return held
+
+
+def _behind(held: dict[str, _Held], after_id: str, *, newest_first: bool) -> Iterable[_Held]:
+    """Those behind the one of that id; the newest few of a year's commands are found at once."""
+    newest = reversed(held.values())
+    if newest_first:
+        return dropwhile(lambda h: after_id and h.command.command_id >= after_id, newest)
+    if not after_id:
+        return held.values()
+    return reversed(list(takewhile(lambda h: h.command.command_id > after_id, newest)))
+
+
+def _matching(
+    walk: Iterable[_Held],
+    region: RegionName | None,
+    states: Sequence[CommandState],
+    created: Span | None,
+) -> Iterator[Command]:
+    return (
+        held.command
+        for held in walk
+        if (region is None or held.command.region == region)
+        and (not states or held.command.state in states)
+        and (created is None or held.command.created_at in created)
+    )
 
 
 def _free(held: _Held, region: RegionName, holder: str, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from heliostat.model.latency import merged, sketch_of
 from heliostat.model.usage import COLUMNS, UsageBatch, UsageBucket, UsageSeries
 from storage.fold import MINUTE, Table
 from storage.summing import measured_sum
+
+_COUNTS = ("offered", "retried", "completed", "input_tokens", "output_tokens")
 
 
 class Window(NamedTuple):
@@ -76,25 +79,27 @@ def bucket_of(
     )
 
 
+_COUNTED = itemgetter(*(Window._fields.index(name) for name in _COUNTS))
+
+
 def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Window]) -> Table:
     """Windows, each with its demand's key and start (epoch seconds), as a table of `storage.fold.MINUTE`.
 
-    By columns: a fortnight of history has a million and a half.
+    At once: a fortnight of history has a million and a half. Counts below 2^53 survive as floats, in
+    which what was not measured is NaN.
     """
     table = np.empty(len(windows), MINUTE)
     if not windows:
         return table
-    columns = dict(zip(Window._fields, zip(*windows, strict=True), strict=True))
-    prompts, outputs = columns["input_tokens"], columns["output_tokens"]
-    with_input = np.array([tokens is not None for tokens in prompts])
-    with_output = np.array([tokens is not None for tokens in outputs])
-    came = np.array(columns["offered"], np.int64)
+    counts = np.array([*map(_COUNTED, windows)], np.float64).T
+    offered, retried, completed, prompts, outputs = counts
+    with_input, with_output = ~np.isnan(prompts), ~np.isnan(outputs)
     table["key"], table["start"] = keys, starts
-    table["net"] = came - np.array(columns["retried"], np.int64)
-    table["input_tokens"] = [tokens or 0 for tokens in prompts]
-    table["input_offered"] = came * with_input
+    table["net"] = offered - retried
+    table["input_tokens"] = np.where(with_input, prompts, 0)
+    table["input_offered"] = offered * with_input
     table["input_measured"] = with_input
-    table["output_tokens"] = [tokens or 0 for tokens in outputs]
-    table["output_completed"] = np.array(columns["completed"], np.int64) * with_output
+    table["output_tokens"] = np.where(with_output, outputs, 0)
+    table["output_completed"] = completed * with_output
     table["output_measured"] = with_output
     return table

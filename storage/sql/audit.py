@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, tuple_
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from heliostat.model.governance import AuditEntry, AuditPlace, AuditQuery, AuditRecord
 from heliostat.model.instants import Span, to_epoch
 from storage.codec import dumps, loads
 from storage.sql.database import Database, Transaction
+from storage.sql.dropping import drop
 from storage.sql.tables import audit_records
 
 _c = audit_records.c
@@ -51,6 +54,11 @@ class SqlAudit:
                 AuditEntry(number=number, record=loads(AuditRecord, document))
                 for number, document in found
             )
+
+    def prune(self, before: datetime) -> int:
+        # The last one stays: SQLite counts on from the highest number that it finds.
+        last = select(func.max(_c.id)).scalar_subquery()
+        return drop(self._database, audit_records, _c.at < to_epoch(before), _c.id < last)
 
 
 def _matching(query: AuditQuery) -> list[ColumnElement[bool]]:

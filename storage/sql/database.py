@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -35,7 +35,9 @@ _SQLITE_PRAGMAS = (
     # Only a new file takes the page size; 16 KiB pages store windows a quarter faster than 4 KiB.
     "PRAGMA page_size = 16384",
     _WRITE_AHEAD,
-    "PRAGMA synchronous = NORMAL",
+    # A receipt says durable, and agents delete what they sent: with NORMAL a power cut takes back what
+    # was committed since the last checkpoint. Commits are groups, so the sync costs little.
+    "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -24000",
     # 64 MB of log between checkpoints keep ingest fast; what a long reader makes it grow beyond that
     # is given back.
@@ -46,6 +48,17 @@ _POSTGRES_OPTIONS = (
     "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=120s"
     " -c idle_in_transaction_session_timeout=60s"
 )
+_NETWORK_PATIENCE = {
+    # A peer that vanished without a word would else be waited for until the system gives up, minutes
+    # or hours later: nobody renews the lease or stores anything meanwhile. A server that still works
+    # on a long statement answers keep-alives.
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",  # milliseconds
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "2",
+}
+"""How long libpq waits, in seconds where nothing else is said; what the URL says wins."""
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -146,15 +159,13 @@ class Database:
 
 def engine_of(url: str) -> Engine:
     """An engine for `sqlite:///file` or `postgresql+psycopg://…`. Raises InvalidSettings."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise InvalidSettings("database", f"{url!r} is no database URL: {error}") from error
+    parsed = _parsed(url)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
+        patient = parsed.set(query={**_NETWORK_PATIENCE, **parsed.query})
         return create_engine(
-            parsed, pool_pre_ping=True, pool_size=8, connect_args={"options": _POSTGRES_OPTIONS}
+            patient, pool_pre_ping=True, pool_size=8, connect_args={"options": _POSTGRES_OPTIONS}
         )
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or _is_no_file(parsed.database):
         raise InvalidSettings(
@@ -167,6 +178,23 @@ def engine_of(url: str) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        wrong = "it is no database URL"
+    except ValueError:
+        wrong = "it is no database URL: its port is no number"
+    # Outside the handlers, and without the URL: it may hold a password, and where it cannot be read
+    # nobody knows which part of it that is. What the library says quotes such parts.
+    raise InvalidSettings(
+        "database",
+        wrong,
+        remedy="use sqlite:///path/to/file or postgresql+psycopg://user:password@host:port/name, with"
+        " @ : / ? # % in user and password written as %40 %3A %2F %3F %23 %25",
+    )
 
 
 def _check_folder(file: Path) -> None:

@@ -1,29 +1,29 @@
-"""Whole decisions, plans and routing tables on SQL; one transaction each, behind the fence."""
+"""Whole decisions and plans on SQL; one transaction each, behind the fence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from heliostat.errors import UnknownPlan, UnknownRoutingTable
+from heliostat.errors import UnknownPlan
 from heliostat.model.command import Command
 from heliostat.model.instants import Span, to_epoch
-from heliostat.model.names import RegionName
 from heliostat.model.plan import CapacityPlan, PlanOrigin
-from heliostat.model.routing import RoutingAck, RoutingTable
+from heliostat.model.routing import RoutingTable
 from heliostat.ports.decisions import Committed, Decision
 from storage import life
-from storage.codec import dumps, loads, loads_once
-from storage.numbering import routing_version
+from storage.codec import dumps, loads_once
 from storage.sql.audit import SqlAudit
 from storage.sql.counters import next_number
-from storage.sql.database import Database, Transaction, put_many
+from storage.sql.database import Database, Transaction
+from storage.sql.dropping import drop
 from storage.sql.governing import SqlModes, SqlOverrides
 from storage.sql.leadership import SqlLeadership
 from storage.sql.outbox import SqlOutbox
-from storage.sql.tables import plans, routing_acks, routing_tables
+from storage.sql.routing import SqlRouting
+from storage.sql.tables import plans
 
 
 class SqlPlans:
@@ -85,85 +85,19 @@ class SqlPlans:
             documents = connection.execute(query).scalars()
             return tuple(loads_once(CapacityPlan, document) for document in documents)
 
+    def prune(self, created_before: datetime) -> int:
+        with self._database.read() as connection:
+            newest = self.newest_version(connection)
+        c = plans.c
+        old = c.created_at < to_epoch(created_before)
+        return drop(self._database, plans, old, c.version < newest)
+
     def _find(self, connection: Connection, version: int) -> CapacityPlan:
         query = select(plans.c.document).where(plans.c.version == version)
         document = connection.execute(query).scalar()
         if document is None:
             raise UnknownPlan(version)
         return loads_once(CapacityPlan, document)
-
-
-class SqlRouting:
-    """Keeps `RoutingLedger`'s promise in tables."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def put(
-        self, tx: Transaction, tables: tuple[RoutingTable, ...], plan_version: int
-    ) -> tuple[RoutingTable, ...]:
-        """Publish tables under the next version, for the decision store."""
-        version = routing_version(next_number(self._database, tx, "routing"))
-        numbered = tuple(replace(t, version=version, plan_version=plan_version) for t in tables)
-        tx.connection.execute(
-            insert(routing_tables),
-            [{"origin": t.origin, "version": version, "document": dumps(t)} for t in numbered],
-        )
-        return numbered
-
-    def latest_tables(self) -> tuple[RoutingTable, ...]:
-        c = routing_tables.c
-        newest = select(c.origin, func.max(c.version).label("version")).group_by(c.origin)
-        newest_of = newest.subquery()
-        query = select(c.document).join(
-            newest_of, (c.origin == newest_of.c.origin) & (c.version == newest_of.c.version)
-        )
-        with self._database.read() as connection:
-            documents = connection.execute(query).scalars()
-            found = [loads_once(RoutingTable, document) for document in documents]
-        return tuple(sorted(found, key=lambda table: table.origin))
-
-    def table(self, origin: RegionName, version: str = "") -> RoutingTable:
-        c = routing_tables.c
-        query = select(c.document).where(c.origin == origin)
-        if version:
-            query = query.where(c.version == version)
-        with self._database.read() as connection:
-            document = connection.execute(query.order_by(c.version.desc()).limit(1)).scalar()
-        if document is None:
-            raise UnknownRoutingTable(f"{origin} {version}".rstrip())
-        return loads_once(RoutingTable, document)
-
-    def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
-        rows = [
-            {
-                "origin": ack.origin,
-                "gateway_id": ack.gateway_id,
-                "at": to_epoch(ack.at),
-                "document": dumps(ack),
-            }
-            for ack in acks
-        ]
-        insertion = self._database.insert(routing_acks)
-        new = insertion.excluded
-        with self._database.write() as tx:
-            put_many(
-                tx,
-                insertion.on_conflict_do_update(
-                    index_elements=["origin", "gateway_id"],
-                    set_={"at": new.at, "document": new.document},
-                    where=new.at >= routing_acks.c.at,
-                ),
-                rows,
-            )
-
-    def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
-        query = select(routing_acks.c.document)
-        if origin is not None:
-            query = query.where(routing_acks.c.origin == origin)
-        with self._database.read() as connection:
-            found = [loads(RoutingAck, doc) for doc in connection.execute(query).scalars()]
-        return tuple(sorted(found, key=lambda ack: (ack.origin, ack.gateway_id)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from heliostat.model.names import PoolKey, RegionName
 from storage.codec import dumps, loads
 from storage.observed import fleet_of
 from storage.sql.database import Database, Transaction, put_many
+from storage.sql.dropping import drop
 from storage.sql.tables import denials, lead_times, observations, region_holds
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -120,6 +121,9 @@ class SqlFleet:
                 for row in connection.execute(query)
             ]
         return tuple(sorted(found, key=lambda sample: (sample.ready_at, sample.pool)))
+
+    def prune(self, ready_before: datetime) -> int:
+        return drop(self._database, lead_times, lead_times.c.ready_at < to_epoch(ready_before))
 
     def _keep_lead_times(self, tx: Transaction, samples: tuple[LeadTimeSample, ...]) -> None:
         put_many(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from heliostat.errors import UnknownCommand
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import PoolKey, RegionName
 from storage import life
@@ -18,6 +18,7 @@ from storage.numbering import command_id as id_of
 from storage.sql.audit import SqlAudit
 from storage.sql.counters import next_number
 from storage.sql.database import Database, Transaction, put_many
+from storage.sql.dropping import drop
 from storage.sql.leadership import SqlLeadership
 from storage.sql.tables import commands, pool_changes
 
@@ -37,11 +38,7 @@ class SqlOutbox:
 
     def find_request(self, tx: Transaction, asked: Command) -> Command | None:
         """The stored command of the same request, None when it is new. Raises RequestIdReused."""
-        if not asked.request_id:
-            return None
-        query = select(_c.document).where(_c.request_id == asked.request_id)
-        document = tx.connection.execute(query).scalar()
-        return None if document is None else life.same_request(loads(Command, document), asked)
+        return _requested(tx.connection, asked.request_id, asked.order)
 
     def pending(self, tx: Transaction) -> tuple[Command, ...]:
         """Every command that no agent has yet, locked."""
@@ -123,6 +120,10 @@ class SqlOutbox:
             document = connection.execute(query).scalar()
         return _found(document, command_id)
 
+    def requested(self, request_id: str, order: Order) -> Command | None:
+        with self._database.read() as connection:
+            return _requested(connection, request_id, order)
+
     def commands(
         self,
         *,
@@ -188,6 +189,10 @@ class SqlOutbox:
             rows = connection.execute(select(pool_changes.c.pool, pool_changes.c.changed_at))
             return tuple(sorted((PoolKey.parse(pool), from_epoch(at)) for pool, at in rows))
 
+    def prune(self, created_before: datetime) -> int:
+        old = _c.created_at < to_epoch(created_before)
+        return drop(self._database, commands, old, _c.state.not_in(_OPEN))
+
     def _locked(self, tx: Transaction, command_id: str) -> Command:
         query = select(_c.document).where(_c.command_id == command_id)
         return _found(tx.connection.execute(query.with_for_update()).scalar(), command_id)
@@ -198,6 +203,14 @@ class SqlOutbox:
             .where(_c.command_id == command.command_id)
             .values(state=command.state.value, document=dumps(command), **lease)
         )
+
+
+def _requested(connection: Connection, request_id: str, order: Order) -> Command | None:
+    if not request_id:
+        return None
+    query = select(_c.document).where(_c.request_id == request_id)
+    document = connection.execute(query).scalar()
+    return None if document is None else life.same_request(loads(Command, document), order)
 
 
 def _matching(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from heliostat.errors import DataLoss, StorageUnavailable
@@ -21,6 +22,9 @@ def translated(file: str | None) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise _unavailable(file, str(error.orig)) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        # From COPY, which SQLAlchemy does not know: the driver speaks to us directly there.
+        raise _unavailable(file, str(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StorageUnavailable(f"the database went away: {error.orig}") from error

@@ -40,11 +40,47 @@ def test_a_region_is_taken_and_not_needed(folder: Path) -> None:
     assert "--region" not in heliostat("agent", "pause", "--help").out
 
 
-def test_options_before_the_brake_would_name_another_agent_and_are_refused(folder: Path) -> None:
-    ran = heliostat("agent", "--data-dir", folder, "pause")
+@pytest.mark.parametrize("option", ["--data-dir", "--settings", "--catalogue"])
+def test_options_before_the_brake_would_name_another_agent_and_are_refused(
+    option: str, folder: Path
+) -> None:
+    ran = heliostat("agent", option, folder, "pause")
     assert ran.code == 2
     assert "agent pause" in ran.err
     assert not brake(folder / "journal.db").paused
+
+
+@pytest.mark.parametrize("command", [("pause",), ("resume",), ("status",), ("adopt", "i-1")])
+def test_a_settings_file_before_the_brake_is_never_dropped(
+    command: tuple[str, ...], folder: Path
+) -> None:
+    ran = heliostat(
+        "agent", "--settings", "other.yaml", *command, HELIOSTAT_AGENT_DATA_DIR=str(folder)
+    )
+    assert ran.code == 2
+
+
+def test_a_settings_file_in_the_environment_holds_for_the_brake(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(f"data_dir: {folder}\n")
+    assert heliostat("agent", "pause", HELIOSTAT_AGENT_SETTINGS=str(file)).code == 0
+    assert brake(folder / "journal.db").paused
+
+
+def test_the_file_of_a_control_plane_on_the_same_machine_is_none_of_the_agents(
+    folder: Path, tmp_path: Path
+) -> None:
+    plane, agent = tmp_path / "plane.yaml", tmp_path / "agent.yaml"
+    plane.write_text("page_listen: nonsense\n")
+    agent.write_text("tick: nonsense\n")
+    both = {"HELIOSTAT_SETTINGS": str(plane), "HELIOSTAT_AGENT_SETTINGS": str(agent)}
+    for process, its, other in (("serve", "page_listen", "tick"), ("agent", "tick", "page_listen")):
+        ran = heliostat(process, HELIOSTAT_AGENT_REGION="eastus", **both)
+        assert ran.code == 78
+        assert f"{its} (" in ran.err
+        assert other not in ran.err
 
 
 def test_a_directory_without_a_journal_is_named(tmp_path: Path) -> None:

@@ -1,9 +1,14 @@
 """A HELIOSTAT_… variable that nobody reads is refused, and the nearest one is named."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import typer
 
 from heliostat.errors import InvalidSettings
 from services.cli.environment import check_environment
+from services.cli.main import app
 from tests.cli.running import heliostat
 
 
@@ -41,6 +46,9 @@ def test_all_mistyped_variables_are_named_at_once() -> None:
     [
         "HELIOSTAT_DATA",
         "HELIOSTAT_BENCH_ROWS",
+        "HELIOSTAT_CHECKED_ENGINE",
+        "HELIOSTAT_SETTINGS",
+        "HELIOSTAT_AGENT_SETTINGS",
         "HELIOSTAT_DEBUG",
         "HELIOSTAT_TLS_KEY",
         "HELIOSTAT_TLS",
@@ -80,8 +88,28 @@ def test_a_port_by_itself_is_still_a_mistake() -> None:
         check_environment({"HELIOSTAT_PORT": "7443"})
 
 
-@pytest.mark.parametrize("command", [("serve",), ("agent", "status"), ("mode", "get"), ("demo",)])
-def test_every_command_looks_before_it_starts(command: tuple[str, ...]) -> None:
-    ran = heliostat(*command, HELIOSTAT_LISEN="127.0.0.1:1")
+def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by its words."""
+    inside = getattr(command, "commands", {})
+    for name, one in inside.items():
+        yield from leaves(one, (*words, name))
+    if not inside or command.invoke_without_command:
+        yield " ".join(words), command
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, id=words) for words, one in leaves(typer.main.get_command(app))]
+)
+def test_every_command_looks_before_it_starts(
+    command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELIOSTAT_LISEN", "127.0.0.1:1")
+    with pytest.raises(InvalidSettings, match="HELIOSTAT_LISTEN"):
+        # Past typer, with a word that nobody takes: who does not look would else begin to work.
+        command.callback.__wrapped__(nothing_it_takes=None)
+
+
+def test_a_refused_variable_ends_with_its_code() -> None:
+    ran = heliostat("simulate", "--list", HELIOSTAT_LISEN="127.0.0.1:1")
     assert ran.code == 78
     assert "HELIOSTAT_LISTEN" in ran.err.replace("\n", "")

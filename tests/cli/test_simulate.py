@@ -146,6 +146,7 @@ def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
         (("--json", "/nowhere/at/all.json"), 65, "folder does not exist"),
         (("--html", "/nowhere/at/all.html"), 65, "folder does not exist"),
         (("--json", "/"), 65, "--json: / is a folder"),
+        (("--html", "-"), 65, "--html: a page goes into a file"),
         (("--html", "/proc/report.html"), 65, "--html: /proc takes no file"),
     ],
 )

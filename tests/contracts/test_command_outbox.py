@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from heliostat.errors import CommandFinished, StaleEtag, UnknownCommand
+from heliostat.errors import CommandFinished, RequestIdReused, StaleEtag, UnknownCommand
 from heliostat.model.command import (
     Acknowledgement,
     Command,
@@ -296,3 +296,14 @@ def test_the_last_change_of_a_pool_is_its_newest_command(world: World) -> None:
     order(world, command(), command(of=pool(US)))
     order(world, command(created_at=at(9)))
     assert world.stores.outbox.last_changes() == ((pool(), at(9)), (pool(US), at(0)))
+
+
+def test_a_request_is_found_by_its_id_and_one_that_never_came_is_not(world: World) -> None:
+    asked = command(request_id="r-1")
+    (one,) = order(world, asked, command(of=pool(US)))[:1]
+    outbox = world.stores.outbox
+    assert outbox.requested("r-1", asked.order) == one
+    assert outbox.requested("r-2", asked.order) is None
+    assert outbox.requested("", asked.order) is None
+    with pytest.raises(RequestIdReused, match="request r-1 came before"):
+        outbox.requested("r-1", command(target=9).order)

@@ -6,16 +6,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from heliostat.clock import sleep_seconds
+from heliostat.errors import StorageUnavailable
 from heliostat.model.instants import Span
 from heliostat.model.usage import UsageQuery
 from migrations import upgrade
 from migrations.throwaway import ThrowawayServer
+from storage.opening import OpenStores, open_stores
 from tests.contracts.builders import QUARTER, T0, at, batch, window
-from tests.contracts.worlds import sql_world
+from tests.contracts.worlds import empty, sql_world
 
 _KEEPER = Path(__file__).parent / "endless_keeper.py"
 _WRITER = Path(__file__).parent / "endless_writer.py"
@@ -28,6 +32,7 @@ def url(request: pytest.FixtureRequest) -> str:
     found: str = request.getfixturevalue(
         "sqlite_url" if request.param == "sqlite" else "postgres_url"
     )
+    empty(found)
     return found
 
 
@@ -91,3 +96,44 @@ def test_kill_9_in_roll_up_and_retention_loses_no_window_and_counts_none_twice(
             durable = usage.durable_sequence("keeper", 1)
             buckets = usage.query(UsageQuery(span=Span(T0, at(10**6)), bucket=QUARTER))
             assert sum(bucket.windows for bucket in buckets) == durable * _WINDOWS_PER_BATCH
+
+
+def test_a_database_without_room_refuses_a_call_whole_and_takes_it_once_there_is(
+    postgres_url: str,
+) -> None:
+    empty(postgres_url)
+    opened = open_stores(postgres_url)
+    flood = batch(*(window(minute) for minute in range(3000)))
+    try:
+        limit_every_connection(opened, work_mem="64kB", temp_file_limit="0")
+        with pytest.raises(StorageUnavailable, match="temp_file_limit"):
+            opened.stores.usage.record([flood])
+        assert opened.stores.usage.durable_sequence("gateway-1", 1) == 0
+        limit_every_connection(opened, temp_file_limit="-1")
+        (receipt,) = opened.stores.usage.record([flood])
+        assert receipt.durable_sequence == 1
+    finally:
+        opened.close()
+
+
+def limit_every_connection(opened: OpenStores, **limits: str) -> None:
+    """Stand in for a full disk: PostgreSQL says of both that it lacks resources."""
+
+    def limiting(connection: Any, _record: object) -> None:
+        for name, value in limits.items():
+            connection.execute(f"SET {name} = '{value}'")
+        connection.commit()
+
+    opened.database.engine.dispose()
+    event.listen(opened.database.engine, "connect", limiting)
+
+
+def test_what_a_receipt_calls_durable_survives_a_power_cut(sqlite_url: str) -> None:
+    """SQLite with a write-ahead log syncs it at every commit only when told so (2 = FULL)."""
+    opened = open_stores(sqlite_url)
+    try:
+        with opened.database.write() as tx:
+            level = tx.connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+        assert level == 2
+    finally:
+        opened.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from queue import Queue
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from heliostat.model.command import CommandState
 from heliostat.ports.decisions import Decision
 from storage.notify import Topic
 from storage.opening import OpenStores, open_stores
+from storage.sql.database import engine_of
 from tests.contracts.builders import ack, batch, command, plan, table, window
 from tests.contracts.worlds import TTL, empty
 
@@ -88,3 +90,25 @@ def test_closing_twice_is_closing_once(leader: OpenStores, follower: OpenStores)
         topics.get()
     commit_everything(leader)
     assert topics.empty()
+
+
+def test_a_server_that_vanished_is_not_waited_for_long_by_those_who_write_and_by_those_who_listen(
+    postgres_url: str,
+) -> None:
+    opened = open_stores(postgres_url)
+    try:
+        with opened.database.read() as connection:
+            driver: Any = connection.connection.driver_connection
+            waits = driver.info.get_parameters()
+        assert waits["connect_timeout"] == "5"
+        assert waits["tcp_user_timeout"] == "10000"
+        assert (waits["keepalives_idle"], waits["keepalives_count"]) == ("5", "2")
+        url = opened.database.engine.url
+        assert url.query["connect_timeout"] == "5", "the listener connects by the same URL"
+    finally:
+        opened.close()
+
+
+def test_what_the_url_says_of_waiting_wins() -> None:
+    url = engine_of("postgresql://someone@db.example/heliostat?connect_timeout=60").url
+    assert (url.query["connect_timeout"], url.query["tcp_user_timeout"]) == ("60", "10000")

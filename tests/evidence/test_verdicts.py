@@ -21,7 +21,8 @@ ONE_SEED = Estimate(mean=0.3, low=None, high=None, count=1)
     ("low", "high", "verdict"),
     [
         (0.26, 0.30, Verdict.HOLDS),
-        (0.20, 0.25, Verdict.HOLDS),
+        (0.20, 0.30, Verdict.HOLDS),
+        (0.20, 0.29, Verdict.IN_PART),
         (0.05, 0.24, Verdict.IN_PART),
         (-0.01, 0.10, Verdict.NOT),
         (0.0, 0.10, Verdict.NOT),
@@ -72,3 +73,5 @@ def test_the_best_is_better_than_everybody_and_in_part_when_worse_than_nobody() 
     assert of_best([better, worse]) is Verdict.NOT
     assert of_best([alike, alike]) is Verdict.NOT
     assert of_best([]) is Verdict.UNTESTED
+    assert of_best([better, None]) is Verdict.UNTESTED
+    assert of_best([alike, None]) is Verdict.NOT

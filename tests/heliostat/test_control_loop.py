@@ -1,6 +1,7 @@
 """The control loop stores whole decisions under its epoch, orders only when active, and learns."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,9 @@ from heliostat.errors import (
     UnknownRegion,
     UnknownVmType,
 )
+from heliostat.loops.control import ControlSettings
 from heliostat.loops.manual import ManualOrder
+from heliostat.loops.retention import Retention
 from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
 from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
 from heliostat.model.governance import Mode
@@ -35,6 +38,18 @@ from tests.builders import (
 from tests.heliostat.fakes import FakeDeciders, a_house
 
 POOL = a_pool()
+
+
+@dataclass
+class SlowPlanner(FakeDeciders):
+    """While it plans, somebody does something."""
+
+    meanwhile: Callable[[], object] = lambda: None
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        whole = super().plan(problem)
+        self.meanwhile()
+        return whole
 
 
 class ForgetfulPlanner(FakeDeciders):
@@ -69,6 +84,57 @@ def test_replanning_the_same_orders_nothing_twice() -> None:
     house.set_mode(Mode.ACTIVE)
     house.loop.replan(NOON, epoch=house.epoch)
     assert house.loop.replan(NOON + QUARTER, epoch=house.epoch).commands == ()
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_was_ordered_by_hand_while_it_planned_is_left_alone_and_said(applied: bool) -> None:
+    planner = SlowPlanner({POOL: 5})
+    house = a_house(planner=planner)
+    house.set_mode(Mode.ACTIVE)
+
+    def meanwhile() -> None:
+        made = house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch)
+        if applied:
+            state = CommandState.APPLIED
+            house.loop.acknowledge(
+                Acknowledgement(
+                    command_id=made.command_id, region=POOL.region, state=state, at=NOON
+                )
+            )
+
+    planner.meanwhile = meanwhile
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert committed.plan is not None
+    assert POOL not in {pool for command in committed.commands for pool in command.order.pools}
+    assert len(committed.commands) == 7, "the other pools are ordered as planned"
+    (note,) = committed.plan.notes
+    assert note.startswith(f"{POOL} is left alone: operator:bob ordered {POOL} → 9 (command ")
+    (first, *_) = house.stores.outbox.commands()
+    assert (first.author, first.state.ended) == ("operator:bob", applied)
+
+
+def test_what_was_ordered_by_hand_before_it_planned_is_the_plans_to_change() -> None:
+    house = a_house({POOL: 5})
+    house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch)
+    house.set_mode(Mode.ACTIVE)
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert ScaleOrder(pool=POOL, target_replicas=5) in [c.order for c in committed.commands]
+
+
+def test_an_order_by_hand_that_was_cancelled_while_it_planned_binds_nobody() -> None:
+    planner = SlowPlanner({POOL: 5})
+    house = a_house(planner=planner)
+    house.set_mode(Mode.ACTIVE)
+
+    def meanwhile() -> None:
+        made = house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch)
+        house.stores.outbox.cancel(
+            made.command_id, etag="", author="ada", now=NOON, epoch=house.epoch
+        )
+
+    planner.meanwhile = meanwhile
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert ScaleOrder(pool=POOL, target_replicas=5) in [c.order for c in committed.commands]
 
 
 def test_an_epoch_that_is_over_stores_nothing() -> None:
@@ -282,3 +348,20 @@ def test_commands_that_nobody_ended_expire() -> None:
     ended = house.loop.settle(NOON + timedelta(hours=4), epoch=house.epoch)
     assert {c.command_id for c in ended} == {c.command_id for c in made}
     assert {c.state for c in ended} == {CommandState.EXPIRED}
+
+
+def test_housekeeping_drops_what_is_old_and_leaves_what_is_in_force() -> None:
+    keep = Retention(plans=MINUTE, commands=MINUTE, routing_tables=MINUTE, audit=MINUTE)
+    house = a_house({POOL: 5}, ControlSettings(keep=keep))
+    house.set_mode(Mode.ACTIVE)
+    for at in (NOON, NOON + QUARTER):
+        house.loop.replan(at, epoch=house.epoch)
+        house.loop.reroute(at, epoch=house.epoch)
+    assert house.loop.housekeep(NOON + 2 * QUARTER) == 1 + 2 + 2, "a plan, two tables, two records"
+    stores = house.stores
+    assert [plan.version for plan in stores.plans.plans(ALL_DAY)] == [2]
+    assert len(stores.routing.latest_tables()) == 2
+    assert len(stores.outbox.commands()) == 8, "nobody has ended them"
+
+
+ALL_DAY = Span(NOON, NOON + timedelta(days=1))

@@ -98,6 +98,25 @@ def test_an_etag_protects_from_what_happened_since_the_caller_looked() -> None:
         house.desk.order(manual(etag=seen, request_id="r-2"), NOON, epoch=house.epoch)
 
 
+def test_the_same_request_gives_the_same_command_whatever_has_changed_since() -> None:
+    house = a_house()
+    asked = manual(etag=house.desk.pool_etag(POOL, NOON))
+    first = house.desk.order(asked, NOON, epoch=house.epoch)
+    assert house.desk.order(asked, NOON, epoch=house.epoch) == first
+    house.set_mode(Mode.PAUSED)
+    assert house.desk.order(asked, NOON + 2 * HOUR, epoch=house.epoch) == first
+    with pytest.raises(RequestIdReused):
+        house.desk.order(replace(asked, order=manual(target=9).order), NOON, epoch=house.epoch)
+
+
+def test_a_dry_run_is_held_against_the_present_also_of_a_request_that_came_before() -> None:
+    house = a_house()
+    asked = manual(etag=house.desk.pool_etag(POOL, NOON))
+    house.desk.order(asked, NOON, epoch=house.epoch)
+    with pytest.raises(StaleEtag):
+        house.desk.order(replace(asked, validate_only=True), NOON, epoch=house.epoch)
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [

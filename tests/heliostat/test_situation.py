@@ -71,7 +71,20 @@ def test_an_hour_without_requests_leaves_the_days_mix() -> None:
 
 
 def the_rate(*offered: int | None) -> DemandRate:
-    """What is measured at noon after minutes with so many requests; None = nobody reported."""
+    """What plans measure at noon after minutes with so many requests; None = nobody reported."""
+    return rate_of(after(*offered).planning(NOON).measured)
+
+
+def the_routed_rate(*offered: int | None) -> DemandRate:
+    """What routes measure at noon after such minutes."""
+    return rate_of(after(*offered).rates(NOON))
+
+
+def rate_of(rates: tuple[DemandRate, ...]) -> DemandRate:
+    return next(rate for rate in rates if rate.demand == a_window().series.demand)
+
+
+def after(*offered: int | None) -> ProblemReader:
     stores = memory_stores(SteppedClock(NOON))
     begin = NOON - len(offered) * WINDOW
     windows = [
@@ -80,9 +93,7 @@ def the_rate(*offered: int | None) -> DemandRate:
         if count is not None
     ]
     stores.usage.record([a_batch(windows)])
-    reader = ProblemReader(stores, a_catalogue(), SituationSettings())
-    asked = windows[-1].series.demand
-    return next(rate for rate in reader.planning(NOON).measured if rate.demand == asked)
+    return ProblemReader(stores, a_catalogue(), SituationSettings())
 
 
 @pytest.mark.parametrize(
@@ -111,3 +122,47 @@ def test_a_rate_of_two_reported_minutes_is_not_measured(minutes: tuple[int | Non
 
 def test_an_origin_that_fell_silent_is_not_measured() -> None:
     assert not the_rate(60, 60, None, None, None).measured
+
+
+@pytest.mark.parametrize(
+    ("minutes", "per_minute"),
+    [
+        ((30, 60, 90), 60),
+        ((60, 60, 60, None), 60),
+        ((900, 30, 60, 90, None, None), 60),
+        ((900, 60, None, 60), 60),
+        ((None, None, 60), 60),
+        ((60, 60, 0), 40),
+        ((0, 0, 0), 0),
+    ],
+)
+def test_routes_count_on_the_mean_of_the_last_minutes_that_were_reported(
+    minutes: tuple[int | None, ...], per_minute: int
+) -> None:
+    rate = the_routed_rate(*minutes)
+    assert rate.measured
+    assert rate.requests_per_second * 60 == pytest.approx(per_minute)
+
+
+@pytest.mark.parametrize("minutes", [(60, 60, 60, None, None, None), (0, None, None, None)])
+def test_routes_know_nothing_of_an_origin_that_fell_silent(minutes: tuple[int | None, ...]) -> None:
+    rate = the_routed_rate(*minutes)
+    assert (rate.measured, rate.requests_per_second) == (False, 0.0)
+
+
+def test_minutes_that_a_slower_gateway_has_not_reported_do_not_count_yet() -> None:
+    stores = memory_stores(SteppedClock(NOON))
+    for source, minutes in (("fast", (1, 2, 3, 4)), ("slow", (3, 4))):
+        windows = [a_window(NOON - ago * WINDOW) for ago in minutes]
+        stores.usage.record([a_batch(windows, source_id=source)])
+    reader = ProblemReader(stores, a_catalogue(), SituationSettings())
+    assert rate_of(reader.rates(NOON)).requests_per_second * 60 == pytest.approx(20)
+
+
+def test_a_gateway_whose_clock_is_ahead_does_not_count_for_the_minute_that_runs() -> None:
+    stores = memory_stores(SteppedClock(NOON))
+    windows = [a_window(NOON + ahead * WINDOW, offered=60 + ahead) for ahead in (-3, -2, -1, 0, 1)]
+    stores.usage.record([a_batch(windows)])
+    reader = ProblemReader(stores, a_catalogue(), SituationSettings())
+    rate = rate_of(reader.rates(NOON + WINDOW / 2))
+    assert rate.requests_per_second * 60 == pytest.approx(58)

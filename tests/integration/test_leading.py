@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.clock import SteppedClock, SystemClock
+from heliostat.clock import SteppedClock, SystemClock, monotonic_seconds
 from heliostat.errors import Fenced, NotLeader, SecondControlPlane, StorageUnavailable
 from heliostat.model.governance import Mode
 from heliostat.ports.leadership import Lease
@@ -135,8 +135,13 @@ class Scripted:
         return None
 
 
-def a_leader(leadership: Scripted, term: timedelta = TERM) -> Leader:
-    return Leader(leadership, name="me", term=term)
+def a_leader(
+    leadership: Scripted,
+    term: timedelta = TERM,
+    *,
+    seconds: Callable[[], float] = monotonic_seconds,
+) -> Leader:
+    return Leader(leadership, name="me", term=term, seconds=seconds)
 
 
 def test_a_second_control_plane_on_one_file_does_not_start() -> None:
@@ -164,12 +169,33 @@ async def test_a_store_that_is_away_for_a_moment_costs_no_leadership(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     leadership = Scripted()
-    leader = a_leader(leadership, timedelta(milliseconds=30))
+    leader = a_leader(leadership, timedelta(milliseconds=30), seconds=lambda: 0.0)
     leader.start("me:1")
     leadership.error = StorageUnavailable("the database does not answer")
     await until(lambda: "lease_not_renewed" in caplog.messages)
     assert leader.leading
     leader.stop()
+
+
+async def test_a_lease_that_was_not_renewed_for_a_term_counts_no_more_until_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    leadership, clock = Scripted(), [100.0]
+    term = timedelta(milliseconds=30)
+    leader = a_leader(leadership, term, seconds=lambda: clock[0])
+    leader.start("me:1")
+    leadership.error = StorageUnavailable("the database does not answer")
+    await until(lambda: "lease_not_renewed" in caplog.messages)
+    clock[0] += term.total_seconds()
+    assert not leader.leading
+    with pytest.raises(NotLeader, match="could not renew its lease") as refused:
+        leader.epoch()
+    assert refused.value.leader == ""
+    leadership.error = None
+    await until(lambda: leader.leading)
+    assert leader.epoch() == 1
+    leader.stop()
+    assert len(leadership.released) == 1
 
 
 async def test_a_failed_tick_says_why_and_the_next_goes_on(

@@ -57,6 +57,18 @@ async def test_the_second_agents_reports_and_leases_are_refused_and_say_who_hold
         assert (hold.agent, hold.until) == (FIRST, NOON + LEASE)
 
 
+async def test_an_agent_that_stands_by_leaves_one_record_and_its_count() -> None:
+    async with a_world(command_lease=LEASE) as world:
+        for seconds in range(0, 700, 10):
+            world.clock.advance_to(NOON + timedelta(seconds=seconds))
+            await report(world, FIRST, ready=2)
+            await error_in(report(world, SECOND, ready=7))
+        kept = world.stores.audit.records(Span(NOON, NOON + timedelta(hours=1)))
+        refused = [record for record in kept if "REGION_HELD" in record.outcome]
+        assert len(refused) == 2
+        assert "(59 times more since 2026-03-02T12:00:00+00:00)" in refused[1].detail
+
+
 async def test_it_takes_over_once_the_holder_is_silent_and_the_change_of_hands_is_audited() -> None:
     async with a_world(command_lease=LEASE) as world:
         await report(world, FIRST, ready=2)

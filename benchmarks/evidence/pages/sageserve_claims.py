@@ -153,8 +153,8 @@ def _course_claims(ledger: Ledger) -> list[Row]:
             RECOVERY,
             asked="the fewest minutes",
             because=(
-                "Minutes of an hour until 99 % of interactive-fast requests keep their promise for "
-                "good, at the settings found on `week`."
+                "Minutes of an hour until interactive-fast requests keep their promise as they did "
+                "before the bursts, in steps of five minutes, at the settings found on `week`."
             ),
         ),
     ]

@@ -1,9 +1,8 @@
-"""Interactive requests that wait in memory for a place: in front the stricter tier, then as they came."""
+"""Interactive requests that wait in memory for a place: in front the oldest of every tier, then the
+stricter tier, as they came."""
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,8 +10,6 @@ from itertools import islice
 from heliostat.model.dispatch import DispatchAsk
 from heliostat.model.names import ModelName, Tier
 from scheduling.request import Request
-
-_RANK = {tier: rank for rank, tier in enumerate(Tier)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -28,24 +25,15 @@ class Held:
     in_line: Request | None = None
     """As an ordering takes it (`line`); None until it was in line."""
 
-    @property
-    def turn(self) -> tuple[int, float]:
-        """Lower goes first."""
-        return _RANK[self.ask.tier], self.request.arrival
-
 
 class Holding:
-    """At most `most` requests, by model.
-
-    Lists keep those that left until their turn comes: leaving costs nothing, however many wait.
-    """
+    """At most `most` requests, by model and tier, as they came."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._by_id: dict[str, Held] = {}
         self._by_gateway: dict[str, set[str]] = {}
-        self._by_model: dict[ModelName, list[Held]] = {}
-        self._waiting: Counter[ModelName] = Counter()
+        self._lines: dict[ModelName, dict[Tier, dict[str, Held]]] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -61,20 +49,20 @@ class Holding:
 
     def waiting(self, model: ModelName) -> int:
         """How many of the model wait."""
-        return self._waiting[model]
+        return sum(len(line) for line in self._lines.get(model, {}).values())
 
     def add(self, held: Held) -> None:
-        """It waits from now on."""
+        """It waits from now on, behind all others of its tier."""
         self._by_id[held.ask.request_id] = held
         self._by_gateway.setdefault(held.gateway_id, set()).add(held.ask.request_id)
-        self._waiting[held.ask.model] += 1
-        insort(self._by_model.setdefault(held.ask.model, []), held, key=lambda one: one.turn)
+        lines = self._lines.setdefault(held.ask.model, {tier: {} for tier in Tier})
+        lines[held.ask.tier][held.ask.request_id] = held
 
     def drop(self, request_id: str) -> Held | None:
         """It waits no more; None when it did not."""
         held = self._by_id.pop(request_id, None)
         if held is not None:
-            self._waiting[held.ask.model] -= 1
+            del self._lines[held.ask.model][held.ask.tier][request_id]
             self._leave(held)
         return held
 
@@ -90,8 +78,11 @@ class Holding:
         return tuple(held for name in gone if (held := self.drop(name)) is not None)
 
     def fronts(self, limit: int) -> Mapping[ModelName, Sequence[Held]]:
-        """Of every model the `limit` whose turn is next."""
-        return {model: self._next(model, limit) for model in self._by_model if self._waiting[model]}
+        """Of every model for which some wait, the `limit` whose turn is next: the stricter tier, as they
+        came. Of every tier, even beyond the limit, the oldest is among them."""
+        return {
+            model: front for model, lines in self._lines.items() if (front := _front(lines, limit))
+        }
 
     def overdue(self, now: float) -> tuple[Held, ...]:
         """Those that waited as long as they may."""
@@ -103,11 +94,13 @@ class Holding:
         if not names:
             del self._by_gateway[held.gateway_id]
 
-    def _next(self, model: ModelName, limit: int) -> list[Held]:
-        line = self._by_model[model]
-        if len(line) > 2 * self._waiting[model]:
-            line[:] = [held for held in line if self._is_here(held)]
-        return list(islice((held for held in line if self._is_here(held)), limit))
 
-    def _is_here(self, held: Held) -> bool:
-        return self._by_id.get(held.ask.request_id) is held
+def _front(lines: Mapping[Tier, Mapping[str, Held]], limit: int) -> list[Held]:
+    waiting = [line for line in lines.values() if line]
+    room = max(0, limit - len(waiting))
+    front: list[Held] = []
+    for line in waiting:
+        others = min(len(line) - 1, room)
+        front += islice(line.values(), 1 + others)
+        room -= others
+    return front

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.asking import SettingsFile, given
+from services.cli.asking import given
 from services.cli.figures import at
 from services.cli.output import Output
 from services.cli.wiring import wired
@@ -22,6 +22,10 @@ Region = Annotated[str, typer.Option("--region", help="The region that it speaks
 NeedlessRegion = Annotated[
     str,
     typer.Option("--region", hidden=True, help="Taken and not needed: the directory is enough."),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", envvar="HELIOSTAT_AGENT_SETTINGS", help="YAML file with settings."),
 ]
 DataDir = Annotated[
     Path | None,
@@ -46,6 +50,13 @@ def run_agent(
 
     Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options go before both.
     """
+    if ctx.invoked_subcommand is not None:
+        if any(_typed(ctx, option) for option in ctx.params):
+            raise typer.BadParameter(f"options go behind `agent {ctx.invoked_subcommand}`")
+        return
+    from services.agent.main import run
+    from services.agent.settings import load_agent_settings
+
     typed = given(
         region=region,
         driver=driver,
@@ -53,14 +64,13 @@ def run_agent(
         catalogue=catalogue,
         data_dir=data_dir,
     )
-    if ctx.invoked_subcommand is not None:
-        if typed:
-            raise typer.BadParameter(f"options go behind `agent {ctx.invoked_subcommand}`")
-        return
-    from services.agent.main import run
-    from services.agent.settings import load_agent_settings
-
     run(load_agent_settings(settings, **typed))
+
+
+def _typed(ctx: typer.Context, option: str) -> bool:
+    """False for what the environment says: that holds behind the subcommand too."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @app.command()

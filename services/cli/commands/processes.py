@@ -11,13 +11,16 @@ from typing import Annotated
 
 import typer
 
-from services.cli.asking import SettingsFile, given
+from services.cli.asking import given
 from services.cli.wiring import wired
 
 
 @wired
 def serve(
-    settings: SettingsFile = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", envvar="HELIOSTAT_SETTINGS", help="YAML file with settings."),
+    ] = None,
     listen: Annotated[str, typer.Option(help="host:port for gRPC.")] = "",
     database: Annotated[
         str, typer.Option(help="sqlite:///file, postgresql+psycopg://…, or memory.")
@@ -40,7 +43,7 @@ def demo(
         bool, typer.Option("--headless", help="No page; ends with the day.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the run's figures there.")
+        Path | None, typer.Option("--json", help="Write the run's figures as JSON; - = stdout.")
     ] = None,
     trace: Annotated[
         Path | None, typer.Option("--trace", help="Demand from a real trace or series.")

@@ -11,6 +11,7 @@ from heliostat.errors import InvalidInput
 from services.cli.asking import SkipBad
 from services.cli.figures import percent
 from services.cli.output import Output, progress
+from services.cli.wiring import wired
 
 if TYPE_CHECKING:
     from simulation.profiles.fitting import FitReport
@@ -27,6 +28,7 @@ def _group() -> None:
 
 
 @app.command()
+@wired
 def fit(
     tables: Annotated[
         Path,

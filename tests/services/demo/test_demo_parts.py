@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -34,6 +36,33 @@ from storage.memory import memory_stores
 from tests.builders import NOON, a_catalogue
 
 FRAME = Span(NOON, NOON + timedelta(hours=2))
+FIGURES = Figures(
+    usage_windows=12_345_678,
+    forecasts=9_312,
+    plans=97,
+    commands=dict.fromkeys(
+        ("pending", "leased", "applied", "refused", "expired", "cancelled"), 1234
+    ),
+    routing=Routing(versions=4320, acks=4319, nacks=1),
+    dispatch=DispatchDay(
+        dispatched=123_456,
+        queued=23_456,
+        other_region=12_345,
+        shed=9_999,
+        completed=120_000,
+        judged=90_000,
+        expected_ttft_seconds=12.345,
+        simulated_ttft_seconds=None,
+    ),
+    gpu_hours_billed=Both(heliostat=1_234_567.8, reactive=2_345_678.9),
+    slo_attainment=Both(heliostat=0.99871, reactive=None),
+    cost_dollars=Both(heliostat=12_345_678.0, reactive=0.0),
+    input=(),
+    seed=1,
+    hours=24,
+    steps=97,
+    wall_seconds=55.5,
+)
 
 
 def _mark(quarters: int, gpu_hours: float = 10.0, met: float = 9.0, judged: float = 10.0) -> Mark:
@@ -145,35 +174,20 @@ def test_time_stands_still_outside_the_day() -> None:
 
 
 def test_the_closing_table_fits_eighty_columns() -> None:
-    figures = Figures(
-        usage_windows=12_345_678,
-        forecasts=9_312,
-        plans=97,
-        commands=dict.fromkeys(
-            ("pending", "leased", "applied", "refused", "expired", "cancelled"), 1234
-        ),
-        routing=Routing(versions=4320, acks=4319, nacks=1),
-        dispatch=DispatchDay(
-            dispatched=123_456,
-            queued=23_456,
-            other_region=12_345,
-            shed=9_999,
-            completed=120_000,
-            judged=90_000,
-            expected_ttft_seconds=12.345,
-            simulated_ttft_seconds=None,
-        ),
-        gpu_hours_billed=Both(heliostat=1_234_567.8, reactive=2_345_678.9),
-        slo_attainment=Both(heliostat=0.99871, reactive=None),
-        cost_dollars=Both(heliostat=12_345_678.0, reactive=0.0),
-        input=(),
-        seed=1,
-        hours=24,
-        steps=97,
-        wall_seconds=55.5,
-    )
     page = io.StringIO()
-    Console(file=page, width=80, highlight=False).print(summary(figures))
+    Console(file=page, width=80, highlight=False).print(summary(FIGURES))
     lines = page.getvalue().splitlines()
     assert max(len(line) for line in lines) <= 80
     assert any("requests within SLO" in line and "99.87%" in line for line in lines)
+
+
+def test_the_figures_go_into_a_file_or_where_a_dash_stands_to_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    FIGURES.write(Path("day.json"))
+    assert capsys.readouterr().out == ""
+    FIGURES.write(Path("-"))
+    said = capsys.readouterr().out
+    assert json.loads(said) == json.loads(Path("day.json").read_text())
+    assert [path.name for path in tmp_path.iterdir()] == ["day.json"]

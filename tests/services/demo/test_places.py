@@ -65,6 +65,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work_is_done(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dash_is_no_file_and_can_always_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-").mkdir()
+    monkeypatch.chdir(tmp_path)
+    check_writable("--json", Path("-"))
+
+
 def test_the_command_says_what_is_wrong_with_its_switches(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for switch, value in (("--keep", tmp_path / "file" / "x"), ("--json", tmp_path)):

@@ -1,10 +1,12 @@
 """Who decides, from names and YAML files."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from heliostat.errors import InvalidInput
+from simulation.experiments import policy_file
 from simulation.experiments.policy_file import policies_asked, read_policy
 from simulation.experiments.spec import PolicySpec
 
@@ -46,6 +48,12 @@ def test_a_file_says_everything(tmp_path: Path) -> None:
         lends=True,
         guardrails=(("cool_down_seconds", 60.0), ("largest_step_out", 5.0)),
     )
+
+
+def test_the_example_that_explains_the_format_is_such_a_file(tmp_path: Path) -> None:
+    _, example, _ = (policy_file.__doc__ or "").split("\n\n", 2)
+    read = read_policy(a_file(tmp_path, dedent(example), "example.yaml"))
+    assert (read.name, read.policy, read.headroom) == ("careful", "heliostat", 0.3)
 
 
 def test_a_file_may_say_next_to_nothing(tmp_path: Path) -> None:

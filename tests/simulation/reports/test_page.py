@@ -6,6 +6,8 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
+
 from simulation.experiments.comparison import Contest, contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.sweep import Sweep
@@ -17,6 +19,7 @@ from simulation.reports.words import (
     idle_sentences,
     lent_sentences,
     miss_sentences,
+    owed_sentences,
 )
 from tests.simulation.reports.found import a_record, findings
 
@@ -164,6 +167,18 @@ def test_what_hangs_on_lending_is_said_of_those_who_lend() -> None:
         "full credit 117."
     ]
     assert "at half credit it would bill 127" in page(lending)
+
+
+@pytest.mark.parametrize(("owed", "said"), [(1.0, False), (20.0, True)])
+def test_who_leaves_work_at_the_end_is_said_to_owe_it(owed: float, said: bool) -> None:
+    whole = findings()
+    one = with_figures(whole, gpu_hours_owed=owed).contests[0]
+    leaving = replace(whole, contests=(one, *whole.contests[1:]))
+    words = (
+        "heliostat owes 20 of the 137 GPU-hours that it bills, for work that was left at the end"
+    )
+    assert any(words in sentence for sentence in owed_sentences(leaving)) is said
+    assert (words in page(leaving)) is said
 
 
 def test_a_policy_that_reaches_with_its_least_headroom_is_said_to_keep_more_than_was_asked() -> (

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from heliostat.model.dispatch import Placed
 from heliostat.model.names import Tier
 from scheduling.lengths.prediction import LengthPrediction
 from scheduling.ordering.registry import ORDERINGS
@@ -19,7 +18,7 @@ from services.agent.dispatch.replicas import Replicas
 from services.agent.settings import ORDERS, DispatchSettings
 from tests.builders import a_catalogue
 from tests.support.agents import EAST
-from tests.support.dispatching import ALPHA, NORMAL, Counter, an_ask, an_end, an_endpoint
+from tests.support.dispatching import ALPHA, NORMAL, Counter, an_ask, an_endpoint
 
 NOW = 100.0
 
@@ -106,16 +105,8 @@ def test_settings_name_every_ordering_there_is() -> None:
 
 async def test_the_oldest_gets_the_first_place_though_others_are_shorter(desk: Counter) -> None:
     await desk.show(an_endpoint())
-    largest = 1
-    while isinstance(desk.ask(f"r-{largest}", tier=NORMAL).outcome, Placed):
-        largest += 1
-    oldest = f"r-{largest}"
+    running, oldest = desk.fill()
     desk.seconds += 0.1
     desk.ask("short", tier=NORMAL, predicted_output_tokens=1.0, input_tokens=500)
-    with desk.room.stream("gw") as box:
-        for number in range(1, largest):
-            desk.room.complete(an_end(f"r-{number}"))
-        await desk.wait(0.1)
-        box.close()
-        placed = [one.request_id for one in await box.take() if isinstance(one.outcome, Placed)]
+    placed = await desk.placed_when_these_end(running)
     assert placed[0] == oldest

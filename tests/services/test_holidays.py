@@ -1,0 +1,76 @@
+"""Holidays that an operator names reach the forecaster, as dates and nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from heliostat.errors import InvalidSettings
+from heliostat.model.forecast import Forecast
+from services.control_plane.bootstrap import parts_of
+from services.control_plane.settings import ControlPlaneSettings, load_settings
+from tests.builders import NOON, catalogue_mapping
+from tests.forecasting.series import DAY, demand, rates
+
+TUESDAY = (NOON + DAY).date()
+
+
+def load(folder: Path, said: str = "") -> ControlPlaneSettings:
+    """A control plane's settings, with what else the file says."""
+    catalogue, file = folder / "catalogue.yaml", folder / "heliostat.yaml"
+    mapping = catalogue_mapping()
+    for region in mapping["regions"]:
+        region["time_zone"] = "UTC"  # as the weekends of `rates`
+    catalogue.write_text(yaml.safe_dump(mapping))
+    file.write_text(
+        f"database: memory\npage_listen: ''\nforecast_family: fast\nworkers: 1\n"
+        f"catalogue: {catalogue}\n{said}\n"
+    )
+    return load_settings(file)
+
+
+def forecast_by(settings: ControlPlaneSettings) -> Forecast:
+    """Of three weeks with quieter weekends, until Wednesday noon."""
+    parts = parts_of(settings)
+    try:
+        (found,) = parts.deciders.forecaster.forecast(
+            [demand(rates(21))], issued_at=NOON, horizon=2 * DAY
+        )
+    finally:
+        parts.close()
+    return found
+
+
+def mean_median(forecast: Forecast, day: date) -> float:
+    """Tokens per second in the middle of what is expected of that day."""
+    steps = [
+        forecast.mean[0][step]
+        for step in range(forecast.steps)
+        if (forecast.start + step * forecast.step).date() == day
+    ]
+    return sum(steps) / len(steps)
+
+
+def test_a_holiday_is_forecast_as_a_day_off(tmp_path: Path) -> None:
+    working = forecast_by(load(tmp_path))
+    off = forecast_by(load(tmp_path, f"holidays: [{TUESDAY}]"))
+    assert mean_median(off, TUESDAY) < 0.6 * mean_median(working, TUESDAY)
+    for day in (NOON.date(), (NOON + 2 * DAY).date()):
+        assert mean_median(off, day) == pytest.approx(mean_median(working, day))
+
+
+def test_holidays_may_stand_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(tmp_path).holidays == frozenset()
+    monkeypatch.setenv("HELIOSTAT_HOLIDAYS", '["2026-12-25", "2027-01-01"]')
+    assert load(tmp_path).holidays == {date(2026, 12, 25), date(2027, 1, 1)}
+
+
+@pytest.mark.parametrize("wrong", ["christmas", "2026-02-30", "20261225", "2026-12-25T12:00:00Z"])
+def test_what_is_no_date_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"holidays\.1 \(HELIOSTAT_HOLIDAYS\)"):
+        load(tmp_path, f"holidays: ['2026-12-24', '{wrong}']")

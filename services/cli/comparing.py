@@ -45,7 +45,9 @@ def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
     )
     _check_place("--json", asked.json_file)
     if str(asked.html) == "-":
-        raise InvalidInput("--html", "a page goes into a file", remedy="name one, such as page.html")
+        raise InvalidInput(
+            "--html", "a page goes into a file", remedy="name one, such as page.html"
+        )
     _check_place("--html", asked.html)
     findings, found = _conducted(out, experiment, asked)
     unwritten = _write(out, findings, asked)

@@ -84,8 +84,8 @@ class _Rules:
     def _after_cool_down(self, target: PoolTarget) -> PoolTarget:
         changed = self.last_changes.get(target.pool)
         base = ordered(self.fleet.pool(target.pool))
-        if changed is None or target.replicas >= base:
-            return target
+        if changed is None or changed > self.now or target.replicas >= base:
+            return target  # A change to come is of a clock that has been set back.
         if self.now - changed >= self.catalogue.guardrails.cool_down:
             return target
         return _at(target, base, f"cooling down since {changed:%H:%M:%S} UTC")

@@ -63,14 +63,13 @@ def at_level(point: Point, figure: str, level: float, slope: float) -> dict[int,
     if not missed:
         return dict.fromkeys(point.by_seed(figure))
     mean = max(_LEAST_MISSED, fmean(missed.values()))
-    found: dict[int, float | None] = {}
-    for seed, value in point.by_seed(figure).items():
-        if value is None or seed not in missed:
-            found[seed] = None
-            continue
-        above = math.log(mean / (1 - level)) + (missed[seed] - mean) / mean
-        found[seed] = value * math.exp(-slope * above)
-    return found
+    whole = (mean / (1 - level)) ** -slope
+    return {
+        seed: value * whole * (1 - slope * (missed[seed] - mean) / mean)
+        if value is not None and seed in missed
+        else None
+        for seed, value in point.by_seed(figure).items()
+    }
 
 
 def _curve(points: Iterable[Point], seed: int) -> list[tuple[float, float]]:

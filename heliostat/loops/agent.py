@@ -161,8 +161,9 @@ def _raise(faults: Sequence[Exception]) -> None:
 
 
 def _supersedes(later: Command, earlier: Command) -> bool:
-    """Two orders of one decision belong together; a later decision about a pool replaces both."""
-    return later.created_at > earlier.created_at and bool(
+    """Two orders of one decision, made at one instant, belong together; a later decision about a pool
+    replaces both, though the clock that stamped it was set back meanwhile."""
+    return later.created_at != earlier.created_at and bool(
         set(later.order.pools) & set(earlier.order.pools)
     )
 

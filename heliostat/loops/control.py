@@ -184,8 +184,9 @@ class ControlLoop:
         """End commands that nobody ended in time; returns them."""
         return self._stores.outbox.expire(now, epoch=epoch)
 
-    def housekeep(self, now: datetime) -> int:
-        """Roll up closed minutes and drop what retention no longer keeps; returns rows removed."""
+    def housekeep(self, now: datetime) -> int | None:
+        """Roll up closed minutes and drop what retention no longer keeps; returns rows removed, None where
+        it dropped nothing since nobody was heard of (`retention.drop_old`)."""
         self._stores.usage.roll_up(now)
         return drop_old(self._stores, self._settings.keep, now)
 

@@ -28,9 +28,19 @@ class Retention:
     lead_times: timedelta = timedelta(days=56)
 
 
-def drop_old(stores: Stores, keep: Retention, now: datetime) -> int:
+SILENCE = timedelta(days=1)
+"""Nothing is dropped while nobody was heard of for so long."""
+
+
+def drop_old(stores: Stores, keep: Retention, now: datetime) -> int | None:
     """Drop what nobody keeps any more, in short transactions; repeatable; returns rows removed. Of what
-    piled up for long some may be left for the next time."""
+    piled up for long some may be left for the next time.
+
+    None, and nothing dropped, while `now` lies further than `SILENCE` after everything that regions and
+    gateways said: a clock that runs ahead would take everything with it.
+    """
+    if not _heard_lately(stores, now):
+        return None
     return (
         stores.usage.prune(now - keep.windows, now - keep.roll_ups)
         + stores.forecasts.prune(now - keep.forecasts)
@@ -39,4 +49,11 @@ def drop_old(stores: Stores, keep: Retention, now: datetime) -> int:
         + stores.routing.prune(now - keep.routing_tables, now - keep.routing_acks)
         + stores.audit.prune(now - keep.audit)
         + stores.fleet.prune(now - keep.lead_times)
+    )
+
+
+def _heard_lately(stores: Stores, now: datetime) -> bool:
+    seen = (pool.observed_at for pool in stores.fleet.fleet(now).pools)
+    return bool(stores.usage.watermark(now)) or any(
+        at is not None and now - at < SILENCE for at in seen
     )

@@ -126,9 +126,9 @@ class MemoryRouting:
 
 
 def _drop_older(versions: dict[str, RoutingTable], valid_before: datetime) -> int:
-    """Drop one origin's tables from before, its newest aside; they stand in the order of their age."""
+    """Drop one origin's tables from before, its newest aside."""
     newest = max(versions)
-    old = list(takewhile(lambda v: versions[v].valid_from < valid_before and v != newest, versions))
+    old = [v for v, table in versions.items() if table.valid_from < valid_before and v != newest]
     for version in old:
         del versions[version]
     return len(old)

@@ -163,10 +163,11 @@ class MemoryOutbox:
 
     def prune(self, created_before: datetime) -> int:
         with self._lock:
-            oldest_first = takewhile(
-                lambda held: held.command.created_at < created_before, self._held.values()
-            )
-            old = [held.command for held in oldest_first if held.command.state.ended]
+            old = [
+                held.command
+                for held in self._held.values()
+                if held.command.created_at < created_before and held.command.state.ended
+            ]
             for command in old:
                 del self._held[command.command_id]
                 self._by_request.pop(command.request_id, None)

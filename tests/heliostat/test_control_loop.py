@@ -357,11 +357,26 @@ def test_housekeeping_drops_what_is_old_and_leaves_what_is_in_force() -> None:
     for at in (NOON, NOON + QUARTER):
         house.loop.replan(at, epoch=house.epoch)
         house.loop.reroute(at, epoch=house.epoch)
+    house.stores.usage.record([a_batch([a_window(NOON + 2 * QUARTER - MINUTE)])])
     assert house.loop.housekeep(NOON + 2 * QUARTER) == 1 + 2 + 2, "a plan, two tables, two records"
     stores = house.stores
     assert [plan.version for plan in stores.plans.plans(ALL_DAY)] == [2]
     assert len(stores.routing.latest_tables()) == 2
     assert len(stores.outbox.commands()) == 8, "nobody has ended them"
+
+
+def test_a_clock_that_runs_ahead_drops_nothing() -> None:
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    house.loop.replan(NOON, epoch=house.epoch)
+    house.loop.replan(NOON + QUARTER, epoch=house.epoch)
+    assert house.loop.housekeep(NOON + timedelta(days=365)) is None
+    assert len(house.stores.plans.plans(ALL_DAY)) == 2
+    house.stores.usage.record([a_batch([a_window(NOON + timedelta(days=365))])])
+    assert house.loop.housekeep(NOON + timedelta(days=365, minutes=1)), (
+        "somebody lives in that year"
+    )
+    assert len(house.stores.plans.plans(ALL_DAY)) == 1
 
 
 ALL_DAY = Span(NOON, NOON + timedelta(days=1))

@@ -24,6 +24,9 @@ from simulation.experiments.spec import EVENT, PolicySpec, RunSpec, SceneRef
 from simulation.experiments.sweep import Seen
 
 _CORRECTIONS = 2
+"""Of a setting, by the first seed alone where it was searched elsewhere."""
+_LAST_CORRECTIONS = 1
+"""By all seeds: what is left is told along the policy's slope (`equalising`)."""
 _Asked = tuple[PolicySpec, float, int]
 """A policy, its headroom and a seed."""
 
@@ -87,9 +90,10 @@ class Carrier:
         for level in wanted.levels:
             self._search(policies, level, elsewhere or lived)
         for level in wanted.levels:
-            if elsewhere is not None:
-                self._settle(policies, level, self._seeds[:1], lived, elsewhere)
-            self._settle(policies, level, wanted.seeds_at(level, self._seeds), lived, elsewhere)
+            first, all_seeds = self._seeds[:1], wanted.seeds_at(level, self._seeds)
+            if elsewhere is not None and len(all_seeds) > 1:
+                self._settle(policies, level, first, lived, elsewhere, _CORRECTIONS)
+            self._settle(policies, level, all_seeds, lived, elsewhere, _LAST_CORRECTIONS)
             lived.settled.update((policy.name, level) for policy in policies)
         if wanted.bounds:
             self._bounds(wanted, lived)
@@ -123,12 +127,15 @@ class Carrier:
         seeds: Sequence[int],
         lived: Lived,
         elsewhere: Lived | None,
+        corrections: int,
     ) -> None:
-        """With these seeds, corrected where their mean is off what the search showed."""
+        """With these seeds, corrected so often where their mean is off what the search showed."""
         trying = {policy: self._first_try(policy, level, lived, elsewhere) for policy in policies}
-        for _ in range(1 + _CORRECTIONS):
+        for left in range(corrections, -1, -1):
             asked = [(p, h, s) for p, h in trying.items() if h is not None for s in seeds]
             self._live(asked, lived)
+            if not left:
+                break
             stood = {
                 policy: headroom for policy, headroom in trying.items() if headroom is not None
             }

@@ -80,6 +80,7 @@ class AgentLoop:
                 faults.append(fault)
                 why = f"will retry after a fault of the agent: {type(fault).__name__}: {fault}"
                 answer = _held_up(command, now, why)
+            answer = answer.sayable()
             if answer.state.ended or answer.progress != command.progress:
                 self._journal.acknowledge(answer)
         _raise(faults)

@@ -5,9 +5,10 @@ States: pending → leased → applied | refused | expired | cancelled. Ended co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from heliostat.errors import (
     CapacityUnavailable,
@@ -18,6 +19,7 @@ from heliostat.errors import (
 )
 from heliostat.model.instants import check_instant
 from heliostat.model.names import PoolKey, RegionName
+from heliostat.model.wording import sayable
 
 
 class CommandState(StrEnum):
@@ -193,3 +195,8 @@ class Acknowledgement:
             raise InvalidInput("acknowledgement.state", "an agent cannot put a command back")
         if (self.refusal is not None) != (self.state is CommandState.REFUSED):
             raise InvalidInput("acknowledgement.refusal", "goes with the state 'refused' only")
+
+    def sayable(self) -> Self:
+        """The same, in words that every journal, wire and store can keep: faults and clouds say anything."""
+        progress = replace(self.progress, detail=sayable(self.progress.detail))
+        return replace(self, progress=progress, detail=sayable(self.detail))

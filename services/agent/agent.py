@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from heliostat.errors import DataLoss
+from heliostat.errors import DataLoss, StorageUnavailable
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
 from services.agent.board import RouteBoard
@@ -71,13 +71,20 @@ class Agent:
 
     def tick(self, now: datetime) -> None:
         """One tick of the loop, in whatever thread; then the link sends what it wrote. Raises what the loop
-        raises."""
+        raises; a journal that failed is asked nothing more."""
         try:
             self._loop.tick(now)
-        finally:
-            if again := self.journal.usage.send_again(now):
-                say(_log, "usage_sent_again", region=self.region, batches=again)
+        except (DataLoss, StorageUnavailable):
+            raise
+        except Exception:  # whatever it was goes on; it holds up no usage
+            self._send_again(now)
+            raise
+        self._send_again(now)
         self.metrics.ticks.inc()
+
+    def _send_again(self, now: datetime) -> None:
+        if again := self.journal.usage.send_again(now):
+            say(_log, "usage_sent_again", region=self.region, batches=again)
 
     def work(self, now: datetime) -> None:
         """Only advance open commands: what a stepped world does with those that have just come."""

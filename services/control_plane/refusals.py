@@ -59,11 +59,12 @@ class Repeats:
         return told
 
     def due(self, now: datetime, *, all_of_them: bool = False) -> tuple[AuditRecord, ...]:
-        """One record for each refusal that came again, once it was counted for long enough; who stopped
-        is forgotten."""
+        """One record for each refusal that came again, once it was counted for long enough, or since an
+        instant that is still to come: the clock was set back. Who stopped is forgotten."""
         told = []
         for same, known in list(self._known.items()):
-            if now - known.since < self._again_after and not all_of_them:
+            counted_lately = timedelta(0) <= now - known.since < self._again_after
+            if counted_lately and not all_of_them:
                 continue
             if known.repeats:
                 told.append(_counted(known, now))

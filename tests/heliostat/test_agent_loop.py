@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +33,7 @@ from heliostat.model.command import (
 )
 from heliostat.model.fleet import PoolObservation, RegionObservation
 from heliostat.model.usage import UsageWindow
+from heliostat.model.wording import LONGEST_SAID
 from heliostat.ports.cloud import DriverAnswer
 from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
@@ -307,6 +309,29 @@ def test_a_fault_in_one_order_holds_up_no_other_and_takes_no_sight_away() -> Non
     assert "KeyError" in words["1"].progress.detail
     assert agent.journal.unsent_observation() is not None
     assert len(agent.journal.unsent_usage(10)) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["x" * 20_000, "a\0b", "\udce9", "\0" * 20_000, "\udce9" * 20_000]
+)
+@pytest.mark.parametrize("fault", [RuntimeError, CapacityUnavailable, DriverUnavailable])
+def test_what_a_fault_says_is_said_so_that_everybody_can_keep_it(
+    fault: type[Exception], words: str
+) -> None:
+    def answer(_: Command) -> DriverAnswer:
+        raise fault(words)
+
+    agent = Agent()
+    agent.driver.answer = answer
+    agent.journal.receive([a_command()])
+    for _ in range(2):
+        with suppress(RuntimeError):
+            agent.loop.work(NOON)
+    (word,) = agent.journal.unsent_acks()
+    for text in (word.detail, word.progress.detail):
+        text.encode()
+        assert "\0" not in text
+        assert len(text) <= LONGEST_SAID
 
 
 def test_all_faults_of_a_tick_are_said() -> None:

@@ -87,3 +87,15 @@ def test_at_the_end_all_that_was_counted_is_told() -> None:
     repeats.heard(refused(NOON + SECOND))
     (told,) = repeats.due(NOON + SECOND, all_of_them=True)
     assert told.detail.startswith("no (once more since ")
+
+
+def test_after_the_clock_was_set_back_what_was_counted_is_told_and_counted_anew() -> None:
+    repeats = Repeats()
+    repeats.heard(refused())
+    repeats.heard(refused(NOON + SECOND))
+    earlier = NOON - timedelta(hours=1)
+    (told,) = repeats.due(earlier)
+    assert (told.at, told.detail) == (earlier, f"no (once more since {NOON.isoformat()})")
+    assert repeats.due(earlier + SECOND) == ()
+    late = refused(earlier + TOLD_AGAIN_AFTER)
+    assert repeats.heard(late) == (late,)

@@ -31,6 +31,8 @@ class MemoryVms:
     """A purchase is not listed before this much time passed."""
     refuse: list[HeliostatError] = field(default_factory=list)
     """Raised by the next purchases, one each, before anything happens."""
+    refuse_all: HeliostatError | None = None
+    """Raised by every purchase, also by a repeated one that happened the first time."""
     lose_answers: int = 0
     """So many purchases happen, and nobody hears of it."""
     forget_releases: int = 0
@@ -61,6 +63,8 @@ class MemoryVms:
 
     def buy(self, purchase: Purchase) -> tuple[CloudVm, ...]:
         self._call("buy")
+        if self.refuse_all is not None:
+            raise self.refuse_all
         if purchase.token not in self._sold:
             if self.refuse:
                 raise self.refuse.pop(0)

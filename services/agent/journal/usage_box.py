@@ -26,6 +26,8 @@ from services.translation.usage import batch_from_wire, batch_to_wire
 _AT_ONCE = 64
 _KEEP_REFUSED = 10_000
 """Refused batches among so many of the latest are kept for an operator to look at."""
+_KEEP_WAITING = 110_000
+"""So many refused batches may wait to go again: twenty a minute until the last try, and some."""
 
 _UPSERT = (
     "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence"
@@ -42,6 +44,8 @@ class UsageBox:
         """Under which name our own windows go."""
         self._looked_at = 0
         """The last refused batch that `send_again` looked at; 0 = it begins with the first."""
+        self._seen_waiting = 0
+        """How many it left waiting since it began with the first."""
 
     @property
     def incarnation(self) -> int:
@@ -125,18 +129,15 @@ class UsageBox:
                 return
             number, body = row
             before = write.execute(
-                "SELECT number, problem FROM refused_usage WHERE problem LIKE ?",
-                (f"sent again as {number}: %",),
+                "SELECT problem FROM refused_usage WHERE number = ? AND problem LIKE 'sent again as %'",
+                (number,),
             ).fetchone()
-            earlier = None if before is None else Problem.parse(before[1])
+            earlier = None if before is None else Problem.parse(before[0])
             refused = Problem(words=problem, again=again).after(earlier)
-            if earlier is not None and earlier.again is Again.NAMES:
-                write.execute("DELETE FROM refused_usage WHERE number = ?", (before[0],))
             write.execute(
                 "INSERT OR REPLACE INTO refused_usage VALUES (?, ?, ?)",
                 (number, str(refused), body),
             )
-            write.execute("DELETE FROM refused_usage WHERE number <= ?", (number - _KEEP_REFUSED,))
             self._empty(write, number, source_id, sequence)
 
     def part(self, source_id: str, sequence: int) -> int:
@@ -169,7 +170,8 @@ class UsageBox:
     def send_again(self, now: datetime) -> int:
         """Send refused batches once more that are due by now (see `trying_again`).
 
-        How many went, of the next few that it looks at: those whose hour is far off hold up no others.
+        How many went, of the next few that it looks at: those whose hour is far off hold up no others. What
+        went is kept apart under its new number: there its next refusal finds it.
         Windows that the control plane has by now are known by their keys.
         """
         rows = self._file.read(
@@ -190,10 +192,34 @@ class UsageBox:
                 batch.sequence = self._next_sequence(write, batch.source_id)
                 gone = replace(problem, row=self._put(write, batch))
                 write.execute(
-                    "UPDATE refused_usage SET problem = ? WHERE number = ?", (str(gone), number)
+                    "UPDATE refused_usage SET number = ?, problem = ? WHERE number = ?",
+                    (gone.row, str(gone), number),
                 )
             sent += 1
+        self._seen_waiting += len(rows) - sent
+        if not self._looked_at:
+            self._drop_old()
         return sent
+
+    def _drop_old(self) -> None:
+        """Once all that wait were looked at: the oldest of those that are over, and of those beyond the most
+        that may wait."""
+        too_many, self._seen_waiting = self._seen_waiting - _KEEP_WAITING, 0
+        ((oldest, newest),) = self._file.read(
+            "SELECT ifnull(min(number), 0), ifnull(max(number), 0) FROM refused_usage"
+        )
+        if newest - oldest < _KEEP_REFUSED and too_many <= 0:
+            return
+        with self._file.transaction(durable=False) as write:
+            write.execute(
+                f"DELETE FROM refused_usage WHERE number <= ? AND NOT ({WAITING})",  # noqa: S608 - ours
+                (newest - _KEEP_REFUSED,),
+            )
+            write.execute(
+                "DELETE FROM refused_usage WHERE number IN (SELECT number FROM refused_usage "  # noqa: S608 - ours
+                f"WHERE {WAITING} ORDER BY number LIMIT ?)",
+                (max(0, too_many),),
+            )
 
     def durable(self, source_id: str, incarnation: int) -> int:
         """The highest sequence of a gateway that is journalled; 0 for one never heard of."""

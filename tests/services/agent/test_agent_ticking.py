@@ -4,12 +4,12 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from numpy.random import SeedSequence
 
-from heliostat.errors import DataLoss
+from heliostat.errors import CorruptJournal, DataLoss, HeliostatError, StorageUnavailable
 from heliostat.model.command import Command
 from heliostat.model.fleet import RegionObservation
 from heliostat.ports.cloud import DriverAnswer
@@ -76,6 +76,30 @@ async def test_each_fault_of_a_tick_is_logged_with_its_trace_and_the_tick_counte
     said = [r.exc_info[1] for r in caplog.records if r.message == "tick_failed" and r.exc_info]
     assert [str(fault) for fault in said] == ["'print $1'", "'InstanceLifeCycle'", "'print $1'"]
     assert failed == 2
+
+
+@pytest.mark.parametrize("loss", [CorruptJournal("a row is damaged"), StorageUnavailable("full")])
+async def test_a_journal_that_fails_in_a_tick_is_asked_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: HeliostatError
+) -> None:
+    settings = AgentSettings(
+        region="east", data_dir=tmp_path, local_listen="", metrics_listen="", power_safe=False
+    )
+    driver = Surprising(asyncio.Event())
+    agent = build_agent(settings, a_catalogue(), now=NOON, hands_of=lambda _: Hands(driver=driver))
+
+    def fail(*_: object) -> NoReturn:
+        raise loss
+
+    def fail_otherwise(_: datetime) -> NoReturn:
+        raise StorageUnavailable("said later")
+
+    monkeypatch.setattr(driver, "observe", fail)
+    monkeypatch.setattr(agent.journal.usage, "send_again", fail_otherwise)
+    with pytest.raises(HeliostatError) as caught:
+        agent.tick(NOON)
+    await agent.stop(0)
+    assert caught.value is loss
 
 
 async def test_a_journal_that_breaks_ends_the_link_with_the_loss_itself(tmp_path: Path) -> None:

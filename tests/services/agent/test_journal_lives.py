@@ -10,12 +10,15 @@ import pytest
 from heliostat.clock import SteppedClock
 from heliostat.errors import CorruptJournal
 from heliostat.model.command import Acknowledgement, CommandState
+from heliostat.model.instants import to_epoch
 from heliostat.model.routing import RoutingTable
 from services.agent.drivers.vm.memory import Intent, VmRecord
+from services.agent.journal import usage_box
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
 from services.agent.journal.trying_again import Again
+from services.agent.journal.usage_box import UsageBox
 from storage.memory import memory_stores
 from tests.builders import MINUTE, NOON, a_batch, a_pool, a_window, an_observation
 from tests.support.agents import EAST, AgentDisk, a_command
@@ -73,6 +76,51 @@ def test_refused_windows_of_a_day_to_come_hold_up_no_others(tmp_path: Path) -> N
     assert sum(journal.usage.send_again(later) for _ in range(4)) == 1
     assert sum(journal.usage.send_again(later) for _ in range(4)) == 0
     assert sum(journal.usage.send_again(NOON + timedelta(days=2)) for _ in range(4)) == 200
+    disk.close()
+
+
+def refused_on_the_way(usage: UsageBox, again: Again) -> None:
+    """Whatever is unsent is refused."""
+    for batch in usage.own(1_000):
+        usage.set_aside(batch.source_id, batch.sequence, "unheard of", again)
+        usage.own_sent(usage.incarnation, batch.sequence)
+
+
+def test_what_waits_for_a_name_outlives_any_number_of_refusals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_box, "_KEEP_REFUSED", 5)
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    journal.append_usage([a_window()])
+    refused_on_the_way(journal.usage, Again.NAMES)
+    tries = []
+    for hour in range(100):
+        now = NOON + timedelta(hours=hour)
+        for minute in range(3):
+            journal.append_usage([a_window(now + minute * MINUTE)])
+        refused_on_the_way(journal.usage, Again.NEVER)
+        if journal.usage.send_again(now):
+            tries.append(hour)
+        refused_on_the_way(journal.usage, Again.NAMES)
+    assert tries == [1, 2, 3, 4, 5, 6, 11, 22, 43, 86]
+    assert journal.usage.kept_apart() <= 5 + 3
+    disk.close()
+
+
+def test_of_what_waits_the_latest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_box, "_KEEP_WAITING", 150)
+    disk = AgentDisk(tmp_path)
+    journal = disk.journal()
+    for minute in range(200):
+        journal.append_usage([a_window(NOON + minute * MINUTE)])
+    refused_on_the_way(journal.usage, Again.NAMES)
+    for _ in range(4):
+        assert journal.usage.send_again(NOON) == 0
+    assert journal.usage.kept_apart() == 150
+    sent = sum(journal.usage.send_again(NOON + timedelta(days=1)) for _ in range(4))
+    oldest = min(start for batch in journal.usage.own(1_000) for start in batch.window_start)
+    assert (sent, oldest) == (150, to_epoch(NOON + 50 * MINUTE))
     disk.close()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.errors import DriverUnavailable, UnknownPool
+from heliostat.errors import DriverUnavailable, PurchaseRefused, UnknownPool
 from heliostat.model.command import Command
 from heliostat.model.fleet import PoolObservation
 from services.agent.drivers.vm.driver import VmDriver
@@ -342,6 +342,38 @@ def test_a_purchase_that_the_list_shows_in_part_is_asked_again(
     progress = driver.apply(a_command(target=3), cloud.now).progress
     assert (progress.ordered, progress.loading + progress.provisioning) == (0, 3)
     assert cloud.paid() == 3
+
+
+def test_a_refused_repeat_of_a_lost_purchase_drops_nothing_that_may_come_up(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    order = a_command(target=3)
+    cloud.lag, cloud.lose_answers = 2 * MINUTE, 1
+    with pytest.raises(DriverUnavailable):
+        driver.apply(order, cloud.now)
+    cloud.refuse_all = PurchaseRefused("the role may not buy any more")
+    cloud.now += MINUTE
+    with pytest.raises(DriverUnavailable, match="in doubt"):
+        driver.apply(order, cloud.now)
+    cloud.now += MINUTE
+    assert driver.apply(order, cloud.now).done
+    assert (seen(driver, cloud).ready, cloud.paid()) == (3, 3)
+
+
+def test_a_repeated_purchase_that_bought_nothing_is_refused_once_the_list_would_show_it(
+    driver: VmDriver, cloud: MemoryVms
+) -> None:
+    order = a_command(target=3)
+    cloud.refuse = [DriverUnavailable("away")]
+    with pytest.raises(DriverUnavailable):
+        driver.apply(order, cloud.now)
+    cloud.refuse_all = PurchaseRefused("the role may not buy")
+    cloud.now += patience_of(DriverSettings()).visibility
+    with pytest.raises(DriverUnavailable, match="in doubt"):
+        driver.apply(order, cloud.now)
+    cloud.now += MINUTE
+    with pytest.raises(PurchaseRefused, match="the role may not buy"):
+        driver.apply(order, cloud.now)
 
 
 @pytest.mark.parametrize(("back", "samples"), [(0, 1), (30, 0)])

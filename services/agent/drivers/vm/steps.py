@@ -19,7 +19,7 @@ from heliostat.errors import (
 from heliostat.model.fleet import StartKind
 from services.agent.drivers.vm.claims import record_of
 from services.agent.drivers.vm.cloud import Purchase, VmCloud
-from services.agent.drivers.vm.endings import refusal_of
+from services.agent.drivers.vm.endings import refusal_of, wait_while_in_doubt
 from services.agent.drivers.vm.intents import purchases, sent, under_way, with_chunk, without
 from services.agent.drivers.vm.lookout import Lookout
 from services.agent.drivers.vm.memory import Chunk, ChunkState, DriverMemory, Intent, Refusal
@@ -117,6 +117,8 @@ class Steps:
                 self._memory.save(intent=with_chunk(intent, planned))
             raise
         except (CapacityUnavailable, QuotaExceeded, PurchaseRefused, NotFound) as error:
+            if was_in_doubt:  # clouds may refuse a repeated call of which the first was carried out
+                wait_while_in_doubt([chunk], now, self._patience)
             self.close(intent, survey, now, refusal_of(error))
             raise
         landed = with_chunk(intent, replace(chunk, state=ChunkState.LANDED))

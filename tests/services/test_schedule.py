@@ -1,0 +1,86 @@
+"""The leader's cadence goes on whatever becomes of the wall clock."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import cast
+
+import apscheduler.schedulers.base
+import apscheduler.triggers.interval
+import pytest
+
+import heliostat.clock
+from services.control_plane.schedule import Schedule
+from services.control_plane.settings import CadenceSettings
+from services.control_plane.ticks import Tick, Ticks
+from tests.support.waiting import until
+
+SOON = timedelta(milliseconds=50)
+AHEAD = timedelta(days=365)
+
+
+@dataclass
+class Counted:
+    """Ticks that are counted and do nothing."""
+
+    calls: Counter[Tick] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def attempt(self, *ticks: Tick) -> None:
+        with self._lock:
+            self.calls.update(ticks)
+
+
+class Wall(datetime):
+    """The wall clock as APScheduler and we read it, ahead by `ahead`."""
+
+    ahead = AHEAD
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # datetimes, no Walls
+        return datetime.now(tz) + cls.ahead  # noqa: TID251 - it stands for the wall clock
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> type[Wall]:
+    monkeypatch.setattr(Wall, "ahead", AHEAD)
+    for reader in (apscheduler.schedulers.base, apscheduler.triggers.interval, heliostat.clock):
+        monkeypatch.setattr(reader, "datetime", Wall)
+    return Wall
+
+
+@pytest.fixture
+def ticks() -> Counted:
+    return Counted()
+
+
+@pytest.fixture
+def schedule(wall: type[Wall], ticks: Counted) -> Iterator[Schedule]:
+    often = CadenceSettings(reroute=SOON, score=SOON)
+    schedule = Schedule(cast(Ticks, ticks), often, look_every=SOON)
+    schedule.start()
+    yield schedule
+    schedule.stop()
+
+
+async def test_a_clock_that_is_set_back_stops_no_tick(
+    schedule: Schedule, wall: type[Wall], ticks: Counted
+) -> None:
+    await until(lambda: ticks.calls[Tick.SCORE] > 0)
+    wall.ahead = timedelta(0)
+    ticks.calls.clear()
+    await until(lambda: ticks.calls[Tick.SCORE] > 3)
+
+
+async def test_what_is_urgent_is_done_at_once_when_the_clock_was_set_back(
+    schedule: Schedule, wall: type[Wall], ticks: Counted
+) -> None:
+    await until(lambda: ticks.calls[Tick.SCORE] > 0)
+    assert ticks.calls[Tick.REPLAN] == ticks.calls[Tick.SETTLE] == 0
+    wall.ahead = timedelta(0)
+    await until(lambda: ticks.calls[Tick.REPLAN] == ticks.calls[Tick.SETTLE] == 1)
+    assert ticks.calls[Tick.HOUSEKEEP] == ticks.calls[Tick.SELECT] == 0

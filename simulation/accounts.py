@@ -18,8 +18,8 @@ class Accounts:
 
     Billed = from the cloud's accept to the end, in every stage, and what is owed for work that is left then;
     overhead = billed and no capacity (coming, draining, failed); lent = billed and with the spot market;
-    idle = ready less the work done at the rate of a full replica. So billed = work + idle + overhead + lent +
-    owed.
+    idle = ready less the work done at the rate of a full replica, draining ones' too: on a fleet without room
+    it may fall below zero. So billed = work + idle + overhead + lent + owed.
 
     Attainment: requests that kept their promise ÷ requests that started or were shed, and
     `…_reachable` ÷ those whose promise an idle best replica could have kept. It is None for a tier

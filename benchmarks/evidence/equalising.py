@@ -24,8 +24,8 @@ _STEEPEST = 1.0
 _LEAST_MISSED = 1e-5
 
 
-def slope_at(ledger: Ledger, role: str, policy: str, level: float) -> float:
-    """Of ln GPU-hours by ln of the share missed, from 0 (a level line, or none known) down to −1.
+def slope_at(ledger: Ledger, role: str, policy: str, level: float) -> float | None:
+    """Of ln GPU-hours by ln of the share missed, from 0 (a level line) down to −1; None = not known.
 
     From the settings lived there; where these are too close together, from those of the place where the
     policy was searched.
@@ -36,7 +36,7 @@ def slope_at(ledger: Ledger, role: str, policy: str, level: float) -> float:
         found = slope(_curve(ledger.points(one, policy), ledger.seeds[0]), 1 - level)
         if found is not None:
             return found
-    return 0.0
+    return None
 
 
 def slope(curve: Sequence[tuple[float, float]], allowed: float) -> float | None:

@@ -12,7 +12,7 @@ from simulation.experiments.result import IDLE, OVERHEAD, OWED, Record, RunResul
 
 ON_A100 = "gpu_hours_billed_on_a100"
 """Billed on VM types whose name says A100."""
-RECOVERY = "recovery_minutes"
+RECOVERY = "minutes_until_as_usual"
 """Mean minutes of an hour until interactive-fast requests keep their promise as before the bursts."""
 KEPT_AGAIN = 0.99
 _A100 = "gpu_hours_billed_by_vm_type.a100"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.evidence.reading import Standing, gain_of, relative
+from benchmarks.evidence.reading import Standing, at_the_level, gain_of, relative
 from benchmarks.evidence.tables import Row
 from benchmarks.evidence.verdicts import Verdict, of_best, of_gain, of_limit
-from benchmarks.evidence.wording import NOTHING, change, listed, percent, plain, signed
+from benchmarks.evidence.wording import AS_LIVED, NOTHING, change, listed, percent, plain, signed
 from simulation.experiments.intervals import Estimate, difference
 from simulation.experiments.result import JUDGED
 
@@ -53,10 +53,11 @@ def change_row(
             f"{dear.policy} keeps {percent(dear.value(JUDGED))} already with the least headroom "
             "tried: what it bills is an upper limit"
         )
+    lived = found is not None and ours and theirs and not at_the_level(ours, theirs, figure)
     return Row(
         claim=claim,
         asked=asked or signed(claimed),
-        found=change(found),
+        found=change(found) + (AS_LIVED if lived else ""),
         verdict=verdict,
         reason=_sentence(reason, because),
     )
@@ -118,10 +119,11 @@ def limit_row(
         found, verdict, reason = None, Verdict.UNTESTED, STILL_SEARCHED
     elif ours is not None and not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
+    lived = found is not None and ours is not None and ours.slope is None
     return Row(
         claim=claim,
         asked=asked or f"≤ {percent(most, 0)}",
-        found=change(found),
+        found=change(found) + (AS_LIVED if lived else ""),
         verdict=verdict,
         reason=_sentence(reason, because),
     )
@@ -160,6 +162,8 @@ def best_row(
         f"worse than {listed(ahead)}" if ahead else "",
         "not every rival was lived" if len(known) < len(rivals) else "",
     ]
+    if not any(gains):
+        said = ["it was not measured"]
     values = [f"{s.policy} {plain(s.value(figure), digits)}" for s in (ours, *known)]
     return Row(
         claim=claim,

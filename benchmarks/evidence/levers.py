@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.evidence.reading import Standing, relative
+from benchmarks.evidence.reading import Standing, relative, told_change
 from benchmarks.evidence.tables import table
-from benchmarks.evidence.wording import change, percent
+from benchmarks.evidence.wording import NOTHING, percent
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, JUDGED
 
@@ -30,7 +30,7 @@ def levers_table(levers: Iterable[Lever]) -> str:
                 lever.name,
                 _name(lever.with_it),
                 _name(lever.without_it),
-                change(_changed(lever)),
+                _changed(lever),
                 earning(lever),
             )
             for lever in levers
@@ -57,12 +57,12 @@ def earning(lever: Lever) -> str:
     return f"{word} at most that: {percent(dearer.value(JUDGED))} with the least headroom"
 
 
-def _changed(lever: Lever) -> Estimate | None:
-    """None while a search goes on: what it stands at by then says nothing."""
+def _changed(lever: Lever) -> str:
+    """Nothing while a search goes on: what it stands at by then says nothing."""
     ours, theirs = lever.with_it, lever.without_it
     if ours is None or theirs is None or not (ours.settled and theirs.settled):
-        return None
-    return relative(ours, theirs, BILLED)
+        return NOTHING
+    return told_change(ours, theirs, BILLED)
 
 
 def change_word(found: Estimate | None) -> str:

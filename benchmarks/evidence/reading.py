@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from benchmarks.evidence.equalising import at_level, slope_at
 from benchmarks.evidence.excerpts import ON_A100
 from benchmarks.evidence.ledger import Ledger
+from benchmarks.evidence.wording import AS_LIVED, NOTHING, change
 from simulation.experiments.ceilings import LINEAR, LP_GPU_HOURS
 from simulation.experiments.comparison import Contest, Point, contest
 from simulation.experiments.intervals import Estimate, estimate
@@ -26,7 +27,7 @@ class Standing:
     `on_the_floor` = it keeps more than was asked already with the least headroom tried, so it may be
     cheaper than it is shown. `settled` = its search has ended; before that it may still move, and
     nothing is judged by it. `slope` is how its bill moves with what it misses (`equalising`), by which it is
-    compared at exactly the `level`; 0 = as it was lived.
+    compared at exactly the `level`; None = not known: as it was lived.
     """
 
     policy: str
@@ -35,7 +36,7 @@ class Standing:
     on_the_floor: bool
     settled: bool = True
     level: float = 0.0
-    slope: float = 0.0
+    slope: float | None = None
 
     def mean(self, figure: str) -> Estimate | None:
         """The figure over the seeds."""
@@ -43,13 +44,13 @@ class Standing:
 
     def compared(self, figure: str) -> dict[int, float | None]:
         """The figure by seed, GPU-hours billed at exactly the level where the slope is known."""
-        if figure not in _GROW_WITH_THE_FLEET or not self.slope:
+        if figure not in _GROW_WITH_THE_FLEET or self.slope is None:
             return self.point.by_seed(figure)
         return at_level(self.point, figure, self.level, self.slope)
 
     def as_lived(self) -> Standing:
         """The same without its slope."""
-        return replace(self, slope=0.0)
+        return replace(self, slope=None)
 
     def value(self, figure: str) -> float | None:
         """Its mean alone."""
@@ -74,7 +75,7 @@ def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing |
         on_the_floor=floored,
         settled=(role, policy, level) in ledger.settled,
         level=level,
-        slope=slope_at(ledger, role, policy, level) if movable else 0.0,
+        slope=slope_at(ledger, role, policy, level) if movable else None,
     )
 
 
@@ -102,9 +103,23 @@ def relative(ours: Standing | None, theirs: Standing | None, figure: str) -> Est
     """
     if ours is None or theirs is None:
         return None
-    if not (ours.slope and theirs.slope):
+    if not at_the_level(ours, theirs, figure):
         ours, theirs = ours.as_lived(), theirs.as_lived()
     return estimate(_relatives(ours.compared(figure), theirs.compared(figure)))
+
+
+def at_the_level(ours: Standing, theirs: Standing, figure: str) -> bool:
+    """Whether a change of the figure is told at exactly the level; as lived where a slope is missing."""
+    known = ours.slope is not None and theirs.slope is not None
+    return known or figure not in _GROW_WITH_THE_FLEET
+
+
+def told_change(ours: Standing | None, theirs: Standing | None, figure: str) -> str:
+    """The change in words, with a mark where it is as lived and not at exactly the level."""
+    if ours is None or theirs is None:
+        return NOTHING
+    mark = "" if at_the_level(ours, theirs, figure) else AS_LIVED
+    return f"{change(relative(ours, theirs, figure))}{mark}"
 
 
 def _relatives(ours: Mapping[int, float | None], theirs: Mapping[int, float | None]) -> list[float]:

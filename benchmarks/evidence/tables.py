@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.evidence.reading import Standing, relative
+from benchmarks.evidence.reading import Standing, told_change
 from benchmarks.evidence.verdicts import Verdict
-from benchmarks.evidence.wording import NOTHING, change, number, percent, plain
+from benchmarks.evidence.wording import NOTHING, number, percent, plain
 from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, OVERHEAD
 
 
@@ -66,7 +66,7 @@ def _standing_row(name: str, one: Standing | None, base: Standing | None) -> tup
     mark = " …" if not one.settled else "" if one.reached else " †"
     floor = " ‡" if one.on_the_floor else ""
     comparable = base is not None and one is not base and one.settled and base.settled
-    against = change(relative(one, base, BILLED)) if comparable else NOTHING
+    against = told_change(one, base, BILLED) if comparable else NOTHING
     return (
         f"{name}{mark}{floor}",
         f"{one.point.headroom:g}",
@@ -83,5 +83,6 @@ def _standing_row(name: str, one: Standing | None, base: Standing | None) -> tup
 MARKS = (
     "† misses what was asked with every headroom that was tried; shown at its best. "
     "‡ keeps more than was asked already with the least headroom tried, and bills for it. "
-    "… is still being searched: nothing is judged by it."
+    "… is still being searched: nothing is judged by it. "
+    "∘ a change as it was lived, not at exactly the level: a slope is not known, or the level not kept."
 )

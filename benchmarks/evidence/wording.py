@@ -5,6 +5,8 @@ from __future__ import annotations
 from simulation.experiments.intervals import Estimate
 
 NOTHING = "–"
+AS_LIVED = " ∘"
+"""Marks a change that is not told at exactly the level."""
 
 
 def signed(share: float, digits: int = 1) -> str:

@@ -11,6 +11,7 @@ from benchmarks.evidence.ledger import Ledger, Place, ledger_as_mapping, ledger_
 from benchmarks.evidence.page import EvidencePage, Shown
 from benchmarks.evidence.wording import listed
 from heliostat.errors import InvalidInput
+from simulation.experiments.result import OWED
 
 RESULTS, PICTURES = "results", "pictures"
 
@@ -64,7 +65,11 @@ def rendered(page: EvidencePage, ledger: Ledger, shown: Shown) -> str:
     )
     template = environment.get_template(f"{page.name}.md")
     return template.render(
-        **shown.values, rests_on=rests_on(ledger), places=ledger.places, ledger=ledger
+        **shown.values,
+        rests_on=rests_on(ledger),
+        places=ledger.places,
+        ledger=ledger,
+        owed=any(OWED in trial.figures for trial in ledger.trials),
     )
 
 

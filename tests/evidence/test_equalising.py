@@ -90,4 +90,4 @@ def test_a_slope_too_short_to_see_is_read_where_the_settings_were_searched() -> 
     ledger = a_ledger([*here, *there], places=(searched,))
     assert slope_at(ledger, HOME, "ours", 0.99) == pytest.approx(-0.5)
     alone = a_ledger(here, places=(a_place(),))
-    assert slope_at(alone, HOME, "ours", 0.99) == 0.0
+    assert slope_at(alone, HOME, "ours", 0.99) is None

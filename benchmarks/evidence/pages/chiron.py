@@ -10,7 +10,15 @@ from benchmarks.evidence.judging import change_row
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.levers import Lever, levers_table
 from benchmarks.evidence.page import EvidencePage, Shown
-from benchmarks.evidence.reading import Standing, changes, fixed, frontiers, relative, standing
+from benchmarks.evidence.reading import (
+    Standing,
+    changes,
+    fixed,
+    frontiers,
+    relative,
+    standing,
+    told_change,
+)
 from benchmarks.evidence.tables import MARKS, Row, claims_table, standings_table, table
 from benchmarks.evidence.wanted import Fixed, Match, Wanted, rival
 from benchmarks.evidence.wording import change, percent, plain
@@ -225,7 +233,7 @@ def _rates_table(ledger: Ledger) -> str:
                     percent(one.value(JUDGED)),
                     plain(one.value(BILLED)),
                     "" if same else change(relative(ours, one, JUDGED)),
-                    "" if same else change(relative(ours, one, BILLED)),
+                    "" if same else told_change(ours, one, BILLED),
                 )
             )
     head = (

@@ -18,6 +18,7 @@ from benchmarks.evidence.reading import (
     linear_point,
     relative,
     standing,
+    told_change,
 )
 from benchmarks.evidence.tables import MARKS, Row, claims_table, standings_table, table
 from benchmarks.evidence.wanted import Match, rival
@@ -164,7 +165,7 @@ def _levels_table(ledger: Ledger, role: str) -> str:
         mark = " …" if not one.settled else "" if one.reached else " †"
         base = bases[level]
         comparable = base is not None and one.settled and base.settled and name != base.policy
-        against = f", {change(relative(one, base, BILLED))}" if comparable else ""
+        against = f", {told_change(one, base, BILLED)}" if comparable else ""
         return f"{number(one.mean(BILLED))}{mark}{against}"
 
     rows = [(name, *(cell(name, level) for level in levels)) for name in _SHOWN]
@@ -178,7 +179,7 @@ def _bounds_table(ledger: Ledger, role: str) -> str:
     oracle = _oracle(ledger, role)
 
     def row(name: str, one: Standing | None) -> tuple[str, str, str]:
-        above_oracle = NOTHING if name == ORACLE.name else change(relative(one, oracle, BILLED))
+        above_oracle = NOTHING if name == ORACLE.name else told_change(one, oracle, BILLED)
         return name, change(above_bound(ledger, role, one, LEVEL)), above_oracle
 
     return table(

@@ -67,10 +67,9 @@ class Eyes:
         readings = {vm: answers[where] for vm, where in at.items() if where in answers}
         for vm_id in at:
             healthy = vm_id in readings and readings[vm_id].healthy
+            # At the first look too, and where the clock went back.
             if healthy or self._last_healthy.get(vm_id, now) >= now:
-                self._last_healthy[vm_id] = (
-                    now  # at the first look too, and where the clock went back
-                )
+                self._last_healthy[vm_id] = now
         return readings
 
     def _settle_redeploys(self, changed: dict[str, VmRecord]) -> dict[str, VmRecord]:

@@ -45,12 +45,12 @@ def change_row(
         verdict, reason = Verdict.NOT, _misses(ours)
     elif not theirs.reached:
         reason += (
-            f"; {theirs.policy} itself misses the level ({_kept(theirs)}) and is shown at its best"
+            f"; `{theirs.policy}` itself misses the level ({_kept(theirs)}) and is shown at its best"
         )
     elif (dear := _upper_limit(ours, theirs, verdict)) is not None:
         verdict = Verdict.UNTESTED
         reason = (
-            f"{dear.policy} keeps {percent(dear.value(JUDGED))} already with the least headroom "
+            f"`{dear.policy}` keeps {percent(dear.value(JUDGED))} already with the least headroom "
             "tried: what it bills is an upper limit"
         )
     lived = found is not None and ours and theirs and not at_the_level(ours, theirs, figure)
@@ -184,7 +184,7 @@ def _kept(one: Standing) -> str:
 
 
 def _misses(one: Standing) -> str:
-    return f"with every headroom tried {one.policy} misses the level ({_kept(one)})"
+    return f"`{one.policy}` misses the level with every headroom tried ({_kept(one)})"
 
 
 def _sentence(reason: str, because: str) -> str:

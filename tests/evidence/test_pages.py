@@ -221,7 +221,7 @@ def test_a_bill_that_is_an_upper_limit_tells_nothing_where_the_verdict_hangs_on_
         [*asked("floored", 0.998, 100), *asked("cheap", 0.991, 80), *asked("dear", 0.991, 130)]
     )
     floored, cheap, dear = (standing(ledger, HOME, n, 0.99) for n in ("floored", "cheap", "dear"))
-    limit = "Floored keeps 99.80 % already with the least headroom tried: what it bills is an upper limit."
+    limit = "`floored` keeps 99.80 % already with the least headroom tried: what it bills is an upper limit."
     lost = change_row("", floored, cheap, "gpu_hours_billed", -0.25)
     assert (lost.verdict, lost.reason) == (Verdict.UNTESTED, limit)
     won = change_row("", cheap, floored, "gpu_hours_billed", -0.1)
@@ -246,7 +246,7 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     assert change_row("", ours, theirs, "gpu_hours_billed", -0.19).verdict is Verdict.HOLDS
     missed = change_row("", late, theirs, "gpu_hours_billed", -0.25)
     assert missed.verdict is Verdict.NOT
-    assert "With every headroom tried late misses the level (90.00 % at best)" in missed.reason
+    assert "`late` misses the level with every headroom tried (90.00 % at best)" in missed.reason
     absent = change_row("", None, theirs, "gpu_hours_billed", -0.25)
     assert (absent.verdict, absent.found) == (Verdict.UNTESTED, "–")
     best = best_row("", ours, [theirs], "gpu_hours_billed", asked="least")

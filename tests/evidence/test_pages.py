@@ -221,7 +221,10 @@ def test_a_bill_that_is_an_upper_limit_tells_nothing_where_the_verdict_hangs_on_
         [*asked("floored", 0.998, 100), *asked("cheap", 0.991, 80), *asked("dear", 0.991, 130)]
     )
     floored, cheap, dear = (standing(ledger, HOME, n, 0.99) for n in ("floored", "cheap", "dear"))
-    limit = "`floored` already keeps 99.80 % with the least headroom tried, so its bill is only an upper limit."
+    limit = (
+        "`floored` already keeps 99.80 % with the least headroom tried, "
+        "so its bill is only an upper limit."
+    )
     lost = change_row("", floored, cheap, "gpu_hours_billed", -0.25)
     assert (lost.verdict, lost.reason) == (Verdict.UNTESTED, limit)
     won = change_row("", cheap, floored, "gpu_hours_billed", -0.1)

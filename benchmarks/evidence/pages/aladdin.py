@@ -1,4 +1,4 @@
-"""Aladdin: does best-fit placement under promises need fewer GPUs, and how much of it is the worker's size?"""
+"""Aladdin: does best-fit placement under promises save GPUs, and how much is due to the worker's size?"""
 
 from __future__ import annotations
 

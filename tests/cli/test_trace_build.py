@@ -20,7 +20,7 @@ def test_a_built_trace_is_described_beside_its_target(tmp_path: Path) -> None:
     assert "requests over 1 d from 2026-02-06T00:00Z, seed 1." in built.out
     assert (tmp_path / "o.history.parquet").is_file()
     shown = heliostat("trace", "describe", out)
-    assert "Prompt tokens beside the target" in shown.out
+    assert "Prompt tokens compared with the target" in shown.out
     assert "By model" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
     told = heliostat("trace", "describe", out, "--json").json
@@ -48,7 +48,7 @@ def test_a_target_of_ones_own_is_set_beside(tmp_path: Path) -> None:
     ]
     assert told[1]["found"] is None
     shown = heliostat("trace", "describe", out)
-    assert "found ÷ target" in shown.out
+    assert "measured ÷ target" in shown.out
 
 
 def test_the_seed_can_be_overruled(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`heliostat db`: bring a database to this release, or see whether it is there."""
+"""`heliostat db`: migrate a database to this release, or check its revision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 @app.command()
 @wired
 def upgrade(out: Output, database: Database = DEFAULT_DATABASE) -> None:
-    """Migrate to this release. Safe while the release before runs, and safe to repeat."""
+    """Migrate to this release. Safe while the previous release runs, and safe to repeat."""
     from migrations.running import upgrade as migrate
 
     with progress("migrating"):
@@ -23,13 +23,13 @@ def upgrade(out: Output, database: Database = DEFAULT_DATABASE) -> None:
     if out.as_json:
         out.json({"revision": revision})
         return
-    out.say(f"The database stands at revision {revision}.")
+    out.say(f"Database is at revision {revision}.")
 
 
 @app.command()
 @wired
 def check(out: Output, database: Database = DEFAULT_DATABASE) -> None:
-    """Say whether this release can run on the database; exit code 71 when it has to be upgraded."""
+    """Check whether this release can use the database; exit code 71 if it must be upgraded."""
     from migrations.running import check as stands
     from migrations.running import head
 
@@ -37,10 +37,10 @@ def check(out: Output, database: Database = DEFAULT_DATABASE) -> None:
     if out.as_json:
         out.json({"revision": head(), "ready": True})
         return
-    out.say(f"The database stands at revision {head()}, as this release needs it.")
+    out.say(f"Database is at revision {head()}, as this release requires.")
 
 
 def _stored(url: str) -> str:
     if url == "memory":
-        raise InvalidSettings("--database", "memory has no schema to look after")
+        raise InvalidSettings("--database", "memory has no schema")
     return url

@@ -62,8 +62,8 @@ def _filled_with(*names: str) -> AfterValidator:
         except (LookupError, ValueError, AttributeError) as error:
             known = ", ".join(f"{{{name}}}" for name in names)
             raise ValueError(
-                f"{text!r} cannot be filled in ({type(error).__name__}: {error}); it may name {known}, "
-                "other braces are written twice: {{ }}"
+                f"{text!r} cannot be filled in ({type(error).__name__}: {error}); allowed names are {known}, "
+                "other braces must be doubled: {{ }}"
             ) from error
         return text
 
@@ -218,15 +218,15 @@ class AgentSettings(BaseSettings):
         if self.dispatch.enabled and self.dispatch.stale_after <= self.tick:
             raise ValueError(
                 f"dispatch.stale_after: {self.dispatch.stale_after} is no longer than tick "
-                f"({self.tick}), so that signals are too old before the next look; set it above two ticks"
+                f"({self.tick}), so signals expire before the next observation; set it above two ticks"
             )
         if self.allow_insecure:
             return self
         for key, address, wanted in self._plain_text():
             if address and not is_loopback(address):
                 raise ValueError(
-                    f"{key}: {address} is beyond this machine and would be plain text; set {wanted}, "
-                    "or allow_insecure where the network itself is trusted"
+                    f"{key}: {address} is not on this machine and would use plain text; set {wanted}, "
+                    "or allow_insecure on a trusted network"
                 )
         return self
 

@@ -59,7 +59,7 @@ class Bells:
         """Raises Unavailable when the control plane goes away."""
         if self.closing.is_set():
             raise Unavailable(
-                "this control plane is shutting down", remedy="connect again, another may answer"
+                "this control plane is shutting down", remedy="reconnect; another one may answer"
             )
 
     def _ring(self, topic: Topic) -> None:

@@ -27,7 +27,7 @@ def speak(
     before = stores.fleet.hold(region)
     if agent is None:
         if before is not None and before.until > now:
-            raise refusal(before, f"{author}, who does not say which agent")
+            raise refusal(before, f"{author}, without an agent id")
         return
     after = stores.fleet.claim(region, agent, now, lease)
     if before is None or before.agent.journal_id != agent.journal_id:
@@ -43,5 +43,5 @@ def _record(
         author=author,
         action="hold-region",
         subject=after.region,
-        detail=f"{after.agent} speaks for it{followed}",
+        detail=f"{after.agent} holds it{followed}",
     )

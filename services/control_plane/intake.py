@@ -54,7 +54,7 @@ class UsageIntake:
             self._rows += len(batch)
         waiting = _Waiting(batch)
         if self._task.done():
-            waiting.answer.set_exception(Unavailable("usage is no longer taken in"))
+            waiting.answer.set_exception(Unavailable("usage is no longer accepted"))
         else:
             self._waiting.append(waiting)
             self._idle.clear()

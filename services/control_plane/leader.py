@@ -100,7 +100,7 @@ class Leader:
         raise NotLeader(
             said,
             leader=where,
-            remedy=f"ask the leader at {where}" if where else "no leader is known, retry soon",
+            remedy=f"ask the leader at {where}" if where else "no leader is known; retry soon",
         )
 
     def _counts(self, held: _Held | None) -> bool:

@@ -130,12 +130,12 @@ class ControlPlaneSettings(BaseSettings):
         if self.tls is None and not self.allow_insecure and not self.loopback:
             raise ValueError(
                 f"listen: {self.listen} is reachable from outside and tls is not set; "
-                "set tls, or allow_insecure where the network itself is trusted"
+                "set tls, or allow_insecure on a trusted network"
             )
         if self.page_listen and not self.page_allow_insecure and not is_loopback(self.page_listen):
             raise ValueError(
-                f"page_listen: {self.page_listen} is reachable from outside, and the page asks nobody who "
-                "they are; put a proxy that does before loopback, or set page_allow_insecure"
+                f"page_listen: {self.page_listen} is reachable from outside, and the page has no "
+                "authentication; use an authenticating proxy before loopback, or set page_allow_insecure"
             )
         return self
 

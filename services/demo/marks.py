@@ -15,7 +15,7 @@ from simulation.estate import Estate
 
 NOTE = (
     "Billed from the cloud's acceptance to termination, in every state, times the VM's GPUs. "
-    "Requests that were turned away missed their SLO."
+    "Rejected requests count as SLO misses."
 )
 
 

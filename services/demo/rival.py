@@ -65,5 +65,5 @@ class Rival:
     def _hear(self) -> None:
         word = self._pipe.recv()
         if isinstance(word, str):
-            raise Unavailable(f"the reactive policy broke: {word}")
+            raise Unavailable(f"the reactive policy failed: {word}")
         self._marks.append(word)

@@ -194,7 +194,7 @@ def lease_of(seconds: float) -> timedelta:
 
 def _id(path: str, text: str) -> str:
     if len(text) > LONGEST_ID:
-        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_ID} are kept")
+        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_ID} are allowed")
     return required_text(path, text)
 
 

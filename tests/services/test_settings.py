@@ -104,9 +104,9 @@ def test_a_remedy_names_a_file_only_where_there_is_one(
     a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HELIOSTAT_LEASE", "soon")
-    with pytest.raises(InvalidSettings, match=r"set it there$"):
+    with pytest.raises(InvalidSettings, match=r"set that variable$"):
         load_settings()
-    with pytest.raises(InvalidSettings, match=f"set it in {a_file} or there$"):
+    with pytest.raises(InvalidSettings, match=f"set it in {a_file} or in that variable$"):
         load_settings(a_file)
 
 

@@ -23,7 +23,7 @@ class Why(StrEnum):
     """By what a model's places are given, and why so."""
 
     FRESH = "signals are fresh"
-    NEW = "replicas are new, a look is to come"
+    NEW = "replicas are new and not observed yet"
     STALE = "signals are stale or missing"
 
 

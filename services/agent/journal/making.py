@@ -75,10 +75,10 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
         if version == 0 and application == 0:
             _create(connection, path, now)
         elif application != _APPLICATION_ID:
-            raise sqlite3.DatabaseError("is not a journal of ours")
+            raise sqlite3.DatabaseError("is not a Heliostat journal")
         elif version > SCHEMA_VERSION:
             raise MigrationBehind(
-                f"journal {path} has version {version}, this agent knows {SCHEMA_VERSION}",
+                f"journal {path} has version {version}, this agent supports {SCHEMA_VERSION}",
                 remedy="run the newer agent again",
             )
         _bring_up(connection)
@@ -150,6 +150,6 @@ def move_aside(path: Path, now: datetime, what: str) -> CorruptJournal:
         if part.exists():
             part.replace(aside.with_name(aside.name + ending))
     return CorruptJournal(
-        f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a fresh one begun",
+        f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a new one was created",
         remedy="unsent usage in it is lost; adopt the VMs that the agent reports as unknown",
     )

@@ -59,7 +59,7 @@ class Home:
 
     def __init__(self, addresses: Sequence[str], tls: ClientTls | None) -> None:
         if not addresses:
-            raise InvalidSettings("control_planes", "names no address")
+            raise InvalidSettings("control_planes", "contains no address")
         self._addresses = list(addresses)
         self._tls = tls
         self._address = self._addresses[0]

@@ -63,7 +63,7 @@ class Level:
         except TimeoutError:
             why = f": {problem}" if problem is not None else ""
             raise Unavailable(
-                f"not level with {self._home.address} after {timeout_seconds:.0f} s{why}"
+                f"not in sync with {self._home.address} after {timeout_seconds:.0f} s{why}"
             ) from None
 
     async def _have_commands(self) -> None:

@@ -161,7 +161,7 @@ class VmDriver:
         ]
         if old:
             raise DriverUnavailable(
-                f"VMs from before this journal stand in the pool: {', '.join(sorted(old)[:5])}",
+                f"the pool has VMs from before this journal: {', '.join(sorted(old)[:5])}",
                 remedy="adopt them (heliostat agent adopt) or remove their heliostat tags",
             )
 

@@ -26,7 +26,7 @@ def wait_while_in_doubt(chunks: Iterable[Chunk], now: datetime, patience: Patien
         clear_at = (chunk.sent_at or now) + patience.visibility
         if chunk.state is ChunkState.SENT and now <= clear_at:
             raise DriverUnavailable(
-                f"whether {chunk.count} VMs were bought is in doubt until {clear_at:%H:%M:%S}"
+                f"whether {chunk.count} VMs were bought is unknown until {clear_at:%H:%M:%S}"
             )
 
 

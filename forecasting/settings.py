@@ -64,12 +64,12 @@ class ForecasterSettings:
 
     def __post_init__(self) -> None:
         if not all(PRIOR_LEVELS[0] < level < PRIOR_LEVELS[-1] for level in self.levels):
-            raise InvalidInput("forecaster.levels", f"{self.levels} must lie between 0 and 1")
+            raise InvalidInput("forecaster.levels", f"{self.levels} must be between 0 and 1")
         for zone in self.zones.values():
             try:
                 ZoneInfo(zone)
             except (KeyError, ValueError) as error:
-                raise InvalidInput("forecaster.zones", f"no time zone {zone!r}") from error
+                raise InvalidInput("forecaster.zones", f"unknown time zone {zone!r}") from error
 
     def calendar(self, origin: RegionName) -> LocalCalendar:
         """The clock and days off of that region."""

@@ -86,13 +86,13 @@ class PerturbingExplainer:
         lower, upper = instance.lower.copy(), instance.upper.copy()
         if (counts > upper[number, first:]).any():
             return Alternative(
-                summary=f"{what}: max_replicas forbids it", extra_dollars_per_hour=None
+                summary=f"{what}: max_replicas prevents it", extra_dollars_per_hour=None
             )
         lower[number, first:] = upper[number, first:] = counts
         other = self._solve(replace(instance, lower=lower, upper=upper))
         if other is None or other.below_floor.sum() > base.below_floor.sum() + 1e-6:
             return Alternative(
-                summary=f"{what}: quota, lead time or what stands forbid it",
+                summary=f"{what}: quota, lead time or existing replicas prevent it",
                 extra_dollars_per_hour=None,
             )
         assert base.report.objective is not None

@@ -41,7 +41,7 @@ def standing(
         if spec.key.region == problem.lost_region:
             ready = coming = 0
         elif state.signal is Signal.MISSING:
-            held = "nobody reported it"
+            held = "it was never reported"
             ready = max(ready, seen.desired, _wanted_last(problem, spec.key))
         elif not state.signal.may_reduce_capacity:
             held = f"its last report is {state.signal}"

@@ -116,7 +116,7 @@ class PoolRulePlanner:
         state = problem.fleet.state(spec.key)
         seen = state.observation
         if spec.key.region == problem.lost_region:
-            why = f"{spec.key.region} is supposed to be lost"
+            why = f"{spec.key.region} is assumed lost"
             return Wish(replicas=0, binding=LOST, why=why)
         if override is not None:
             why = f"{override.author} set it ({override.reason})"
@@ -125,7 +125,7 @@ class PoolRulePlanner:
             why = f"kept, its report is {state.signal}"
             return Wish(replicas=max(ordered(seen), seen.standing), binding=DATA, why=why)
         if not seen.ready:
-            return kept(seen, "nothing is ready to be judged by")
+            return kept(seen, "no ready replica to judge by")
         return self.rule.wish(problem, spec, seen)
 
 

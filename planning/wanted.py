@@ -74,7 +74,7 @@ class RateReader:
     def rates(
         self, key: DemandKey, level: float, peak_share: float, *, like: DemandKey | None = None
     ) -> Floats | None:
-        """Requests per second per step; None when no forecast reaches into the horizon.
+        """Requests per second per step; None when no forecast covers the horizon.
 
         `peak_share` of the way from the step's mean to its peak minute, each at its quantile `level`.
         `like`: told in requests of that demand's mix instead of its own.

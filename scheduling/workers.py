@@ -197,7 +197,7 @@ class Workers(ReplicaRows):
         if request.model != self.model:
             raise UnknownModel(request.model, remedy=f"these replicas serve {self.model}")
         if not self.rows[self.row_of(self.name_of(row))]["accepting"]:
-            raise NotAccepting(f"replica {self.name_of(row)} takes no more requests")
+            raise NotAccepting(f"replica {self.name_of(row)} accepts no more requests")
 
     def _stand_up(self, booking: Booking) -> None:
         """Whose seat was the last one sits where this one was."""

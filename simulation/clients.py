@@ -26,7 +26,7 @@ class RetryRule:
         if not 0 <= self.probability <= 1:
             raise InvalidInput("retries.probability", f"{self.probability} is not within [0, 1]")
         if not 0 <= self.most <= 100:
-            raise InvalidInput("retries.most", f"{self.most} is out of [0, 100]")
+            raise InvalidInput("retries.most", f"{self.most} is not within [0, 100]")
         if self.back_off < timedelta(0) or self.growth < 1:
             raise InvalidInput("retries", "needs a back-off of 0 or more that does not shrink")
 

@@ -120,7 +120,7 @@ class BatchAdmission:
 
     def __post_init__(self) -> None:
         if not 0 <= self.two_below <= self.one_below:
-            raise InvalidInput("batch_admission", "two_below must lie within [0, one_below]")
+            raise InvalidInput("batch_admission", "two_below must be within [0, one_below]")
         if self.promoted_after <= timedelta(0):
             raise InvalidInput("batch_admission.promoted_after", "must be positive")
 

@@ -82,7 +82,7 @@ def same_request(stored: Command, asked: Order) -> Command:
     differ."""
     if stored.order != asked:
         raise RequestIdReused(
-            f"request {stored.request_id} came before and ordered something else:"
+            f"request {stored.request_id} already ordered something else:"
             f" {stored.order} as command {stored.command_id}, now {asked}",
             remedy="send a fresh request_id for a new intent",
         )
@@ -124,7 +124,7 @@ def check_requests(commands: Iterable[Command]) -> None:
     seen: set[str] = set()
     for command in commands:
         if command.request_id and command.request_id in seen:
-            raise RequestIdReused(f"request {command.request_id} stands twice in one decision")
+            raise RequestIdReused(f"request {command.request_id} appears twice in one decision")
         seen.add(command.request_id)
 
 

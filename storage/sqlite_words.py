@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 _REMEDIES = {
-    "disk is full": "free space on its disk; nothing else is needed",
+    "disk is full": "free space on its disk; it then continues",
     "readonly database": "make the file, its -wal and -shm and their directory writable",
     "unable to open database file": "make the file and its directory readable and writable",
-    "database is locked": "somebody else writes to it for long; try again",
-    "disk I/O error": "look at its disk",
+    "database is locked": "another process is writing to it; try again",
+    "disk I/O error": "check its disk",
 }
 
 

@@ -130,7 +130,7 @@ class ControlLoop:
         if plan.version != version:
             raise StaleEtag(
                 f"plan {version} is not the newest",
-                remedy=f"look at plan {plan.version} and approve it",
+                remedy=f"review and approve plan {plan.version} instead",
             )
         book = self._orders(now)
         if all(book.modes.of(region.name) is Mode.PAUSED for region in self._catalogue.regions):

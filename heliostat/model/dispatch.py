@@ -35,7 +35,7 @@ class DispatchAsk:
             raise InvalidInput("input_tokens", f"{self.input_tokens} is less than 1")
         predicted = self.predicted_output_tokens
         if predicted is not None and not (math.isfinite(predicted) and predicted >= 1):
-            raise InvalidInput("predicted_output_tokens", f"{predicted} is no number from 1 on")
+            raise InvalidInput("predicted_output_tokens", f"{predicted} must be a number ≥ 1")
         if self.attempt < 1:
             raise InvalidInput("attempt", f"{self.attempt} is less than 1")
         if self.complete_by is not None:
@@ -52,7 +52,7 @@ class DispatchAsk:
             raise RequestIdReused(
                 f"request {self.request_id} was asked for as {before.model}/{before.tier} with "
                 f"{before.input_tokens} tokens",
-                remedy="give every request a name of its own",
+                remedy="use a unique id for every request",
             )
 
 
@@ -191,4 +191,4 @@ class Completion:
         for name in ("ttft_seconds", "e2e_seconds"):
             seconds: float | None = getattr(self, name)
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-                raise InvalidInput(name, f"{seconds} is no length of time")
+                raise InvalidInput(name, f"{seconds} is not a valid length of time")

@@ -66,11 +66,11 @@ class PoolObservation:
     def __post_init__(self) -> None:
         counts = (self.desired, self.provisioning, self.loading, self.ready, self.draining)
         if min(*counts, self.failed) < 0:
-            raise InvalidInput("pool_observation", f"{self.pool} holds a negative count")
+            raise InvalidInput("pool_observation", f"{self.pool} has a negative count")
         if (most := max(*counts, self.failed)) > MOST_REPLICAS:
             raise InvalidInput(
                 "pool_observation",
-                f"{self.pool} cannot hold {most} replicas, {MOST_REPLICAS} are most",
+                f"{self.pool} cannot have {most} replicas; at most {MOST_REPLICAS}",
             )
 
     @property
@@ -158,12 +158,15 @@ class RegionObservation:
         for observed in self.pools:
             if observed.pool.region != self.region or observed.pool in seen:
                 raise InvalidInput(
-                    "observation.pools", f"{observed.pool} is foreign to {self.region} or twice"
+                    "observation.pools",
+                    f"{observed.pool} is not in {self.region}, or appears twice",
                 )
             seen.add(observed.pool)
         measured = [law.pool for law in self.laws]
         if len(set(measured)) < len(measured) or any(p.region != self.region for p in measured):
-            raise InvalidInput("observation.laws", f"a pool is foreign to {self.region} or twice")
+            raise InvalidInput(
+                "observation.laws", f"a pool is not in {self.region}, or appears twice"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ class Override:
         if self.target_replicas < 0:
             raise InvalidInput("override.target_replicas", "is negative")
         if self.expires_at <= self.created_at:
-            raise InvalidInput("override.expires_at", "does not lie after its creation")
+            raise InvalidInput("override.expires_at", "is not after its creation")
         if not self.reason or not self.author:
             raise InvalidInput("override", "needs an author and a reason")
 

@@ -65,6 +65,6 @@ def refusal(hold: RegionHold, claimant: str) -> RegionHeld:
     """Says who holds the region and until when."""
     return RegionHeld(
         f"{hold.region} is held by {hold.agent} until {hold.until.isoformat()}; this is {claimant}",
-        remedy="one agent serves a region: stop one of the two; a hold ends by itself once its agent "
-        "is silent",
+        remedy="only one agent may serve a region: stop one of the two; a hold expires when its agent "
+        "stops reporting",
     )

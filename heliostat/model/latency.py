@@ -208,7 +208,7 @@ def _varints(data: bytes) -> list[int]:
             numbers.append(number)
             number = shift = 0
         elif shift > 63:
-            raise InvalidInput("sketch", "holds a number of more than 64 bits")
+            raise InvalidInput("sketch", "contains a number of more than 64 bits")
     if shift:
         raise InvalidInput("sketch", "ends in the middle of a number")
     return numbers

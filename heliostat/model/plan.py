@@ -189,8 +189,10 @@ class WhatIf:
 
     def __post_init__(self) -> None:
         if not 0 <= self.demand_factor <= 1000:
-            raise InvalidInput("what_if.demand_factor", f"{self.demand_factor} is out of [0, 1000]")
+            raise InvalidInput(
+                "what_if.demand_factor", f"{self.demand_factor} is not within [0, 1000]"
+            )
         if any(quota < 0 for _, _, quota in self.quotas):
-            raise InvalidInput("what_if.quotas", "holds a negative quota")
+            raise InvalidInput("what_if.quotas", "contains a negative quota")
         if any(target < 0 for _, target in self.targets):
-            raise InvalidInput("what_if.targets", "holds a negative target")
+            raise InvalidInput("what_if.targets", "contains a negative target")

@@ -97,7 +97,7 @@ def nothing_ready(
     names = view.reach[origin, tier]
     reach = ", ".join(names) or "no region"
     unseen = ", ".join(name for name in names if name not in reported)
-    yet = f"; nobody reported yet from {unseen}" if unseen else ""
+    yet = f"; no reports yet from {unseen}" if unseen else ""
     return (
         f"no ready replica of {view.model.name} may serve {origin} ({tier} may go to {reach}{yet})"
     )

@@ -74,11 +74,11 @@ def _settle(
         return None, nothing_ready(view, demand.origin, demand.tier, reported)
     kept = only_serving(split_of(last), serving) if last is not None else None
     if mode is Mode.PAUSED and kept is not None:
-        return kept, "paused: the last entry stands"
+        return kept, "paused: the last entry is kept"
     if mode is not Mode.ACTIVE:
         return unsteered(demand.origin, serving), f"{mode}: not steered"
     if kept is not None and is_old(demand):
-        return kept, "old input: the last entry stands"
+        return kept, "old input: the last entry is kept"
     return decide(demand, kept)
 
 

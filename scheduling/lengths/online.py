@@ -71,7 +71,7 @@ class OnlineLengths:
         self, model: ModelName, tier: Tier, input_tokens: int, generated_tokens: int
     ) -> LengthPrediction:
         if generated_tokens < 0:
-            raise InvalidInput("generated_tokens", f"{generated_tokens} is below zero")
+            raise InvalidInput("generated_tokens", f"{generated_tokens} is negative")
         whole = self._tier(model, tier)
         if generated_tokens == 0:
             return self.predict(model, tier, input_tokens)
@@ -87,7 +87,7 @@ class OnlineLengths:
 
     def observe(self, model: ModelName, tier: Tier, input_tokens: int, output_tokens: int) -> None:
         if not 1 <= output_tokens <= MOST_OUTPUT_TOKENS:
-            raise InvalidInput("output_tokens", f"{output_tokens} is no length")
+            raise InvalidInput("output_tokens", f"{output_tokens} is not a valid length")
         self._tier(model, tier)
         memory = self._learning.memory
         key = (model, tier, _input_bin(input_tokens))

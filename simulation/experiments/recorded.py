@@ -69,7 +69,7 @@ def read_recorded(path: Path) -> Scenario:
             columns = {column: np.asarray(kept[column], np.float64) for column in _COLUMNS}
         return _scenario(told, columns, path.stem)
     except (*_BROKEN, HeliostatError) as error:
-        raise InvalidInput(str(path), f"is no recorded history: {error}") from error
+        raise InvalidInput(str(path), f"is not a recorded history: {error}") from error
 
 
 def _scenario(told: Mapping[str, Any], columns: Mapping[str, Any], name: str) -> Scenario:

@@ -112,19 +112,18 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
         "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak",
         default_headroom=DEFAULT_HEADROOM,
         sweep=(0.4, 0.6, 0.8, 1.0, 1.4, 2.0),
-        fluid="placement and order, and the batch backlog: it measures none, so batch work is planned "
-        "as it is forecast",
+        fluid="placement, queue order and the batch backlog, so batch work is planned from its forecast",
     )
 
 
 HELIOSTAT = _plugin(
     _Heliostat("heliostat"),
-    "forecasts, a receding-horizon plan of the whole fleet, regions filled alike",
+    "forecasts, a receding-horizon plan of the whole fleet, regions filled evenly",
 )
 HELIOSTAT_LIVE = replace(
     _plugin(
         _Heliostat("heliostat-live", router=PLAN_FLOWS, change=as_served, local=LocalPolicy()),
-        "what `heliostat serve` decides by itself: careful quantiles, the plan's flows, engines as they are",
+        "as `heliostat serve` decides: conservative quantiles, the plan's flows, unchanged engines",
     ),
     default_headroom=1.8,
     sweep=(0.6, 1.0, 1.4, 1.8, 2.4),
@@ -135,9 +134,9 @@ HELIOSTAT_UNPOOLED = _plugin(
 )
 HELIOSTAT_BATCH_NOW = _plugin(
     _Heliostat("heliostat-batch-now", change=batch_now),
-    "heliostat with capacity bought for batch work when it comes",
+    "heliostat with capacity for batch work bought on arrival",
 )
 HELIOSTAT_LEAST_WORK = _plugin(
     _Heliostat("heliostat-least-work", local=replace(LOCAL, dispatch=Dispatch.LEAST_WORK)),
-    "heliostat with each request placed where least is to do",
+    "heliostat with each request placed on the replica with the least work",
 )

@@ -37,7 +37,7 @@ class _Reactive:
 
 REACTIVE = PolicyPlugin(
     name="reactive",
-    summary="thresholds on utilisation, looked at every minute",
+    summary="thresholds on utilisation, checked every minute",
     make=_Reactive("reactive"),
     headroom=MEANING,
     default_headroom=DEFAULT_HEADROOM,

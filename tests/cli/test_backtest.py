@@ -100,7 +100,7 @@ def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> N
             "2026-03-02T12:00Z",
             ("--catalogue", "nowhere.yaml"),
             78,
-            "nowhere.yaml: cannot be read: there is no such file; name your fleet's catalogue with "
+            "nowhere.yaml: cannot be read: file not found; give your fleet's catalogue with "
             "--catalogue",
         ),
         ("2026-03-02T12:00Z", ("--policy", "nobody.yaml"), 65, "nobody.yaml"),

@@ -65,7 +65,7 @@ def test_a_wrong_spec_ends_with_the_code_of_wrong_input_and_leaves_nothing(tmp_p
     spec, out = spec_file(tmp_path, dayz=1), tmp_path / "o.parquet"
     ran = heliostat("trace", "build", "--spec", spec, out)
     assert ran.code == 65
-    assert "little.yaml:10: dayz: is not known here" in ran.err
+    assert "little.yaml:10: dayz: unknown key" in ran.err
     assert not out.exists()
 
 

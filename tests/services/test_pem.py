@@ -55,7 +55,9 @@ def test_a_file_without_a_certificate_is_named(tmp_path: Path, content: bytes) -
 
 def test_a_certificate_in_the_place_of_its_key_is_named(folder: Path) -> None:
     own = folder / "server.pem"
-    with pytest.raises(InvalidSettings, match=r"--tls-key: .*server\.pem contains no PEM private key"):
+    with pytest.raises(
+        InvalidSettings, match=r"--tls-key: .*server\.pem contains no PEM private key"
+    ):
         key_pair("--tls-cert", own, "--tls-key", own)
 
 

@@ -92,7 +92,7 @@ def test_a_file_may_say_next_to_nothing(tmp_path: Path) -> None:
         ("policy: keda\nforecaster: x", r"careful\.yaml: forecaster: 'x' is unknown; known are "),
         (
             "policy: keda\nguardrails: {largest_step: 1}",
-            r"careful\.yaml: guardrails\.largest_step: is not known; known are largest_step_out, ",
+            r"careful\.yaml: guardrails\.largest_step: is unknown; known are largest_step_out, ",
         ),
         (
             "headroom: 0.3",

@@ -144,7 +144,7 @@ def test_a_trace_that_does_not_say_when_starts_on_a_monday(tmp_path: Path) -> No
         ),
         (
             {"origin": ["east", "east", "mars"]},
-            r"requests.parquet:3: 'mars' is no region of the fleet; regions are east, west \(2 rows",
+            r"requests.parquet:3: 'mars' is not a region of the fleet; regions are east, west \(2 rows",
         ),
         (
             {"tier": ["batch", "urgent", "batch"]},
@@ -191,7 +191,7 @@ def test_columns_and_clocks_of_something_else_are_refused(
         ),
         (
             {"origin": ["east", "mars", "east"]},
-            "mend the rows, or give the fleet one of that name",
+            "fix the rows, or add one of that name to the fleet",
         ),
         ({"input_tokens": [1, -1, 1]}, "leave it out as I do"),
     ],
@@ -249,7 +249,7 @@ def test_an_empty_trace_is_refused(tmp_path: Path) -> None:
         "output_tokens": pl.Series([], dtype=pl.Int64),
     }
     path = file_of(tmp_path, None, **nothing, origin=None, tier=None, model=None)
-    with pytest.raises(InvalidTrace, match="holds no rows"):
+    with pytest.raises(InvalidTrace, match="contains no rows"):
         traced(path)
 
 

@@ -277,7 +277,7 @@ def test_a_demand_that_nobody_may_serve_is_told(tmp_path: Path) -> None:
     for model in fleet["models"]:
         model["tiers"]["batch"] = {**model["tiers"]["batch"], "residency": ["moon"]}
     (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet), "utf-8")
-    with pytest.raises(InvalidScenario, match="east/alpha/batch can be served nowhere"):
+    with pytest.raises(InvalidScenario, match="east/alpha/batch cannot be served"):
         scenario_in(path)
 
 

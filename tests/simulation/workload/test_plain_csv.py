@@ -132,18 +132,18 @@ def test_a_table_that_misses_a_column_is_told_which_and_what_its_header_should_b
 
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = "arrival,input_tokens,output_tokens,arrival\n0,1,2,3\n"
-    with pytest.raises(InvalidTrace, match="a column stands twice"):
+    with pytest.raises(InvalidTrace, match="a column appears twice"):
         load_trace(text_file(tmp_path, "a.csv", text))
 
 
 @pytest.mark.parametrize(
     ("row", "complaint"),
     [
-        ("2026-02-06T10:00:01,1,2", "arrival is no instant with its zone, such as 2026-"),
+        ("2026-02-06T10:00:01,1,2", "arrival is not an instant with a time zone, such as 2026-"),
         ("2026-02-06,1,2", "arrival is no instant with its zone"),
         ("61.5,1,2", "arrival is no instant with its zone.*: '61.5'"),
         (",1,2", "arrival is no instant with its zone.*: ''"),
-        ("9999-02-06T10:00:01Z,1,2", "arrival lies beyond the years 1970 to 9000"),
+        ("9999-02-06T10:00:01Z,1,2", "arrival is outside the years 1970 to 9000"),
         ("2026-02-06T09:59:59Z,1,2", "before the row before it"),
         ("2026-02-06T10:00:01Z,many,2", "input_tokens is not a number: 'many'"),
         ("2026-02-06T10:00:01Z,1,-2", "output tokens are not a whole number of at least 0"),

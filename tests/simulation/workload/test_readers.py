@@ -131,7 +131,7 @@ def test_files_in_no_format_of_ours_are_refused(tmp_path: Path, content: bytes) 
 
 
 def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTrace, match="holds no rows"):
+    with pytest.raises(InvalidTrace, match="contains no rows"):
         load_trace(text_file(tmp_path, "a.csv", samples.AZURE.splitlines()[0] + "\n"))
 
 

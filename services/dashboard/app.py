@@ -45,7 +45,7 @@ def dashboard(
     model: ReadModel,
     catalogue: FleetCatalogue,
     *,
-    title: str = "the live fleet",
+    title: str = "live fleet",
     every_seconds: float = 1.0,
     local_only: bool = True,
 ) -> Starlette:

@@ -50,7 +50,7 @@ def read_policy(path: Path, *, forecaster: str = "") -> PolicySpec:
     told = read_mapping(path, InvalidInput)
     for key in told:
         if key not in _KEYS:
-            raise InvalidInput(f"{path}: {key}", f"is not known; known are {', '.join(_KEYS)}")
+            raise InvalidInput(f"{path}: {key}", f"is unknown; known are {', '.join(_KEYS)}")
     words = {key: _word(path, told, key) for key in _WORDS}
     name = words["name"] or path.stem
     try:
@@ -145,7 +145,7 @@ def _guardrails(path: Path, told: Any) -> tuple[tuple[str, float], ...]:
         if key not in GUARDRAILS:
             raise InvalidInput(
                 f"{path}: guardrails.{key}",
-                "is not known",
+                "is unknown",
                 remedy=f"known are {', '.join(GUARDRAILS)}",
             )
     return tuple(

@@ -243,7 +243,7 @@ def test_a_file_that_is_no_certificate_is_named_with_its_option(tmp_path: Any) -
     ran = heliostat("mode", "get", "--address", "10.255.255.1:7443", "--tls-ca", pem)
     assert ran.code == 78
     assert ran.err.replace("\n", "").startswith("heliostat: --tls-ca (HELIOSTAT_TLS_CA): ")
-    assert "ca.pem holds no certificate" in ran.err.replace("\n", "")
+    assert "ca.pem contains no PEM certificate" in ran.err.replace("\n", "")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (("--policy", "magic"), 66, "unknown policy 'magic'"),
-        (("--policy", "heliostat,heliostat"), 65, "name of its own"),
+        (("--policy", "heliostat,heliostat"), 65, "unique name"),
         (("--policy", ","), 65, "at least one policy"),
         (("--forecaster", "tea"), 66, "unknown forecaster 'tea'"),
         (("--headroom", "much"), 65, "use sweep"),

@@ -102,4 +102,4 @@ def test_a_built_trace_is_demand_for_a_demo(tmp_path: Path) -> None:
     assert heliostat("trace", "build", "--spec", spec_file(tmp_path, days=2), out).code == 0
     day = NOON.replace(hour=0)
     demand = fit_to_demo(load_trace(out), a_catalogue(), day_start=day, busy_replicas=5, seed=1)
-    assert any("stays there on its own clock" in sentence for sentence in demand.said)
+    assert any("is used there, on its own clock" in sentence for sentence in demand.said)

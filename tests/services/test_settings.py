@@ -130,7 +130,7 @@ def test_lead_times_are_kept_for_as_long_as_plans_look_back(a_file: Path) -> Non
 
 
 def test_a_database_url_that_cannot_be_read_is_a_wrong_setting() -> None:
-    with pytest.raises(InvalidSettings, match="no database URL"):
+    with pytest.raises(InvalidSettings, match="not a database URL"):
         engine_of("postgresql+psycopg://someone@db.example:port/heliostat")
 
 

@@ -1,4 +1,4 @@
-"""The same forecaster spread over worker processes that are kept alive.
+"""The same forecaster on persistent worker processes.
 
 A series always goes to the same lane (by a checksum of its key), where its fits are remembered.
 """

@@ -1,4 +1,4 @@
-"""What can be chosen about a forecaster; the defaults are what the measurements in docs/ rest on."""
+"""Settings of a forecaster; the measurements in docs/ use the defaults."""
 
 from __future__ import annotations
 

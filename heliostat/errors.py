@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain; how it looks on the wire is decided in one place elsewhere.
+"""Domain errors; their wire representation is defined elsewhere, in one place.
 
 Every error derives from `HeliostatError` through one *family*; a family says how a caller should
 react (mend the input, look elsewhere, retry later), and the gRPC interceptor maps families, not

@@ -30,7 +30,7 @@ _CENT = 0.01
 
 
 class PerturbingExplainer:
-    """The `PlanExplainer` of the house; four small solves a question."""
+    """Heliostat's `PlanExplainer`; four small solves per question."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a planner answers when it cannot decide: the last good targets, else the catalogue's floor."""
+"""The fallback plan when no plan can be computed: the last targets, else the catalogue's minimums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pools start from, and which of them may not shrink because what we know of them is too old."""
+"""The starting state of pools, and which of them may not shrink because their data is too old."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ POLICY = "heliostat"
 
 
 class HeliostatPlanner:
-    """The `CapacityPlanner` of the house; pure but for the stopwatch of its report."""
+    """Heliostat's `CapacityPlanner`; pure except for the stopwatch of its report."""
 
     def __init__(
         self,

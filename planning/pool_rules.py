@@ -1,4 +1,4 @@
-"""Planners that look at one pool after the other: a rule says what a pool wants, the frame what it gets.
+"""Planners that decide pool by pool: a rule proposes a count, the framework limits it.
 
 The frame keeps what every planner owes whatever its rule says: overrides, lost regions, pools
 without fresh data, limits, quotas and refusals. Pools without any replica have nothing to be judged by and

@@ -1,4 +1,4 @@
-"""Why each pool gets its target: the constraint that binds, the forecast behind it, one sentence."""
+"""Reasons for targets: the binding constraint, the forecast behind it, one sentence."""
 
 from __future__ import annotations
 

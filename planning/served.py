@@ -1,4 +1,4 @@
-"""θ from another source than `planning.throughput`: what placement says that a replica serves.
+"""θ from placement instead of `planning.throughput`.
 
 The reserve for queueing (ρ) stays the planner's. A VM type on which the tier's SLO is out of reach by
 the planner's own law stays excluded, whatever the source says.

@@ -1,4 +1,4 @@
-"""What a planner may be told: horizon, quantiles, prices of latency and change, and how hard to solve."""
+"""Planner parameters: horizon, quantiles, prices of latency and change, solver limits."""
 
 from __future__ import annotations
 

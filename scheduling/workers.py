@@ -1,4 +1,4 @@
-"""What a dispatcher knows of the replicas of one model in one region, kept exact request by request.
+"""A dispatcher's state of one model's replicas in one region, exact per request.
 
 Replicas may be of several VM types; each row carries its law. Nothing is decided here. Seconds are
 those of the caller's clock. One thread at a time.

@@ -1,4 +1,4 @@
-"""Takes the port on which a gRPC server of ours listens, with or without TLS."""
+"""Binds the port of a gRPC server, with or without TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How settings of any process are read: command line over environment over YAML file over defaults."""
+"""Reads settings of any process: command line over environment over YAML file over defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls: the identity in a client certificate's URI, and what each role stands for.
+"""Callers' identities, from the URI of a client certificate, and their roles.
 
 `spiffe://heliostat/agent/<region>/<name>`, the same for `gateway`, and
 `spiffe://heliostat/<role>/<name>` for `automation`, `operator` and `admin`.

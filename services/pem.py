@@ -1,4 +1,4 @@
-"""Certificates and keys from PEM files, looked at before gRPC sees them.
+"""Certificates and keys from PEM files, validated before gRPC uses them.
 
 gRPC takes any bytes and fails much later, with lines of its own in the log and an error that names no
 file; here a wrong file is named together with the setting that points to it.

@@ -1,4 +1,4 @@
-"""How clients behave: how long they queue, and whether they come back when they are turned away."""
+"""Client behaviour: how long they queue, and whether they retry when rejected."""
 
 from __future__ import annotations
 

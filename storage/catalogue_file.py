@@ -1,4 +1,4 @@
-"""Reads the fleet catalogue from its YAML file; every complaint names the file and the key."""
+"""Reads the fleet catalogue from its YAML file; every error names the file and the key."""
 
 from __future__ import annotations
 

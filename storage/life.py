@@ -1,4 +1,4 @@
-"""How commands and overrides live and end: pure steps from one state to the next, for every store."""
+"""The life cycle of commands and overrides: pure state transitions, shared by all stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a YAML file that holds one mapping, where no key may stand twice."""
+"""Reads a YAML file that contains one mapping without duplicate keys."""
 
 from __future__ import annotations
 

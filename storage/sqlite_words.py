@@ -1,4 +1,4 @@
-"""What SQLite says when a file cannot be used, and what helps: one table for every file of ours."""
+"""SQLite's messages about unusable files, with remedies; shared by all SQLite files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and tools order by hand: scale, redeploy, override, mode; the same fenced way as plans."""
+"""Manual orders by people and tools: scale, redeploy, override, mode; fenced like plans."""
 
 from __future__ import annotations
 

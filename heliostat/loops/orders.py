@@ -1,4 +1,4 @@
-"""From targets to commands: only what differs from what stands or is under way, always absolute."""
+"""Turns targets into absolute commands, only where they differ from the current or ordered state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is what a policy returned fit to act upon? Nonsense is refused, naming the policy and the instant."""
+"""Validates a policy's decisions; invalid ones are refused, naming the policy and the instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What we order: absolute targets for pools, their progress, and what came of them.
+"""Commands: absolute targets for pools, their progress and outcome.
 
 States: pending → leased → applied | refused | expired | cancelled. Ended commands never change.
 """

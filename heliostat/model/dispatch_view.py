@@ -1,4 +1,4 @@
-"""What a region's dispatcher works with at one instant, for the people who look after it."""
+"""A snapshot of a region's dispatcher, for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands where: pools as agents observed them, how fresh that is, and what clouds refused."""
+"""The observed fleet: pools, freshness of their data, and cloud refusals."""
 
 from __future__ import annotations
 

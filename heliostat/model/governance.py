@@ -1,4 +1,4 @@
-"""Who may move capacity, how far, and who did: modes, overrides, guardrails, audit records."""
+"""Governance: modes, overrides, guardrails, audit records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which agent speaks for a region: one life of one journal at a time, by a lease that its calls renew."""
+"""Holds: the one agent process that may act for a region, by a lease that its calls renew."""
 
 from __future__ import annotations
 

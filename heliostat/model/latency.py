@@ -56,8 +56,7 @@ class LatencySketch:
 
     @classmethod
     def packed(cls, data: bytes) -> Self:
-        """The sketch behind bytes that whoever has it vouches for: they are read when somebody asks for
-        its counts, and may be passed on without."""
+        """A sketch from trusted bytes, decoded only when `counts` is read."""
         sketch = cls()
         sketch._bytes, sketch._counts = data, None
         return sketch

@@ -1,4 +1,4 @@
-"""An engine law as a region's agent found it by watching engines at work, and what that rests on."""
+"""An engine law refitted by a region's agent, with the observations behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What things are called: regions, models, VM types, tiers, and the keys built from them."""
+"""Names of regions, models, VM types and tiers, and the keys built from them."""
 
 from __future__ import annotations
 

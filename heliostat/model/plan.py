@@ -1,4 +1,4 @@
-"""What we decide: targets per pool and flows between regions, each with its reason inside."""
+"""Plans: targets per pool and flows between regions, each with its reason."""
 
 from __future__ import annotations
 

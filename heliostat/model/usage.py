@@ -1,4 +1,4 @@
-"""What happened, minute by minute: the columns that gateways report and the rows that we give back.
+"""Usage by the minute: the columns that gateways report and the rows that queries return.
 
 A *window* is one minute of one series as seen by one source. Its key is `(source_id, series,
 window_start)`; a higher revision replaces a lower one, sources are summed. Counts are

@@ -1,4 +1,4 @@
-"""What an agent remembers across crashes, and how it learns what its region did."""
+"""The port of an agent's durable journal and of its usage meter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent's hands: the driver that carries out orders in one region's cloud."""
+"""The port of cloud drivers, which carry out orders in one region's cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How we decide: planner, explainer, strategy, guardrails and router, with the problems they are given.
+"""Ports of the deciders: planner, explainer, strategy, guardrails and router, with their inputs.
 
 All are pure: the same input gives the same answer, nothing is read from anywhere else.
 """

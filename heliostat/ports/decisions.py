@@ -1,4 +1,4 @@
-"""What we decided: plans, routing tables, commands, overrides, modes; fenced by the leader's epoch.
+"""The port of stored decisions: plans, routing tables, commands, overrides, modes; fenced by epoch.
 
 An *epoch* grows with each leadership. Every write that decides something names its epoch, which is
 checked in the same transaction: a leader that woke too late writes nothing.

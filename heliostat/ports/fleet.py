@@ -1,4 +1,4 @@
-"""What stands where, as reported: the fleet log that the planner reads."""
+"""The port of the fleet log: reported fleet state, which the planner reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What we expect: the forecaster that makes forecasts, and the ledger that keeps and scores them."""
+"""Ports of the forecaster and of the ledger that stores and scores forecasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened: usage as reported, and the demand read off it."""
+"""The port of usage history: reported usage, and the demand derived from it."""
 
 from __future__ import annotations
 

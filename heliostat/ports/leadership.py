@@ -1,4 +1,4 @@
-"""Who may decide: one control plane at a time, by a lease on the store's own clock."""
+"""The port of leader election: one control plane at a time, by a lease on the store's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From shares to table entries: exact parts per million, damping, and entries that are kept or mended."""
+"""Turns shares into table entries: exact parts per million, damping, and kept or repaired entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output lengths as the past suggests: by model, tier and bin of the prompt's length.
+"""Output length predictions from past requests, by model, tier and prompt bin.
 
 Aladdin (arXiv 2405.06856, output length): the historical mean given the input-length bin, and for a
 request that outlives it E[L | L > generated] of its bin. A bin in which little ended is drawn to its

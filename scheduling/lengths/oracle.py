@@ -1,4 +1,4 @@
-"""What an oracle says of a request's length, right or wrong by as much as is asked for: experiments only."""
+"""An oracle for request lengths with a configurable error; for experiments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The port of those who order a replica's queue into batches, what they are given, and what they answer."""
+"""The port of orderings, which arrange a replica's queue into batches, with their input and output."""
 
 from __future__ import annotations
 

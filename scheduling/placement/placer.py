@@ -1,4 +1,4 @@
-"""The port of those who choose a replica for a request, and what they answer."""
+"""The port of placers, which choose a replica for a request, and their result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents measured of one model's engines on one VM type, put together over regions.
+"""Refitted engine laws of one model on one VM type, combined over regions.
 
 The regions' laws count by what they rest on; the error is the largest, so that margins are wide enough
 everywhere. A law that says times far from the catalogue's is not believed: a plan that followed a broken

@@ -1,4 +1,4 @@
-"""Wakes those who watch something when it changed, and everybody when the control plane goes away."""
+"""Wakes watchers when their subject changes, and all of them when the control plane shuts down."""
 
 from __future__ import annotations
 

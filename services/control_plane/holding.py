@@ -1,4 +1,4 @@
-"""Lets one agent at a time speak for a region; a change of hands is audited."""
+"""Lets one agent at a time act for a region; a change of agent is audited."""
 
 from __future__ import annotations
 

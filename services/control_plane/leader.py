@@ -1,4 +1,4 @@
-"""Leads or follows: acquires and renews the lease on real time, and says in which epoch we decide."""
+"""Leads or follows: acquires and renews the lease in real time, and provides the current epoch."""
 
 from __future__ import annotations
 

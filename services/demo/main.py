@@ -1,4 +1,4 @@
-"""Runs a demo until its day is over or somebody stops it, and leaves nothing behind."""
+"""Runs a demo until its day is over or it is stopped, and cleans up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process of the demo does with its surroundings: signals, places on disk."""
+"""The demo's process environment: signals and directories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reactive policy on the same day, seen from here: a process of its own and the marks it tells."""
+"""The reactive policy on the same day: a separate process and the marks it reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be said about a demo: which fleet, which demand, how long, how fast, and where to show it."""
+"""Settings of a demo: fleet, demand, length, speed, and page."""
 
 from __future__ import annotations
 

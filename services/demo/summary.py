@@ -1,4 +1,4 @@
-"""The table that ends a demo: what happened, and Heliostat beside the reactive policy."""
+"""The demo's closing table: counts, and Heliostat beside the reactive policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that no store could keep is refused where it comes in, with the path of its field."""
+"""Refuses text that a store cannot keep, with the path of its field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads who decides from what was asked for: a policy's name, or a YAML file that describes one.
+"""Reads policies from arguments: a policy's name, or a YAML file that describes one.
 
     name: careful            # what reports call it; else the file's name
     policy: heliostat        # else the name

@@ -1,4 +1,4 @@
-"""A history in a file: the fleet, its demand per minute, and what it assumes, to be lived again."""
+"""A history in a file: the fleet, its demand per minute, and its assumptions, for replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies with one lever taken out or put in, to say which lever earns what (docs/evidence/).
+"""Policies with one lever removed or added, to measure each lever's effect (docs/evidence/).
 
 `chiron-ibp` scales by interactive backpressure alone, whatever batch work waits. `chiron-unmixed` keeps
 interactive and batch work on pools apart, so that nothing is mixed or evicted. `lt-ua-shared` asks

@@ -1,4 +1,4 @@
-"""Forecasters by name: the house's choice per series, every single method, the naive ones, the oracle."""
+"""Forecasters by name: per-series selection, every single method, the naive ones, the oracle."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""The house: forecasts per series, a receding-horizon plan every quarter of an hour, regions filled alike,
-inside a region requests placed by Aladdin's rows within our margins, and on a replica those first whose
-promise can still be kept.
+"""Heliostat: per-series forecasts, a receding-horizon plan every 15 minutes, evenly filled regions,
+placement by Aladdin's rows within our margins, and queues that serve first what can still meet its promise.
 
-Beside it the same with one lever less, to show what that lever earns: `heliostat-unpooled` routes by the
-plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes;
-`heliostat-least-work` places requests by least work. What the order earns is seen with `order: fcfs`.
+Variants each lack one lever: `heliostat-unpooled` routes by the plan's flows, home first;
+`heliostat-batch-now` buys capacity for batch work on arrival; `heliostat-least-work` places requests by
+least work. `order: fcfs` removes the queue order.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def heliostat_policy(
     router: str = PLAN_FLOWS,
     local: LocalPolicy | None = None,
 ) -> Policy:
-    """The house's planner and router on its fast forecasts; by default as a live control plane has them."""
+    """Heliostat's planner and router on fast forecasts; by default as in a production control plane."""
     options = options or PolicyOptions()
     settings = settings or PlannerSettings()
     planner = HeliostatPlanner(settings, stopwatch=no_stopwatch)

@@ -1,4 +1,4 @@
-"""Today's practice at its best: thresholds on utilisation every minute, requests to the nearest region.
+"""Current practice, tuned: thresholds on utilisation every minute, requests to the nearest region.
 
 A pool grows above 1 ÷ (1 + headroom) and shrinks `BAND` below that. `reactive-kv` looks at KV occupancy
 alone, as SageServe's baseline does: with grouped-query attention that hardly ever fills.

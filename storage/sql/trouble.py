@@ -1,4 +1,4 @@
-"""What goes wrong with a database, in our errors: which file, and what to do about it."""
+"""Maps database failures to typed errors with file and remedy."""
 
 from __future__ import annotations
 

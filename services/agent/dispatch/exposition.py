@@ -1,4 +1,4 @@
-"""The dispatcher in Prometheus' words, read at every scrape."""
+"""Prometheus metrics of the dispatcher, read at every scrape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What batch asks are answered, given what the disk holds of them; nothing is written here."""
+"""Decides the answers to batch asks from the state on disk; writes nothing."""
 
 from __future__ import annotations
 

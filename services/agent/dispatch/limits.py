@@ -1,4 +1,4 @@
-"""What no replica of the region could ever hold."""
+"""Requests too large for any replica of the region."""
 
 from __future__ import annotations
 

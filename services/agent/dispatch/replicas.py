@@ -1,4 +1,4 @@
-"""The replicas of this region as rows of `scheduling.workers`, kept equal to what the agent last saw.
+"""The replicas of this region as rows of `scheduling.workers`, in step with the agent's last observation.
 
 Names in a row are `<vm type>/<replica>`: replicas of one model are told apart also across pools.
 """

@@ -1,4 +1,4 @@
-"""The dispatcher as a process sees it: asks and ends as they come, a beat that lets time pass.
+"""The dispatcher's runtime: handles asks and completions, and runs the periodic beat.
 
 Everything runs on one event loop; only the disk is waited for in threads.
 """

@@ -1,4 +1,4 @@
-"""Decisions on their way out: every one is counted, those that come later are put into the mail."""
+"""Sends decisions: each one is counted, later ones go to the gateway's mailbox."""
 
 from __future__ import annotations
 

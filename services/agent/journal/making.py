@@ -1,4 +1,4 @@
-"""What a journal's file holds and how it is made, checked, and moved aside when it cannot be read."""
+"""Creates, checks and migrates a journal file, and moves it aside if it cannot be read."""
 
 from __future__ import annotations
 

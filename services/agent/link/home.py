@@ -1,4 +1,4 @@
-"""Which control plane we talk to: one of several addresses, the leader where somebody names it."""
+"""Chooses the control plane to call: one of several addresses, the leader if known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps one task of the link going: starts it over after every failure, each time a little later."""
+"""Restarts one task of the link after every failure, with back-off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings journal and control plane level as of now, for those who step time and for orderly ends."""
+"""Synchronises journal and control plane up to now, for stepped time and for orderly shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Amazon's error codes mean for an order: no capacity, quota, slow down, unknown, or try later."""
+"""Maps Amazon's error codes to outcomes of an order: no capacity, quota, throttled, unknown, or retry."""
 
 from __future__ import annotations
 

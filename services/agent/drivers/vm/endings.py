@@ -1,4 +1,4 @@
-"""How an order ends: settled, refused for a reason that is kept, or not before a doubt is cleared."""
+"""How an order ends: settled, refused with a reason, or delayed until a purchase is confirmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator sets: a YAML file and environment variables, checked before anything starts."""
+"""Settings of the control plane: a YAML file and environment variables, validated before anything starts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENV_PREFIX = "HELIOSTAT_"
 
 
 class CadenceSettings(Section):
-    """How often the leader does what."""
+    """Intervals of the leader's tasks."""
 
     refresh: Positive = timedelta(minutes=15)
     """Forecast refresh, followed by planning."""
@@ -47,13 +47,13 @@ _KEEP = Retention()
 
 
 class KeepSettings(Section):
-    """For how long decisions and what came of them are kept; what is in force stays whatever its age."""
+    """Retention of decisions and their outcomes; records in force are kept whatever their age."""
 
     plans: Positive = _KEEP.plans
     commands: Positive = _KEEP.commands
     routing_tables: Positive = _KEEP.routing_tables
     routing_acks: Positive = _KEEP.routing_acks
-    """A gateway that was not heard of for so long is no longer listed, nor in `/metrics`."""
+    """A gateway not heard from for this long is no longer listed or in `/metrics`."""
     audit: Positive = _KEEP.audit
     lead_times: Annotated[Positive, Field(ge=SituationSettings().lead_time_memory)] = (
         _KEEP.lead_times
@@ -61,7 +61,7 @@ class KeepSettings(Section):
     """At least as long as plans look back."""
 
     def retention(self) -> Retention:
-        """The same, beside what is kept as long as ever."""
+        """The whole retention, with the periods that cannot be set."""
         return replace(_KEEP, **{name: getattr(self, name) for name in KeepSettings.model_fields})
 
 
@@ -78,23 +78,23 @@ class ControlPlaneSettings(BaseSettings):
     listen: Address = "127.0.0.1:7443"
     """host:port for gRPC; port 0 = any free one."""
     advertise: OptionalTarget = ""
-    """Where followers send callers to when this one leads; empty = `listen`, with the port that it got."""
+    """Address to which followers refer callers when this one leads; empty = `listen` with its actual port."""
     name: Name = Field(default_factory=socket.gethostname)
     """This control plane's name in logs and in the lease."""
     database: str = "sqlite:///heliostat.db"
-    """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to forget everything at the end."""
+    """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to keep nothing."""
     catalogue: Path = Path("deploy/catalogue.yaml")
     """The fleet catalogue."""
     tls: ServerTlsSettings | None = None
     """Absent = plain text, which is allowed on loopback only."""
     allow_insecure: bool = False
-    """True = plain text also beyond loopback: everybody who reaches the port is admin."""
+    """True = plain text also beyond loopback: every caller of the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
     """host:port for Prometheus; empty = none."""
     page_listen: OptionalAddress = "127.0.0.1:8321"
-    """host:port for the web page, which shows everything and changes nothing; empty = none."""
+    """host:port for the web page, which is read-only and shows everything; empty = none."""
     page_allow_insecure: bool = False
-    """True = the page also beyond loopback: everybody who reaches the port can read it, in plain text."""
+    """True = the page also beyond loopback, readable in plain text by every caller of the port."""
     lease: Positive = timedelta(seconds=15)
     """How long leadership lasts without renewal."""
     command_lease: Positive = timedelta(seconds=30)
@@ -102,27 +102,27 @@ class ControlPlaneSettings(BaseSettings):
     cadence: CadenceSettings = CadenceSettings()
     keep: KeepSettings = KeepSettings()
     scheduled: bool = True
-    """False = somebody else calls the ticks (the demo's coordinator)."""
+    """False = ticks are called from outside (by the demo's coordinator)."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Forecast worker processes; 0 = one per core."""
     served_by: Annotated[str, Field(pattern="^(planner|placement)$")] = "planner"
-    """Who says what a replica serves: the planner's own law, or `placement`, whose margins the plan then
-    leaves too; for regions whose agents dispatch."""
+    """What a replica is assumed to serve: by the planner's own law, or by `placement` with its margins,
+    for regions whose agents dispatch."""
     forecast_family: Annotated[str, Field(pattern="^(fast|full)$")] = "full"
-    """"fast" leaves out the methods that take seconds to fit."""
+    """"fast" omits the methods that take seconds to fit."""
     holidays: frozenset[date] = frozenset()
     """Dates that are forecast as days off, in every region by its own clock."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = 8 * 1024 * 1024
-    """Largest message taken in, at most 1 GiB."""
+    """Largest accepted message, at most 1 GiB."""
     usage_ahead: Positive = timedelta(minutes=5)
     """How far in the future a usage window may lie."""
     usage_behind: Positive = timedelta(days=400)
     """How far in the past a usage window may lie."""
     shutdown_grace: Positive = timedelta(seconds=10)
-    """How long a running tick and open calls may finish when the process ends; a tick that takes longer is
-    left alone and can write nothing."""
+    """How long a running tick and open calls may take to finish at shutdown; a tick that takes longer is
+    abandoned and cannot write."""
     log_level: LogLevel = "info"
 
     @model_validator(mode="after")

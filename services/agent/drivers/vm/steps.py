@@ -38,7 +38,7 @@ class DriverLimits:
     """How much the driver does at once, and how often it repairs."""
 
     chunk_size: int
-    """Most VMs in one purchase."""
+    """Maximum VMs per purchase."""
     repairs: int
     """How many times VMs that died under an order are replaced."""
     weights_on_disk: bool

@@ -29,7 +29,7 @@ def standing(
 ) -> dict[PoolKey, Standing]:
     """Every pool's standing. Pools without fresh data, or of models without usable forecasts, are held.
 
-    A pool that nobody reported stands where the last plan wanted it. One that is handed back from
+    A pool that was never reported counts as being at the last plan's target. One that is handed back from
     an override needs no forecast to shrink.
     """
     found: dict[PoolKey, Standing] = {}

@@ -131,7 +131,7 @@ def _places(start: datetime, step: timedelta, steps: int, grid: Grid) -> Ints:
 def wanted_demand(
     reader: RateReader, aims: Mapping[Tier, Aim], keys: tuple[DemandKey, ...]
 ) -> WantedDemand:
-    """Demand of `keys` (regional) at each tier's aim. A key that nobody ever forecast has no demand."""
+    """Demand of `keys` (regional) at each tier's aim. A key without any forecast has no demand."""
     groups: dict[tuple[ModelName, Tier], list[DemandKey]] = {}
     for key in keys:
         groups.setdefault((key.model, key.tier), []).append(key)

@@ -181,7 +181,7 @@ class ControlLoop:
         return command
 
     def settle(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
-        """End commands that nobody ended in time; returns them."""
+        """Expire commands whose deadline passed; returns them."""
         return self._stores.outbox.expire(now, epoch=epoch)
 
     def housekeep(self, now: datetime) -> int | None:

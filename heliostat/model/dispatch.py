@@ -14,9 +14,9 @@ from heliostat.model.names import ModelName, PoolKey, RegionName, Tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchAsk:
-    """One request that wants a place; the same `request_id` and `attempt` is the same ask.
+    """One request that needs a place; the same `request_id` and `attempt` is the same ask.
 
-    `predicted_output_tokens` None = nobody predicted. `forwarded` = it came from another region and may
+    `predicted_output_tokens` None = no prediction. `forwarded` = it came from another region and may
     not be sent on. `complete_by` is for batch requests; None = the tier's deadline from the ask on.
     """
 

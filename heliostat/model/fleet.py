@@ -193,7 +193,7 @@ class CapacityDenial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """All pools of the catalogue at one instant; a pool nobody reported is MISSING with zero counts."""
+    """All pools of the catalogue at one instant; an unreported pool is MISSING with zero counts."""
 
     at: datetime
     pools: tuple[PoolState, ...]
@@ -210,7 +210,7 @@ class Fleet:
         self._by_key.update({state.observation.pool: state for state in self.pools})
 
     def state(self, pool: PoolKey) -> PoolState:
-        """The pool's state; MISSING with zero counts when nobody ever reported it."""
+        """The pool's state; MISSING with zero counts if it was never reported."""
         known = self._by_key.get(pool)
         if known is not None:
             return known

@@ -81,7 +81,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrails:
-    """Limits on every plan, whoever made it.
+    """Limits on every plan.
 
     `largest_step_out` and `largest_step_in` cap the replicas that one plan adds to a pool, or takes
     from it (0 = no cap); `cool_down` is the time after a pool's last change before it may shrink;

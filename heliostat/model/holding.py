@@ -62,7 +62,7 @@ def claimed(
 
 
 def refusal(hold: RegionHold, claimant: str) -> RegionHeld:
-    """Says who holds the region and until when."""
+    """The error that names the holder of the region and its expiry."""
     return RegionHeld(
         f"{hold.region} is held by {hold.agent} until {hold.until.isoformat()}; this is {claimant}",
         remedy="only one agent may serve a region: stop one of the two; a hold expires when its agent "

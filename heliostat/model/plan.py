@@ -24,12 +24,12 @@ class PlanStatus(StrEnum):
 
 
 class PlanOrigin(StrEnum):
-    """Who asked for a plan, or for what it orders."""
+    """The origin of a plan or a command."""
 
     SCHEDULED = "scheduled"
     """The planner, by itself."""
     PROPOSED = "proposed"
-    """Somebody who wants to know what would be; never in force."""
+    """A what-if question; never in force."""
     APPROVED = "approved"
     """The planner made it, and a person ordered its targets where the mode only advises."""
 
@@ -126,7 +126,7 @@ class SolveReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityPlan:
-    """One decision about the whole fleet, as it was made; `version` is set by whoever stores it.
+    """One decision about the whole fleet, as it was made; `version` is set by the store.
 
     `targets` are in force now. `first_step` and `step` give the grid of the targets' `path`.
     """

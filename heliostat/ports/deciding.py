@@ -43,7 +43,7 @@ class DemandRate:
     demand: DemandKey
     requests_per_second: float
     measured: bool
-    """False = not told by measurements: the rate is a forecast, or 0 because nobody knows."""
+    """False = not told by measurements: the rate is a forecast, or 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class CapacityPlanner(Protocol):
 
 
 class ServedPerReplica(Protocol):
-    """Says what a replica serves, where somebody knows better than the planner's own θ."""
+    """Overrides the planner's own θ: what a replica serves."""
 
     def seeing(self, fleet: Fleet) -> ServedPerReplica:
         """The same source, by what was measured in this fleet. Pure; plans ask what it returns."""

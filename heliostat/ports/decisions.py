@@ -220,7 +220,7 @@ class ModeBook(Protocol):
 
 
 class AuditLog(Protocol):
-    """Who did what; append-only, until retention drops the oldest."""
+    """The audit log: append-only until retention deletes the oldest records."""
 
     def note(self, record: AuditRecord) -> None:
         """Append; not fenced, since refused acts are recorded too."""

@@ -22,7 +22,7 @@ class Leadership(Protocol):
 
     def acquire(self, holder: str, address: str, ttl: timedelta) -> Lease | None:
         """The lease if it is free, expired or already ours (then renewed under the same epoch);
-        None while somebody else holds it. On SQLite raises SecondControlPlane instead of None."""
+        None while another process holds it. On SQLite raises SecondControlPlane instead of None."""
         ...
 
     def renew(self, lease: Lease, ttl: timedelta) -> Lease:
@@ -34,5 +34,5 @@ class Leadership(Protocol):
         ...
 
     def current(self) -> Lease | None:
-        """The lease in force by the store's clock; None when nobody leads."""
+        """The lease in force by the store's clock; None when there is no leader."""
         ...

@@ -74,7 +74,7 @@ class HourlySageServe:
 
 
 def _stands(previous: CapacityPlan, problem: PlanningProblem) -> bool:
-    """True while the hour for which the programme decided lasts, and nobody overrides it."""
+    """True during the hour for which the programme decided, without an override."""
     return (
         previous.policy == POLICY
         and previous.status is PlanStatus.SOLVED

@@ -93,7 +93,7 @@ def make_entry(
 def nothing_ready(
     view: ModelView, origin: RegionName, tier: Tier, reported: Container[RegionName]
 ) -> str:
-    """Why an entry sheds everything; regions of which nobody reported yet are named as such."""
+    """Why an entry sheds everything; regions without any report yet are named."""
     names = view.reach[origin, tier]
     reach = ", ".join(names) or "no region"
     unseen = ", ".join(name for name in names if name not in reported)

@@ -83,7 +83,7 @@ def _settle(
 
 
 def reported_regions(fleet: Fleet) -> frozenset[RegionName]:
-    """Regions of which somebody reported at least once."""
+    """Regions that were reported at least once."""
     return frozenset(
         state.observation.pool.region for state in fleet.pools if state.observed_at is not None
     )

@@ -23,7 +23,7 @@ class Reason(StrEnum):
     TTFT = "ttft"
     ITL = "itl"
     STALL = "stall"
-    """Those who run there would not absorb its prefill."""
+    """Its prefill would stall requests running there for too long."""
     MEMORY = "memory"
     BATCH = "batch"
     """As many sequences run as the law's largest batch."""

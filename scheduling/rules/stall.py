@@ -18,7 +18,7 @@ def slack_seconds(promised_gap: float, gaps: float, iteration: float, stalled: f
 
 @rule
 def absorbs_stall(prefill: float, slack: float) -> bool:
-    """Row (c): nobody's slack is shorter than the prefill."""
+    """Row (c): no booked request has less slack than the prefill."""
     return prefill <= slack
 
 

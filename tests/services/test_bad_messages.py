@@ -258,7 +258,7 @@ def test_no_pool_is_so_large_that_its_tables_fill_the_memory(stage: str) -> None
     message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
     pool = common_pb2.PoolKey(region="east", model="alpha", vm_type="small")
     message.pools.add(pool=pool, **{f"{stage}_replicas": 2**31 - 1})
-    with pytest.raises(InvalidInput, match="cannot hold 2147483647 replicas"):
+    with pytest.raises(InvalidInput, match="cannot have 2147483647 replicas"):
         fleet.observation_from_wire("o", message, CATALOGUE)
 
 

@@ -68,7 +68,7 @@ class Feeder:
         return fed
 
     def _candidates(self, entries: Iterable[BatchEntry]) -> list[BatchEntry]:
-        """Without those who stand aside, unless all of them do: then there is nobody to let pass."""
+        """Without skipped requests, unless all of them are skipped."""
         all_of_them = list(entries)
         found = [entry for entry in all_of_them if entry.ask.request_id not in self._aside]
         return found or all_of_them
@@ -97,7 +97,7 @@ class Feeder:
     def _fill(
         self, model: ModelName, waiting: deque[BatchEntry], now: float
     ) -> dict[str, tuple[BatchEntry, Placed]]:
-        """Every replica with room to spare takes one or two; who suits none of them stands aside."""
+        """Every spare replica takes one or two requests; one that fits none is skipped for a while."""
         fed: dict[str, tuple[BatchEntry, Placed]] = {}
         missed: set[str] = set()
         for row, used in self._replicas.spare(model, self._rules.one_below):

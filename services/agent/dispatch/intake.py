@@ -122,7 +122,7 @@ class BatchIntake:
         )
 
     def _new(self, ask: DispatchAsk, taken: Taken, now: float) -> Outcome:
-        """What becomes of a request that nobody has seen; the ones that wait are kept as `fresh`."""
+        """The outcome for a new request; the ones that wait are kept as `fresh`."""
         request = self._placing.request_of(ask, now)
         at = from_epoch(int(now))
         due = self._due(ask, at)

@@ -44,7 +44,7 @@ class HoldingRules:
 
 
 class Patience:
-    """Holds those who wait; tells what became of them."""
+    """Holds waiting requests and reports their outcomes."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Patience:
         return answer
 
     def queued(self, held: Held) -> Queued:
-        """The answer of one who waits."""
+        """The decision for a waiting request."""
         return Queued(
             durable=False,
             due=from_epoch(int(held.until)),

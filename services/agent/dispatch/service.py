@@ -126,7 +126,7 @@ class DispatchRoom:
         return known is None
 
     def complete(self, completion: Completion) -> bool | None:
-        """An interactive request ended: True; False = it had before, None = nobody knows it."""
+        """An interactive request ended: True; False = it had before, None = unknown."""
         return self._parts.dispatcher.complete(completion, self._parts.seconds())
 
     async def end(self, ends: Mapping[str, bool]) -> Mapping[str, BatchState]:

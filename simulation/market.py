@@ -1,4 +1,4 @@
-"""Whether a simulated region sells a VM now: quota, scripted shortages, luck, and its warm stock."""
+"""Whether a simulated region sells a VM now: quota, scripted shortages, random refusals, warm stock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which replica stands in which slot; makes room for more, and writes down what befalls them."""
+"""Assigns replicas to slots, grows the slots, and records replica changes."""
 
 from __future__ import annotations
 

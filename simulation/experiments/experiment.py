@@ -1,4 +1,4 @@
-"""An experiment: a scenario, the policies that live it, their headrooms, seeds, and what counts as equal."""
+"""An experiment: a scenario, policies, headrooms, seeds, and the attainment at which they are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What determines a run, as values: where, who decides, with how much spare, by which chance."""
+"""What determines a run, as values: scene, policy, headroom, seed."""
 
 from __future__ import annotations
 

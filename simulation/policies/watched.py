@@ -1,4 +1,4 @@
-"""Stands between a world and its policy: what raises or answers nonsense breaks off, by name and instant."""
+"""Wraps a policy: exceptions and invalid decisions end the run, with the policy's name and the instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The least that any policy could have spent, and how far above it a policy stands."""
+"""The lower bound for any policy, and a policy's distance above it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The burst test: at regular times everybody sends a multiple of what the minute would have held."""
+"""The burst test: at regular times all demand is multiplied for some minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the rows of a series file on one regular grid; bins that nobody wrote stay missing."""
+"""Puts the rows of a series file on one regular grid; absent bins stay missing."""
 
 from __future__ import annotations
 

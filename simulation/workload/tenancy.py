@@ -1,4 +1,4 @@
-"""Who lives where: gives each series of a trace, whole, a home region and a model of the catalogue."""
+"""Assigns each series of a trace to a home region and a model of the catalogue."""
 
 from __future__ import annotations
 

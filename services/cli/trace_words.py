@@ -147,7 +147,7 @@ def show_scenario(out: Output, figures: ScenarioFigures) -> None:
             "scenario": f"{figures.name}, seed {figures.seed}",
             "what": figures.description or "–",
             "sized for": figures.sized_for,
-            "lived": f"{at(figures.begins)} to {at(figures.ends)}, "
+            "simulated": f"{at(figures.begins)} to {at(figures.ends)}, "
             f"after {figures.history_days:g} days of history",
             "regions": ", ".join(figures.regions),
             "requests": count(figures.requests),

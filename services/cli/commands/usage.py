@@ -16,12 +16,12 @@ from services.cli.wiring import wired
 if TYPE_CHECKING:
     from heliostat.model.usage import UsageBucket
 
-app = typer.Typer(no_args_is_help=True, help="Usage of the past.")
+app = typer.Typer(no_args_is_help=True, help="Past usage per series and bucket.")
 
 
 @app.callback()
 def _group() -> None:
-    """Usage of the past."""
+    """Past usage per series and bucket."""
 
 
 @app.command()

@@ -12,7 +12,7 @@ from heliostat.model.fleet import RegionObservation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverAnswer:
-    """How far an order is; `done` when the pools stand at their targets."""
+    """The progress of an order; `done` when the pools are at their targets."""
 
     progress: CommandProgress
     done: bool
@@ -40,5 +40,5 @@ class CloudDriver(Protocol):
         ...
 
     def observe(self, now: datetime) -> RegionObservation:
-        """The region as it stands. Raises DriverUnavailable."""
+        """The region's current state. Raises DriverUnavailable."""
         ...

@@ -46,7 +46,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """A stored decision, with the versions that storing gave."""
+    """A stored decision, with the versions assigned by the store."""
 
     plan: CapacityPlan | None
     commands: tuple[Command, ...]
@@ -55,7 +55,7 @@ class Committed:
 
 
 class DecisionStore(Protocol):
-    """Takes whole decisions."""
+    """Stores whole decisions."""
 
     def commit(self, decision: Decision, *, epoch: int) -> Committed:
         """Store everything or nothing; a decision whose only news are commands that were all stored
@@ -93,7 +93,7 @@ class PlanLedger(Protocol):
 
 
 class RoutingLedger(Protocol):
-    """Reads published tables and keeps what gateways said of them."""
+    """Reads published tables and stores gateways' acknowledgements."""
 
     def latest_tables(self) -> tuple[RoutingTable, ...]:
         """The newest table of each origin; () before the first."""
@@ -104,11 +104,11 @@ class RoutingLedger(Protocol):
         ...
 
     def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
-        """Keep the newest word of each (origin, gateway), all or none; repeatable; not fenced."""
+        """Store the newest acknowledgement per (origin, gateway), all or none; repeatable; not fenced."""
         ...
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
-        """The newest word of each gateway."""
+        """The newest acknowledgement of each gateway."""
         ...
 
     def prune(self, valid_before: datetime, heard_before: datetime) -> int:
@@ -166,7 +166,7 @@ class CommandOutbox(Protocol):
         states: Sequence[CommandState] = (),
         created: Span | None = None,
     ) -> int:
-        """How many commands match."""
+        """The number of matching commands."""
         ...
 
     def cancel(

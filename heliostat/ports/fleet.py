@@ -35,7 +35,7 @@ class FleetLog(Protocol):
         ...
 
     def hold(self, region: RegionName) -> RegionHold | None:
-        """The region's last hold, perhaps one that ran out; None before the first."""
+        """The region's last hold, perhaps expired; None before the first."""
         ...
 
     def deny(self, denial: CapacityDenial) -> None:

@@ -202,5 +202,5 @@ def _show(out: Output, forecast: Forecast, steps: int) -> None:
             ]
             for step in range(min(steps, forecast.steps))
         ],
-        empty="The forecast holds no steps.",
+        empty="The forecast has no steps.",
     )

@@ -1,4 +1,4 @@
-# Every chore of the house. `make` alone lists them.
+# All project tasks. `make` alone lists them.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -37,7 +37,7 @@ define say
 endef
 
 .PHONY: help
-help: ## List what can be made
+help: ## List the targets
 	@printf 'Heliostat. make <target>:\n\n'
 	@[ -t 1 ] && on='\033[36m' off='\033[0m' || on= off=; \
 	awk -F ':.*## ' -v on="$$on" -v off="$$off" \
@@ -63,7 +63,7 @@ endef
 # ── setting up ──────────────────────────────────────────────────────────────────────────────
 
 .PHONY: setup
-setup: .venv/.editable ## Make .venv with everything locked (does nothing when nothing changed)
+setup: .venv/.editable ## Create .venv from the lock (does nothing when up to date)
 
 # Python 3.11 is what the lock was made for. The message says how to get it.
 .venv/.python:
@@ -99,19 +99,19 @@ setup: .venv/.editable ## Make .venv with everything locked (does nothing when n
 # ── using ───────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: demo
-demo: setup ## Live a day of three regions in a few minutes, with a page to look at
+demo: setup ## Simulate a day in three regions in a few minutes, with a web page
 	@$(BIN)/heliostat demo
 
 .PHONY: bench
-bench: setup ## Measure what the documents claim
+bench: setup ## Measure the figures that the docs claim
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: evidence
-evidence: setup ## Make the pages of docs/evidence (ARGS='sageserve --seeds 5', ARGS=--render runs nothing)
+evidence: setup ## Build the pages of docs/evidence (ARGS='sageserve --seeds 5', ARGS=--render runs nothing)
 	@$(PYTHON) -m benchmarks.evidence $(ARGS)
 
 .PHONY: figures
-figures: setup ## Write docs/figures.md from what make bench measured last
+figures: setup ## Write docs/figures.md from the last make bench
 	@$(PYTHON) -m benchmarks.figures_page docs/figures.md
 
 # ── checking ────────────────────────────────────────────────────────────────────────────────
@@ -121,28 +121,28 @@ test: setup ## Run the tests (ARGS='-k outbox -x', JOBS=0 for one process)
 	@$(PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: check
-check: setup ## All that a change must pass; goes on after a failure, the tests come last
+check: setup ## Everything a change must pass; continues after failures, tests last
 	@$(MAKE) --keep-going lint types walls contract schema memory test
 
 .PHONY: lint
-lint: setup ## Ruff: rules, then layout
+lint: setup ## Ruff: rules, then formatting
 	$(call say,ruff check)
 	@$(BIN)/ruff check .
 	$(call say,ruff format)
 	@$(BIN)/ruff format --check .
 
 .PHONY: format
-format: setup ## Lay the code out and mend what ruff can mend
+format: setup ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix . || true
 	@$(BIN)/ruff format .
 
 .PHONY: types
-types: setup ## mypy --strict over every room
+types: setup ## mypy --strict on all packages
 	$(call say,mypy --strict)
 	@$(BIN)/mypy $(ROOMS)
 
 .PHONY: walls
-walls: setup ## import-linter: which room may know which
+walls: setup ## import-linter: allowed imports between packages
 	$(call say,import-linter)
 	@$(BIN)/lint-imports --no-logo
 
@@ -156,12 +156,12 @@ contract: setup ## The wire contract: buf lint, no breaking change, stubs up to 
 	@$(PYTHON) -m tools.proto drift
 
 .PHONY: schema
-schema: setup ## Migrations and tables say the same
+schema: setup ## Check that migrations and tables agree
 	$(call say,migration drift)
 	@$(PYTHON) -m migrations.check
 
 .PHONY: memory
-memory: setup ## The compiled engine lives through its tests with every place in memory checked
+memory: setup ## Run the compiled engine's tests with every memory access checked
 	$(call say,engine with every place checked)
 	@HELIOSTAT_CHECKED_ENGINE=1 $(PYTHON) -m pytest -q -n $(JOBS) tests/simulation/event \
 	  -k 'not within_five_per_cent and not checked'
@@ -189,6 +189,6 @@ lock: ## Resolve requirements.lock again from pyproject.toml (ARGS=--upgrade for
 	@echo 'requirements.lock is made, make setup installs it; requirements-server.lock is the image'"'"'s'
 
 .PHONY: clean
-clean: ## Remove .venv and everything made
+clean: ## Remove .venv and build products
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -50,5 +50,5 @@ def test_a_mode_that_is_none_is_refused_in_plain_words() -> None:
 
 def test_make_help_in_a_pipe_has_no_colours() -> None:
     said = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert "List what can be made" in said.stdout
+    assert "List the targets" in said.stdout
     assert "\033" not in said.stdout

@@ -148,7 +148,7 @@ class _Rules:
 
 
 def ordered(observation: PoolObservation) -> int:
-    """What a pool was last told to have; what stands where it was never told anything."""
+    """The last ordered count of a pool; the observed count if nothing was ever ordered."""
     return observation.desired or observation.standing
 
 

@@ -130,7 +130,7 @@ class PoolRulePlanner:
 
 
 def room_left(problem: PlanningProblem) -> dict[tuple[RegionName, VmTypeName], int]:
-    """Replicas that quotas and denials still allow beyond what stands."""
+    """Replicas that quotas and denials still allow in addition to existing ones."""
     room = dict(problem.catalogue.quotas)
     for denial in problem.fleet.denials:
         key = (denial.region, denial.vm_type)

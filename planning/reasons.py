@@ -166,7 +166,7 @@ class Told:
 
 
 def shortages(situation: Situation, instance: Instance, solution: Solution) -> tuple[Shortage, ...]:
-    """Demand that the plan leaves unserved in its worst step, with what stands in the way."""
+    """Demand that the plan leaves unserved in its worst step, with the limiting constraint."""
     found: list[Shortage] = []
     for number in range(len(instance.demand)):
         wanted = situation.wanted.regional[number]

@@ -19,7 +19,7 @@ TRUST_DOMAIN = "heliostat"
 
 
 class Role(StrEnum):
-    """What somebody is; permissions hang on it."""
+    """A caller's role, which determines permissions."""
 
     AGENT = "agent"
     GATEWAY = "gateway"
@@ -59,7 +59,7 @@ class Identity:
 
     @classmethod
     def parse(cls, uri: str) -> Identity:
-        """The identity behind a URI of ours. Raises Unauthenticated."""
+        """The identity in a Heliostat URI. Raises Unauthenticated."""
         split = urlsplit(uri)
         parts = [unquote(part) for part in split.path.split("/")[1:]]
         try:

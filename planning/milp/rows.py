@@ -108,7 +108,7 @@ def covers(rows: Rows, columns: Columns, instance: Instance, share: Floats) -> N
 
 
 def balance(rows: Rows, columns: Columns, instance: Instance, moves: Moves) -> None:
-    """What stands in a step is what stood before, plus what arrives, less what leaves."""
+    """Replicas in a step = replicas before, plus arrivals, minus departures."""
     given = moves.arriving.astype(np.float64)
     given[:, 0] += moves.initial
     numbers = rows.open("balance", given, given)

@@ -27,7 +27,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """One certificate on disk and who it says somebody is."""
+    """One certificate on disk and its identity."""
 
     certificate: Path
     key: Path

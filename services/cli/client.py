@@ -147,7 +147,7 @@ class Client:
             request.page_token = page.next_page_token
 
     def _error_of(self, failed: grpc.RpcError) -> HeliostatError:
-        """The server's own error, or the plainest words for the silence of whoever was called."""
+        """The server's own error, or a plain explanation of why there was no answer."""
         from services.cli.unanswered import unanswered, unserved
         from services.translation.problems import error_of, was_answered, was_unknown
 

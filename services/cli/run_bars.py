@@ -20,7 +20,7 @@ from simulation.experiments.result import BILLED, JUDGED, Outcome, RunFailure
 from simulation.experiments.spec import RunSpec
 
 _ENOUGH = 0.1
-"""Of one run: before so much was lived nobody can tell how long the rest takes."""
+"""Share of a run that must be done before the remaining time is estimated."""
 
 
 def in_words(seconds: float) -> str:

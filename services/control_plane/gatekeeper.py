@@ -58,7 +58,7 @@ class Gate:
 
 
 class Gatekeeper(aio.ServerInterceptor):
-    """Wraps every handler of ours; health and reflection pass untouched."""
+    """Wraps every handler of Heliostat's services; health and reflection pass unchanged."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate

@@ -81,7 +81,7 @@ class Metrics:
         self.calls.labels(method.rsplit("/", 1)[-1], reason).inc()
 
     def show_forecasts(self, forecasts: Iterable[Forecast]) -> None:
-        """Put these in place of the ones before; thousands of figures, made when somebody asks."""
+        """Replace the figures; there are thousands, computed on request."""
         self._forecasts = tuple(forecasts)
 
     def _forecast_figures(self) -> Iterable[Metric]:
@@ -163,12 +163,12 @@ class Metrics:
                     )
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
-        """Add figures that are computed when somebody asks."""
+        """Add figures that are computed on request."""
         self.registry.register(_Asked(collect))
 
 
 class _Asked(Collector):
-    """Figures that are computed when somebody asks."""
+    """Figures that are computed on request."""
 
     def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
         self._collect = collect

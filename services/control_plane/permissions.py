@@ -65,11 +65,11 @@ RULES: dict[str, Rule] = {
 }
 
 OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
-"""Served to whoever got through TLS: probes and tools need no role."""
+"""Open to every caller that passed TLS: probes and tools need no role."""
 
 
 def rule_of(method: str) -> Rule | None:
-    """The method's rule; None for what is open to everybody who got through TLS."""
+    """The method's rule; None if it is open to every caller that passed TLS."""
     return None if method.startswith(OPEN_PREFIXES) else RULES[method]
 
 

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 TOLD_AGAIN_AFTER = timedelta(minutes=10)
 MOST_COUNTED = 1_000
-"""Kinds of refusals that are counted at once; whoever makes up more has each of his told."""
+"""Maximum kinds of refusals counted at once; beyond that each refusal is recorded."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+Z-]+")
 """What changes in the words of a refusal from one time to the next: "held until …"."""
 

@@ -93,7 +93,7 @@ class Serving:
 
     @property
     def thinks(self) -> bool:
-        """True while a what-if or an explanation is worked on, also when nobody waits for it any more."""
+        """True while a what-if or an explanation is computed, even if its caller has gone."""
         return self._desk.threads.thinks
 
     async def stop(self, grace_seconds: float) -> None:

@@ -40,11 +40,11 @@ class StoreThreads:
 
     @property
     def thinks(self) -> bool:
-        """True while something is thought about, also when nobody waits for it any more."""
+        """True while something is computed, even if its caller has gone."""
         return self._thought.locked()
 
     def close(self) -> None:
-        """Let running reads and writes end and take no more; nobody waits for thoughts any more."""
+        """Let running reads and writes finish, accept no more, and do not wait for computations."""
         self._thinker.shutdown(wait=False, cancel_futures=True)
         for pool in (self._writer, self._readers):
             pool.shutdown(wait=True, cancel_futures=True)

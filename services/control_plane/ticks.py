@@ -40,7 +40,7 @@ class Tick(StrEnum):
     REROUTE = "reroute"
     """Make routing tables and publish what changed."""
     SETTLE = "settle"
-    """End commands that nobody ended in time."""
+    """Expire overdue commands."""
     SCORE = "score"
     """Compare forecasts with what came."""
     HOUSEKEEP = "housekeep"
@@ -48,7 +48,7 @@ class Tick(StrEnum):
 
 
 class Ticks:
-    """Runs ticks; whoever calls passes the instant, so a coordinator can step time itself."""
+    """Runs ticks; the caller passes the instant, so a coordinator can step time itself."""
 
     def __init__(
         self,

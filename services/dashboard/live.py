@@ -42,12 +42,12 @@ def live_pulse(clock: Clock) -> Callable[[], Pulse]:
 
 
 class LivePage:
-    """Serves the page from `start` to `stop`, and keeps looking while nobody reads it."""
+    """Serves the page from `start` to `stop`, and keeps its data current without readers."""
 
     def __init__(
         self, *, stores: Stores, catalogue: FleetCatalogue, clock: Clock, listen: str
     ) -> None:
-        """`listen` = host:port; beyond loopback everybody who reaches the port can read the page."""
+        """`listen` = host:port; beyond loopback every caller of the port can read the page."""
         self._model = ReadModel(
             stores=stores,
             catalogue=catalogue,

@@ -115,7 +115,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolNow:
-    """One pool: what is wanted, what stands, why, and how both went over the day."""
+    """One pool: target, replicas, reason, and the course of both over the day."""
 
     region: RegionName
     model: ModelName
@@ -189,7 +189,7 @@ class Picture:
     command_counts: Mapping[str, int]
     rivalry: Rivalry | None
     dispatch: DispatchDay | None = None
-    """None where nobody samples requests."""
+    """None if no requests are sampled."""
 
 
 def to_json(value: Any) -> Any:

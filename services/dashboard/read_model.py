@@ -83,7 +83,7 @@ class ReadModel:
         return Focus(region=place, model=spec.name, tier=shown.tier)
 
     def look(self) -> None:
-        """Take in what is new; cheap, and worth doing once a bucket even when nobody watches."""
+        """Read new data; cheap, and worth doing once a bucket even without readers."""
         pulse = self._pulse()
         with self._lock:
             self._look(pulse)

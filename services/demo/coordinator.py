@@ -23,7 +23,7 @@ from storage.notify import Topic
 
 
 class Coordinator:
-    """Owns the demo's clock; everybody else reads it."""
+    """Owns the demo's clock; all others read it."""
 
     def __init__(self, cast: Cast, agents: Sequence[Agent], rhythm: Rhythm) -> None:
         self._cast = cast

@@ -21,7 +21,7 @@ _SPREAD = 0.7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampledRequest:
-    """One request; nobody but its engine knows how long its answer is."""
+    """One request; only its engine knows its output length."""
 
     model: ModelName
     tier: Tier

@@ -84,7 +84,7 @@ class Show:
     def _page(
         self, cast: Cast, tempo: Tempo, rival: Rival, at_end: AsyncExitStack
     ) -> Callable[[], None]:
-        """Open the page, unless nobody looks; what comes back keeps it up to date."""
+        """Open the page, unless headless; the returned function keeps it up to date."""
         if self._settings.headless:
             return lambda: None
         model = read_model(cast, tempo, self._marks, rival, self._sampled)
@@ -143,7 +143,7 @@ class Show:
         )
 
     async def _tell(self, figures: Figures) -> None:
-        """With a page open, the demo stays until somebody ends it."""
+        """With a page open, the demo stays until it is interrupted."""
         if self._settings.json is not None:
             await asyncio.to_thread(figures.write, self._settings.json)
         self._voice.result(figures)

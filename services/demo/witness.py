@@ -50,12 +50,12 @@ class Tempo:
         self.stage = "starting"
 
     def stepped(self, now: datetime) -> None:
-        """The step to that instant was done: everybody has answered."""
+        """The step to that instant is done: all actors have answered."""
         self._steps.append((monotonic_seconds(), now))
 
     @property
     def now(self) -> datetime:
-        """The last instant at which everybody had answered."""
+        """The last instant at which all actors had answered."""
         return self._steps[-1][1] if self._steps else self._frame.start
 
     @property

@@ -80,7 +80,7 @@ def count(path: str, number: int) -> int:
 
 
 def revision_from_wire(path: str, etag: str) -> int:
-    """The revision behind an etag. Raises InvalidInput when it is none of ours."""
+    """The revision in an etag. Raises InvalidInput if it is not a valid one."""
     if not (etag.isascii() and etag.isdigit()):
         raise InvalidInput(path, f"{etag!r} is not a valid etag")
     return int(etag)

@@ -1,4 +1,4 @@
-"""What stands: observations of agents, and the fleet as we show it."""
+"""The fleet: observations by agents, and the fleet as shown to callers."""
 
 from __future__ import annotations
 

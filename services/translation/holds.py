@@ -33,7 +33,7 @@ def life_from_wire(path: str, life: fleet_pb2.AgentLife) -> AgentLife:
 
 
 def hold_to_wire(hold: RegionHold) -> fleet_pb2.RegionHold:
-    """Who speaks for a region, and until when nobody else may."""
+    """The holder of a region, and until when the hold lasts."""
     return fleet_pb2.RegionHold(
         region=hold.region,
         agent=life_to_wire(hold.agent),

@@ -80,7 +80,7 @@ def status_of(error: HeliostatError) -> status_pb2.Status:
 
 
 def unexpected_status(error: BaseException) -> status_pb2.Status:
-    """The status of a fault of ours: says its kind and nothing of its insides."""
+    """The status of an internal error: names its type and no details."""
     info = error_details_pb2.ErrorInfo(reason=INTERNAL, domain=DOMAIN)
     message = f"internal error ({type(error).__name__}); see the control plane's log"
     return status_pb2.Status(code=code_pb2.INTERNAL, message=message, details=[_packed(info)])
@@ -104,7 +104,7 @@ def error_of_problem(problem: common_pb2.Problem) -> HeliostatError:
 
 
 def error_of(call: grpc.RpcError) -> HeliostatError:
-    """The error behind a failed call, as the server raised it; Unavailable when nobody answered."""
+    """The error behind a failed call, as the server raised it; Unavailable without an answer."""
     status = _status_in(call)
     if status is None:
         return _of_transport(call)
@@ -118,12 +118,12 @@ def error_of(call: grpc.RpcError) -> HeliostatError:
 
 
 def was_answered(call: grpc.RpcError) -> bool:
-    """Whether somebody answered the failed call, rather than gRPC saying that nobody did, or not in time."""
+    """Whether the server answered the failed call, rather than gRPC reporting no answer or a timeout."""
     return _status_in(call) is not None or call.code() not in _SILENCE
 
 
 def was_unknown(call: grpc.RpcError) -> bool:
-    """Whether somebody listens who has no such call: another kind of process, or another release."""
+    """Whether the server does not have the call: another kind of process, or another release."""
     return _status_in(call) is None and call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -177,7 +177,7 @@ def _status_in(call: grpc.RpcError) -> status_pb2.Status | None:
 
 
 def _of_transport(call: grpc.RpcError) -> HeliostatError:
-    """What gRPC itself says: nobody there, too large, not allowed."""
+    """Errors raised by gRPC itself: no server, too large, not allowed."""
     code = call.code() if hasattr(call, "code") else grpc.StatusCode.UNKNOWN
     text = str(call.details() if hasattr(call, "details") else call) or code.name
     match code:

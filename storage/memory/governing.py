@@ -16,7 +16,7 @@ from storage.memory.leadership import MemoryLeadership
 
 @dataclass(slots=True)
 class _Kept:
-    """An override, and whether somebody took it back."""
+    """An override, and whether it was cancelled."""
 
     override: Override
     cancelled: bool = False

@@ -28,7 +28,7 @@ class SqlAudit:
             self.put(tx, record)
 
     def put(self, tx: Transaction, record: AuditRecord) -> None:
-        """Append inside somebody's transaction."""
+        """Append inside the caller's transaction."""
         tx.connection.execute(
             insert(audit_records).values(
                 at=to_epoch(record.at),

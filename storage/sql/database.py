@@ -91,7 +91,7 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     def is_unmade(self) -> bool:
-        """True for an SQLite file that nobody made yet; whoever connects makes it."""
+        """True for an SQLite file that does not exist yet; connecting creates it."""
         if not self.is_sqlite:
             return False
         file = Path(self.engine.url.database or "")

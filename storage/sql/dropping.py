@@ -1,4 +1,4 @@
-"""Deletes rows that retention no longer keeps: so many per transaction, and per call, that nobody waits."""
+"""Deletes expired rows, in transactions and calls small enough not to delay others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.sql.database import Database
 ROWS_AT_ONCE = 200
 """Per transaction; a routing table or a plan of a large fleet has tens of kilobytes."""
 MOST_A_CALL = 10_000
-"""What piled up before anybody kept house goes over some hours; an hour's own rows are hundreds."""
+"""A backlog of expired rows is deleted over some hours; a normal hour has hundreds of rows."""
 
 
 def drop(database: Database, table: Table, *where: ColumnElement[bool]) -> int:

@@ -1,4 +1,4 @@
-"""The command outbox on SQL: a row is locked before it changes, so nobody's word is lost."""
+"""The command outbox on SQL: a row is locked before it changes, so that no update is lost."""
 
 from __future__ import annotations
 

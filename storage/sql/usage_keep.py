@@ -118,7 +118,7 @@ class UsageKeeper:
             return _integer(tx, select(c.pruned_before))
 
     def _drop(self, table: SqlTable, column: str, before: int) -> int:
-        """Delete rows before an instant, a slice of time per transaction, so that nobody waits."""
+        """Delete rows before an instant, a slice of time per transaction, so that others are not delayed."""
         at = table.c[column]
         with self._database.read() as connection:
             first = connection.execute(select(func.min(at))).scalar()

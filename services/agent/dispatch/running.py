@@ -42,7 +42,7 @@ class Reminders:
         found.append(booking)
 
     def due(self, now: float) -> deque[Booking]:
-        """All that are due by now and that nobody took from here yet, the first first."""
+        """All that are due by now and not yet taken, earliest first."""
         while self._seconds and self._seconds[0] <= now:
             self._due.extend(self._lists.pop(heapq.heappop(self._seconds)))
         return self._due

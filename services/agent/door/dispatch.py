@@ -50,7 +50,7 @@ class LocalDispatch(dispatch_pb2_grpc.DispatchServiceServicer):
     async def Dispatch(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[dispatch_pb2.DispatchRequest], context: Context
     ) -> AsyncIterator[dispatch_pb2.DispatchResponse]:
-        """Answers every message, and carries what is decided later, until the gateway hangs up."""
+        """Answers every message and sends later decisions, until the gateway disconnects."""
         await self._guard.admit(context, DISPATCHERS)
         await self._room.warm()
         try:

@@ -210,7 +210,7 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
         return await self._desk.threads.read(lambda: self._desk.stores.outbox.command(wanted))
 
     def _fleet(self, now: datetime) -> Fleet:
-        """Every pool of the catalogue, also those that nobody reported."""
+        """Every pool of the catalogue, including unreported ones."""
         fleet = self._desk.loop.situation.fleet(now)
         return replace(
             fleet, pools=tuple(fleet.state(pool.key) for pool in self._desk.catalogue.pools)

@@ -23,7 +23,7 @@ from services.translation.names import known_region
 from storage.notify import Topic
 
 _TAKEN_AWAY = (CommandState.CANCELLED, CommandState.EXPIRED)
-"""Ends that an agent may not know of: somebody else decided them."""
+"""Ends that an agent may not know of, because they were decided elsewhere."""
 
 
 class AgentConversation:

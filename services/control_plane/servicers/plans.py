@@ -108,7 +108,7 @@ class PlanServicer(plan_pb2_grpc.PlanServiceServicer):
         return plan
 
     def _set(self, setting: ModeSetting, etag: str, epoch: int, *, dry: bool) -> ModeSetting:
-        """In the one writing thread, so that nobody comes between the look and the change."""
+        """Runs in the single writing thread, so that no change comes between read and write."""
         before = self._setting(setting.region)
         if etag and etag != str(before.revision if before else 0):
             raise StaleEtag("the mode changed in the meantime", remedy="read it again")

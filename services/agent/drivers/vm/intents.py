@@ -31,7 +31,7 @@ def intent_id_of(command: Command) -> str:
 
 
 def under_way(intents: Iterable[Intent]) -> Mapping[PoolKey, int]:
-    """VMs per pool that open intents have still to get: nobody may buy them a second time."""
+    """VMs per pool that open intents have yet to obtain, and that must not be bought again."""
     coming: Counter[PoolKey] = Counter()
     for intent in intents:
         if not intent.closed:

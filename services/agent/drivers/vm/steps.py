@@ -82,7 +82,7 @@ class Steps:
     def close(
         self, intent: Intent, survey: Survey, now: datetime, refusal: Refusal | None = None
     ) -> tuple[Intent, Survey]:
-        """Let go: nothing more is bought, what drains serves again, what stands is what is desired."""
+        """Abandon: nothing more is bought, draining VMs serve again, the current state becomes the target."""
         kept = {*intent.releases, *intent.moves}
         undrained = [
             replace(s.record, draining_since=None, moving_to=None)

@@ -53,7 +53,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolTarget:
-    """The replicas that a pool should have now (`replicas`) and over the horizon (`path`)."""
+    """The replicas that a pool should have now (`replicas`) and over the horizon (`path`).
+
+    `path` has one count per step of the plan. Planners without a horizon give one count (now), or two:
+    now, and once what is passing now has passed.
+    """
 
     pool: PoolKey
     replicas: int

@@ -7,13 +7,12 @@ scarce row would save, as long as it stays scarce.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from heliostat.catalogue import PoolSpec
-from heliostat.clock import cpu_seconds
 from heliostat.errors import UnknownPool
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import Alternative, CapacityPlan, Explanation
@@ -23,7 +22,7 @@ from planning.milp.instance import Instance, Ints
 from planning.served import situated
 from planning.settings import PlannerSettings
 from planning.situation import Situation
-from planning.solve import Solution, solve
+from planning.solve import Solution, Stopwatch, not_measured, solve
 from planning.stage import full_instance
 
 _MOST_VALUES = 8
@@ -37,7 +36,7 @@ class PerturbingExplainer:
         self,
         settings: PlannerSettings | None = None,
         *,
-        stopwatch: Callable[[], float] = cpu_seconds,
+        stopwatch: Stopwatch = not_measured,
         served: ServedPerReplica | None = None,
     ) -> None:
         """`served`: the planner's source of θ, so that what is explained is what was planned."""

@@ -112,7 +112,10 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveReport:
-    """What the solver found: dollars over the horizon, its bound, the gap, and its effort."""
+    """What the solver found: dollars over the horizon, its bound, the gap, and its effort.
+
+    `cpu_seconds` is 0 where no stopwatch measured them, as in simulation.
+    """
 
     objective: float | None
     lp_bound: float | None

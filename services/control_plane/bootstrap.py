@@ -12,7 +12,7 @@ from forecasting.families import FAMILIES
 from forecasting.fanout import FanOutForecaster
 from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
-from heliostat.clock import SystemClock
+from heliostat.clock import SystemClock, cpu_seconds
 from heliostat.collecting import collect_seldom
 from heliostat.loops.control import ControlSettings, Deciders
 from heliostat.ports.clock import Clock
@@ -95,8 +95,8 @@ def deciders_with(forecaster: Forecaster, served: ServedPerReplica | None = None
     return Deciders(
         forecaster=forecaster,
         scorer=AccuracyScorer(),
-        planner=HeliostatPlanner(served=served),
-        explainer=PerturbingExplainer(served=served),
+        planner=HeliostatPlanner(stopwatch=cpu_seconds, served=served),
+        explainer=PerturbingExplainer(stopwatch=cpu_seconds, served=served),
         strategy=Immediate(),
         guard=CatalogueGuard(),
         router=WaterFillingRouter(),

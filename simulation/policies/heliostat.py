@@ -21,7 +21,7 @@ from scheduling.placement.margins import HOUSE
 from simulation.local_policy import Dispatch, Fit, LocalPolicy, Order
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import BALANCED, PLAN_FLOWS
-from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
+from simulation.policies.wiring import local_policy, make_deciders
 from simulation.world import Rhythm
 
 
@@ -37,7 +37,7 @@ def heliostat_policy(
     """The house's planner and router on its fast forecasts; by default as a live control plane has them."""
     options = options or PolicyOptions()
     settings = settings or PlannerSettings()
-    planner = HeliostatPlanner(settings, stopwatch=no_stopwatch)
+    planner = HeliostatPlanner(settings)
     return Policy(
         name=name,
         deciders=make_deciders(

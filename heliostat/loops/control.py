@@ -46,7 +46,10 @@ _BY_THE_CLOUD = (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
-    """How long commands live, how long a refusal counts, and how long what is kept."""
+    """How long commands live, how long a refusal counts, and how long records are kept.
+
+    `forecasts` is for the `ForecastLoop` that runs beside the control loop.
+    """
 
     forecasts: ForecastSettings = ForecastSettings()
     situation: SituationSettings = SituationSettings()
@@ -57,7 +60,10 @@ class ControlSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deciders:
-    """The pure objects that decide, behind their ports."""
+    """The pure objects that decide, behind their ports.
+
+    `forecaster` and `scorer` are for the `ForecastLoop`, the others for the `ControlLoop`.
+    """
 
     forecaster: Forecaster
     scorer: ForecastScorer
@@ -69,7 +75,10 @@ class Deciders:
 
 
 class ControlLoop:
-    """Turns what happened into what is ordered; holds no state of its own."""
+    """Turns what happened into what is ordered; its state is in the stores.
+
+    Its `ProblemReader` caches token mixes and lead times, which a new loop computes again.
+    """
 
     def __init__(
         self,

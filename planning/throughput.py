@@ -48,13 +48,14 @@ Thetas = Mapping[tuple[DemandKey, VmTypeName], Throughput]
 
 def throughput(model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix) -> Throughput:
     """θ of one model, VM type and tier at a mix (SLO as the catalogue promises it)."""
+    input_tokens = max(1.0, mix.input_tokens)
     return _throughput(
         model.name,
         vm_type,
         spec,
         model.engines[vm_type],
-        model.engines.get(spec.slo.reference_vm_type),
-        max(1.0, mix.input_tokens),
+        model.ttft_seconds(spec, input_tokens),
+        input_tokens,
         max(1.0, mix.output_tokens),
     )
 
@@ -65,14 +66,12 @@ def _throughput(
     vm_type: VmTypeName,
     spec: TierSpec,
     law: EngineLaw,
-    reference: EngineLaw | None,
+    ttft: float,
     input_tokens: float,
     output_tokens: float,
 ) -> Throughput:
-    """`throughput` of values that can be remembered."""
+    """`throughput` of values that can be remembered; `ttft` is the promise in seconds."""
     prefill = law.prefill_seconds(input_tokens)
-    unloaded = reference.prefill_seconds(input_tokens) if reference else 0.0
-    ttft = spec.slo.ttft_seconds(unloaded)
     per_sequence = seconds_per_sequence(law, input_tokens, output_tokens)
     batch = min(
         (spec.slo.itl_seconds - law.decode_base) / per_sequence,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from heliostat.catalogue import TierSpec
 from simulation.columns import Floats
 from simulation.fluid.grid import TIERS, Grid
+from simulation.promised import ttft_seconds
 
 LEAST_PATIENCE_SECONDS = 30.0
 PATIENCE_IN_PROMISES = 2.0
@@ -40,8 +41,8 @@ class Promises:
 
     def ttft(self, m: Places, k: Places, unloaded_prefill: Floats) -> Floats:
         """(C, N) TTFT bounds of (C, N) prompts that an idle reference VM prefills in that time."""
-        return np.maximum(
-            self.ttft_floor[m, k][:, None], self.ttft_multiple[m, k][:, None] * unloaded_prefill
+        return ttft_seconds(
+            self.ttft_floor[m, k][:, None], self.ttft_multiple[m, k][:, None], unloaded_prefill
         )
 
 

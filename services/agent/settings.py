@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.model.names import Tier
 from scheduling.placement.margins import HOUSE
+from scheduling.sageserve import BatchAdmission
 from services.addresses import is_loopback
 from services.configuration import (
     ENV_DELIMITER,
@@ -29,6 +30,7 @@ from services.configuration import (
 
 ENV_PREFIX = "HELIOSTAT_AGENT_"
 _DATA_DIR = Path("agent-data")
+_SAGESERVE = BatchAdmission()
 ORDERS = (
     *("on-time", "fcfs", "sjf", "edf", "pf", "dpa", "least-slack", "qlm"),
     *("annealing", "heliostat", "random-walk"),
@@ -147,11 +149,11 @@ class DispatchSettings(Section):
     """In which order those are tried who wait in memory: an ordering of `scheduling/ordering/registry.py`
     (docs/decisions/0016). `pf` is the stricter tier first, then as they came."""
     most_held: Annotated[int, Field(ge=0)] = 20_000
-    one_batch_below: Share = 0.6
+    one_batch_below: Share = _SAGESERVE.one_below
     """A replica used less than this takes one batch request a feeding (SageServe)."""
-    two_batch_below: Share = 0.5
+    two_batch_below: Share = _SAGESERVE.two_below
     """And less than this two."""
-    promoted_after: Positive = timedelta(hours=10)
+    promoted_after: Positive = _SAGESERVE.promoted_after
     """Batch requests that waited so long go like interactive ones."""
     promoted_before_due: Positive = timedelta(minutes=30)
     """So do those that are due within this time."""

@@ -17,8 +17,9 @@ from heliostat.errors import UnknownPool
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import Alternative, CapacityPlan, Explanation
 from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
+from planning.arrays import Ints
 from planning.limits import quota_groups
-from planning.milp.instance import Instance, Ints
+from planning.milp.instance import Instance
 from planning.served import situated
 from planning.settings import PlannerSettings
 from planning.situation import Situation

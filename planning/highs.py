@@ -14,8 +14,8 @@ import highspy
 import numpy as np
 from scipy import sparse
 
+from planning.arrays import Floats, Ints
 from planning.milp.build import Programme
-from planning.milp.instance import Floats, Ints
 
 _ALWAYS: tuple[tuple[str, float | str], ...] = (
     ("output_flag", False),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from planning.arrays import Floats, Ints
 from planning.highs import Answer, SolveLimits, Solver
 from planning.milp.build import Programme, build
-from planning.milp.instance import Floats, Instance, Ints
+from planning.milp.instance import Instance
 
 _NOTICEABLE = 1e-6
 """A smaller change of ρ is none."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from heliostat.model.plan import SolveReport
+from planning.arrays import Floats, Ints
 from planning.dive import DiveStyle
 from planning.highs import Answer, SolveLimits
 from planning.milp.columns import Block
-from planning.milp.instance import Floats, Instance, Ints
+from planning.milp.instance import Instance
 from planning.sized import SizedProgramme
 from planning.whole_counts import WholeCounts
 

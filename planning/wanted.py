@@ -23,8 +23,8 @@ import numpy as np
 from heliostat.model.demand import TokenMix
 from heliostat.model.forecast import Forecast
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
+from planning.arrays import Floats, Ints
 from planning.grid import Grid
-from planning.milp.instance import Floats, Ints
 from planning.settings import Aim
 
 _MEDIAN = 0.5

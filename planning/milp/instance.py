@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from planning.arrays import Bools, Floats, Ints
 
 NEVER = 1 << 30
 """The arrival step of an order that is not ready within the horizon."""

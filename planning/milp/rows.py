@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from planning.arrays import Floats, Ints
 from planning.milp.columns import Columns
-from planning.milp.instance import Floats, Instance, Ints, Moves
+from planning.milp.instance import Instance, Moves
 
 
 @dataclass(slots=True)

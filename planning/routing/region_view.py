@@ -9,7 +9,7 @@ from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import EVERYWHERE, DemandKey, RegionName, Tier, VmTypeName
 from heliostat.ports.deciding import RoutingProblem
-from planning.milp.instance import Floats
+from planning.arrays import Floats
 from planning.throughput import Thetas, Throughput, common_throughput
 from planning.usable import tier_loads, usable_shares
 

@@ -18,7 +18,7 @@ from heliostat.loops.orders import OrderBook, by_hand, check_nothing_by_hand_sin
 from heliostat.loops.retention import Retention, drop_old
 from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
-from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
+from heliostat.model.command import OPEN_STATES, Acknowledgement, Command, RefusalKind
 from heliostat.model.fleet import CapacityDenial
 from heliostat.model.governance import AuditRecord, Mode
 from heliostat.model.instants import Span
@@ -38,7 +38,6 @@ from heliostat.ports.stores import Stores
 
 PLANNER = "planner"
 """The author of everything that the loop orders by itself."""
-_OPEN = (CommandState.PENDING, CommandState.LEASED)
 _MANY = 100_000
 _BY_THE_CLOUD = (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_ERROR)
 """Refusals that hold for every order of such VMs in the region: the cloud has none for us."""
@@ -219,7 +218,7 @@ class ControlLoop:
     def _orders(self, now: datetime) -> OrderBook:
         return OrderBook(
             fleet=self.situation.fleet(now),
-            open_commands=self._stores.outbox.commands(states=_OPEN, limit=_MANY),
+            open_commands=self._stores.outbox.commands(states=OPEN_STATES, limit=_MANY),
             modes=self._stores.modes.modes(),
             lifetime=self._settings.command_lifetime,
         )

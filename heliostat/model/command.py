@@ -35,7 +35,11 @@ class CommandState(StrEnum):
     @property
     def ended(self) -> bool:
         """True when the state can no longer change."""
-        return self not in (CommandState.PENDING, CommandState.LEASED)
+        return self not in OPEN_STATES
+
+
+OPEN_STATES = (CommandState.PENDING, CommandState.LEASED)
+"""The states that can still change."""
 
 
 class RefusalKind(StrEnum):

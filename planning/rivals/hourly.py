@@ -66,11 +66,7 @@ class HourlySageServe:
         factor = 1 + self._settings.headroom
         if forecast.key.demand.tier is Tier.BATCH:
             factor *= self._settings.batch_buffer
-        return replace(
-            forecast,
-            mean=tuple(tuple(rate * factor for rate in row) for row in forecast.mean),
-            peak=tuple(tuple(rate * factor for rate in row) for row in forecast.peak),
-        )
+        return forecast.scaled(factor)
 
 
 def _stands(previous: CapacityPlan, problem: PlanningProblem) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from heliostat.errors import UnknownCommand
-from heliostat.model.command import Acknowledgement, Command, CommandState, Order
+from heliostat.model.command import OPEN_STATES, Acknowledgement, Command, CommandState, Order
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import PoolKey, RegionName
 from storage import life
@@ -22,7 +22,7 @@ from storage.sql.dropping import drop
 from storage.sql.leadership import SqlLeadership
 from storage.sql.tables import commands, pool_changes
 
-_OPEN = (CommandState.PENDING.value, CommandState.LEASED.value)
+_OPEN = tuple(state.value for state in OPEN_STATES)
 _c = commands.c
 
 

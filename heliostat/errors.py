@@ -267,6 +267,10 @@ class NoPlanYet(Precondition):
     """No plan has been made; the first tick makes one."""
 
 
+class PurchaseRefused(Precondition):
+    """The cloud account or role may not buy such a VM: a retry fails until an operator permits it."""
+
+
 class DataMissing(Precondition):
     """Public data that this needs is not on this machine; the remedy says where it is looked for."""
 
@@ -280,10 +284,6 @@ class CapacityUnavailable(Exhausted):
 
 class QuotaExceeded(Exhausted):
     """The account's quota for this VM type in the region is used up."""
-
-
-class PurchaseRefused(Exhausted):
-    """Our account or role may not buy such a VM: waiting helps nothing, an operator must mend it."""
 
 
 class Throttled(Exhausted):

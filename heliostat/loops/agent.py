@@ -15,6 +15,7 @@ from heliostat.errors import (
     DriverUnavailable,
     Exhausted,
     NotFound,
+    PurchaseRefused,
     StorageUnavailable,
     Throttled,
 )
@@ -117,7 +118,7 @@ class AgentLoop:
             if isinstance(error, Throttled):
                 self._throttled.add(command.command_id)
             return _held_up(command, now, f"will retry: {error}")
-        except (Exhausted, NotFound) as error:
+        except (Exhausted, PurchaseRefused, NotFound) as error:
             refusal = RefusalKind.of(error)
             return _acknowledged(
                 command, CommandState.REFUSED, now, refusal=refusal, detail=str(error)

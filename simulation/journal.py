@@ -25,9 +25,8 @@ class MemoryJournal:
         self._unsent_usage: list[UsageBatch] = []
         self._observation: RegionObservation | None = None
         self._table: RoutingTable | None = None
-        self._paused = False
-        self.brakes: list[tuple[datetime, str, bool]] = []
-        """Who pulled (True) or released the agent's brake, and when."""
+        self.braked = False
+        """The agent's brake; set it to pull or release it."""
 
     # --- commands ------------------------------------------------------------------------------
 
@@ -109,8 +108,4 @@ class MemoryJournal:
         return self._table
 
     def paused(self) -> bool:
-        return self._paused
-
-    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
-        self._paused = paused
-        self.brakes.append((now, author, paused))
+        return self.braked

@@ -78,11 +78,7 @@ class AgentJournal(Protocol):
 
     # the agent's own brake
     def paused(self) -> bool:
-        """True while a local operator holds the brake."""
-        ...
-
-    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
-        """Pull or release the brake; durable."""
+        """True while a local operator holds the brake, which is pulled from outside this loop."""
         ...
 
 

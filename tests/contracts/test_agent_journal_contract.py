@@ -25,6 +25,7 @@ from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageBatch
 from heliostat.ports.agent import AgentJournal
+from services.agent.journal.operator import set_brake
 from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
 from tests.support.agents import AgentDisk
@@ -34,6 +35,8 @@ EAST = RegionName("east")
 
 class JournalHome(Protocol):
     def open(self) -> AgentJournal: ...
+
+    def set_brake(self, *, paused: bool) -> None: ...
 
     def close(self) -> None: ...
 
@@ -47,6 +50,9 @@ class MemoryHome:
     def open(self) -> AgentJournal:
         return self._journal
 
+    def set_brake(self, *, paused: bool) -> None:
+        self._journal.braked = paused
+
     def close(self) -> None:
         pass
 
@@ -59,6 +65,9 @@ class SqliteHome:
 
     def open(self) -> AgentJournal:
         return self._disk.journal()
+
+    def set_brake(self, *, paused: bool) -> None:
+        set_brake(self._disk.path, paused=paused, author="ops", now=NOON)
 
     def close(self) -> None:
         self._disk.close()
@@ -336,7 +345,8 @@ def test_the_last_good_table_survives_a_crash(home: JournalHome) -> None:
 
 
 def test_the_brake_holds_across_a_crash(home: JournalHome) -> None:
-    home.open().set_paused(True, author="ops", now=NOON)
+    home.open()
+    home.set_brake(paused=True)
     assert home.open().paused()
-    home.open().set_paused(False, author="ops", now=NOON + MINUTE)
+    home.set_brake(paused=False)
     assert not home.open().paused()

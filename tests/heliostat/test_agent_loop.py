@@ -240,7 +240,7 @@ def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while()
 
 def test_the_brake_stops_work_but_not_sight() -> None:
     agent = Agent()
-    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.braked = True
     agent.journal.receive([a_command()])
     agent.meter.windows = [a_window()]
     agent.loop.tick(NOON)
@@ -253,7 +253,7 @@ def test_the_brake_stops_work_but_not_sight() -> None:
 
 def test_a_braked_agent_says_why_it_waits_and_refuses_at_the_deadline() -> None:
     agent = Agent()
-    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.braked = True
     agent.journal.receive([a_command()])
     agent.loop.tick(NOON)
     assert agent.word().state is CommandState.LEASED
@@ -267,7 +267,7 @@ def test_a_braked_agent_says_why_it_waits_and_refuses_at_the_deadline() -> None:
 def test_a_braked_agent_lets_go_of_what_was_cancelled() -> None:
     agent = Agent()
     agent.journal.receive([a_command()])
-    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.braked = True
     agent.journal.receive([a_command(state=CommandState.CANCELLED, outcome="ada changed her mind")])
     agent.loop.tick(NOON)
     assert agent.word().state is CommandState.CANCELLED

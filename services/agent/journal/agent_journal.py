@@ -21,7 +21,7 @@ from heliostat.model.instants import to_epoch
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageBatch, UsageWindow
 from heliostat.v1 import fleet_pb2
-from services.agent.journal.brake import put_brake, read_brake
+from services.agent.journal.brake import read_brake
 from services.agent.journal.file import JournalFile
 from services.agent.journal.routing_file import read_routing_file, write_routing_file
 from services.agent.journal.rows import command_of, table_of, word_of
@@ -199,9 +199,6 @@ class SqliteJournal:
 
     def paused(self) -> bool:
         return read_brake(self._file).paused
-
-    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
-        put_brake(self._file, paused=paused, author=author, now=now)
 
     # --- bodies --------------------------------------------------------------------------------
 

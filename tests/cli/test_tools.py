@@ -245,6 +245,29 @@ def test_a_ca_that_is_there_is_used_on(tmp_path: Path) -> None:
     assert admin.not_valid_after_utc == NOON + timedelta(days=1)
 
 
+def test_adding_an_identity_leaves_the_servers_certificate_alone(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path, "--server", "plane.example", "--server", "10.0.0.7")
+    before = [(tmp_path / name).read_bytes() for name in ("server.pem", "server-key.pem")]
+    added = heliostat("certs", "make", tmp_path, "--identity", "gateway/eastus/gw-1")
+    assert added.code == 0
+    said = " ".join(added.out.split())
+    assert "server.pem was left as it is, for plane.example, 10.0.0.7; --server replaces it" in said
+    assert [(tmp_path / n).read_bytes() for n in ("server.pem", "server-key.pem")] == before
+    assert (tmp_path / "gateway-eastus-gw-1.pem").exists()
+    replaced = heliostat("certs", "make", tmp_path, "--server", "new.example", "--json")
+    kept = {Path(one["certificate"]).name: one["kept"] for one in replaced.json["certificates"]}
+    assert kept == {"ca.pem": True, "server.pem": False, "operator-local.pem": False}
+    assert (tmp_path / "server.pem").read_bytes() != before[0]
+
+
+def test_a_servers_certificate_of_another_ca_is_not_kept_silently(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path, "--server", "plane.example")
+    (tmp_path / "ca.pem").unlink()
+    refused = heliostat("certs", "make", tmp_path, "--identity", "operator/anna")
+    assert refused.code == 65
+    assert "is no server certificate of this CA; give --server to replace it" in refused.err
+
+
 def test_a_broken_ca_is_not_overwritten(tmp_path: Path) -> None:
     for name in ("ca.pem", "ca-key.pem"):
         text_file(tmp_path, name, "nonsense")

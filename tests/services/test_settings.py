@@ -100,6 +100,10 @@ def test_a_page_beyond_loopback_must_be_asked_for_whatever_the_calls_are_secured
     assert load_settings(page_listen="").page_listen == ""
 
 
+def test_metrics_are_served_beyond_loopback_unasked_since_scrapers_are_elsewhere() -> None:
+    assert load_settings(metrics_listen="0.0.0.0:9464").metrics_listen == "0.0.0.0:9464"
+
+
 def test_a_remedy_names_a_file_only_where_there_is_one(
     a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,22 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, key: str, variable:
     assert variable in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("lisen: 127.0.0.1:1", r"lisen (HELIOSTAT_LISEN)"),
+        ("tls: {cert: /a.pem}", r"tls.cert (HELIOSTAT_TLS__CERT)"),
+        ("cadence: {rerout: 5}", r"cadence.rerout (HELIOSTAT_CADENCE__REROUT)"),
+    ],
+)
+def test_a_key_that_there_is_not_is_called_unknown(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "heliostat.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(path)
+    assert str(caught.value) == f"{named}: unknown key; remove it, or correct its spelling"
+
+
 @pytest.mark.parametrize("text", ["- a list", "{", None])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "heliostat.yaml"

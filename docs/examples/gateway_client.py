@@ -76,10 +76,11 @@ class Gateway:
                 point -= share.weight_ppm
                 if point < 0:
                     tries = (share.serving_region, *entry.fallback_regions)
-                    for serving in (region for region in tries if region not in failed):
-                        away = serving != self.region
-                        return serving, {**headers, hop: self.region} if away else headers
-                    return None
+                    serving = next((region for region in tries if region not in failed), None)
+                    if serving is None:
+                        return None
+                    away = serving != self.region
+                    return serving, {**headers, hop: self.region} if away else headers
             return None
         return self.region, headers
 

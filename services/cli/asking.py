@@ -19,7 +19,7 @@ Tiers = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before doing it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
 Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
 

@@ -82,9 +82,9 @@ class CertificateMaker:
         return path.certificate.exists() and path.key.exists()
 
     def _server_names(self, ca: x509.Certificate) -> Sequence[str]:
-        """For whom the server's certificate is that stands there.
+        """The hosts of the existing server certificate.
 
-        Raises InvalidInput when it is not this CA's: it serves no longer, and only its owner knows the
+        Raises InvalidInput when this CA did not sign it: clients refuse it then, and we do not know all
         names for a new one.
         """
         path = self._written("server", "").certificate

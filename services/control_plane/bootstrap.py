@@ -156,8 +156,8 @@ def _page(
 
 
 def file_to_make(settings: ControlPlaneSettings) -> Path | None:
-    """The SQLite file that somebody named and that is not there, so that `parts_of` makes an empty one: a
-    new database, or a mistyped path. None where the default is meant, which needs no preparation."""
+    """An SQLite file that the settings name and that does not exist: `parts_of` will make it, be it a new
+    database or a mistyped path. None for the default, which needs no preparation."""
     if "database" not in settings.model_fields_set or not settings.database.startswith(
         _SQLITE_FILE
     ):

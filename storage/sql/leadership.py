@@ -76,7 +76,7 @@ class SqlLeadership:
             raise Fenced(f"epoch {epoch} is over", remedy="stop deciding; another may lead")
 
     def check_free(self, tx: Transaction) -> None:
-        """Raise DatabaseInUse while anybody leads; nobody can until `tx` ends."""
+        """Raise DatabaseInUse while a leader's lease is in force; none can begin until `tx` ends."""
         held = self._locked(tx)
         if held.in_force:
             raise DatabaseInUse(

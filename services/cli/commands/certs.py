@@ -42,8 +42,8 @@ def make(
 ) -> None:
     """Make a CA (kept when it is there), the server's certificate and one per client.
 
-    A server.pem that is there is kept, too, unless --server names its hosts: running servers read it
-    again when it changes. Roles are agent and gateway (with their region), automation, operator and
+    An existing server.pem is kept, too, unless --server names its hosts, because running servers reload
+    it. Roles are agent and gateway (with their region), automation, operator and
     admin. Keys are readable by their owner only. Keep ca-key.pem offline where anything depends on it.
     """
     from services.cli.certificates import CertificateMaker

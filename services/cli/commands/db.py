@@ -54,10 +54,10 @@ def downgrade(
     database: Database = DEFAULT_DATABASE,
     yes: Yes = False,
 ) -> None:
-    """Take the schema back, so that an older release can start on it. Drops what newer revisions store.
+    """Take the schema back, so that an older release can start on it. Drops the data of newer revisions.
 
-    Run it with the newer release, which knows the way back. Stop every control plane first: it is
-    refused while one leads. An older release's error names the revision that it needs.
+    Run it with the newer release, which has the migrations. Stop every control plane first: it is refused
+    while one leads. The older release names the revision that it needs when it refuses to start.
     """
     from migrations.running import BASE, steps_back
     from migrations.running import downgrade as migrate
@@ -67,7 +67,10 @@ def downgrade(
     if steps:
         for step in steps:
             out.note(f"undoes {step.revision}: {step.title}")
-        confirm(f"Take the schema back to {to}? What only these revisions store is lost.", yes=yes)
+        confirm(
+            f"Take the schema back to {to}? The data that only these revisions store is lost.",
+            yes=yes,
+        )
         with progress("migrating"):
             migrate(url, to)
     if out.as_json:

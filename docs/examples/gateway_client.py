@@ -9,7 +9,7 @@ import hashlib
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import grpc
@@ -51,12 +51,18 @@ class Gateway:
             say.put(routing_pb2.WatchRoutesRequest(acknowledgement=word))
 
     def pick(
-        self, model: str, tier: common_pb2.Tier.ValueType, session: str, headers: dict[str, str]
+        self,
+        model: str,
+        tier: common_pb2.Tier.ValueType,
+        session: str,
+        headers: dict[str, str],
+        failed: Collection[str] = (),
     ) -> tuple[str, dict[str, str]] | None:
         """The serving region and the headers to send along; None = turn the request away.
 
         The same session lands in the same region as long as weights stand. A request that was
-        forwarded once (it carries the hop header) is served here.
+        forwarded once (it carries the hop header) is served here. `failed` names the regions that just
+        failed this request: the entry's fall-back regions come next, and None when all of them failed.
         """
         hop = self.table.hop_header or "x-heliostat-hop"
         if hop in headers:
@@ -69,8 +75,12 @@ class Gateway:
             for share in entry.shares:
                 point -= share.weight_ppm
                 if point < 0:
-                    away = share.serving_region != self.region
-                    return share.serving_region, {**headers, hop: self.region} if away else headers
+                    tries = (share.serving_region, *entry.fallback_regions)
+                    serving = next((region for region in tries if region not in failed), None)
+                    if serving is None:
+                        return None
+                    away = serving != self.region
+                    return serving, {**headers, hop: self.region} if away else headers
             return None
         return self.region, headers
 

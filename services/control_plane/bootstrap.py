@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from forecasting.accuracy import AccuracyScorer
 from forecasting.families import FAMILIES
@@ -119,6 +120,9 @@ def control_plane(settings: ControlPlaneSettings) -> ControlPlane:
 def serve(settings: ControlPlaneSettings) -> None:
     """Run a control plane until SIGTERM or Ctrl-C, with JSON logs on standard error."""
     log_json(settings.log_level)
+    file = file_to_make(settings)
+    if file is not None:
+        say(_log, "database_file_missing", level=logging.WARNING, file=str(file), made="empty")
     run(lambda: control_plane(settings))
 
 
@@ -162,6 +166,17 @@ def _page(
     if not settings.page_listen:
         return None
     return LivePage(stores=stores, catalogue=catalogue, clock=clock, listen=settings.page_listen)
+
+
+def file_to_make(settings: ControlPlaneSettings) -> Path | None:
+    """An SQLite file that the settings name and that does not exist: `parts_of` will make it, be it a new
+    database or a mistyped path. None for the default, which needs no preparation."""
+    if "database" not in settings.model_fields_set or not settings.database.startswith(
+        _SQLITE_FILE
+    ):
+        return None
+    file = Path(settings.database.removeprefix(_SQLITE_FILE).partition("?")[0]).absolute()
+    return file if file.parent.is_dir() and not file.exists() else None
 
 
 def _make_file(url: str) -> None:

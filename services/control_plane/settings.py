@@ -91,7 +91,8 @@ class ControlPlaneSettings(BaseSettings):
     allow_insecure: bool = False
     """True = plain text also beyond loopback: everybody who reaches the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
-    """host:port for Prometheus; empty = none."""
+    """host:port for Prometheus, in plain text also beyond loopback, since scrapers are elsewhere and change
+    nothing (docs/wire.md); empty = none."""
     page_listen: OptionalAddress = "127.0.0.1:8321"
     """host:port for the web page, which shows everything and changes nothing; empty = none."""
     page_allow_insecure: bool = False

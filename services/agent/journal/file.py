@@ -62,7 +62,7 @@ class JournalFile:
 
         Without `power_safe` it outlives kill -9 all the same, but not a power cut: for demos and tests.
 
-        Raises JournalInUse when another agent holds it, MigrationBehind when a newer agent wrote it,
+        Raises JournalInUse when another agent holds it, MigrationAhead when a newer agent wrote it,
         StorageUnavailable when the disk does not let us.
         """
         with _typed(path):

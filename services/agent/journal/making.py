@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from heliostat.errors import CorruptJournal, MigrationBehind
+from heliostat.errors import CorruptJournal, MigrationAhead
 from heliostat.model.instants import to_epoch
 from services.agent.journal.rows import check_rows
 
@@ -65,7 +65,7 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
     """The journal in the file, checked; a fresh one where there was none.
 
     Raises sqlite3.OperationalError when the disk does not let us, sqlite3.DatabaseError when the file is
-    no journal that can be read, MigrationBehind when a newer agent wrote it.
+    no journal that can be read, MigrationAhead when a newer agent wrote it.
     """
     connection = connect(path)
     try:
@@ -77,7 +77,7 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
         elif application != _APPLICATION_ID:
             raise sqlite3.DatabaseError("is not a journal of ours")
         elif version > SCHEMA_VERSION:
-            raise MigrationBehind(
+            raise MigrationAhead(
                 f"journal {path} has version {version}, this agent knows {SCHEMA_VERSION}",
                 remedy="run the newer agent again",
             )

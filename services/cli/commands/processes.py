@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from services.cli.asking import given
+from services.cli.output import stderr
 from services.cli.wiring import wired
 
 
@@ -34,11 +35,18 @@ def serve(
 
     Every setting is a key of the file and a HELIOSTAT_… variable; options here go before both.
     """
+    from services.control_plane.bootstrap import file_to_make
     from services.control_plane.bootstrap import serve as run
     from services.control_plane.settings import load_settings
 
     typed = given(listen=listen, database=database, catalogue=catalogue, policy=policy)
-    run(load_settings(settings, **typed))
+    loaded = load_settings(settings, **typed)
+    file = file_to_make(loaded)
+    if file is not None and stderr().is_terminal:  # elsewhere stderr holds JSON lines alone
+        stderr().print(
+            f"heliostat: {file} does not exist; starting with a new, empty database", markup=False
+        )
+    run(loaded)
 
 
 @wired

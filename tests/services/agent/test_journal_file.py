@@ -12,7 +12,7 @@ from heliostat.clock import SystemClock
 from heliostat.errors import (
     CorruptRoutingFile,
     JournalInUse,
-    MigrationBehind,
+    MigrationAhead,
     SequenceGap,
     StorageUnavailable,
 )
@@ -88,7 +88,7 @@ def test_a_newer_agents_journal_is_not_touched(tmp_path: Path) -> None:
     with disk.file().transaction(durable=True) as write:
         write.execute("PRAGMA user_version=99")
     disk.close()
-    with pytest.raises(MigrationBehind):
+    with pytest.raises(MigrationAhead):
         disk.file()
     assert list(tmp_path.glob("*.corrupt-*")) == []
 

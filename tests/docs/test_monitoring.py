@@ -106,7 +106,7 @@ def _labels(registry: CollectorRegistry) -> Iterator[tuple[str, set[str] | None]
 
 def _asked_for(registry: CollectorRegistry, family: Metric) -> set[str] | None:
     """The labels with which a metric was made, also before its first sample."""
-    made: Any = registry._names_to_collectors.get(family.name)  # noqa: SLF001 - has no public way to ask
+    made: Any = registry._names_to_collectors.get(family.name)
     return set(getattr(made, "_labelnames", ())) or None
 
 

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli.main import app
+from simulation.policies.registry import PLUGINS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -47,4 +48,6 @@ def test_every_command_shown_is_one_that_there_is(page: str, shown: str) -> None
     except click.ClickException as error:
         pytest.fail(f"{page}: heliostat {shown}: {error.format_message()}")
     assert not isinstance(command, TyperGroup) or command.invoke_without_command
-    assert context.params is not None
+    policies = context.params.get("policy") or ()
+    for name in ",".join([policies] if isinstance(policies, str) else policies).split(","):
+        assert name in {"", *PLUGINS} or name.endswith(".yaml"), f"{page}: no policy {name}"

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the control plane, under the names that `docs/wire.md` promises."""
+"""Prometheus metrics of the control plane, under the names that `docs/monitoring.md` promises."""
 
 from __future__ import annotations
 

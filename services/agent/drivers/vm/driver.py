@@ -21,6 +21,7 @@ from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation
 from heliostat.model.names import PoolKey, RegionName
 from heliostat.ports.cloud import DriverAnswer
+from services.agent.drivers.vm.claims import check_all_known
 from services.agent.drivers.vm.cloud import EngineProber, VmCloud
 from services.agent.drivers.vm.endings import error_of, is_settled, wait_while_in_doubt
 from services.agent.drivers.vm.eyes import Eyes
@@ -147,23 +148,9 @@ class VmDriver:
             chunk_size=self._chunk_size,
             new_token=self._new_token,
         )
-        self._refuse_to_buy_twice({chunk.pool for chunk in plan.intent.chunks}, survey)
+        check_all_known({chunk.pool for chunk in plan.intent.chunks}, survey)
         desired = dict(command.order.targets)
         return plan.intent, self._lookout.keep(survey, plan.intent, plan.marked, desired)
-
-    def _refuse_to_buy_twice(self, pools: Collection[PoolKey], survey: Survey) -> None:
-        """No purchase for a pool in which VMs of a life before this memory stand: they may be the
-        very replicas that seem to be missing."""
-        old = [
-            vm.vm_id
-            for vm in survey.unknown
-            if vm.pool in pools and vm.launched_at < self._memory.born_at
-        ]
-        if old:
-            raise DriverUnavailable(
-                f"VMs from before this journal stand in the pool: {', '.join(sorted(old)[:5])}",
-                remedy="adopt them (heliostat agent adopt) or remove their heliostat tags",
-            )
 
 
 def _ready(sighting: Sighting) -> datetime | None:

@@ -19,7 +19,7 @@ class MemoryJournal:
         self._source_id = source_id
         self._incarnation = incarnation
         self._open: dict[str, Command] = {}
-        self._ended: set[str] = set()
+        self._ended: dict[str, Acknowledgement] = {}
         self._unsent_acks: dict[str, Acknowledgement] = {}
         self._sequence = 0
         self._unsent_usage: list[UsageBatch] = []
@@ -35,7 +35,12 @@ class MemoryJournal:
         for command in commands:
             known = self._open.get(command.command_id)
             ended_elsewhere = command.state.ended and command.state is not CommandState.CANCELLED
-            if command.command_id in self._ended or (known is None and ended_elsewhere):
+            if command.command_id in self._ended:
+                if not command.state.ended:
+                    last_word = self._ended[command.command_id]
+                    self._unsent_acks.setdefault(command.command_id, last_word)
+                continue
+            if known is None and ended_elsewhere:
                 continue
             if known is None:
                 self._open[command.command_id] = command
@@ -51,7 +56,7 @@ class MemoryJournal:
         self._unsent_acks.pop(ack.command_id, None)
         self._unsent_acks[ack.command_id] = ack
         if ack.state.ended:
-            self._ended.add(ack.command_id)
+            self._ended[ack.command_id] = ack
             self._open.pop(ack.command_id, None)
         elif ack.command_id in self._open:
             known = self._open[ack.command_id]

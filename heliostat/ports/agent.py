@@ -20,7 +20,8 @@ class AgentJournal(Protocol):
 
     # commands, in
     def receive(self, commands: Sequence[Command]) -> None:
-        """Keep commands as received; one already ended here stays ended; cancelled ones are marked."""
+        """Keep commands as received; cancelled ones are marked. One already ended here stays ended; arriving
+        open, its end is said again, since the control plane has lost it."""
         ...
 
     def open_commands(self) -> tuple[Command, ...]:

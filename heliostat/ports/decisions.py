@@ -179,7 +179,8 @@ class CommandOutbox(Protocol):
 
     def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
         """End overdue commands: pending ones at their deadline, leased ones when also their lease
-        ran out. Returns those it ended. Raises Fenced."""
+        ran out, or a quarter of an hour after their deadline whatever the lease. Returns those it ended.
+        Raises Fenced."""
         ...
 
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:

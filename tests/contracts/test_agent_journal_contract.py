@@ -166,6 +166,38 @@ def test_an_ended_command_is_never_opened_again(home: JournalHome, end: CommandS
     assert journal.open_commands() == ()
 
 
+def test_an_ended_command_that_arrives_open_has_its_end_said_again(home: JournalHome) -> None:
+    """The control plane confirmed the end and lost it: a fail-over, or a restored backup."""
+    journal = home.open()
+    journal.receive([a_command()])
+    end = a_word(
+        state=CommandState.REFUSED,
+        refusal=RefusalKind.QUOTA,
+        progress=CommandProgress(ready=1, detail="1 of 3"),
+        detail="the quota is 1",
+    )
+    journal.acknowledge(end)
+    journal.ack_sent(end)
+    journal = home.open()
+    for _ in range(2):
+        journal.receive([a_command()])
+    assert journal.unsent_acks() == (end,)
+    assert journal.open_commands() == ()
+
+
+@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+def test_an_end_that_the_control_plane_knows_is_not_said_again(
+    home: JournalHome, end: CommandState
+) -> None:
+    journal = home.open()
+    journal.receive([a_command()])
+    word = a_word(state=CommandState.APPLIED)
+    journal.acknowledge(word)
+    journal.ack_sent(word)
+    journal.receive([a_command(state=end, ended_at=NOON, revision=3)])
+    assert journal.unsent_acks() == ()
+
+
 # --- acknowledgements ------------------------------------------------------------------------
 
 

@@ -292,6 +292,20 @@ def test_pending_commands_expire_at_their_deadline_and_leased_ones_after_their_l
     assert now(world, later).state is CommandState.LEASED
 
 
+def test_a_command_whose_lease_is_renewed_for_ever_ends_some_time_after_its_deadline(
+    world: World,
+) -> None:
+    (held,) = order(world, command(not_after=at(5)))
+    outbox, epoch = world.stores.outbox, world.lead()
+    for minute in range(20):
+        lease(world, minute)
+        assert outbox.expire(at(minute), epoch=epoch) == ()
+    lease(world, 20)
+    (gone,) = outbox.expire(at(20), epoch=epoch)
+    assert (gone.command_id, gone.state) == (held.command_id, CommandState.EXPIRED)
+    assert lease(world, 21) == ()
+
+
 def test_the_last_change_of_a_pool_is_its_newest_command(world: World) -> None:
     order(world, command(), command(of=pool(US)))
     order(world, command(created_at=at(9)))

@@ -32,7 +32,7 @@ class MemoryJournal:
     # --- commands ------------------------------------------------------------------------------
 
     def receive(self, commands: Sequence[Command]) -> None:
-        for command in commands:
+        for command in sorted(commands, key=lambda command: command.command_id):
             known = self._open.get(command.command_id)
             ended_elsewhere = command.state.ended and command.state is not CommandState.CANCELLED
             if command.command_id in self._ended:
@@ -48,7 +48,7 @@ class MemoryJournal:
                 self._open[command.command_id] = replace(command, progress=known.progress)
 
     def open_commands(self) -> tuple[Command, ...]:
-        return tuple(self._open[command_id] for command_id in sorted(self._open))
+        return tuple(self._open.values())
 
     def acknowledge(self, ack: Acknowledgement) -> None:
         if ack.command_id in self._ended:

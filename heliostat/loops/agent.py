@@ -70,7 +70,7 @@ class AgentLoop:
         braked = self._journal.paused()
         commands = self._journal.open_commands()
         self._throttled &= {command.command_id for command in commands}
-        faults: list[Exception] = []
+        faults = self._abandon_others(commands, now)
         for number, command in enumerate(commands):
             try:
                 answer = self._advance(command, commands[number + 1 :], now, braked=braked)
@@ -96,6 +96,18 @@ class AgentLoop:
     def keep_usage(self, now: datetime) -> None:
         """Journal the usage windows that closed or were revised."""
         self._journal.append_usage(self._meter.closed_windows(now))
+
+    def _abandon_others(self, commands: Sequence[Command], now: datetime) -> list[Exception]:
+        """Let go of what is under way for commands that are not open any more; what went wrong with it."""
+        try:
+            self._driver.abandon_others(commands, now)
+        except _OF_THE_JOURNAL:
+            raise
+        except (Throttled, DriverUnavailable):
+            return []
+        except Exception as fault:  # noqa: BLE001 - raised below, once the orders had their turn
+            return [fault]
+        return []
 
     def _advance(
         self, command: Command, later: Sequence[Command], now: datetime, *, braked: bool

@@ -25,7 +25,9 @@ class AgentJournal(Protocol):
         ...
 
     def open_commands(self) -> tuple[Command, ...]:
-        """Received and not ended here, oldest first; cancelled ones included until let go."""
+        """Received and not ended here, in the order in which they came (those that came at once by their
+        ids); cancelled ones included until let go. Neither ids nor instants tell which is the later one: a
+        restored database counts from a lower id again, and clocks are set back."""
         ...
 
     # acknowledgements, out

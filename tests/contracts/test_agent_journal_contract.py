@@ -126,6 +126,15 @@ def test_received_commands_are_open_oldest_first(home: JournalHome) -> None:
     assert [c.command_id for c in journal.open_commands()] == [f"{n:012d}" for n in (1, 2, 3)]
 
 
+def test_a_lower_id_that_came_later_is_the_later_command(home: JournalHome) -> None:
+    journal = home.open()
+    journal.receive([a_command(500)])
+    journal.receive([a_command(481)])
+    journal.acknowledge(a_word(500))
+    journal.receive([a_command(500, revision=2)])
+    assert [int(c.command_id) for c in home.open().open_commands()] == [500, 481]
+
+
 def test_a_command_received_twice_is_open_once(home: JournalHome) -> None:
     journal = home.open()
     journal.receive([a_command()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -51,8 +51,12 @@ class ToldDriver:
     )
     silence: HeliostatError | None = None
     """Raised instead of looking or letting go."""
+    others: Exception | None = None
+    """Raised instead of letting go of what is under way without its command."""
     applied: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
+    kept: list[tuple[str, ...]] = field(default_factory=list)
+    """Which commands were named as open, tick by tick."""
 
     def apply(self, command: Command, now: datetime) -> DriverAnswer:
         self.applied.append(command.command_id)
@@ -63,6 +67,11 @@ class ToldDriver:
             raise self.silence
         self.abandoned.append(command.command_id)
         return CommandProgress(ready=1)
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        if self.others is not None:
+            raise self.others
+        self.kept.append(tuple(command.command_id for command in commands))
 
     def observe(self, now: datetime) -> RegionObservation:
         if self.silence is not None:
@@ -218,6 +227,23 @@ def test_a_later_decision_about_the_pool_supersedes_the_earlier() -> None:
     assert words["1"].detail == "superseded by command 2"
 
 
+def test_of_two_commands_the_one_that_came_later_is_the_later_decision() -> None:
+    """A control plane that was restored from a backup counts from a lower id again."""
+    agent = Agent()
+    agent.journal.receive([a_command("500")])
+    agent.journal.receive([a_command("481", NOON + MINUTE)])
+    agent.loop.tick(NOON + MINUTE)
+    assert (agent.driver.abandoned, agent.driver.applied) == (["500"], ["481"])
+
+
+def test_at_each_tick_the_driver_lets_go_of_all_but_the_open_commands() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command("1")])
+    agent.loop.tick(NOON)
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.driver.kept == [("1",), ()]
+
+
 def test_orders_of_one_decision_belong_together() -> None:
     agent = Agent()
     agent.journal.receive([a_command("1"), a_command("2")])
@@ -355,6 +381,25 @@ def test_a_fault_while_letting_go_lets_the_others_go() -> None:
         agent.loop.tick(NOON)
     assert agent.driver.applied == ["2"]
     assert [c.command_id for c in agent.journal.open_commands()] == ["1"]
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), DriverUnavailable("in doubt")])
+def test_what_cannot_be_let_go_yet_holds_up_no_order(error: HeliostatError) -> None:
+    agent = Agent()
+    agent.driver.others = error
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert agent.driver.applied == ["1"]
+
+
+def test_a_fault_while_letting_go_of_others_is_raised_once_the_orders_had_their_turn() -> None:
+    agent = Agent()
+    agent.driver.others = KeyError("token")
+    agent.journal.receive([a_command()])
+    with pytest.raises(KeyError, match="token"):
+        agent.loop.tick(NOON)
+    assert agent.driver.applied == ["1"]
+    assert agent.journal.unsent_observation() is not None
 
 
 @pytest.mark.parametrize("error", [DataLoss("the journal is gone"), StorageUnavailable("full")])

@@ -27,14 +27,15 @@ class CommandBox:
         """Keep commands as received. Of one that ended here and arrives open, the control plane has lost the
         end: it is said again."""
         with self._file.transaction(durable=False) as write:
-            for command in commands:
+            for command in sorted(commands, key=lambda command: command.command_id):
                 self._receive(write, command)
 
     def _receive(self, write: Connection, command: Command) -> None:
         row = _row_of(write, command.command_id)
         known = None if row is None else self._command(row[1])
         if known is not None and known.created_at != command.created_at:
-            known, row = None, None  # another database counted to the same id
+            _forget(write, command.command_id)  # another database counted to the same id
+            known, row = None, None
         if row is not None and known is not None and row[0]:
             if not command.state.ended:
                 _say_again(write, known)
@@ -48,8 +49,8 @@ class CommandBox:
         _put_command(write, command, ended=False)
 
     def open(self) -> tuple[Command, ...]:
-        """Received and not ended here, oldest first."""
-        rows = self._file.read("SELECT body FROM commands WHERE ended = 0 ORDER BY command_id")
+        """Received and not ended here, in the order in which they came."""
+        rows = self._file.read("SELECT body FROM commands WHERE ended = 0 ORDER BY number")
         return tuple(self._command(body) for (body,) in rows)
 
     def knows(self, command_ids: Collection[str]) -> bool:
@@ -92,6 +93,12 @@ def _row_of(write: Connection, command_id: str) -> tuple[bool, bytes] | None:
     query = "SELECT ended, body FROM commands WHERE command_id = ?"
     row: tuple[int, bytes] | None = write.execute(query, (command_id,)).fetchone()
     return None if row is None else (bool(row[0]), row[1])
+
+
+def _forget(write: Connection, command_id: str) -> None:
+    """Drop a command and the word on it, which would be taken for one on the new command of that id."""
+    for table in ("commands", "words"):
+        write.execute(f"DELETE FROM {table} WHERE command_id = ?", (command_id,))  # noqa: S608 - ours
 
 
 def _told(command: Command, ack: Acknowledgement) -> Command:
@@ -139,7 +146,8 @@ def _put_word(write: Connection, ack: Acknowledgement) -> None:
 
 def _put_command(write: Connection, command: Command, *, ended: bool) -> None:
     write.execute(
-        "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?)",
+        "INSERT INTO commands (command_id, created_at, ended, body) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (command_id) DO UPDATE SET ended = excluded.ended, body = excluded.body",
         (
             command.command_id,
             to_epoch(command.created_at),

@@ -11,7 +11,7 @@ from heliostat.errors import CorruptJournal, MigrationBehind
 from heliostat.model.instants import to_epoch
 from services.agent.journal.rows import check_rows
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _APPLICATION_ID = 0x48454C4A
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -52,7 +52,16 @@ CREATE INDEX batch_age ON batch_requests (model, gateway_id, queued_at, number) 
 CREATE INDEX batch_placed ON batch_requests (number) WHERE state = 1;
 CREATE INDEX batch_ended ON batch_requests (changed_at) WHERE state > 1;
 """
-_SINCE = {1: _BATCH_REQUESTS}
+_NUMBERED_COMMANDS = """
+CREATE TABLE received (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL, ended INTEGER NOT NULL, body BLOB NOT NULL);
+INSERT INTO received (command_id, created_at, ended, body)
+  SELECT command_id, created_at, ended, body FROM commands ORDER BY command_id;
+DROP TABLE commands;
+ALTER TABLE received RENAME TO commands;
+"""
+_SINCE = {1: _BATCH_REQUESTS, 2: _NUMBERED_COMMANDS}
 """What a journal of that version lacks for the next."""
 
 

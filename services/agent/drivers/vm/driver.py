@@ -12,7 +12,7 @@ answer would have told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent
 from services.agent.drivers.vm.report import Gauge, observation_of, progress_of
 from services.agent.drivers.vm.steps import DriverLimits, Steps
 from services.agent.drivers.vm.survey import Patience, Sighting, Survey
-from services.wording import report
+from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 
@@ -101,11 +101,26 @@ class VmDriver:
         if intent is None:
             return CommandProgress()
         if not intent.closed:
-            intent = without(intent, ChunkState.PLANNED)
-            self._memory.save(intent=intent)
-            wait_while_in_doubt(intent.waiting, now, self._patience)
-            intent, survey = self._steps.close(intent, survey, now)
+            intent, survey = self._let_go(intent, survey, now)
         return progress_of(intent, survey)
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        known = {intent_id_of(command) for command in commands}
+        open_ones = [i.intent_id for i in self._memory.intents() if not i.closed]
+        for intent_id in open_ones:
+            if intent_id in known:
+                continue
+            survey = self._lookout.look(now)
+            intent = self._memory.intent(intent_id)  # a look may settle purchases
+            if intent is not None:
+                self._let_go(intent, survey, now)
+                say(_log, "intent_abandoned", level=logging.WARNING, intent=intent_id)
+
+    def _let_go(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
+        intent = without(intent, ChunkState.PLANNED)
+        self._memory.save(intent=intent)
+        wait_while_in_doubt(intent.waiting, now, self._patience)
+        return self._steps.close(intent, survey, now)
 
     def observe(self, now: datetime) -> RegionObservation:
         self._memory.prune(now - _KEEP_GONE)

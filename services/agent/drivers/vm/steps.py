@@ -91,7 +91,8 @@ class Steps:
     def close(
         self, intent: Intent, survey: Survey, now: datetime, refusal: Refusal | None = None
     ) -> tuple[Intent, Survey]:
-        """Let go: nothing more is bought, what drains serves again, what stands is what is desired."""
+        """Let go: nothing more is bought, what drains serves again, what stands is what is desired, but for
+        pools that another open intent is about."""
         kept = {*intent.releases, *intent.moves}
         undrained = [
             replace(s.record, draining_since=None, moving_to=None)
@@ -101,7 +102,14 @@ class Steps:
         intent = without(intent, ChunkState.PLANNED, ChunkState.SENT)
         intent = replace(intent, closed_at=now, refusal=refusal)
         standing = survey.with_records(undrained, self._patience).standing
-        desired = {pool: len(standing(pool)) for pool, _ in intent.targets}
+        elsewhere = {
+            pool
+            for other in self._memory.intents()
+            if not other.closed and other.intent_id != intent.intent_id
+            for pool, _ in other.targets
+        }
+        pools = (pool for pool, _ in intent.targets if pool not in elsewhere)
+        desired = {pool: len(standing(pool)) for pool in pools}
         return intent, self._lookout.keep(survey, intent, undrained, desired)
 
     def release_again(self, survey: Survey, now: datetime) -> Survey:

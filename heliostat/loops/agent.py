@@ -174,11 +174,12 @@ def _raise(faults: Sequence[Exception]) -> None:
 
 
 def _supersedes(later: Command, earlier: Command) -> bool:
-    """Two orders of one decision, made at one instant, belong together; a later decision about a pool
-    replaces both, though the clock that stamped it was set back meanwhile."""
-    return later.created_at != earlier.created_at and bool(
-        set(later.order.pools) & set(earlier.order.pools)
-    )
+    """Two orders of one plan, made at one instant, belong together; a later decision about a pool replaces
+    both. Orders by hand are decisions of their own, two of one second too."""
+    of_one_plan = later.plan_version == earlier.plan_version != 0
+    if of_one_plan and later.created_at == earlier.created_at:
+        return False
+    return not set(later.order.pools).isdisjoint(earlier.order.pools)
 
 
 def _held_up(command: Command, now: datetime, why: str) -> Acknowledgement:

@@ -187,6 +187,11 @@ class CommandOutbox(Protocol):
         """Per pool, when a command about it was last created, also where that was dropped since."""
         ...
 
+    def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:
+        """Per pool the id of the command of its last change, unless that was dropped since: instants are
+        whole seconds, in which more than one may come."""
+        ...
+
     def prune(self, created_before: datetime) -> int:
         """Drop commands that were created before and have ended; returns how many. Their ids are not
         given again; their `request_id` is forgotten."""

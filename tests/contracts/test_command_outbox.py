@@ -312,6 +312,26 @@ def test_the_last_change_of_a_pool_is_its_newest_command(world: World) -> None:
     assert world.stores.outbox.last_changes() == ((pool(), at(9)), (pool(US), at(0)))
 
 
+def test_the_last_command_of_a_pool_tells_two_of_one_second_apart(world: World) -> None:
+    first, other = order(world, command(), command(of=pool(US)))
+    outbox = world.stores.outbox
+    assert dict(outbox.last_commands()) == {
+        pool(): first.command_id,
+        pool(US): other.command_id,
+    }
+    (second,) = order(world, command(target=9))
+    assert dict(outbox.last_commands())[pool()] == second.command_id
+    order(world, command(created_at=at(-5)))
+    assert dict(outbox.last_commands())[pool()] == second.command_id
+
+
+def test_a_command_that_was_dropped_is_nobodys_last(world: World) -> None:
+    (one,) = order(world, command())
+    world.stores.outbox.acknowledge(ack(one.command_id))
+    assert world.stores.outbox.prune(at(1)) == 1
+    assert world.stores.outbox.last_commands() == ()
+
+
 def test_a_request_is_found_by_its_id_and_one_that_never_came_is_not(world: World) -> None:
     asked = command(request_id="r-1")
     (one,) = order(world, asked, command(of=pool(US)))[:1]

@@ -112,6 +112,7 @@ def a_command(command_id: str = "1", at: datetime = NOON, **changes: Any) -> Com
         order=ScaleOrder(pool=POOL, target_replicas=4),
         reason="demand",
         author="planner",
+        plan_version=7,
         created_at=at,
         not_after=at + timedelta(hours=1),
         state=CommandState.LEASED,
@@ -244,11 +245,20 @@ def test_at_each_tick_the_driver_lets_go_of_all_but_the_open_commands() -> None:
     assert agent.driver.kept == [("1",), ()]
 
 
-def test_orders_of_one_decision_belong_together() -> None:
+def test_orders_of_one_plan_belong_together() -> None:
     agent = Agent()
     agent.journal.receive([a_command("1"), a_command("2")])
     agent.loop.tick(NOON)
     assert agent.driver.applied == ["1", "2"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (7, 0), (7, 8)])
+def test_of_two_decisions_of_one_second_the_later_counts(first: int, second: int) -> None:
+    agent = Agent()
+    agent.journal.receive([a_command("1", plan_version=first)])
+    agent.journal.receive([a_command("2", plan_version=second)])
+    agent.loop.tick(NOON)
+    assert (agent.driver.abandoned, agent.driver.applied) == (["1"], ["2"])
 
 
 def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while() -> None:

@@ -214,6 +214,19 @@ def test_a_redeploy_runs_the_command_and_changes_the_tags(east: AwsRegion) -> No
     assert (seen[a_pool()], seen[beta_pool()]) == (1, 1)
 
 
+@pytest.mark.parametrize("code", ["InvalidInstanceId", "AccessDeniedException", "Throttling"])
+def test_a_region_is_seen_whatever_amazon_says_of_one_redeploy(east: AwsRegion, code: str) -> None:
+    until_done(east, a_command(target=2))
+    order, driver = a_redeploy(1, 1, number=2), east.driver()
+    while not east.faults.calls["SendCommand"]:
+        driver.apply(order, east.engines.now)
+        east.engines.now += MINUTE
+    east.faults.fail_next("GetCommandInvocation", *[code] * 9)
+    seen = {p.pool: p for p in driver.observe(east.engines.now).pools}
+    assert (seen[a_pool()].ready, seen[beta_pool()].loading) == (1, 1)
+    assert east.faults.calls["GetCommandInvocation"] == 1
+
+
 def test_releasing_what_is_gone_already_is_no_error(east: AwsRegion) -> None:
     east.driver().apply(a_command(target=2), NOON)
     east.cloud().release(["i-0123456789abcdef0", *east.standing()])

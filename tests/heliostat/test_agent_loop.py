@@ -22,7 +22,7 @@ from heliostat.errors import (
     Throttled,
     UnknownPool,
 )
-from heliostat.loops.agent import AgentLoop
+from heliostat.loops.agent import MOST_UNKEPT, AgentLoop
 from heliostat.model.command import (
     Acknowledgement,
     Command,
@@ -32,7 +32,7 @@ from heliostat.model.command import (
     ScaleOrder,
 )
 from heliostat.model.fleet import PoolObservation, RegionObservation
-from heliostat.model.usage import UsageWindow
+from heliostat.model.usage import UsageBatch, UsageWindow
 from heliostat.model.wording import LONGEST_SAID
 from heliostat.ports.cloud import DriverAnswer
 from simulation.journal import MemoryJournal
@@ -410,6 +410,50 @@ def test_a_fault_while_letting_go_of_others_is_raised_once_the_orders_had_their_
         agent.loop.tick(NOON)
     assert agent.driver.applied == ["1"]
     assert agent.journal.unsent_observation() is not None
+
+
+class FullJournal(MemoryJournal):
+    """Takes no usage while `full`."""
+
+    def __init__(self) -> None:
+        super().__init__(source_id="east/agent")
+        self.full = True
+        self.kept: list[UsageWindow] = []
+
+    def append_usage(self, windows: Sequence[UsageWindow]) -> UsageBatch | None:
+        if self.full:
+            raise StorageUnavailable("the disk is full")
+        self.kept += windows
+        return super().append_usage(windows)
+
+
+def kept_after_a_full_disk(*told: list[UsageWindow]) -> list[UsageWindow]:
+    """What is journalled of the windows that were told, tick by tick, while the disk was full."""
+    journal = FullJournal()
+    agent = Agent(journal=journal)
+    for windows in told:
+        agent.meter.windows = windows
+        with pytest.raises(StorageUnavailable):
+            agent.loop.tick(NOON)
+    journal.full = False
+    agent.loop.tick(NOON)
+    agent.loop.tick(NOON)
+    return journal.kept
+
+
+def test_usage_that_the_journal_refused_is_kept_once_it_has_room() -> None:
+    first, second = a_window(), a_window(NOON + MINUTE)
+    assert kept_after_a_full_disk([first], [second]) == [first, second]
+
+
+def test_of_a_window_that_was_revised_meanwhile_the_last_revision_is_kept() -> None:
+    revised = a_window(revision=2)
+    assert kept_after_a_full_disk([a_window()], [revised]) == [revised]
+
+
+def test_what_waits_for_a_full_disk_is_bounded() -> None:
+    windows = [a_window(NOON + MINUTE * n) for n in range(MOST_UNKEPT + 2)]
+    assert kept_after_a_full_disk(windows) == windows[2:]
 
 
 @pytest.mark.parametrize("error", [DataLoss("the journal is gone"), StorageUnavailable("full")])

@@ -65,6 +65,36 @@ def test_numbers_that_a_restored_snapshot_took_back_are_never_given_again(tmp_pa
     disk.close()
 
 
+def test_two_journals_whose_agents_start_in_one_second_number_under_lives_of_their_own(
+    tmp_path: Path,
+) -> None:
+    history = memory_stores(SteppedClock(NOON)).usage
+    for number in (11, 22):
+        disk = AgentDisk(tmp_path / str(number))
+        with disk.file().transaction(durable=True) as write:
+            write.execute("UPDATE meta SET value = ? WHERE key = 'journal_id'", (number,))
+        journal = disk.journal(NOON + MINUTE)
+        journal.append_usage([a_window(NOON + MINUTE * number)])
+        (receipt,) = history.record(journal.unsent_usage(9))
+        assert not receipt.replayed
+        disk.close()
+
+
+def test_a_life_is_higher_than_those_before_also_after_the_clock_was_set_back(
+    tmp_path: Path,
+) -> None:
+    """Also than the lives of older agents, whose incarnation was the second of their start."""
+    disk, lives = AgentDisk(tmp_path), [to_epoch(NOON)]
+    with disk.file().transaction(durable=True) as write:
+        write.execute("UPDATE meta SET value = ? WHERE key = 'incarnation'", (lives[0],))
+    for start in (NOON, NOON, NOON - timedelta(days=1), NOON + timedelta(days=1)):
+        journal = disk.journal(start)
+        journal.append_usage([a_window()])
+        lives.append(journal.life.incarnation)
+    assert lives == sorted(set(lives))
+    disk.close()
+
+
 def test_refused_windows_of_a_day_to_come_hold_up_no_others(tmp_path: Path) -> None:
     disk = AgentDisk(tmp_path)
     journal = disk.journal()

@@ -24,7 +24,7 @@ from services.agent.journal.command_box import CommandBox
 from services.agent.journal.file import JournalFile
 from services.agent.journal.routing_file import read_routing_file, write_routing_file
 from services.agent.journal.rows import table_of
-from services.agent.journal.usage_box import UsageBox
+from services.agent.journal.usage_box import REFUSED_LIMITS, RefusedLimits, UsageBox
 from services.translation.fleet import observation_from_wire, observation_to_wire
 from services.translation.routing import table_to_wire
 from services.translation.starts import drop_unreadable_starts
@@ -40,12 +40,13 @@ class SqliteJournal:
         catalogue: FleetCatalogue,
         source_id: str,
         routing_file: Path | None = None,
+        refused_limits: RefusedLimits = REFUSED_LIMITS,
     ) -> None:
         self._file = file
         self._catalogue = catalogue
         self._routing_file = routing_file
         self._commands = CommandBox(file)
-        self.usage = UsageBox(file, catalogue, source_id)
+        self.usage = UsageBox(file, catalogue, source_id, refused_limits)
         self.routing_loss: CorruptRoutingFile | None = None
         """What was wrong with the routing file when a fresh journal looked for a table there."""
         if routing_file is not None and self.table() is None:

@@ -27,10 +27,12 @@ the lease: an agent that ended it before, or cannot read it, renews the lease fo
 def acknowledged(command: Command, ack: Acknowledgement) -> Command:
     """The command after its agent's word; itself when it had ended or nothing is new.
 
-    Raises UnknownCommand when the agent of another region speaks.
+    Raises UnknownCommand when the agent of another region speaks, or one that speaks of another command.
     """
     if ack.region != command.region:
         raise UnknownCommand(ack.command_id, remedy=f"it belongs to {command.region}")
+    if not ack.is_on(command):
+        raise UnknownCommand(ack.command_id, remedy="the id was given to another command since")
     if command.state.ended:
         return command
     after = replace(command, state=ack.state, progress=ack.progress, refusal=ack.refusal)

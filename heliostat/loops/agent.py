@@ -216,4 +216,5 @@ def _acknowledged(
         progress=progress or command.progress,
         refusal=refusal,
         detail=detail,
+        command_created_at=command.created_at,
     )

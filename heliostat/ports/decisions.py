@@ -132,7 +132,7 @@ class CommandOutbox(Protocol):
         """Take in what an agent said and return the command as it stands.
 
         Idempotent: an ended command stays as it is. An agent's word counts under any epoch.
-        Raises UnknownCommand.
+        Raises UnknownCommand, also for a word on another command that had the id before.
         """
         ...
 

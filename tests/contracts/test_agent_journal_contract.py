@@ -96,6 +96,7 @@ def a_word(
         "region": EAST,
         "state": state,
         "at": NOON + MINUTE * minute,
+        "command_created_at": NOON + MINUTE * number,
     }
     return Acknowledgement(**(values | changes))
 

@@ -155,6 +155,16 @@ def test_an_agent_cannot_speak_of_another_regions_command(world: World) -> None:
         )
 
 
+def test_a_word_on_a_command_that_had_the_id_before_ends_no_other(world: World) -> None:
+    (one,) = order(world, command())
+    word = ack(one.command_id, command_created_at=at(-60))
+    with pytest.raises(UnknownCommand, match="another command since"):
+        world.stores.outbox.acknowledge(word)
+    assert now(world, one) == one
+    word = replace(word, command_created_at=one.created_at)
+    assert world.stores.outbox.acknowledge(word).state is CommandState.APPLIED
+
+
 def test_a_newer_command_supersedes_pending_ones_about_its_pools(world: World) -> None:
     old, other = order(world, command(1), command(1, of=pool(US)))
     (new,) = order(world, command(2, created_at=at(3)))

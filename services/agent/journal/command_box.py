@@ -61,13 +61,15 @@ class CommandBox:
         return int(count) == len(command_ids)
 
     def acknowledge(self, ack: Acknowledgement) -> None:
-        """Keep the newest word on a command; a second end changes nothing."""
+        """Keep the newest word on a command; a second end changes nothing, nor does a word on a command of
+        which another has the id by now."""
         with self._file.transaction(durable=ack.state.ended) as write:
             row = _row_of(write, ack.command_id)
-            if row is not None and row[0]:
-                return
             if row is not None:
-                _put_command(write, _told(self._command(row[1]), ack), ended=ack.state.ended)
+                ended, command = row[0], self._command(row[1])
+                if ended or not ack.is_on(command):
+                    return
+                _put_command(write, _told(command, ack), ended=ack.state.ended)
             write.execute("DELETE FROM words WHERE command_id = ?", (ack.command_id,))
             _put_word(write, ack)
 
@@ -127,6 +129,7 @@ def _last_word(ended: Command) -> Acknowledgement | None:
         progress=ended.progress,
         refusal=ended.refusal,
         detail=ended.outcome,
+        command_created_at=ended.created_at,
     )
 
 

@@ -272,6 +272,17 @@ def test_an_order_of_another_database_with_the_same_id_is_a_new_one(tmp_path: Pa
     assert journal.unsent_acks() == (), (
         "a word on the old command would be taken for one on the new"
     )
+    journal.acknowledge(
+        Acknowledgement(
+            command_id=later.command_id,
+            region=EAST,
+            state=CommandState.APPLIED,
+            at=NOON,
+            command_created_at=a_command().created_at,
+        )
+    )
+    assert journal.open_commands() == (a_command(number=2), later), "it came while a tick went on"
+    assert journal.unsent_acks() == ()
     disk.close()
 
 

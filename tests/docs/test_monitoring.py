@@ -20,6 +20,7 @@ from services.agent.drivers.simulated import simulated_driver
 from services.agent.hands import Hands
 from services.agent.settings import AgentSettings
 from services.control_plane.metrics import Metrics, plan_age
+from services.control_plane.operating_metrics import certificate_end
 from services.control_plane.ticks import Tick
 from tests.builders import NOON, a_catalogue
 from tests.support.agents import EAST
@@ -42,6 +43,8 @@ async def exported(tmp_path: Path) -> Mapping[str, set[str] | None]:
     agent = build_agent(settings, a_catalogue(), now=NOON, hands_of=lambda _: hands)
     plane = Metrics()
     plane.watch(lambda: plan_age(NOON, NOON))
+    plane.watch(lambda: plane.operating.report_ages(NOON))
+    plane.watch(lambda: certificate_end(tmp_path / "none.pem"))
     found = dict(_labels(plane.registry)) | dict(_labels(agent.metrics.registry))
     await agent.stop(0)
     return found

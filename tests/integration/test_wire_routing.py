@@ -66,7 +66,8 @@ def observe_everything(world: World, ready: int = 1) -> None:
     for region in ("east", "west"):
         pools = (a_pool(region, model) for model in ("alpha", "beta"))
         seen = [PoolObservation(pool=pool, ready=ready) for pool in pools]
-        world.stores.fleet.observe(an_observation(*seen, region=region, at=world.clock.now()))
+        now = world.clock.now()
+        world.stores.fleet.observe(an_observation(*seen, region=region, at=now), now)
 
 
 async def test_a_subscriber_gets_the_whole_table_now_and_on_every_change() -> None:

@@ -172,7 +172,7 @@ class ControlLoop:
         """Make every origin's table and publish those that changed or would soon go stale."""
         problem = self.situation.routing(now)
         tables = self._deciders.router.route(problem)
-        check_tables(tables, self._catalogue, problem.fleet)
+        check_tables(tables, self._catalogue, problem.fleet, problem.modes)
         before = {table.origin: table for table in problem.previous}
         news = tuple(t for t in tables if _worth_publishing(before.get(t.origin), t, now))
         if not news:

@@ -13,9 +13,10 @@ from heliostat.model.names import RegionName
 class FleetLog(Protocol):
     """Keeps each region's newest observation, measured lead times and refusals that still hold."""
 
-    def observe(self, observation: RegionObservation) -> bool:
-        """Keep it when it is newer than the one before (False when it is not) and append its lead
-        times (a sample twice counts once). Repeatable."""
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
+        """Keep it when it is newer than the one before, or the one before lies in the future
+        (`model.fleet.is_ahead`: the clocks were set back); False when it is not kept. Append its lead times
+        (a sample twice counts once). Repeatable."""
         ...
 
     def fleet(self, now: datetime) -> Fleet:

@@ -6,7 +6,13 @@ from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from threading import RLock
 
-from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
+from heliostat.model.fleet import (
+    CapacityDenial,
+    Fleet,
+    LeadTimeSample,
+    RegionObservation,
+    is_ahead,
+)
 from heliostat.model.holding import AgentLife, RegionHold, claimed
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from storage.observed import fleet_of
@@ -23,17 +29,18 @@ class MemoryFleet:
         self._lead_times: set[LeadTimeSample] = set()
         self._by_age: list[LeadTimeSample] = []
 
-    def observe(self, observation: RegionObservation) -> bool:
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
         with self._lock:
             for sample in observation.lead_times:
                 if sample not in self._lead_times:
                     self._lead_times.add(sample)
                     insort(self._by_age, sample, key=_age)
             before = self._newest.get(observation.region)
-            if before is not None and before.observed_at >= observation.observed_at:
-                return False
-            self._newest[observation.region] = observation
-            return True
+            newer = before is None or observation.observed_at > before.observed_at
+            if newer or (before is not None and is_ahead(before.observed_at, now)):
+                self._newest[observation.region] = observation
+                return True
+            return False
 
     def fleet(self, now: datetime) -> Fleet:
         with self._lock:

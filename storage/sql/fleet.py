@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from heliostat.model.fleet import (
+    MOST_AHEAD,
     CapacityDenial,
     Fleet,
     LeadTimeSample,
@@ -31,16 +32,16 @@ class SqlFleet:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def observe(self, observation: RegionObservation) -> bool:
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
         insertion = self._database.insert(observations)
-        new = insertion.excluded
+        new, before = insertion.excluded, observations.c.observed_at
         with self._database.write() as tx:
             self._keep_lead_times(tx, observation.lead_times)
             kept = tx.connection.execute(
                 insertion.on_conflict_do_update(
                     index_elements=["region"],
                     set_={"observed_at": new.observed_at, "document": new.document},
-                    where=new.observed_at > observations.c.observed_at,
+                    where=or_(new.observed_at > before, before > to_epoch(now + MOST_AHEAD)),
                 ).returning(observations.c.region),
                 {
                     "region": observation.region,

@@ -163,7 +163,8 @@ def test_open_and_overdue_commands_are_counted_in_every_region() -> None:
 
 async def test_a_regions_report_grows_older_and_a_silent_region_has_no_age() -> None:
     async with a_world() as world:
-        world.stores.fleet.observe(an_observation(PoolObservation(pool=a_pool()), at=NOON), NOON)
+        seen = an_observation(PoolObservation(pool=a_pool()), at=NOON)
+        world.stores.fleet.observe(seen, NOON)
         await world.tick(Tick.REROUTE, Tick.SETTLE)
         world.clock.advance_to(NOON + 3 * MINUTE)
         shown = page(world.plane.metrics)

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from heliostat.errors import DriverUnavailable, Throttled
 from heliostat.model.command import Command
 from services.agent.drivers.vm.driver import VmDriver
+from services.agent.hands import limits_of
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.operator import request_adoption
+from services.agent.settings import DriverSettings
 from tests.builders import MINUTE, NOON, a_pool
 from tests.support.agents import AgentDisk, a_command, a_driver
 from tests.support.vm_cloud import MemoryVms
@@ -43,8 +46,8 @@ def disks(tmp_path: Path) -> Iterator[Disks]:
         one.close()
 
 
-def driver_on(disk: AgentDisk, cloud: MemoryVms) -> VmDriver:
-    return a_driver(cloud, SqliteDriverMemory(disk.file(MONDAY)))
+def driver_on(disk: AgentDisk, cloud: MemoryVms, **changes: Any) -> VmDriver:
+    return a_driver(cloud, SqliteDriverMemory(disk.file(MONDAY)), **changes)
 
 
 def carry_out(driver: VmDriver, cloud: MemoryVms, command: Command) -> None:
@@ -128,6 +131,22 @@ def test_an_order_buys_what_is_lacking_beside_the_vms_that_were_adopted(
     adopted(driver, cloud, disk)
     carry_out(driver, cloud, order)
     assert (ready(driver, cloud), cloud.paid()) == (4, 4)
+
+
+def test_a_purchase_in_doubt_is_asked_again_whatever_else_stands_in_the_pool(
+    disks: Disks, cloud: MemoryVms
+) -> None:
+    driver = driver_on(disks("agent"), cloud, limits=limits_of(DriverSettings(chunk_size=2)))
+    cloud.lose_answers = 1
+    with pytest.raises(DriverUnavailable, match="lost"):
+        driver.apply(a_command(target=4), cloud.now)
+    cloud.add_stranger("bought-by-hand", a_pool(), NOON - timedelta(days=1))
+    cloud.lag = 2 * MINUTE
+    cloud.now += MINUTE
+    driver.apply(a_command(target=4), cloud.now)
+    with pytest.raises(DriverUnavailable, match="adopt"):
+        driver.apply(a_command(target=4), cloud.now)
+    assert (cloud.calls.count("buy"), cloud.paid()) == (2, 3)
 
 
 def test_an_unknown_vm_of_another_pool_holds_up_no_purchase(disks: Disks, cloud: MemoryVms) -> None:

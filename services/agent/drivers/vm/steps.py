@@ -75,7 +75,7 @@ class Steps:
     def advance(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
         """The intent and the region after one step. Raises what the cloud answers; a refusal closes the
         intent first."""
-        if any(chunk.state is ChunkState.PLANNED for chunk in intent.waiting):
+        if intent.waiting and intent.waiting[0].state is ChunkState.PLANNED:
             intent, survey = self._planned_anew(intent, survey)
         if intent.waiting:
             return self._buy(intent, intent.waiting[0], survey, now)

@@ -28,11 +28,25 @@ from heliostat.model.routing import RoutingAck, RoutingTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a decision was made from, as far as another decision may change it; None = any."""
+
+    last_command_id: str | None = None
+    """The newest command's id; "" before the first."""
+    plan_version: int | None = None
+    """The version of the newest plan that was not merely proposed; 0 before the first."""
+    modes: Modes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What one tick decided, stored in one transaction or not at all.
 
     A command in `commands` supersedes every pending command about the same pools.
     """
+
+    basis: Basis = Basis()
+    """What must still stand when the decision is stored."""
 
     plan: CapacityPlan | None = None
     approves: int | None = None
@@ -64,7 +78,9 @@ class DecisionStore(Protocol):
         version of the newest plan.
 
         Raises Fenced when the epoch is over, RequestIdReused when a `request_id` came before with
-        another order, UnknownPlan when the plan that it approves is not stored.
+        another order, UnknownPlan when the plan that it approves is not stored, OutdatedDecision when
+        a newer command, a newer plan or other modes than those of its `basis` were stored meanwhile:
+        read again, decide again.
         """
         ...
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from heliostat.errors import (
+    OutdatedDecision,
     OverrideExpired,
     RequestIdReused,
     UnknownOverride,
@@ -27,7 +28,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, ModelName, RegionName
 from heliostat.model.plan import PlanOrigin, SolveReport
 from heliostat.model.routing import RoutingAck
-from heliostat.ports.decisions import Committed, Decision
+from heliostat.ports.decisions import Basis, Committed, Decision
 from storage.notify import Topic
 from tests.contracts.builders import (
     EU,
@@ -225,6 +226,58 @@ def test_one_decision_may_not_carry_a_request_twice(world: World) -> None:
     twice = (command(request_id="r-1"), command(of=pool(US), request_id="r-1"))
     with pytest.raises(RequestIdReused):
         commit(world, commands=twice)
+
+
+def everywhere(mode: Mode) -> ModeSetting:
+    return ModeSetting(region=EVERYWHERE, mode=mode, author="ada", reason="go", at=T0)
+
+
+def test_a_decision_is_kept_while_what_it_was_made_from_stands(world: World) -> None:
+    commit(world, plan=plan(), commands=(command(request_id="r-1"),))
+    commit(world, mode=everywhere(Mode.ACTIVE))
+    standing = Basis(
+        last_command_id=world.stores.outbox.commands()[-1].command_id,
+        plan_version=getattr(world.stores.plans.latest_plan(), "version", 0),
+        modes=world.stores.modes.modes(),
+    )
+    commit(world, plan=plan(5, origin=PlanOrigin.PROPOSED))
+    assert commit(world, basis=standing, commands=(command(of=pool(US)),)).commands
+
+
+@pytest.mark.parametrize(
+    ("basis", "meanwhile"),
+    [
+        (Basis(last_command_id=""), {"commands": (command(),)}),
+        (Basis(plan_version=0), {"plan": plan()}),
+        (Basis(modes=Modes()), {"mode": everywhere(Mode.PAUSED)}),
+    ],
+    ids=["command", "plan", "mode"],
+)
+def test_a_decision_made_from_what_changed_since_is_refused_whole(
+    world: World, basis: Basis, meanwhile: dict[str, Any]
+) -> None:
+    commit(world, **meanwhile)
+    before = world.stores.outbox.commands()
+    with pytest.raises(OutdatedDecision, match="while this was decided"):
+        commit(world, basis=basis, commands=(command(of=pool(US)),), tables=(table(),))
+    assert world.stores.outbox.commands() == before
+    assert world.stores.routing.latest_tables() == ()
+
+
+def test_a_mode_set_again_counts_as_changed(world: World) -> None:
+    commit(world, mode=everywhere(Mode.ACTIVE))
+    seen = Basis(modes=world.stores.modes.modes())
+    commit(world, mode=everywhere(Mode.PAUSED))
+    commit(world, mode=everywhere(Mode.ACTIVE))
+    with pytest.raises(OutdatedDecision):
+        commit(world, basis=seen, tables=(table(),))
+
+
+def test_a_request_that_came_before_is_answered_whatever_changed_since(world: World) -> None:
+    asked = {"basis": Basis(last_command_id=""), "commands": (command(request_id="r-1"),)}
+    first = commit(world, **asked)
+    commit(world, commands=(command(of=pool(US)),))
+    assert commit(world, **asked).commands == first.commands
 
 
 def test_listeners_hear_what_changed_once_it_is_stored(world: World) -> None:

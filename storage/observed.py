@@ -32,7 +32,7 @@ def fleet_of(
         replicas=tuple(replica for o in by_region for replica in o.replicas),
         denials=tuple(
             sorted(
-                (denial for denial in denials if denial.until > now),
+                (denial for denial in denials if denial.at <= now < denial.until),
                 key=lambda denial: (denial.region, denial.vm_type),
             )
         ),

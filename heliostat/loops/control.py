@@ -189,11 +189,11 @@ class ControlLoop:
 
     # --- commands ----------------------------------------------------------------------------
 
-    def acknowledge(self, ack: Acknowledgement) -> Command:
+    def acknowledge(self, ack: Acknowledgement, now: datetime) -> Command:
         """Take in an agent's word; a refusal by the cloud caps the next plans."""
         command = self._stores.outbox.acknowledge(ack)
         if ack.refusal in _BY_THE_CLOUD:
-            self._stores.fleet.deny(self._denial(command, ack))
+            self._stores.fleet.deny(self._denial(command, ack), now)
         return command
 
     def settle(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:

@@ -26,6 +26,9 @@ from heliostat.model.names import PoolKey, RegionName
 from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import RoutingAck, RoutingTable
 
+CLOCK_SET_BACK = timedelta(minutes=1)
+"""By more than this no word is late: what is stored was said by a clock that ran ahead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
@@ -120,7 +123,11 @@ class RoutingLedger(Protocol):
         ...
 
     def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
-        """Keep the newest word of each (origin, gateway), all or none; repeatable; not fenced."""
+        """Keep the newest word of each (origin, gateway), all or none; repeatable; not fenced.
+
+        An older word that comes later is dropped, one older by more than `CLOCK_SET_BACK` is kept:
+        words are stored within seconds, so the clock was set back.
+        """
         ...
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:

@@ -14,7 +14,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
 from heliostat.model.plan import CapacityPlan, PlanOrigin
 from heliostat.model.routing import RoutingAck, RoutingTable
-from heliostat.ports.decisions import Basis, Committed, Decision
+from heliostat.ports.decisions import CLOCK_SET_BACK, Basis, Committed, Decision
 from storage import life
 from storage.memory.audit import MemoryAudit
 from storage.memory.governing import MemoryModes, MemoryOverrides
@@ -107,7 +107,8 @@ class MemoryRouting:
             for ack in acks:
                 place = (ack.origin, ack.gateway_id)
                 before = self._acks.get(place)
-                if before is None or before.at <= ack.at:
+                is_late = before is not None and ack.at < before.at <= ack.at + CLOCK_SET_BACK
+                if not is_late:
                     self._acks[place] = ack
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:

@@ -175,6 +175,19 @@ def test_the_newest_word_of_each_gateway_is_kept(world: World) -> None:
     assert routing.routing_acks(US) == ()
 
 
+def test_a_word_said_after_the_clock_was_set_back_takes_the_place_of_the_one_before(
+    world: World,
+) -> None:
+    routing = world.stores.routing
+    ahead, now = (
+        RoutingAck(origin=EU, gateway_id="g-1", version=version, accepted=True, at=instant)
+        for version, instant in (("r1", at(60)), ("r2", at(5)))
+    )
+    routing.acknowledge_tables([ahead])
+    routing.acknowledge_tables([now])
+    assert world.open_again().routing.routing_acks() == (now,)
+
+
 # --- whole decisions -------------------------------------------------------------------------------
 
 
@@ -298,6 +311,11 @@ def test_an_override_holds_until_it_expires(world: World) -> None:
     assert book.override("o-1") == override(minutes=60)
     assert book.overrides(at(59)) == (override(minutes=60),)
     assert book.overrides(at(60)) == ()
+
+
+def test_an_override_stays_in_force_when_the_clock_is_set_back_to_before_it(world: World) -> None:
+    commit(world, overrides=(override(created=60, minutes=90),))
+    assert world.stores.overrides.overrides(at(1)) == (override(created=60, minutes=90),)
 
 
 def test_a_newer_override_of_a_pool_takes_the_place_of_the_older_for_good(world: World) -> None:

@@ -100,7 +100,8 @@ def test_what_was_ordered_by_hand_while_it_planned_is_left_alone_and_said(applie
             house.loop.acknowledge(
                 Acknowledgement(
                     command_id=made.command_id, region=POOL.region, state=state, at=NOON
-                )
+                ),
+                NOON,
             )
 
     planner.meanwhile = meanwhile
@@ -309,7 +310,8 @@ def test_an_order_by_hand_that_nobody_observed_yet_hinders_no_plan_that_says_the
             region=POOL.region,
             state=CommandState.APPLIED,
             at=NOON + MINUTE,
-        )
+        ),
+        NOON + MINUTE,
     )
     approved = house.loop.approve(plan.version, NOON + 2 * MINUTE, author="ada", epoch=house.epoch)
     assert scale.order in [command.order for command in approved.commands]
@@ -330,7 +332,7 @@ def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKi
         refusal=kind,
         at=NOON + MINUTE,
     )
-    assert house.loop.acknowledge(refusal).state is CommandState.REFUSED
+    assert house.loop.acknowledge(refusal, NOON + MINUTE).state is CommandState.REFUSED
     (denial,) = house.loop.situation.fleet(NOON + MINUTE).denials
     assert (denial.region, denial.vm_type, denial.most_replicas) == (POOL.region, POOL.vm_type, 2)
     assert house.loop.situation.fleet(NOON + timedelta(hours=1)).denials == ()

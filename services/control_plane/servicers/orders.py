@@ -58,8 +58,9 @@ class AgentConversation:
         known_region("region", ack.region, self._desk.catalogue)
         caller().speak_for(ack.region)
         # A clock that runs ahead must not hold up how a command ended.
-        ack = replace(ack, at=min(ack.at, self._desk.clock.now()))
-        command = await self._desk.threads.write(lambda: self._desk.loop.acknowledge(ack))
+        now = self._desk.clock.now()
+        ack = replace(ack, at=min(ack.at, now))
+        command = await self._desk.threads.write(lambda: self._desk.loop.acknowledge(ack, now))
         self._desk.metrics.decisions.labels("acknowledge", ack.state).inc()
         return fleet_pb2.AcknowledgeCommandResponse(command=command_to_wire(command))
 

@@ -13,6 +13,9 @@ from heliostat.model.names import RegionName
 from storage.fold import BUCKET_MINUTES, MINUTE_SECONDS, Ints
 
 _BITS = np.arange(BUCKET_MINUTES)
+GONE_AFTER = timedelta(days=3)
+"""An origin that was silent for so long while others were heard of is no longer in use. Minutes of that
+age are rolled up, so what it has not reported by then cannot come any more."""
 
 
 class Coverage:
@@ -23,15 +26,17 @@ class Coverage:
         self._step_minutes = int(step.total_seconds()) // MINUTE_SECONDS
         self.steps = span.length // step
         self._minutes: dict[RegionName, NDArray[np.bool_]] = {}
+        self._until: dict[RegionName, int] = {}
 
-    def reported(self, origin: RegionName) -> None:
-        """Say that an origin reported at some time, perhaps outside the span."""
+    def reported(self, origin: RegionName, until: int) -> None:
+        """Say up to when (epoch seconds) an origin reported at all, perhaps outside the span."""
         if origin not in self._minutes:
             self._minutes[origin] = np.zeros(self.steps * self._step_minutes, np.bool_)
+        self._until[origin] = max(until, self._until.get(origin, until))
 
     def add(self, origin: RegionName, bucket_starts: Sequence[int], masks: Sequence[int]) -> None:
-        """Add 15 minutes from each start (epoch seconds): bit i of its mask is minute i."""
-        self.reported(origin)
+        """Add 15 minutes from each start (epoch seconds) to an origin that reported: bit i of its mask is
+        minute i."""
         minutes = self._minutes[origin]
         first = (np.array(bucket_starts, np.int64) - self._start) // MINUTE_SECONDS
         there = np.array(masks, np.int64)[:, None] >> _BITS & 1 == 1
@@ -50,6 +55,18 @@ class Coverage:
             return np.zeros(self.steps, np.int64)
         counts: Ints = np.count_nonzero(minutes.reshape(self.steps, self._step_minutes), axis=1)
         return counts
+
+    def in_use(self, origin: RegionName) -> NDArray[np.bool_]:
+        """The steps in which an origin belongs to the whole: those that begin within `GONE_AFTER` of its
+        last minute, and all of them unless others were heard of after that. None where it never
+        reported."""
+        if origin not in self._until:
+            return np.zeros(self.steps, np.bool_)
+        starts = self._start + np.arange(self.steps) * self._step_minutes * MINUTE_SECONDS
+        gone_from = self._until[origin] + int(GONE_AFTER.total_seconds())
+        if max(self._until.values()) <= gone_from:
+            return np.ones(self.steps, np.bool_)
+        return starts < gone_from
 
     def enough(self, minutes: Ints) -> NDArray[np.bool_]:
         """Where at least half of a step's minutes are there."""

@@ -50,7 +50,8 @@ class UsageHistory(Protocol):
         demand on the grid of `span`.
 
         A bucket is None when fewer than half of its minutes were reported by its origin (for an
-        aggregate: when any origin that ever reported is None), or, for output tokens, measured.
+        aggregate: when any origin in use is None), or, for output tokens, measured. An origin that was
+        silent for three days while others reported is in use no more, from then on.
         Output demand of requests that were shed is their count × the mean output of completed ones.
         """
         ...

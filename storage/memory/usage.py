@@ -158,6 +158,8 @@ class MemoryUsage:
 
     def coverage(self, span: Span, step: timedelta) -> Coverage:
         coverage = Coverage(span, step)
+        for (origin, _), until in self._reported_until.items():
+            coverage.reported(origin, until)
         for origin, masks in self._masks.items():
             known = [bucket for bucket in bucket_starts(span) if bucket in masks]
             coverage.add(origin, known, [masks[bucket] for bucket in known])

@@ -42,9 +42,9 @@ class SqlUsageSource:
 
     def coverage(self, span: Span, step: timedelta) -> Coverage:
         coverage = Coverage(span, step)
-        origins = select(usage_reported.c.origin).distinct()
-        for origin in self._connection.execute(origins).scalars():
-            coverage.reported(RegionName(origin))
+        last = select(usage_reported.c.origin, func.max(usage_reported.c.until))
+        for origin, until in self._connection.execute(last.group_by(usage_reported.c.origin)):
+            coverage.reported(RegionName(origin), until)
         c = usage_coverage.c
         rows = select(c.origin, c.bucket_start, c.minutes).where(touching(c.bucket_start, span))
         found = self._connection.execute(rows.order_by(c.origin)).all()

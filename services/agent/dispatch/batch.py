@@ -144,8 +144,12 @@ class BatchDesk:
             await asyncio.to_thread(self._box.hand_over, taken.taken_over, gateway_id)
             for request_id in taken.taken_over:
                 self._dispatcher.hand_over(request_id, gateway_id)
+        if taken.followed:
+            await asyncio.to_thread(self._box.follow, taken.followed)
         if taken.again:
-            await asyncio.to_thread(self._box.put_back, taken.again, now, revive=True)
+            await asyncio.to_thread(
+                self._box.put_back, taken.again, now, attempts=taken.again, revive=True
+            )
             for request_id in taken.again:
                 self._placing.release(request_id, now)
         if taken.fresh:

@@ -336,6 +336,34 @@ async def test_a_new_attempt_after_a_failure_waits_again(desk: Counter) -> None:
     assert desk.room.batch_waiting == 1
 
 
+async def test_an_attempt_that_skips_numbers_gives_up_one_place_and_keeps_the_next(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    assert await placed_after(desk) == ["b-1"]
+    (answer,) = await desk.ask_batch("b-1", attempt=5)
+    assert isinstance(answer.outcome, Queued)
+    assert await placed_after(desk) == ["b-1"]
+    for _ in range(2):
+        (again,) = await desk.ask_batch("b-1", attempt=5)
+        assert (again.attempt, again.replayed, type(again.outcome)) == (5, True, Placed)
+    assert desk.room.booked == 1
+
+
+async def test_a_later_attempt_of_a_request_that_waits_gets_the_next_place_and_keeps_it(
+    desk: Counter,
+) -> None:
+    await desk.ask_batch("b-1")
+    (answer,) = await desk.ask_batch("b-1", attempt=3)
+    assert (answer.attempt, answer.replayed, type(answer.outcome)) == (3, True, Queued)
+    assert desk.room.batch_waiting == 1
+    await desk.show(an_endpoint())
+    assert await placed_after(desk) == ["b-1"]
+    (again,) = await desk.ask_batch("b-1", attempt=3)
+    assert (again.attempt, again.replayed, type(again.outcome)) == (3, True, Placed)
+
+
 async def test_the_same_name_twice_in_one_message_waits_once(desk: Counter) -> None:
     answers = await desk.ask_batch("b-1", "b-1")
     assert kinds(answers) == [Queued, Queued]

@@ -252,7 +252,15 @@ class RegionHeld(Precondition):
 
 
 class MigrationBehind(Precondition):
-    """The database's schema is older (or newer) than this code."""
+    """The database's schema is older than this code."""
+
+
+class MigrationAhead(Precondition):
+    """A newer release upgraded the database (or wrote the journal); this one does not know its schema."""
+
+
+class DatabaseInUse(Precondition):
+    """A control plane leads on this database; its schema must not go back under it."""
 
 
 class ModeForbids(Precondition):

@@ -40,7 +40,7 @@ class PerturbingExplainer:
         served: ServedPerReplica | None = None,
     ) -> None:
         """`served`: the planner's source of θ, so that what is explained is what was planned."""
-        self._settings = settings or PlannerSettings()
+        self.settings = settings or PlannerSettings()
         self._stopwatch = stopwatch
         self._served = served
 
@@ -49,7 +49,7 @@ class PerturbingExplainer:
         target = plan.target(pool)
         if target is None:
             raise UnknownPool(pool, remedy="the plan was made before the catalogue offered it")
-        situation = situated(problem, self._settings, self._served)
+        situation = situated(problem, self.settings, self._served)
         if not situation.wanted.regional:
             return Explanation(target=target)
         instance = full_instance(situation)
@@ -70,7 +70,7 @@ class PerturbingExplainer:
         )
 
     def _solve(self, instance: Instance) -> Solution | None:
-        return solve(instance, self._settings.solve, stopwatch=self._stopwatch)
+        return solve(instance, self.settings.solve, stopwatch=self._stopwatch)
 
     def _alternative(
         self, instance: Instance, base: Solution, number: int, counts: Floats, what: str

@@ -33,7 +33,7 @@ class DirectLink:
             self._journal.ack_sent(ack)
         observation = self._journal.unsent_observation()
         if observation is not None:
-            self._stores.fleet.observe(observation)
+            self._stores.fleet.observe(observation, now)
             self._journal.observation_sent(observation.observed_at)
         while batches := self._journal.unsent_usage(_BATCHES_PER_CALL):
             receipts = self._stores.usage.record(batches)

@@ -20,14 +20,20 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.ports.decisions import Basis, Decision
 from storage.notify import Topic
 
+OVERDUE_GRACE = timedelta(minutes=15)
+"""An agent may be busy letting go of a command for so long after its deadline. Then the command ends whatever
+the lease: an agent that ended it before, or cannot read it, renews the lease for ever."""
+
 
 def acknowledged(command: Command, ack: Acknowledgement) -> Command:
     """The command after its agent's word; itself when it had ended or nothing is new.
 
-    Raises UnknownCommand when the agent of another region speaks.
+    Raises UnknownCommand when the agent of another region speaks, or one that speaks of another command.
     """
     if ack.region != command.region:
         raise UnknownCommand(ack.command_id, remedy=f"it belongs to {command.region}")
+    if not ack.is_on(command):
+        raise UnknownCommand(ack.command_id, remedy="the id was given to another command since")
     if command.state.ended:
         return command
     after = replace(command, state=ack.state, progress=ack.progress, refusal=ack.refusal)
@@ -72,10 +78,11 @@ def expired(command: Command, now: datetime) -> Command:
 
 
 def overdue(command: Command, leased_until: datetime | None, now: datetime) -> bool:
-    """True when the deadline passed and no agent holds a lease on it any more."""
+    """True when the deadline passed, and no agent holds a lease on it or OVERDUE_GRACE passed too."""
     if command.state.ended or command.not_after > now:
         return False
-    return leased_until is None or leased_until <= now
+    held = leased_until is not None and leased_until > now
+    return not held or command.not_after + OVERDUE_GRACE <= now
 
 
 def same_request(stored: Command, asked: Order) -> Command:

@@ -44,9 +44,7 @@ def change_row(
     elif not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
     elif not theirs.reached:
-        reason += (
-            f"; `{theirs.policy}` itself misses the level ({_kept(theirs)}) and is shown at its best"
-        )
+        reason += f"; `{theirs.policy}` itself misses the level ({_kept(theirs)}) and is shown at its best"
     elif (dear := _upper_limit(ours, theirs, verdict)) is not None:
         verdict = Verdict.UNTESTED
         reason = (

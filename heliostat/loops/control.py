@@ -179,7 +179,7 @@ class ControlLoop:
     def _reroute(self, now: datetime, epoch: int) -> tuple[RoutingTable, ...]:
         problem = self.situation.routing(now)
         tables = self._deciders.router.route(problem)
-        check_tables(tables, self._catalogue, problem.fleet)
+        check_tables(tables, self._catalogue, problem.fleet, problem.modes)
         before = {table.origin: table for table in problem.previous}
         news = tuple(t for t in tables if _worth_publishing(before.get(t.origin), t, now))
         if not news:

@@ -45,16 +45,19 @@ class ManualDesk:
         self._lifetime = command_lifetime
 
     def pool_etag(self, pool: PoolKey, now: datetime) -> str:
-        """What a caller must have seen of the pool: its desired count, override and last change."""
+        """What a caller must have seen of the pool: its desired count, its override, its last change and the
+        command behind that."""
         return self.pool_etags([pool], now)[pool]
 
     def pool_etags(self, pools: Sequence[PoolKey], now: datetime) -> dict[PoolKey, str]:
         """The etags of several pools, at the price of one."""
         overrides = {o.pool: o.override_id for o in self._stores.overrides.overrides(now)}
         changed = dict(self._stores.outbox.last_changes())
+        commands = dict(self._stores.outbox.last_commands())
         fleet = self._stores.fleet.fleet(now)
         return {
-            pool: f"{fleet.pool(pool).desired}:{overrides.get(pool, '')}:{changed.get(pool, '')}"
+            pool: f"{fleet.pool(pool).desired}:{overrides.get(pool, '')}"
+            f":{changed.get(pool, '')}:{commands.get(pool, '')}"
             for pool in pools
         }
 

@@ -180,7 +180,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """What an agent says of a command: progress (LEASED) or how it ended. Safe to repeat."""
+    """What an agent says of a command: progress (LEASED) or how it ended. Safe to repeat.
+
+    `command_created_at` tells the command from another of the same id, which a database restored from a
+    backup may give again; None = the agent is of an older release.
+    """
 
     command_id: str
     region: RegionName
@@ -189,12 +193,17 @@ class Acknowledgement:
     progress: CommandProgress = CommandProgress()
     refusal: RefusalKind | None = None
     detail: str = ""
+    command_created_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.state is CommandState.PENDING:
             raise InvalidInput("acknowledgement.state", "an agent cannot put a command back")
         if (self.refusal is not None) != (self.state is CommandState.REFUSED):
             raise InvalidInput("acknowledgement.refusal", "goes with the state 'refused' only")
+
+    def is_on(self, command: Command) -> bool:
+        """False when the word is on another command that had this one's id before."""
+        return self.command_created_at in (None, command.created_at)
 
     def sayable(self) -> Self:
         """The same, in words that every journal, wire and store can keep: faults and clouds say anything."""

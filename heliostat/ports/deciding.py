@@ -169,7 +169,8 @@ class Router(Protocol):
 
         Shares + shed = 1; nothing to a pool without ready replicas; residency and latency hold. An
         entry that no region can serve sheds everything, with the reason. Stale input repeats the
-        previous table's entry. An origin in ADVISORY mode is not steered (own region, nearest one
-        with ready replicas if it cannot); in PAUSED mode it keeps its previous entries.
+        previous table's entry. An origin in ADVISORY mode is not steered: its own region serves it, also
+        without ready replicas, since the fleet may have some that no agent reports. In PAUSED mode it
+        keeps its previous entries. Neither sheds for want of ready replicas.
         """
         ...

@@ -155,7 +155,7 @@ class CommandOutbox(Protocol):
         """Take in what an agent said and return the command as it stands.
 
         Idempotent: an ended command stays as it is. An agent's word counts under any epoch.
-        Raises UnknownCommand.
+        Raises UnknownCommand, also for a word on another command that had the id before.
         """
         ...
 
@@ -202,11 +202,17 @@ class CommandOutbox(Protocol):
 
     def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
         """End overdue commands: pending ones at their deadline, leased ones when also their lease
-        ran out. Returns those it ended. Raises Fenced."""
+        ran out, or a quarter of an hour after their deadline whatever the lease. Returns those it ended.
+        Raises Fenced."""
         ...
 
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
         """Per pool, when a command about it was last created, also where that was dropped since."""
+        ...
+
+    def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:
+        """Per pool the id of the command of its last change, unless that was dropped since: instants are
+        whole seconds, in which more than one may come."""
         ...
 
     def prune(self, created_before: datetime) -> int:

@@ -13,14 +13,15 @@ from heliostat.model.names import RegionName
 class FleetLog(Protocol):
     """Keeps each region's newest observation, measured lead times and refusals that still hold."""
 
-    def observe(self, observation: RegionObservation) -> bool:
-        """Keep it when it is newer than the one before (False when it is not) and append its lead
-        times (a sample twice counts once). Repeatable."""
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
+        """Keep it when it is newer than the one before, or the one before lies in the future
+        (`model.fleet.is_ahead`: the clocks were set back); False when it is not kept. Append its lead times
+        (a sample twice counts once). Repeatable."""
         ...
 
     def fleet(self, now: datetime) -> Fleet:
-        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials in force: made by
-        `now` and not over.
+        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials in force: not
+        over, and none from too far in the future.
         The caller ages it."""
         ...
 
@@ -42,8 +43,8 @@ class FleetLog(Protocol):
         ...
 
     def deny(self, denial: CapacityDenial, now: datetime) -> None:
-        """Keep a refusal; a newer one for the same region and VM type replaces an older. Those made
-        after `now`, by a clock that has been set back since, are dropped."""
+        """Keep a refusal; a newer one for the same region and VM type replaces an older. Those that lie
+        too far in the future (`model.fleet.is_ahead`) are dropped."""
         ...
 
     def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.loops.retention import Retention
 from heliostat.loops.situation import SituationSettings
+from planning.house_policies import CAREFUL, HOUSE_POLICIES
 from services.addresses import is_loopback, with_port
 from services.configuration import (
     ENV_DELIMITER,
@@ -91,7 +92,8 @@ class ControlPlaneSettings(BaseSettings):
     allow_insecure: bool = False
     """True = plain text also beyond loopback: everybody who reaches the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
-    """host:port for Prometheus; empty = none."""
+    """host:port for Prometheus, in plain text also beyond loopback, since scrapers are elsewhere and change
+    nothing (docs/wire.md); empty = none."""
     page_listen: OptionalAddress = "127.0.0.1:8321"
     """host:port for the web page, which shows everything and changes nothing; empty = none."""
     page_allow_insecure: bool = False
@@ -106,6 +108,10 @@ class ControlPlaneSettings(BaseSettings):
     """False = somebody else calls the ticks (the demo's coordinator)."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Forecast worker processes; 0 = one per core."""
+    policy: Annotated[str, Field(pattern=f"^({'|'.join(HOUSE_POLICIES)})$")] = CAREFUL
+    """How it plans and routes, by the name that `heliostat simulate --policy` knows it by."""
+    headroom: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    """The policy's headroom, as `heliostat simulate --headroom` takes it; absent = the policy's usual one."""
     served_by: Annotated[str, Field(pattern="^(planner|placement)$")] = "planner"
     """Who says what a replica serves: the planner's own law, or `placement`, whose margins the plan then
     leaves too; for regions whose agents dispatch."""

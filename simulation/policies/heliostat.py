@@ -9,12 +9,12 @@ plan's flows, home first; `heliostat-batch-now` buys capacity for batch work whe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
+from planning.house_policies import CAREFUL, POOLED, careful_at, pooled_at
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
 from scheduling.placement.margins import HOUSE
@@ -54,50 +54,23 @@ def heliostat_policy(
 
 
 DEFAULT_HEADROOM = 1.0
-_HIGHEST_LEVEL = 0.999
-_PATIENT_PART = 0.5
-_BATCH_WITHIN = timedelta(hours=8)
 LOCAL = LocalPolicy(order=Order.FIRM, dispatch=Dispatch.BEST_FIT, fit=Fit(margins=HOUSE))
 
 
-def settings_at(headroom: float) -> PlannerSettings:
-    """Interactive-fast is planned for so much of the way from a step's mean to its peak minute; interactive-
-    normal, which may wait for a minute, for half as much. Beyond 1 the peak's quantile grows:
-    1 - e^(-2(h-1))/2, the median at 1, 0.9 at 1.8."""
-    peak = min(1.0, headroom)
-    level = min(_HIGHEST_LEVEL, 1 - math.exp(-2 * max(0.0, headroom - 1)) / 2)
-    return PlannerSettings(
-        level=level,
-        peak_share=peak,
-        patient_level=0.5,
-        patient_peak_share=_PATIENT_PART * peak,
-        batch_yields=True,
-        batch_within=_BATCH_WITHIN,
-    )
-
-
-def batch_now(settings: PlannerSettings) -> PlannerSettings:
-    """The same, with batch work planned in the step in which it arrives, beside everybody's peak."""
-    return replace(settings, batch_yields=False, batch_within=timedelta(0))
-
-
-def as_served(settings: PlannerSettings) -> PlannerSettings:
-    """A control plane's own settings, but for how far the peak is planned for."""
-    return replace(PlannerSettings(), level=settings.level, peak_share=settings.peak_share)
+def batch_now_at(headroom: float) -> PlannerSettings:
+    """Batch work is planned in the step in which it arrives, beside everybody's peak."""
+    return replace(pooled_at(headroom), batch_yields=False, batch_within=timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Heliostat:
     name: str
+    settings_at: Callable[[float], PlannerSettings] = pooled_at
     router: str = BALANCED
-    change: Callable[[PlannerSettings], PlannerSettings] | None = None
     local: LocalPolicy = LOCAL
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        headroom = options.headroom_or(DEFAULT_HEADROOM)
-        settings = settings_at(headroom)
-        if self.change is not None:
-            settings = self.change(settings)
+        settings = self.settings_at(options.headroom_or(DEFAULT_HEADROOM))
         return heliostat_policy(
             catalogue, settings, options, name=self.name, router=self.router, local=self.local
         )
@@ -118,13 +91,13 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
 
 
 HELIOSTAT = _plugin(
-    _Heliostat("heliostat"),
+    _Heliostat(POOLED),
     "forecasts, a receding-horizon plan of the whole fleet, regions filled alike",
 )
-HELIOSTAT_LIVE = replace(
+HELIOSTAT_CAREFUL = replace(
     _plugin(
-        _Heliostat("heliostat-live", router=PLAN_FLOWS, change=as_served, local=LocalPolicy()),
-        "what `heliostat serve` decides by itself: careful quantiles, the plan's flows, engines as they are",
+        _Heliostat(CAREFUL, careful_at, router=PLAN_FLOWS, local=LocalPolicy()),
+        "the default of `heliostat serve`: careful quantiles, the plan's flows, engines as they are",
     ),
     default_headroom=1.8,
     sweep=(0.6, 1.0, 1.4, 1.8, 2.4),
@@ -134,7 +107,7 @@ HELIOSTAT_UNPOOLED = _plugin(
     "heliostat with requests routed by the plan's flows, home first",
 )
 HELIOSTAT_BATCH_NOW = _plugin(
-    _Heliostat("heliostat-batch-now", change=batch_now),
+    _Heliostat("heliostat-batch-now", settings_at=batch_now_at),
     "heliostat with capacity bought for batch work when it comes",
 )
 HELIOSTAT_LEAST_WORK = _plugin(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
 from heliostat.errors import RegionHeld
 from heliostat.model.fleet import (
+    MOST_AHEAD,
     CapacityDenial,
     Fleet,
     LeadTimeSample,
@@ -32,16 +33,16 @@ class SqlFleet:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def observe(self, observation: RegionObservation) -> bool:
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
         insertion = self._database.insert(observations)
-        new = insertion.excluded
+        new, before = insertion.excluded, observations.c.observed_at
         with self._database.write() as tx:
             self._keep_lead_times(tx, observation.lead_times)
             kept = tx.connection.execute(
                 insertion.on_conflict_do_update(
                     index_elements=["region"],
                     set_={"observed_at": new.observed_at, "document": new.document},
-                    where=new.observed_at > observations.c.observed_at,
+                    where=or_(new.observed_at > before, before > to_epoch(now + MOST_AHEAD)),
                 ).returning(observations.c.region),
                 {
                     "region": observation.region,
@@ -103,7 +104,7 @@ class SqlFleet:
         insertion = self._database.insert(denials)
         new = insertion.excluded
         with self._database.write() as tx:
-            tx.connection.execute(delete(denials).where(denials.c.at > to_epoch(now)))
+            tx.connection.execute(delete(denials).where(denials.c.at > to_epoch(now + MOST_AHEAD)))
             tx.connection.execute(
                 insertion.on_conflict_do_update(
                     index_elements=["region", "vm_type"],

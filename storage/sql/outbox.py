@@ -193,6 +193,21 @@ class SqlOutbox:
             rows = connection.execute(select(pool_changes.c.pool, pool_changes.c.changed_at))
             return tuple(sorted((PoolKey.parse(pool), from_epoch(at)) for pool, at in rows))
 
+    def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:
+        changes = select(pool_changes.c.pool, pool_changes.c.changed_at)
+        instants = select(pool_changes.c.changed_at)
+        made = select(_c.document).where(_c.created_at.in_(instants)).order_by(_c.command_id)
+        with self._database.read() as connection:
+            changed = {PoolKey.parse(pool): at for pool, at in connection.execute(changes)}
+            last = {
+                pool: command.command_id
+                for document in connection.execute(made).scalars()
+                for command in [loads(Command, document)]
+                for pool in command.order.pools
+                if changed.get(pool) == to_epoch(command.created_at)
+            }
+            return tuple(sorted(last.items()))
+
     def prune(self, created_before: datetime) -> int:
         old = _c.created_at < to_epoch(created_before)
         return drop(self._database, commands, old, _c.state.not_in(_OPEN))

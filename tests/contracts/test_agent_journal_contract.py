@@ -96,6 +96,7 @@ def a_word(
         "region": EAST,
         "state": state,
         "at": NOON + MINUTE * minute,
+        "command_created_at": NOON + MINUTE * number,
     }
     return Acknowledgement(**(values | changes))
 
@@ -124,6 +125,15 @@ def test_received_commands_are_open_oldest_first(home: JournalHome) -> None:
     journal.receive([a_command(2), a_command(1)])
     journal.receive([a_command(3)])
     assert [c.command_id for c in journal.open_commands()] == [f"{n:012d}" for n in (1, 2, 3)]
+
+
+def test_a_lower_id_that_came_later_is_the_later_command(home: JournalHome) -> None:
+    journal = home.open()
+    journal.receive([a_command(500)])
+    journal.receive([a_command(481)])
+    journal.acknowledge(a_word(500))
+    journal.receive([a_command(500, revision=2)])
+    assert [int(c.command_id) for c in home.open().open_commands()] == [500, 481]
 
 
 def test_a_command_received_twice_is_open_once(home: JournalHome) -> None:
@@ -164,6 +174,38 @@ def test_an_ended_command_is_never_opened_again(home: JournalHome, end: CommandS
     journal = home.open()
     journal.receive([a_command(revision=5)])
     assert journal.open_commands() == ()
+
+
+def test_an_ended_command_that_arrives_open_has_its_end_said_again(home: JournalHome) -> None:
+    """The control plane confirmed the end and lost it: a fail-over, or a restored backup."""
+    journal = home.open()
+    journal.receive([a_command()])
+    end = a_word(
+        state=CommandState.REFUSED,
+        refusal=RefusalKind.QUOTA,
+        progress=CommandProgress(ready=1, detail="1 of 3"),
+        detail="the quota is 1",
+    )
+    journal.acknowledge(end)
+    journal.ack_sent(end)
+    journal = home.open()
+    for _ in range(2):
+        journal.receive([a_command()])
+    assert journal.unsent_acks() == (end,)
+    assert journal.open_commands() == ()
+
+
+@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+def test_an_end_that_the_control_plane_knows_is_not_said_again(
+    home: JournalHome, end: CommandState
+) -> None:
+    journal = home.open()
+    journal.receive([a_command()])
+    word = a_word(state=CommandState.APPLIED)
+    journal.acknowledge(word)
+    journal.ack_sent(word)
+    journal.receive([a_command(state=end, ended_at=NOON, revision=3)])
+    assert journal.unsent_acks() == ()
 
 
 # --- acknowledgements ------------------------------------------------------------------------

@@ -118,6 +118,15 @@ def test_an_etag_protects_from_what_happens_just_before_the_order_is_stored() ->
     assert desk.order(replace(asked, etag=""), NOON + MINUTE, epoch=house.epoch).author == "ada"
 
 
+def test_an_etag_tells_two_orders_of_one_second_apart() -> None:
+    house = a_house()
+    house.desk.order(manual(), NOON, epoch=house.epoch)
+    seen = house.desk.pool_etag(POOL, NOON)
+    house.desk.order(manual(2, request_id="r-2"), NOON, epoch=house.epoch)
+    with pytest.raises(StaleEtag):
+        house.desk.order(manual(8, etag=seen, request_id="r-3"), NOON, epoch=house.epoch)
+
+
 def test_the_same_request_gives_the_same_command_whatever_has_changed_since() -> None:
     house = a_house()
     asked = manual(etag=house.desk.pool_etag(POOL, NOON))

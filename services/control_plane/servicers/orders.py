@@ -86,7 +86,7 @@ class AgentConversation:
 
         def keep() -> bool:
             self._speak(observation.region, life, author, now)
-            return self._desk.stores.fleet.observe(observation)
+            return self._desk.stores.fleet.observe(observation, now)
 
         newest = await self._desk.threads.write(keep)
         return fleet_pb2.ReportFleetResponse(newest=newest)

@@ -14,6 +14,7 @@ from heliostat.model.names import ModelName
 from services.agent.journal.batch_box import KEEP_ENDED, BatchBox
 from services.agent.journal.batch_entry import BatchState
 from services.agent.journal.file import JournalFile
+from services.agent.journal.making import SCHEMA_VERSION
 from tests.builders import MINUTE, NOON, a_pool
 from tests.support.agents import AgentDisk
 from tests.support.dispatching import ALPHA, BATCH, an_ask
@@ -157,4 +158,4 @@ def test_a_journal_of_the_version_before_gets_its_queue(disk: AgentDisk) -> None
     box = BatchBox(file)
     put(box, "a")
     assert box.waiting() == 1
-    assert file.read("PRAGMA user_version") == [(2,)]
+    assert file.read("PRAGMA user_version") == [(SCHEMA_VERSION,)]

@@ -13,9 +13,9 @@ from heliostat.model.names import RegionName
 from storage.fold import BUCKET_MINUTES, MINUTE_SECONDS, Ints
 
 _BITS = np.arange(BUCKET_MINUTES)
-GONE_AFTER = timedelta(days=3)
-"""An origin that was silent for so long while others were heard of is no longer in use. Minutes of that
-age are rolled up, so what it has not reported by then cannot come any more."""
+AWAY = timedelta(days=3)
+"""An origin is not in use so long after its last report, and so long before its first one, while others do
+report. Minutes of that age are rolled up: what it has not reported by then cannot come any more."""
 
 
 class Coverage:
@@ -26,12 +26,14 @@ class Coverage:
         self._step_minutes = int(step.total_seconds()) // MINUTE_SECONDS
         self.steps = span.length // step
         self._minutes: dict[RegionName, NDArray[np.bool_]] = {}
+        self._since: dict[RegionName, int] = {}
         self._until: dict[RegionName, int] = {}
 
-    def reported(self, origin: RegionName, until: int) -> None:
-        """Say up to when (epoch seconds) an origin reported at all, perhaps outside the span."""
+    def reported(self, origin: RegionName, since: int, until: int) -> None:
+        """Say from when until when (epoch seconds) an origin reported at all, perhaps outside the span."""
         if origin not in self._minutes:
             self._minutes[origin] = np.zeros(self.steps * self._step_minutes, np.bool_)
+        self._since[origin] = min(since, self._since.get(origin, since))
         self._until[origin] = max(until, self._until.get(origin, until))
 
     def add(self, origin: RegionName, bucket_starts: Sequence[int], masks: Sequence[int]) -> None:
@@ -57,16 +59,19 @@ class Coverage:
         return counts
 
     def in_use(self, origin: RegionName) -> NDArray[np.bool_]:
-        """The steps in which an origin belongs to the whole: those that begin within `GONE_AFTER` of its
-        last minute, and all of them unless others were heard of after that. None where it never
-        reported."""
+        """The steps in which an origin belongs to the whole: all but those that lie `AWAY` from what it
+        reported, on a side where others reported. None where it never did."""
+        used = np.full(self.steps, origin in self._until)
         if origin not in self._until:
-            return np.zeros(self.steps, np.bool_)
+            return used
         starts = self._start + np.arange(self.steps) * self._step_minutes * MINUTE_SECONDS
-        gone_from = self._until[origin] + int(GONE_AFTER.total_seconds())
-        if max(self._until.values()) <= gone_from:
-            return np.ones(self.steps, np.bool_)
-        return starts < gone_from
+        away = int(AWAY.total_seconds())
+        came, gone = self._since[origin] - away, self._until[origin] + away
+        if min(self._since.values()) < came:
+            used &= starts >= came
+        if max(self._until.values()) > gone:
+            used &= starts < gone
+        return used
 
     def enough(self, minutes: Ints) -> NDArray[np.bool_]:
         """Where at least half of a step's minutes are there."""

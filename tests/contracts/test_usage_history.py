@@ -359,6 +359,17 @@ def test_an_origin_that_was_closed_down_stops_to_hold_aggregates_back_after_thre
     assert day(world, 4) == pytest.approx((1000 / 60, None))
 
 
+def test_an_origin_that_came_later_holds_aggregates_of_three_days_before_it_back(
+    world: World,
+) -> None:
+    for number in range(6):
+        report(world, *quarter(start=days(number)))
+    report(world, *quarter(origin=US, start=days(5)))
+    assert day(world, 1) == pytest.approx((1000 / 60, None))
+    assert day(world, 2) == (None, None), "what it reports of these minutes may be on its way"
+    assert day(world, 5) == pytest.approx((2000 / 60, 1000 / 60))
+
+
 def test_an_origin_that_was_silent_for_long_and_reports_again_was_missing_all_the_time(
     world: World,
 ) -> None:

@@ -199,6 +199,10 @@ class StaleEtag(Conflict):
     """The resource changed since the caller read it."""
 
 
+class OutdatedDecision(Conflict):
+    """What a decision was made from changed before it was stored; nothing was stored."""
+
+
 class RequestIdReused(AlreadyExists):
     """The same `request_id` came before with different content."""
 

@@ -29,7 +29,7 @@ class DirectLink:
     def report(self, now: datetime) -> None:
         """Hand over what the agent knows: acknowledgements, the region as it stands, usage."""
         for ack in self._journal.unsent_acks():
-            self._loop.acknowledge(ack)
+            self._loop.acknowledge(ack, now)
             self._journal.ack_sent(ack)
         observation = self._journal.unsent_observation()
         if observation is not None:

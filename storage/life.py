@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from heliostat.errors import (
     CommandFinished,
+    OutdatedDecision,
     OverrideExpired,
     RequestIdReused,
     StaleEtag,
@@ -16,7 +17,7 @@ from heliostat.errors import (
 from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.governance import AuditRecord, Override
 from heliostat.model.plan import CapacityPlan
-from heliostat.ports.decisions import Decision
+from heliostat.ports.decisions import Basis, Decision
 from storage.notify import Topic
 
 OVERDUE_GRACE = timedelta(minutes=15)
@@ -139,6 +140,22 @@ def is_replay(decision: Decision, known: Sequence[Command | None]) -> bool:
     """True when the decision is only commands that were all stored before: nothing to do."""
     news = decision.plan or decision.approves or decision.tables or decision.mode
     return bool(known) and all(known) and not news
+
+
+def check_basis(basis: Basis, standing: Basis) -> None:
+    """Raise OutdatedDecision when more is stored than the decision was made from."""
+    last, version = standing.last_command_id or "", standing.plan_version or 0
+    if basis.last_command_id is not None and last > basis.last_command_id:
+        changed = f"command {last} was stored"
+    elif basis.plan_version is not None and version > basis.plan_version:
+        changed = f"plan {version} was stored"
+    elif basis.modes is not None and basis.modes != standing.modes:
+        changed = "a mode changed"
+    else:
+        return
+    raise OutdatedDecision(
+        f"{changed} while this was decided", remedy="read again and decide again"
+    )
 
 
 def topics_of(decision: Decision) -> tuple[Topic, ...]:

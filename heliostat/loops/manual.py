@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import HeliostatError, InvalidInput, ModeForbids, OverrideExpired, StaleEtag
+from heliostat.loops.basis import once_more, read_basis
 from heliostat.model.command import Command, Order, RedeployOrder, ScaleOrder
 from heliostat.model.governance import AuditRecord, Mode, ModeSetting, Override
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
-from heliostat.ports.decisions import Decision
+from heliostat.ports.decisions import Basis, Decision
 from heliostat.ports.stores import Stores
 
 _ACTIONS: dict[type[Order], str] = {ScaleOrder: "scale-pool", RedeployOrder: "redeploy-pool"}
@@ -65,8 +66,14 @@ class ManualDesk:
 
         A request that came before gives its command, whatever has changed since. With `validate_only`
         the command that would be stored. Raises UnknownPool, InvalidInput, ModeForbids (paused),
-        OverrideExpired, StaleEtag, RequestIdReused, Fenced.
+        OverrideExpired, StaleEtag, RequestIdReused, Fenced, and OutdatedDecision when modes, or with an
+        etag other commands, were stored twice just before this one.
         """
+        return once_more(lambda: self._order(manual, now, epoch))
+
+    def _order(self, manual: ManualOrder, now: datetime, epoch: int) -> Command:
+        seen = read_basis(self._stores)
+        last = seen.last_command_id if manual.etag else None
         try:
             self._check(manual, now)
         except HeliostatError:
@@ -91,6 +98,7 @@ class ManualDesk:
         if manual.validate_only:
             return command
         decision = Decision(
+            basis=Basis(last_command_id=last, modes=seen.modes),
             commands=(command,),
             overrides=self._overrides(manual, now),
             audit=(

@@ -20,7 +20,8 @@ class FleetLog(Protocol):
         ...
 
     def fleet(self, now: datetime) -> Fleet:
-        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials still in force.
+        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials in force: not
+        over, and none from too far in the future.
         The caller ages it."""
         ...
 
@@ -32,15 +33,18 @@ class FleetLog(Protocol):
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
         """Take or renew the agent's hold of the region until `now + lease`, as `model.holding.claimed`
-        decides, in one transaction. Repeatable. Raises RegionHeld."""
+        decides, in one transaction. Repeatable.
+
+        Raises RegionHeld; the hold before is kept then as it stands at `now` (`model.holding.standing`)."""
         ...
 
     def hold(self, region: RegionName) -> RegionHold | None:
         """The region's last hold, perhaps one that ran out; None before the first."""
         ...
 
-    def deny(self, denial: CapacityDenial) -> None:
-        """Keep a refusal; a newer one for the same region and VM type replaces an older."""
+    def deny(self, denial: CapacityDenial, now: datetime) -> None:
+        """Keep a refusal; a newer one for the same region and VM type replaces an older. Those that lie
+        too far in the future (`model.fleet.is_ahead`) are dropped."""
         ...
 
     def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:

@@ -1483,6 +1483,7 @@ class AcknowledgeCommandRequest(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     COMMAND_CREATED_AT_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command's name."""
     region: _builtins.str
@@ -1507,6 +1508,12 @@ class AcknowledgeCommandRequest(_message.Message):
         again. Absent = an agent of an older release.
         """
 
+    @_builtins.property
+    def agent(self) -> Global___AgentLife:
+        """Which agent speaks; refused with REGION_HELD while another holds the region. Agents of older releases
+        leave it out, and are let in.
+        """
+
     def __init__(
         self,
         *,
@@ -1518,10 +1525,11 @@ class AcknowledgeCommandRequest(_message.Message):
         refusal: Global___RefusalKind.ValueType = ...,
         detail: _builtins.str = ...,
         command_created_at: _timestamp_pb2.Timestamp | None = ...,
+        agent: Global___AgentLife | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "command_created_at", b"command_created_at", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "at", b"at", "command_created_at", b"command_created_at", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "command_created_at", b"command_created_at", "command_id", b"command_id", "detail", b"detail", "progress", b"progress", "refusal", b"refusal", "region", b"region", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "at", b"at", "command_created_at", b"command_created_at", "command_id", b"command_id", "detail", b"detail", "progress", b"progress", "refusal", b"refusal", "region", b"region", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,6 +27,7 @@ from services.configuration import (
     ServerTlsSettings,
     load,
 )
+from services.messages import MAX_MESSAGE_BYTES
 
 ENV_PREFIX = "HELIOSTAT_"
 
@@ -120,7 +121,7 @@ class ControlPlaneSettings(BaseSettings):
     """Dates that are forecast as days off, in every region by its own clock."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
-    max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = 8 * 1024 * 1024
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = MAX_MESSAGE_BYTES
     """Largest message taken in, at most 1 GiB."""
     usage_ahead: Positive = timedelta(minutes=5)
     """How far in the future a usage window may lie."""

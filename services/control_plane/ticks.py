@@ -149,6 +149,9 @@ class Ticks:
         return {"champions": len(champions), "methods": methods}
 
     def _replan(self, now: datetime, epoch: int) -> dict[str, Any]:
+        newest = self._stores.plans.latest_plan()
+        if newest is not None:  # perhaps the leader's before: its age counts until we have made one
+            self._planned_at = newest.created_at
         committed = self._loop.replan(now, epoch=epoch)
         self._metrics.show_lead_times(self._loop.situation.lead_times(now))
         return self._plan_said(committed, now)

@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from threading import RLock
 
+from heliostat.errors import RegionHeld
 from heliostat.model.fleet import (
     CapacityDenial,
     Fleet,
@@ -13,7 +14,7 @@ from heliostat.model.fleet import (
     RegionObservation,
     is_ahead,
 )
-from heliostat.model.holding import AgentLife, RegionHold, claimed
+from heliostat.model.holding import AgentLife, RegionHold, claimed, standing
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from storage.observed import fleet_of
 
@@ -53,15 +54,24 @@ class MemoryFleet:
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
         with self._lock:
-            hold = claimed(self._holds.get(region), region, agent, now, lease)
-            self._holds[region] = hold
+            before = self._holds.get(region)
+            try:
+                hold = self._holds[region] = claimed(before, region, agent, now, lease)
+            except RegionHeld:
+                stands = standing(before, now, lease)
+                assert stands is not None
+                self._holds[region] = stands
+                raise
             return hold
 
     def hold(self, region: RegionName) -> RegionHold | None:
         return self._holds.get(region)
 
-    def deny(self, denial: CapacityDenial) -> None:
+    def deny(self, denial: CapacityDenial, now: datetime) -> None:
         with self._lock:
+            self._denials = {
+                place: d for place, d in self._denials.items() if not is_ahead(d.at, now)
+            }
             place = (denial.region, denial.vm_type)
             before = self._denials.get(place)
             if before is None or before.at <= denial.at:

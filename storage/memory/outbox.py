@@ -65,6 +65,10 @@ class MemoryOutbox:
         """The id that the next command gets."""
         return command_id(self._made + 1)
 
+    def newest_id(self) -> str:
+        """The id of the newest command that is kept; "" where none is."""
+        return next(reversed(self._held), "")
+
     def put(self, command: Command) -> None:
         """Keep a new command."""
         self._made += 1

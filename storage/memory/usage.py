@@ -158,7 +158,11 @@ class MemoryUsage:
 
     def coverage(self, span: Span, step: timedelta) -> Coverage:
         coverage = Coverage(span, step)
+        for (origin, _), until in self._reported_until.items():
+            coverage.reported(origin, until, until)
         for origin, masks in self._masks.items():
+            if masks:
+                coverage.reported(origin, first := min(masks), first)
             known = [bucket for bucket in bucket_starts(span) if bucket in masks]
             coverage.add(origin, known, [masks[bucket] for bucket in known])
         return coverage

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 
+from heliostat.errors import RegionHeld
 from heliostat.model.fleet import (
     MOST_AHEAD,
     CapacityDenial,
@@ -14,7 +15,7 @@ from heliostat.model.fleet import (
     RegionObservation,
     StartKind,
 )
-from heliostat.model.holding import AgentLife, RegionHold, claimed
+from heliostat.model.holding import AgentLife, RegionHold, claimed, standing
 from heliostat.model.instants import from_epoch, to_epoch
 from heliostat.model.names import PoolKey, RegionName
 from storage.codec import dumps, loads
@@ -72,6 +73,7 @@ class SqlFleet:
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
         mine = region_holds.c.region == region
+        refused: RegionHeld | None = None
         with self._database.write() as tx:
             nobody = {"region": region, "document": ""}
             tx.connection.execute(
@@ -80,9 +82,17 @@ class SqlFleet:
             query = select(region_holds.c.document).where(mine).with_for_update()
             document = tx.connection.execute(query).scalar_one()
             before = loads(RegionHold, document) if document else None
-            hold = claimed(before, region, agent, now, lease)
-            tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))
-            return hold
+            hold = standing(before, now, lease)
+            try:
+                hold = claimed(before, region, agent, now, lease)
+            except RegionHeld as error:
+                refused = error
+            assert hold is not None
+            if hold != before:
+                tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))
+        if refused is not None:
+            raise refused
+        return hold
 
     def hold(self, region: RegionName) -> RegionHold | None:
         query = select(region_holds.c.document).where(region_holds.c.region == region)
@@ -90,10 +100,11 @@ class SqlFleet:
             document = connection.execute(query).scalar()
         return loads(RegionHold, document) if document else None
 
-    def deny(self, denial: CapacityDenial) -> None:
+    def deny(self, denial: CapacityDenial, now: datetime) -> None:
         insertion = self._database.insert(denials)
         new = insertion.excluded
         with self._database.write() as tx:
+            tx.connection.execute(delete(denials).where(denials.c.at > to_epoch(now + MOST_AHEAD)))
             tx.connection.execute(
                 insertion.on_conflict_do_update(
                     index_elements=["region", "vm_type"],

@@ -50,6 +50,10 @@ class SqlOutbox:
         """The id that the next command gets."""
         return id_of(next_number(self._database, tx, "command"))
 
+    def newest_id(self, connection: Connection) -> str:
+        """The id of the newest command that is kept; "" where none is."""
+        return connection.execute(select(func.max(_c.command_id))).scalar() or ""
+
     def put(self, tx: Transaction, command: Command) -> None:
         """Keep a new command."""
         tx.connection.execute(

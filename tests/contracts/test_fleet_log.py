@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -143,11 +144,21 @@ def test_lead_times_are_kept_once_even_of_an_older_observation(world: World) -> 
 
 def test_a_denial_holds_until_its_end_and_a_newer_one_replaces_it(world: World) -> None:
     log = world.stores.fleet
-    log.deny(denial())
-    log.deny(denial(10, 40, "no capacity"))
-    log.deny(denial(5, 99, "late word"))
+    log.deny(denial(), at(0))
+    log.deny(denial(10, 40, "no capacity"), at(10))
+    log.deny(denial(5, 99, "late word"), at(11))
     assert log.fleet(at(39)).denials == (denial(10, 40, "no capacity"),)
     assert log.fleet(at(40)).denials == ()
+
+
+def test_a_denial_from_a_clock_that_was_set_back_caps_nothing_and_makes_room(world: World) -> None:
+    log = world.stores.fleet
+    log.deny(denial(60, 90, "ahead"), at(60))
+    log.deny(replace(denial(60, 90, "ahead"), region=US), at(60))
+    assert log.fleet(at(1)).denials == ()
+    log.deny(denial(1, 31, "now"), at(1))
+    assert log.fleet(at(1)).denials == (denial(1, 31, "now"),)
+    assert log.fleet(at(70)).denials == (), "none of those from ahead comes back"
 
 
 def life(journal: int = 2**62 + 1, incarnation: int = 1) -> AgentLife:
@@ -166,3 +177,27 @@ def test_one_agent_at_a_time_holds_a_region(world: World) -> None:
     later = fleet.claim(EU, life(journal=3), at(1), lease)
     assert fleet.hold(EU) == later
     assert later.agent.journal_id == 3
+
+
+def test_a_hold_from_a_clock_that_was_set_back_ends_a_lease_after_another_asked(
+    world: World,
+) -> None:
+    fleet, lease = world.stores.fleet, timedelta(minutes=1)
+    fleet.claim(EU, life(), at(60), lease)
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(10), lease)
+    assert world.open_again().fleet.hold(EU) is not None
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(10) + lease / 2, lease)
+    assert fleet.claim(EU, life(journal=3), at(11), lease).agent.journal_id == 3
+
+
+def test_the_holder_keeps_its_region_when_the_clock_is_set_back(world: World) -> None:
+    fleet, lease = world.stores.fleet, timedelta(minutes=1)
+    fleet.claim(EU, life(), at(60), lease)
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(10), lease)
+    held = fleet.claim(EU, life(), at(10) + lease / 2, lease)
+    assert (held.since, held.until) == (at(10), at(10) + lease * 3 / 2)
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(11), lease)

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
 from prometheus_client import generate_latest
 
-from heliostat.errors import UnknownRoutingTable
+from heliostat.clock import SystemClock
+from heliostat.errors import InvalidInput, UnknownRoutingTable
 from heliostat.model.fleet import PoolObservation
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingAck, RoutingTable
@@ -18,6 +20,7 @@ from services.control_plane.lags import GatewayLag, gateway_lags
 from services.control_plane.metrics import Metrics
 from services.control_plane.operating_metrics import certificate_end
 from services.control_plane.ticks import Tick
+from storage.memory import memory_stores
 from tests.builders import MINUTE, NOON, a_pool, an_observation
 from tests.support.agents import a_command
 from tests.support.planes import a_world
@@ -171,6 +174,17 @@ async def test_a_regions_report_grows_older_and_a_silent_region_has_no_age() -> 
     assert 'region_report_age_seconds{region="east"} 180.0' in shown
     assert not any(line.startswith('region_report_age_seconds{region="west"') for line in shown)
     assert 'open_commands{region="west"} 0.0' in shown
+
+
+async def test_the_age_of_the_plan_is_told_by_a_new_leader_that_makes_none() -> None:
+    stores = memory_stores(SystemClock())
+    async with a_world(stores=stores) as world:
+        await world.tick(Tick.REPLAN)
+    later = NOON + 50 * MINUTE
+    async with a_world(stores=stores, at=later, targets={a_pool(): -1}) as world:
+        with pytest.raises(InvalidInput):
+            await world.tick(Tick.REPLAN)
+        assert "plan_age_seconds 3000.0" in page(world.plane.metrics)
 
 
 def test_the_certificates_end_is_told_where_it_can_be_read(tmp_path: Path) -> None:

@@ -101,6 +101,16 @@ def test_what_is_put_back_waits_under_the_next_attempt(disk: AgentDisk) -> None:
     assert box.waiting() == 2
 
 
+def test_what_is_put_back_for_a_later_attempt_waits_under_that_one(disk: AgentDisk) -> None:
+    box = BatchBox(disk.file())
+    put(box, "a", "b", "c")
+    box.place({"a": PLACE, "b": PLACE}, AT)
+    box.end({"b": False}, AT)
+    box.put_back(["a", "b"], AT, attempts={"a": 5, "b": 7}, revive=True)
+    box.follow({"c": 4, "a": 3})
+    assert {name: one.attempt for name, one in box.find("abc").items()} == {"a": 5, "b": 7, "c": 4}
+
+
 def test_those_of_absent_gateways_are_not_listed(disk: AgentDisk) -> None:
     box = BatchBox(disk.file())
     put(box, "a", gateway="one")

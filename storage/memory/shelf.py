@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.names import DemandKey, RegionName
+from heliostat.model.names import DemandKey
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageSeries
 from storage.fold import Table
 from storage.memory.windows import Window, bucket_of, minutes_of, windows_of
@@ -18,10 +18,10 @@ _NO_KEY = -1
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a batch brought: minutes (epoch seconds) per origin, demand that was offered, and how
+    """What a batch brought: minutes (epoch seconds) per demand, demand that was offered, and how
     many windows came after retention."""
 
-    minutes: Mapping[RegionName, set[int]]
+    minutes: Mapping[DemandKey, set[int]]
     offered: tuple[DemandKey, ...]
     late: int
 
@@ -57,10 +57,10 @@ class Shelf:
             brought[index].add(start)
             if window.offered:
                 offered.add(index)
-        minutes: dict[RegionName, set[int]] = {}
+        minutes: dict[DemandKey, set[int]] = {}
         for series, starts in zip(batch.series, brought, strict=True):
             if starts:
-                minutes.setdefault(series.origin, set()).update(starts)
+                minutes.setdefault(series.demand, set()).update(starts)
         demands = tuple(series.demand for i, series in enumerate(batch.series) if i in offered)
         return News(minutes, demands, late)
 
@@ -87,13 +87,15 @@ class Shelf:
         starts: list[int] = []
         windows: list[Window] = []
         for start in minute_starts(span):
-            minute = self._minutes.get(start, {})
-            places += minute
-            starts += [start] * len(minute)
-            windows += minute.values()
-        table = minutes_of([key_of[place] for place in places], starts, windows)
-        known: Table = table[table["key"] != _NO_KEY]
-        return known
+            known = {
+                place: window
+                for place, window in self._minutes.get(start, {}).items()
+                if key_of[place] != _NO_KEY
+            }
+            places += known
+            starts += [start] * len(known)
+            windows += known.values()
+        return minutes_of([key_of[place] for place in places], starts, windows)
 
     def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
         """Requests less retries per demand and minute that begins in the span."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -79,9 +78,6 @@ def bucket_of(
     )
 
 
-_COUNTED = itemgetter(*(Window._fields.index(name) for name in _COUNTS))
-
-
 def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Window]) -> Table:
     """Windows, each with its demand's key and start (epoch seconds), as a table of `storage.fold.MINUTE`.
 
@@ -91,8 +87,10 @@ def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Win
     table = np.empty(len(windows), MINUTE)
     if not windows:
         return table
-    counts = np.array([*map(_COUNTED, windows)], np.float64).T
-    offered, retried, completed, prompts, outputs = counts
+    columns = dict(zip(Window._fields, zip(*windows, strict=True), strict=True))
+    offered, retried, completed, prompts, outputs = (
+        np.array(columns[name], np.float64) for name in _COUNTS
+    )
     with_input, with_output = ~np.isnan(prompts), ~np.isnan(outputs)
     table["key"], table["start"] = keys, starts
     table["net"] = offered - retried

@@ -48,14 +48,12 @@ def tables(
         entries: list[RouteEntry] = []
         for view in models.values():
             for spec in view.model.tiers:
-                if _nobody_knows(view.reach[region.name, spec.tier], reported):
+                if _nobody_knows(view.reach(region.name, spec.tier), reported):
                     continue
-                demand = DemandKey(origin=region.name, model=view.model.name, tier=spec.tier)
+                demand = view.demand(region.name, spec.tier)
                 last = before.get((region.name, view.model.name, spec.tier))
                 split, reason = _settle(view, demand, mode, last, decide, is_old, reported)
-                entries.append(
-                    make_entry(problem.catalogue, view, region.name, spec.tier, split, reason)
-                )
+                entries.append(make_entry(problem.catalogue, view, demand, split, reason))
         made.append(make_table(problem, region.name, tuple(entries)))
     return tuple(made)
 
@@ -71,7 +69,7 @@ def _settle(
 ) -> tuple[Split | None, str]:
     serving = view.serving(demand.origin, demand.tier)
     if not serving:
-        return None, nothing_ready(view, demand.origin, demand.tier, reported)
+        return None, nothing_ready(view, demand, reported)
     kept = only_serving(split_of(last), serving) if last is not None else None
     if mode is Mode.PAUSED and kept is not None:
         return kept, "paused: the last entry stands"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,9 @@ class Shelf:
         self._places: dict[tuple[UsageSeries, str], int] = {}
         self._series: list[UsageSeries] = []
         self._demands: list[DemandKey] = []
-        """Both of each place."""
+        self._numbers: list[int] = []
+        """Of each place the series, its demand and the demand's number."""
+        self._number_of: dict[DemandKey, int] = {}
         self._minutes: dict[int, dict[int, Window]] = {}
 
     def put(self, batch: UsageBatch, *, not_before: int) -> News:
@@ -58,11 +61,11 @@ class Shelf:
             if window.offered:
                 offered.add(index)
         minutes: dict[DemandKey, set[int]] = {}
-        for series, starts in zip(batch.series, brought, strict=True):
+        for place, starts in zip(places, brought, strict=True):
             if starts:
-                minutes.setdefault(series.demand, set()).update(starts)
-        demands = tuple(series.demand for i, series in enumerate(batch.series) if i in offered)
-        return News(minutes, demands, late)
+                minutes.setdefault(self._demands[place], set()).update(starts)
+        demands = dict.fromkeys(self._demands[places[index]] for index in sorted(offered))
+        return News(minutes, tuple(demands), late)
 
     def drop_before(self, limit: int) -> int:
         """Forget every minute before that instant (epoch seconds); returns how many windows went."""
@@ -99,13 +102,14 @@ class Shelf:
 
     def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
         """Requests less retries per demand and minute that begins in the span."""
-        found: dict[DemandKey, dict[datetime, int]] = {}
+        by_number: dict[int, dict[datetime, int]] = defaultdict(dict)
         for start in minute_starts(span):
             at = from_epoch(start)
             for place, window in self._minutes.get(start, {}).items():
-                row = found.setdefault(self._demands[place], {})
+                row = by_number[self._numbers[place]]
                 row[at] = row.get(at, 0) + window.offered - window.retried
-        return found
+        demands = {number: demand for demand, number in self._number_of.items()}
+        return {demands[number]: row for number, row in by_number.items()}
 
     def buckets(
         self,
@@ -137,4 +141,5 @@ class Shelf:
         if place == len(self._series):
             self._series.append(series)
             self._demands.append(series.demand)
+            self._numbers.append(self._number_of.setdefault(series.demand, len(self._number_of)))
         return place

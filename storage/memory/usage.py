@@ -13,7 +13,7 @@ import numpy as np
 
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.names import DemandKey, RegionName
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt
 from storage import summing
 from storage.coverage import Coverage
@@ -40,8 +40,8 @@ class MemoryUsage:
         self._masks: dict[RegionName, dict[int, int]] = {}
         self._reported_until: dict[tuple[RegionName, str], int] = {}
         self._keys: dict[DemandKey, int] = {}
-        self._open: dict[int, set[DemandKey]] = {}
-        """Buckets with windows newer than their fold, and whose windows: demand over all origins."""
+        self._open: dict[int, set[tuple[ModelName, Tier]]] = {}
+        """Buckets with windows newer than their fold, and what these are of, whatever their origin."""
         self._pruned_before = 0
         self._reader = DemandReader(self)
 
@@ -67,7 +67,7 @@ class MemoryUsage:
         for demand, starts in news.minutes.items():
             reported.setdefault(demand.origin, set()).update(starts)
             for bucket in {start // BUCKET_SECONDS * BUCKET_SECONDS for start in starts}:
-                self._open.setdefault(bucket, set()).add(demand.everywhere)
+                self._open.setdefault(bucket, set()).add((demand.model, demand.tier))
         for origin, starts in reported.items():
             masks = self._masks.setdefault(origin, {})
             for start in starts:
@@ -77,8 +77,9 @@ class MemoryUsage:
             until = max(starts) + MINUTE_SECONDS
             self._reported_until[place] = max(until, self._reported_until.get(place, 0))
         for demand in news.offered:
-            for known in (demand, demand.everywhere):
-                self._keys.setdefault(known, len(self._keys))
+            if demand not in self._keys:
+                for new in (demand, demand.everywhere):
+                    self._keys.setdefault(new, len(self._keys))
         if news.late:
             _log.warning("usage_windows_came_after_retention: %d of %s", news.late, batch.source_id)
 
@@ -143,7 +144,7 @@ class MemoryUsage:
         of them: of a day's late windows most are of batch requests."""
         starts = bucket_starts(run)
         newer = self._open[starts[0]]
-        keys = {key: number for key, number in self._keys.items() if key.everywhere in newer}
+        keys = {key: n for key, n in self._keys.items() if (key.model, key.tier) in newer}
         folded = fold(self._shelf.rows(run, keys), aggregates(self.keys()), BUCKET_SECONDS)
         folded = folded[np.argsort(folded["start"], kind="stable")]
         edges = np.searchsorted(folded["start"], [*starts, starts.stop])

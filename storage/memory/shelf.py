@@ -11,7 +11,15 @@ from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import DemandKey
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageSeries
 from storage.fold import Table
-from storage.memory.windows import Window, bucket_of, minutes_of, windows_of
+from storage.memory.windows import (
+    OFFERED,
+    RETRIED,
+    REVISION,
+    Window,
+    bucket_of,
+    minutes_of,
+    windows_of,
+)
 from storage.reading import minute_starts
 
 _NO_KEY = -1
@@ -54,11 +62,11 @@ class Shelf:
                 minute = self._minutes[start] = {}
             place = places[index]
             before = minute.get(place)
-            if before is not None and before.revision >= window.revision:
+            if before is not None and before[REVISION] >= window[REVISION]:
                 continue
             minute[place] = window
             brought[index].add(start)
-            if window.offered:
+            if window[OFFERED]:
                 offered.add(index)
         minutes: dict[DemandKey, set[int]] = {}
         for place, starts in zip(places, brought, strict=True):
@@ -107,7 +115,7 @@ class Shelf:
             at = from_epoch(start)
             for place, window in self._minutes.get(start, {}).items():
                 row = by_number[self._numbers[place]]
-                row[at] = row.get(at, 0) + window.offered - window.retried
+                row[at] = row.get(at, 0) + window[OFFERED] - window[RETRIED]
         demands = {number: demand for demand, number in self._number_of.items()}
         return {demands[number]: row for number, row in by_number.items()}
 

@@ -118,8 +118,11 @@ class Solver:
             values=np.array(solution.col_value),
             objective=objective,
             bound=objective,
-            row_duals=np.array(solution.row_dual),
         )
+
+    def row_duals(self) -> Floats:
+        """Those of the last linear solve, which found an optimum."""
+        return np.array(self._highs.getSolution().row_dual)
 
     def whole(self, start: Floats) -> Answer:
         """Branch and bound from a feasible `start` (all columns), within the limits."""

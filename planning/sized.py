@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from planning.arrays import Floats, Ints
@@ -32,7 +34,7 @@ class SizedProgramme:
         return answer
 
     def relax(self, times: int) -> Answer:
-        """The relaxation, solved again so many times with ρ taken at the sizes just found."""
+        """The relaxation with its duals, solved again so many times with ρ taken at the sizes just found."""
         answer = self.linear()
         for _ in range(times if np.ptp(self.instance.usable) > 0 else 0):
             if answer.values is None:
@@ -42,7 +44,9 @@ class SizedProgramme:
                 self.instance.usable_at(np.where(counts > 0.5, counts, self.instance.typical))
             )
             answer = self.linear()
-        return answer
+        if answer.values is None:
+            return answer
+        return replace(answer, row_duals=self.solver.row_duals())
 
     # --- the share ---------------------------------------------------------------------------
 

@@ -21,8 +21,11 @@ from heliostat.catalogue import FleetCatalogue, ModelSpec, TierSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import DemandKey, ModelName, Tier, VmTypeName
+from heliostat.read_only import read_only
 
 _KEPT = 16384
+_MIXES_KEPT = 4
+"""Catalogues and mixes; a control loop plans and routes for a quarter of an hour by the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +134,17 @@ def throughputs(
 
 def demand_throughputs(catalogue: FleetCatalogue, mixes: Sequence[TokenMix]) -> Thetas:
     """θ at the lengths of each origin's own requests, and of all origins' together."""
+    return _demand_throughputs(catalogue, tuple(mixes))
+
+
+@lru_cache(maxsize=_MIXES_KEPT)
+def _demand_throughputs(catalogue: FleetCatalogue, mixes: tuple[TokenMix, ...]) -> Thetas:
     found: dict[tuple[DemandKey, VmTypeName], Throughput] = {}
     for key, mix in catalogue.demand_mixes(mixes).items():
         model = catalogue.model(key.model)
         for vm_type in model.engines:
             found[key, vm_type] = throughput(model, vm_type, model.offered(key.tier), mix)
-    return found
+    return read_only(found)
 
 
 def common_throughput(

@@ -49,14 +49,12 @@ def tables(
         entries: list[RouteEntry] = []
         for view in models.values():
             for spec in view.model.tiers:
-                if _nobody_knows(view.reach[region.name, spec.tier], reported):
+                if _nobody_knows(view.reach(region.name, spec.tier), reported):
                     continue
-                demand = DemandKey(origin=region.name, model=view.model.name, tier=spec.tier)
+                demand = view.demand(region.name, spec.tier)
                 last = before.get((region.name, view.model.name, spec.tier))
                 split, reason = _settle(view, demand, mode, last, decide, is_old, reported)
-                entries.append(
-                    make_entry(problem.catalogue, view, region.name, spec.tier, split, reason)
-                )
+                entries.append(make_entry(problem.catalogue, view, demand, split, reason))
         made.append(make_table(problem, region.name, tuple(entries)))
     return tuple(made)
 
@@ -72,10 +70,10 @@ def _settle(
 ) -> tuple[Split | None, str]:
     serving = view.serving(demand.origin, demand.tier)
     kept = only_serving(split_of(last), serving) if last is not None else None
-    if mode is not Mode.ACTIVE and view.reach[demand.origin, demand.tier]:
+    if mode is not Mode.ACTIVE and view.reach(demand.origin, demand.tier):
         return _left_alone(view, demand, mode, last, kept)
     if not serving:
-        return None, nothing_ready(view, demand.origin, demand.tier, reported)
+        return None, nothing_ready(view, demand, reported)
     if kept is not None and is_old(demand):
         return kept, "old input: the last entry stands"
     return decide(demand, kept)
@@ -91,7 +89,7 @@ def _left_alone(
     if mode is Mode.PAUSED and last is not None and last.shares:
         return split_of(last), f"paused: the last entry stands, though {none_ready} in its regions"
     home, serving = demand.origin, view.serving(demand.origin, demand.tier)
-    reach = view.reach[home, demand.tier]
+    reach = view.reach(home, demand.tier)
     if home not in reach:
         nearest = (serving or reach)[0]
         return {nearest: 1.0}, f"{mode}: not steered; residency forbids {home} to serve it"

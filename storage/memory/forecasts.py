@@ -113,10 +113,10 @@ def _within(
     known: Mapping[SeriesKey, Mapping[datetime, _Issued]], span: Span, keys: Iterable[SeriesKey]
 ) -> tuple[_Issued, ...]:
     """What was issued inside the span for these series, by instant, then by key."""
-    found = [
-        forecast
-        for key in sorted(keys)
-        for at, forecast in known.get(key, {}).items()
-        if at in span
-    ]
-    return tuple(sorted(found, key=lambda forecast: (forecast.issued_at, forecast.key)))
+    start, end = span.start, span.end
+    found: dict[datetime, list[_Issued]] = {}
+    for key in sorted(keys):
+        for at, forecast in known.get(key, {}).items():
+            if start <= at < end:
+                found.setdefault(at, []).append(forecast)
+    return tuple(forecast for at in sorted(found) for forecast in found[at])

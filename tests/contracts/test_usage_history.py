@@ -521,6 +521,23 @@ def test_what_comes_after_the_roll_up_is_rolled_up_again(world: World) -> None:
     assert only_bucket(world).input_tokens == 30_000
 
 
+def test_late_windows_of_one_demand_leave_the_others_as_they_were_rolled_up(world: World) -> None:
+    usage = world.stores.usage
+    others = [replace(one, series=replace(one.series, model=QWEN)) for one in varied(45)]
+    report(world, *varied(45), *others)
+    usage.roll_up(at(45))
+    report(world, *(replace(one, revision=2, completed=4) for one in varied(60)[::5]))
+
+    def answers() -> tuple[object, ...]:
+        return usage.demand(span(60), QUARTER), usage.token_mixes(span(60))
+
+    before = answers()
+    assert usage.roll_up(at(60)) > 0
+    assert answers() == before
+    assert usage.prune(at(60), at(0)) > 0
+    assert answers() == before
+
+
 def test_open_buckets_are_not_rolled_up_and_not_pruned(world: World) -> None:
     usage = world.stores.usage
     report(world, *quarter(), *quarter(start=15))

@@ -91,7 +91,7 @@ def line(figure: Figure) -> str:
     """One line for people."""
     mark = {True: "met", False: "MISSED", None: ""}[figure.met]
     bound = "≥" if figure.better == "higher" else "≤"
-    goal = "" if figure.target is None else f"(asked {bound} {figure.target:g}) {mark}"
+    goal = "" if figure.target is None else f"(target {bound} {figure.target:g}) {mark}"
     note = f" – {figure.note}" if figure.note else ""
     return f"{figure.name:<52} {figure.value:>12,.4g} {figure.unit} {goal}{note}"
 

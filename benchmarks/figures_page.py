@@ -1,6 +1,6 @@
-"""`python -m benchmarks.figures_page FILE`: writes the page of all figures that were measured last.
+"""`python -m benchmarks.figures_page FILE`: writes the page of the latest measured figures.
 
-Each stands beside what was asked, the command that prints it and the machine; nothing is measured here.
+Each is shown with its target, the command that prints it and the machine; nothing is measured here.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from benchmarks.__main__ import REPORT
 _HEAD = """# Figures
 
 What `make bench` measured last on {machine}; `make figures` wrote this page from its report. Machines
-are shared and noisy: read rates and latencies as one run's. *Pace* is how fast the machine was meanwhile, by
-a fixed loop beside the benchmark, as a share of its best; CPU seconds grow as it falls. A command prints
-the figures under it again.
+are shared and noisy: rates and latencies are those of a single run. *Pace* is the machine's speed during
+the benchmark, measured by a fixed loop beside it, as a share of its best; CPU seconds grow as it falls.
+Each heading is the command that prints the figures below it.
 """
 _MARKS = {True: "met", False: "**missed**", None: ""}
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page; exit code 2 when nothing was measured yet."""
+    """Write the page; exit code 2 if there is no report yet."""
     if len(arguments) != 1:
         print("usage: python -m benchmarks.figures_page FILE", file=sys.stderr)
         return 2
@@ -46,7 +46,7 @@ def page(report: dict[str, Any]) -> str:
     parts = [_HEAD.format(machine=report["machine"])]
     for name, figures in groupby(sorted(report["figures"].values(), key=command), key=command):
         parts.append(
-            f"\n## `{name}`\n\n| figure | measured | asked | | pace | |\n|---|--:|--:|---|--:|---|\n"
+            f"\n## `{name}`\n\n| figure | measured | target | | pace | notes |\n|---|--:|--:|---|--:|---|\n"
         )
         parts += [_row(figure, best) for figure in figures]
     return "".join(parts)
@@ -69,7 +69,7 @@ def _row(figure: dict[str, Any], best: float) -> str:
 
 
 def _plain(value: float) -> str:
-    """Four figures that count, no powers of ten."""
+    """Four significant digits, no powers of ten."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}"

@@ -40,7 +40,7 @@ def windows_present() -> int:
     try:
         return int(asked)
     except ValueError:
-        raise ValueError(f"{_PRESENT}={asked!r} is no number of windows") from None
+        raise ValueError(f"{_PRESENT}={asked!r} is not a number of windows") from None
 
 
 async def report(address: str, loads: list[list[bytes]]) -> float:

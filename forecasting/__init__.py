@@ -1,1 +1,1 @@
-"""Turns demand series into forecasts with quantiles, and keeps score of how good they were."""
+"""Turns demand series into quantile forecasts and scores them."""

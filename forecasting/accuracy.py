@@ -1,4 +1,4 @@
-"""Scores issued forecasts against what came, with the naive rivals beside them on the same buckets."""
+"""Scores issued forecasts and the naive baselines against actual demand, on the same buckets."""
 
 from __future__ import annotations
 

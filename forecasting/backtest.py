@@ -1,4 +1,4 @@
-"""Replays a stretch of history through a forecaster, as if each instant were now, and scores it.
+"""Backtests a forecaster on a period of history and scores it.
 
 Nothing after an instant is handed to the forecaster, so nothing can leak. Every method of a family
 is forced in turn; `champion` is what selection every `select_every` would have used.

@@ -1,4 +1,4 @@
-"""Sorts series into panels that can be computed together, cut at the instant of issue.
+"""Groups series into panels that can be computed together, truncated at the instant of issue.
 
 No panel mixes series whose arrays would differ in shape if they stood alone, so every series gets
 the same bits in whatever company it comes.

@@ -1,4 +1,4 @@
-"""Quantiles that cover: split-conformal, from the errors that a method made on rolling origins.
+"""Split-conformal quantiles from a method's errors on rolling origins.
 
 A score is the error relative to the forecast, (truth - forecast) / (forecast + a twentieth of the
 series' mean), so that one table serves trough and peak of the day. Peaks are first divided by the

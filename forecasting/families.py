@@ -1,4 +1,4 @@
-"""Families of methods: which are tried, and in which order one replaces another.
+"""Families of methods: the candidates, and the order of fallbacks.
 
 The fast family runs on numpy and scipy alone and suits a control plane, a demo or a simulation. The
 full family adds statsmodels' maximum-likelihood fits and belongs into worker processes.

@@ -1,4 +1,4 @@
-"""The same forecaster spread over worker processes that are kept alive.
+"""The same forecaster on persistent worker processes.
 
 A series always goes to the same lane (by a checksum of its key), where its fits are remembered.
 """
@@ -136,7 +136,7 @@ class FanOutForecaster:
                 return tuple(answers[one.key] for one in series if one.key in answers)
         raise WorkersUnavailable(
             f"forecasting workers died {_ATTEMPTS} times on the same work",
-            remedy="look for killed processes (memory?) and retry",
+            remedy="check for killed processes (out of memory?) and retry",
         )
 
     def _attempt(

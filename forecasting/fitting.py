@@ -23,7 +23,10 @@ from forecasting.panel import Panel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationRule:
-    """How errors are collected: over the last third of history, ten days at most, 120 origins at most."""
+    """How errors are collected: over the last third of history, at most `longest`.
+
+    `origins` is a target: the spacing is rounded down to whole buckets, so up to 2 · `origins` - 1 are used.
+    """
 
     longest: timedelta = timedelta(days=10)
     origins: int = 120

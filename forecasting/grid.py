@@ -1,4 +1,4 @@
-"""The regular grid that a series lives on: which bucket is when, in local hours and weekdays."""
+"""The regular grid of a series: the instant, local hour and weekday of each bucket."""
 
 from __future__ import annotations
 

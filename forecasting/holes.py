@@ -1,4 +1,4 @@
-"""How holes are bridged: always from the past, so that a bridge never looks ahead.
+"""Bridges gaps from the past only, so that no value looks ahead.
 
 A residual is carried over a hole and fades by half every hour, back to what the season expects.
 A level is taken from the same time yesterday, else last week, else from the last measurement.

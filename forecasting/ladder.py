@@ -1,4 +1,4 @@
-"""The order of degradation: which method serves a series with this much history, and why a lesser one.
+"""Chooses the method for a series with this much history, and explains fallbacks.
 
 1. The champion, if its history is there.           4. Two days: a day's shape on a level.
 2. Fourteen days: day, week and days off.           5. An hour: the last value.

@@ -1,4 +1,4 @@
-"""What runs inside a worker process of the fan-out: one forecaster, kept with its remembered fits.
+"""Runs inside a worker process of the fan-out: one forecaster with its cached fits.
 
 It imports numpy only after the number of its threads is set, so that lanes do not fight for cores.
 """

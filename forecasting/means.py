@@ -1,4 +1,4 @@
-"""Means over what was observed: a bucket that nobody measured weighs nothing."""
+"""Means over observed buckets; unmeasured buckets have no weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a series' useful memory begins: after its start, and after its last shift of level.
+"""Finds where a series' usable history begins: after its start and its last level shift.
 
 A tenant that starts, stops or grows threefold overnight makes older history misleading; what is
 left is shorter, and the order of degradation takes it from there.

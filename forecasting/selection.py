@@ -1,4 +1,4 @@
-"""Which method serves a series best: a rolling-origin backtest on its own history.
+"""Selects the best method for a series by a rolling-origin backtest on its own history.
 
 Every candidate is fitted on what lies before the test window. Inside the window the errors of each
 half make the quantiles that the other half scores: pinball loss over all levels, at the leads from

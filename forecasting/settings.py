@@ -1,4 +1,4 @@
-"""What can be chosen about a forecaster; the defaults are what the measurements in docs/ rest on."""
+"""Settings of a forecaster; the measurements in docs/ use the defaults."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class ForecasterSettings:
 
     def __post_init__(self) -> None:
         if not all(PRIOR_LEVELS[0] < level < PRIOR_LEVELS[-1] for level in self.levels):
-            raise InvalidInput("forecaster.levels", f"{self.levels} must lie between 0 and 1")
+            raise InvalidInput("forecaster.levels", f"{self.levels} must be between 0 and 1")
         for zone in self.zones.values():
             if not is_time_zone(zone):
-                raise InvalidInput("forecaster.zones", f"no time zone {zone!r}")
+                raise InvalidInput("forecaster.zones", f"unknown time zone {zone!r}")
 
     def calendar(self, origin: RegionName) -> LocalCalendar:
         """The clock and days off of that region."""

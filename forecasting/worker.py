@@ -30,7 +30,7 @@ class Worker:
         try:
             self._process_id = self._pool.submit(os.getpid)
         except (EOFError, OSError) as error:
-            raise BrokenProcessPool("the fork server went away") from error
+            raise BrokenProcessPool("the fork server exited") from error
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
         """Start it after all that was submitted before. Raises RuntimeError when the process died or was

@@ -1,3 +1,3 @@
-"""Heliostat keeps GPU capacity under the sun: the words, ports and loops of the control plane."""
+"""Heliostat, a multi-region capacity control plane for LLM serving: domain types, ports and loops."""
 
 __version__ = "0.1.0"

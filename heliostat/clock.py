@@ -1,4 +1,4 @@
-"""Real time: the only module that reads the wall clock or sleeps; everybody else is passed `now`."""
+"""Real time: the only module that reads the wall clock or sleeps; other code receives `now`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a process looks for cycles among its values: seldom.
+"""Makes a process run garbage collection for reference cycles rarely.
 
 Our processes make millions of short-lived values and hardly a cycle, which reference counts end. A full
 look walks all that lives: with a thousand gateways watching it stopped a control plane for 210 ms, in

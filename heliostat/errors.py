@@ -1,7 +1,7 @@
-"""What can go wrong, in the words of the domain; how it looks on the wire is decided in one place elsewhere.
+"""Domain errors; their wire representation is defined elsewhere, in one place.
 
 Every error derives from `HeliostatError` through one *family*; a family says how a caller should
-react (mend the input, look elsewhere, retry later), and the gRPC interceptor maps families, not
+react (fix the input, look elsewhere, retry later), and the gRPC interceptor maps families, not
 single errors. "Nothing to do" and "infeasible" are outcomes, not errors.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class HeliostatError(Exception):
-    """Root of all errors that we raise on purpose; `remedy` says what the reader can do next."""
+    """Root of all deliberate errors; `remedy` says what to do next."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class HeliostatError(Exception):
 
 
 class InvalidInput(HeliostatError):
-    """The caller's input is wrong and stays wrong: mend it, do not retry. `field` names the place."""
+    """The caller's input is invalid: fix it, do not retry. `field` names the place."""
 
     def __init__(self, field: str, message: str, *, remedy: str = "") -> None:
         super().__init__(f"{field}: {message}", remedy=remedy)
@@ -44,11 +44,11 @@ class NotFound(HeliostatError):
 
 
 class Conflict(HeliostatError):
-    """Somebody else was first: read again, then decide again."""
+    """Another caller changed it first: read again, then decide again."""
 
 
 class AlreadyExists(HeliostatError):
-    """The identifier is taken by something different."""
+    """The identifier is already in use."""
 
 
 class Precondition(HeliostatError):
@@ -68,15 +68,15 @@ class Exhausted(HeliostatError):
 
 
 class Unavailable(HeliostatError):
-    """A part that we need does not answer: retry with back-off."""
+    """A required component does not answer: retry with exponential back-off."""
 
 
 class Unsupported(HeliostatError):
-    """This process does not serve the call, now or later; the remedy says who does."""
+    """This process does not provide the call; the remedy says which one does."""
 
 
 class DataLoss(HeliostatError):
-    """Something that we had written cannot be read back; the message says what was set aside."""
+    """Stored data cannot be read back; the message says what was moved aside."""
 
 
 # --- Not found --------------------------------------------------------------------------------
@@ -113,13 +113,13 @@ class UnknownPool(NotFound):
 
 
 class UnknownEngineLaw(NotFound):
-    """Nobody measured that model on these GPUs, and nothing near enough to scale from."""
+    """That model was not measured on these GPUs, and nothing close enough to scale from was."""
 
     kind = "engine law"
 
 
 class UnknownReplica(NotFound):
-    """No such replica stands in the region (any more)."""
+    """The region has no such replica (any more)."""
 
     kind = "replica"
 
@@ -155,7 +155,7 @@ class UnknownRoutingTable(NotFound):
 
 
 class UnknownScenario(NotFound):
-    """No built-in scenario has this name, and no file lies there."""
+    """No built-in scenario has this name, and there is no such file."""
 
     kind = "scenario"
 
@@ -189,7 +189,7 @@ class InvalidScenario(InvalidInput):
 
 
 class InvalidPolicyOutput(InvalidInput):
-    """A planner, strategy or router returned nonsense; `field` names the policy and the instant."""
+    """A planner, strategy or router returned an invalid decision; `field` names policy and instant."""
 
 
 # --- Conflicts and preconditions --------------------------------------------------------------
@@ -204,7 +204,7 @@ class OutdatedDecision(Conflict):
 
 
 class RequestIdReused(AlreadyExists):
-    """The same `request_id` came before with different content."""
+    """The same `request_id` was used before with different content."""
 
 
 class AlreadyBooked(AlreadyExists):
@@ -212,11 +212,11 @@ class AlreadyBooked(AlreadyExists):
 
 
 class NotAccepting(Precondition):
-    """The replica drains: it keeps the requests it has and takes no more."""
+    """The replica is draining: it keeps its requests and accepts no new ones."""
 
 
 class SequenceGap(Precondition):
-    """A usage batch skips sequence numbers; `expected` is the next one that we can take."""
+    """A usage batch skips sequence numbers; `expected` is the next one that is accepted."""
 
     def __init__(self, message: str, *, expected: int, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
@@ -236,7 +236,7 @@ class NotLeader(Precondition):
 
 
 class LeaseLost(Precondition):
-    """The leadership lease ran out or was taken over."""
+    """The leadership lease expired or was taken over."""
 
 
 class SecondControlPlane(Precondition):
@@ -248,7 +248,7 @@ class JournalInUse(Precondition):
 
 
 class RegionHeld(Precondition):
-    """Another agent speaks for the region; the message says which, and until when."""
+    """Another agent holds the region; the message says which, and until when."""
 
 
 class MigrationBehind(Precondition):
@@ -272,11 +272,11 @@ class CommandFinished(Precondition):
 
 
 class OverrideExpired(Precondition):
-    """The override's expiry lies in the past."""
+    """The override's expiry is in the past."""
 
 
 class NoPlanYet(Precondition):
-    """No plan has been made; the first tick makes one."""
+    """No plan exists yet; the first planning tick creates one."""
 
 
 class PurchaseRefused(Precondition):
@@ -299,7 +299,7 @@ class QuotaExceeded(Exhausted):
 
 
 class Throttled(Exhausted):
-    """The cloud asks us to slow down."""
+    """The cloud is throttling."""
 
 
 class MessageTooLarge(Exhausted):
@@ -314,7 +314,7 @@ class StorageUnavailable(Unavailable):
 
 
 class WorkersUnavailable(Unavailable):
-    """Worker processes died again and again on the same work, or were closed."""
+    """Worker processes died repeatedly on the same work, or were closed."""
 
 
 class DriverUnavailable(Unavailable):

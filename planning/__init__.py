@@ -1,1 +1,1 @@
-"""Decides how many replicas stand where, and which region serves which request."""
+"""Decides how many replicas run where, and which region serves which requests."""

@@ -122,7 +122,7 @@ def notes(situation: Situation, instance: Instance, solution: Solution) -> tuple
         said.append(f"over the budget by {solution.over_budget.max():.2f} $/h")
     below = solution.below_floor[:, -1]
     said += [
-        f"{spec.key} stays {int(np.ceil(gap - _SMALLEST_FLOW))} below its floor or override"
+        f"{spec.key} stays {int(np.ceil(gap - _SMALLEST_FLOW))} below its minimum or override"
         for spec, gap in zip(situation.pools, below, strict=True)
         if gap > _SMALLEST_FLOW
     ]

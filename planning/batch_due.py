@@ -1,9 +1,9 @@
-"""How fast batch work has to be done: by when what waits is due, not when it came.
+"""The rate at which batch work must be done, from the due times of the backlog.
 
-Batch work may wait for hours, so it need not buy capacity for the hour in which it arrives: it fills what
-interactive work leaves, above all at night. Capacity is held for it only as far as what waits would
+Batch work may wait for hours, so it need not buy capacity in the hour of its arrival: it uses what
+interactive work leaves, mostly at night. Capacity is reserved only as far as the backlog would
 otherwise be late: at least Σ (requests due by d) ÷ (d − now) for every due time d, the rate at which
-earliest-due-first keeps them all (Liu and Layland, JACM 20(1), 1973, for one work-conserving server).
+earliest-due-first keeps all deadlines (Liu and Layland, JACM 20(1), 1973, for one work-conserving server).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from planning.wanted import Wanted, WantedDemand
 def only_what_is_due(
     wanted: WantedDemand, problem: PlanningProblem, within: timedelta, least_time: timedelta
 ) -> WantedDemand:
-    """The same demand, batch work at the rate at which what waits is done `within` its arrival.
+    """The same demand with batch work at the rate that finishes the backlog `within` its arrival.
 
-    A model of which some region does not measure its backlog keeps what is forecast. Nothing is asked to be
-    done in less than `least_time`.
+    A model keeps its forecast if some region does not measure its backlog. No work is required in less
+    than `least_time`.
     """
     rates = {
         model.name: rate
@@ -41,7 +41,7 @@ def only_what_is_due(
 def _rate(
     problem: PlanningProblem, model: ModelName, within: timedelta, least_time: timedelta
 ) -> float | None:
-    """Requests per second of a model's batch work, all regions together; None = nobody knows."""
+    """Requests per second of a model's batch work over all regions; None = unknown."""
     spec = problem.catalogue.model(model).tier(Tier.BATCH)
     deadline = None if spec is None else spec.slo.deadline
     backlogs = [one for one in problem.fleet.batch_backlog if one.model == model]

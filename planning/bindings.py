@@ -1,4 +1,4 @@
-"""What binds a target, in the words its reason carries: those that several planners use or decide by."""
+"""Names of binding constraints in target reasons, shared by several planners."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _CENT = 0.01
 
 
 class PerturbingExplainer:
-    """The `PlanExplainer` of the house; four small solves a question."""
+    """Heliostat's `PlanExplainer`; four small solves per question."""
 
     def __init__(
         self,
@@ -85,12 +85,12 @@ class PerturbingExplainer:
         lower, upper = instance.lower.copy(), instance.upper.copy()
         if (counts > upper[number, first:]).any():
             why = _why_not_more(situation, situation.pools[number], counts)
-            return Alternative(summary=f"{what}: {why} forbids it", extra_dollars_per_hour=None)
+            return Alternative(summary=f"{what}: {why} prevents it", extra_dollars_per_hour=None)
         lower[number, first:] = upper[number, first:] = counts
         other = self._solve(replace(instance, lower=lower, upper=upper))
         if other is None or other.below_floor.sum() > base.below_floor.sum() + 1e-6:
             return Alternative(
-                summary=f"{what}: quota, lead time or what stands forbid it",
+                summary=f"{what}: quota, lead time or existing replicas prevent it",
                 extra_dollars_per_hour=None,
             )
         assert base.report.objective is not None

@@ -1,4 +1,4 @@
-"""What a planner answers when it cannot decide: the last good targets, else the catalogue's floor."""
+"""The fallback plan when no plan can be computed: the last targets, else the catalogue's minimums."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def keep_or_floor(
     previous = situation.problem.previous
     never_decided = previous is None or (previous.status is PlanStatus.FLOOR and not infeasible)
     status = PlanStatus.FLOOR if never_decided else PlanStatus.KEPT_LAST
-    what = "the catalogue's floor stands" if never_decided else "the last plan's targets stand"
+    what = "the catalogue's minimum applies" if never_decided else "the last plan's targets apply"
     lead = "infeasible: " if infeasible else ""
     return CapacityPlan(
         created_at=situation.problem.at,
@@ -68,11 +68,11 @@ def _target(situation: Situation, spec: PoolSpec, status: PlanStatus, why: str) 
 
 
 def _kept(situation: Situation, spec: PoolSpec, last: PoolTarget | None) -> str:
-    """What the floor keeps of a pool."""
-    floor = f"the floor of {spec.min_replicas}"
+    """What is kept of a pool without a forecast."""
+    floor = f"the minimum of {spec.min_replicas}"
     if situation.problem.fleet.state(spec.key).signal is not Signal.MISSING:
-        return f"what stands is kept, at least {floor}"
-    unseen = "nobody reported what stands"
+        return f"existing replicas are kept, at least {floor}"
+    unseen = "existing replicas were not reported"
     if last is None:
-        return f"{unseen}, so at least {floor} is taken"
-    return f"what was wanted last, since {unseen}, is kept, at least {floor}"
+        return f"{unseen}, so {floor} is used"
+    return f"{unseen}, so the last plan's target is kept, at least {floor}"

@@ -20,7 +20,7 @@ from planning.overrides import overrides_in_force
 
 
 class CatalogueGuard:
-    """The `TargetGuard` of the house; holds no state."""
+    """Heliostat's `TargetGuard`; stateless."""
 
     def clip(
         self,

@@ -1,4 +1,4 @@
-"""What pools start from, and which of them may not shrink because what we know of them is too old."""
+"""The starting state of pools, and which of them may not shrink because their data is too old."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def standing(
 ) -> dict[PoolKey, Standing]:
     """Every pool's standing. Pools without fresh data, or of models without usable forecasts, are held.
 
-    A pool that nobody reported stands where the last plan wanted it. One that is handed back from
+    A pool that was never reported counts as being at the last plan's target. One that is handed back from
     an override needs no forecast to shrink.
     """
     found: dict[PoolKey, Standing] = {}
@@ -41,7 +41,7 @@ def standing(
         if spec.key.region == problem.lost_region:
             ready = coming = 0
         elif state.signal is Signal.MISSING:
-            held = "nobody reported it"
+            held = "it was never reported"
             ready = max(ready, seen.desired, _wanted_last(problem, spec.key))
         elif not state.signal.may_reduce_capacity:
             held = f"its last report is {state.signal}"

@@ -1,4 +1,4 @@
-"""What came in the last minutes bounds demand from below where a forecast did not see it coming.
+"""Measured demand of the last minutes as a lower bound for the forecast.
 
 A forecast of quarter hours follows a tenant that switches on a bucket or two late, and knows nothing of
 requests that grow shorter while their tokens stay. Where more requests were measured than the plan would

@@ -1,4 +1,4 @@
-"""Which override rules a pool, and what the pool goes back to when it has ended."""
+"""The override in force for a pool, and the count it returns to afterwards."""
 
 from __future__ import annotations
 

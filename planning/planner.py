@@ -24,7 +24,7 @@ POLICY = "heliostat"
 
 
 class HeliostatPlanner:
-    """The `CapacityPlanner` of the house; pure but for the stopwatch of its report."""
+    """Heliostat's `CapacityPlanner`; pure except for the stopwatch of its report."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class HeliostatPlanner:
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
         situation = situated(problem, self.settings, self._served)
         if not situation.wanted.regional:
-            return keep_or_floor(situation, POLICY, "no forecast reaches into the horizon")
+            return keep_or_floor(situation, POLICY, "no forecast covers the horizon")
         instance = full_instance(situation)
         solution = solve(instance, self.settings.solve, stopwatch=self._stopwatch)
         if solution is None:

@@ -1,4 +1,4 @@
-"""Planners that look at one pool after the other: a rule says what a pool wants, the frame what it gets.
+"""Planners that decide pool by pool: a rule proposes a count, the framework limits it.
 
 The frame keeps what every planner owes whatever its rule says: overrides, lost regions, pools
 without fresh data, limits, quotas and refusals. Pools without any replica have nothing to be judged by and
@@ -117,7 +117,7 @@ class PoolRulePlanner:
         state = problem.fleet.state(spec.key)
         seen = state.observation
         if spec.key.region == problem.lost_region:
-            why = f"{spec.key.region} is supposed to be lost"
+            why = f"{spec.key.region} is assumed lost"
             return Wish(replicas=0, binding=LOST, why=why)
         if override is not None:
             why = f"{override.author} set it ({override.reason})"
@@ -126,7 +126,7 @@ class PoolRulePlanner:
             why = f"kept, its report is {state.signal}"
             return Wish(replicas=max(ordered(seen), seen.standing), binding=DATA, why=why)
         if not seen.ready:
-            return kept(seen, "nothing is ready to be judged by")
+            return kept(seen, "no ready replica to judge by")
         return self.rule.wish(problem, spec, seen)
 
 

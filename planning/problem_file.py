@@ -49,7 +49,7 @@ def read_problem(text: str) -> StaticProblem:
     regions, models, vm_types = (_names(root, k) for k in ("regions", "models", "vm_types"))
     quota = _table(root, "quota", regions, vm_types)
     if (quota != np.round(quota)).any():
-        raise InvalidInput("problem.quota", "must hold whole numbers of VMs")
+        raise InvalidInput("problem.quota", "must contain whole numbers of VMs")
     round_trip = _round_trips(root, regions)
     return StaticProblem(
         regions=regions,
@@ -161,7 +161,9 @@ def _round_trips(root: Mapping[str, Any], regions: Sequence[str]) -> Floats:
 
 def _reach(root: Mapping[str, Any], regions: Sequence[str], round_trip: Floats) -> Bools:
     if "serving" in root and "max_round_trip_ms" in root:
-        raise InvalidInput("problem.serving", "stands beside max_round_trip_ms: give one of them")
+        raise InvalidInput(
+            "problem.serving", "conflicts with max_round_trip_ms: give only one of them"
+        )
     if "serving" not in root:
         if "max_round_trip_ms" not in root:
             return np.ones(round_trip.shape, dtype=np.bool_)

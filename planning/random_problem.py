@@ -55,7 +55,7 @@ def parse_size(text: str) -> tuple[int, int, int]:
     """Regions, models and VM types from `RxMxG`. Raises InvalidInput."""
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(part.isdecimal() for part in parts):
-        raise InvalidInput("random", f"{text!r} is not RxMxG", remedy="write e.g. 10x20x4")
+        raise InvalidInput("random", f"{text!r} is not RxMxG", remedy="for example 10x20x4")
     regions, models, vm_types = (int(part) for part in parts)
     return regions, models, vm_types
 

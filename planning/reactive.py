@@ -56,7 +56,7 @@ class ReactiveRule:
         rule, base = self.settings, ordered(seen)
         busy = seen.kv_occupancy if rule.of_memory else seen.utilisation
         if busy is None:
-            return kept(seen, "no utilisation is known")
+            return kept(seen, "utilisation is unknown")
         share = f"{busy:.0%} of its memory in use" if rule.of_memory else f"{busy:.0%} busy"
         spread = busy * seen.ready / max(1, seen.standing)
         if spread > rule.out_above:

@@ -1,4 +1,4 @@
-"""Why each pool gets its target: the constraint that binds, the forecast behind it, one sentence."""
+"""Reasons for targets: the binding constraint, the forecast behind it, one sentence."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Told:
         spec = self.situation.pools[number]
         key, stand = spec.key, self.situation.standing[spec.key]
         if key.region == self.situation.problem.lost_region:
-            return LOST, f"{key.region} is supposed to be lost"
+            return LOST, f"{key.region} is assumed lost"
         override = self.situation.overrides.get(key)
         if override is not None:
             return RULED, (
@@ -162,7 +162,7 @@ class Told:
         wanted = self.situation.wanted.regional[int(self.instance.arc_demand[largest])]
         most = float(wanted.own.max())
         if wanted.measured is not None and most <= wanted.measured:
-            return f"{wanted.source}: no more than the {most:.2f} requests/s that were measured"
+            return f"{wanted.source}: no more than the {most:.2f} requests/s measured"
         return f"{wanted.source}: up to {most:.2f} requests/s"
 
 
@@ -199,11 +199,11 @@ def _in_the_way(
         return f"no pool may serve {tier} (residency, latency budget or SLO out of reach)"
     assert instance.moves is not None
     if all(instance.moves.start_arrival[p, 0] > step for p in pools):
-        return f"at {when} no order of now can be ready yet"
+        return f"at {when} no order placed now can be ready"
     groups = instance.quota_group
     if all(
         solution.replicas[groups == groups[p], step].sum() >= instance.quota[groups[p], step]
         for p in pools
     ):
         return f"at {when} the quotas of all pools that may serve it are used up"
-    return f"at {when} limits of the pools that may serve it, or the budget, stand in the way"
+    return f"at {when} limits of the pools that may serve it, or the budget, prevent it"

@@ -72,7 +72,7 @@ class SageServePlanner:
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
         situation = look(problem, self._planner, horizon(problem.at, self._planner))
         if not situation.wanted.regional:
-            return keep_or_floor(situation, POLICY, "no forecast reaches into the horizon")
+            return keep_or_floor(situation, POLICY, "no forecast covers the horizon")
         instance = self._instance(situation)
         solution = solve(instance, self._planner.solve, stopwatch=self._stopwatch)
         if solution is None:

@@ -1,4 +1,4 @@
-"""θ from another source than `planning.throughput`: what placement says that a replica serves.
+"""θ from placement instead of `planning.throughput`.
 
 The reserve for queueing (ρ) stays the planner's. A VM type on which the tier's SLO is out of reach by
 the planner's own law stays excluded, whatever the source says.
@@ -49,7 +49,7 @@ def thetas_by(served: ServedPerReplica, situation: Situation) -> Thetas:
 def _at(own: Throughput, rate: float) -> Throughput:
     """The same replica at that rate: prefills take a share of its time in proportion."""
     if rate <= 0:
-        said = f"{own.model} on {own.vm_type} is not given {own.tier} requests by placement"
+        said = f"{own.model} on {own.vm_type} gets no {own.tier} requests from placement"
         return replace(own, requests_per_second=0.0, excluded=said)
     share = min(1.0, own.prefill_share * rate / own.requests_per_second)
     return replace(own, requests_per_second=rate, prefill_share=share)

@@ -71,7 +71,7 @@ def work_of(situation: Situation, arcs: Arcs) -> Work | None:
 
 
 def shortage_prices(situation: Situation) -> Floats:
-    """Dollars per hour for each request per second that nobody serves, by demand."""
+    """Dollars per hour for each unserved request per second, by demand."""
     return np.array(
         [
             SHORTAGE_PRICE[wanted.key.tier] * (situation.serving_cost(wanted.key) or 1.0)

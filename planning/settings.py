@@ -1,4 +1,4 @@
-"""What a planner may be told: horizon, quantiles, prices of latency and change, and how hard to solve."""
+"""Planner parameters: horizon, quantiles, prices of latency and change, solver limits."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class PlannerSettings:
         for name in ("latency_weight", "start_hours", "change_hours", "redeploy_hours"):
             price: float = getattr(self, name)
             if not 0 <= price < math.inf:
-                raise InvalidInput(f"planner.{name}", f"{price} is not finite, or negative")
+                raise InvalidInput(f"planner.{name}", f"{price} is negative or not finite")
         for name, level in (("level", self.level), ("patient_level", self.patient_level)):
             if not 0 < level < 1:
                 raise InvalidInput(f"planner.{name}", f"{level} is not within (0, 1)")

@@ -1,4 +1,4 @@
-"""A planning problem in the planner's terms: steps, demand, throughputs, what stands, who overrides."""
+"""A planning problem in the planner's terms: steps, demand, throughputs, current replicas, overrides."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class StaticProblem:
             if values.shape != shape:
                 raise InvalidInput(f"problem.{name}", f"has shape {values.shape}, not {shape}")
             if not np.isfinite(values).all() or (values < 0).any():
-                raise InvalidInput(f"problem.{name}", "holds a negative or endless number")
+                raise InvalidInput(f"problem.{name}", "contains a negative, infinite or NaN value")
         if not 0 < self.usable_share <= 1:
             raise InvalidInput("problem.usable_share", f"{self.usable_share} is not within (0, 1]")
 

@@ -56,7 +56,7 @@ class UtilisationGated:
                 return _held(target, min(target.replicas, base + self.step), f"{busy:.0%} busy")
             return _held(target, base, f"{busy:.0%} busy, grows above {self.out_above:.0%}")
         if busy is None:
-            return _held(target, base, "no utilisation is known")
+            return _held(target, base, "utilisation is unknown")
         if busy < self.in_below:
             return _held(target, max(target.replicas, base - self.step), f"{busy:.0%} busy")
         return _held(target, base, f"{busy:.0%} busy, shrinks below {self.in_below:.0%}")

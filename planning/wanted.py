@@ -76,7 +76,7 @@ class RateReader:
     def rates(
         self, key: DemandKey, level: float, peak_share: float, *, like: DemandKey | None = None
     ) -> Floats | None:
-        """Requests per second per step; None when no forecast reaches into the horizon.
+        """Requests per second per step; None when no forecast covers the horizon.
 
         `peak_share` of the way from the step's mean to its peak minute, each at its quantile `level`.
         `like`: told in requests of that demand's mix instead of its own.
@@ -141,7 +141,7 @@ def _places(start: datetime, step: timedelta, steps: int, grid: Grid) -> Ints:
 def wanted_demand(
     reader: RateReader, aims: Mapping[Tier, Aim], keys: tuple[DemandKey, ...]
 ) -> WantedDemand:
-    """Demand of `keys` (regional) at each tier's aim. A key that nobody ever forecast has no demand."""
+    """Demand of `keys` (regional) at each tier's aim. A key without any forecast has no demand."""
     groups: dict[tuple[ModelName, Tier], list[DemandKey]] = {}
     for key in keys:
         groups.setdefault((key.model, key.tier), []).append(key)

@@ -1,4 +1,4 @@
-"""What a request took when it was booked on a replica: whole numbers, so that giving back is exact."""
+"""The booking of a request on a replica: whole numbers, so that releasing it is exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled code: how this room's arithmetic becomes machine code that Python and the simulator call.
+"""Compiles this package's arithmetic for Python and the simulator.
 
 A *rule* takes and gives plain numbers, so that whoever keeps the state, and in whatever records, calls
 the very same code. An *entry* is what Python calls, its machine code kept on disk.

@@ -34,7 +34,7 @@ class ReplicaRows:
         Raises AlreadyExists when it stands there.
         """
         if replica in self._row_of:
-            raise AlreadyExists(f"replica {replica} is known", remedy="let it vanish first")
+            raise AlreadyExists(f"replica {replica} is known", remedy="remove it with vanish first")
         row = self._free_row()
         self.rows[row] = 0
         self._names[row] = replica
@@ -47,7 +47,7 @@ class ReplicaRows:
         return row
 
     def drain(self, replica: str) -> None:
-        """It takes no more requests and keeps those it has. Raises UnknownReplica."""
+        """It accepts no more requests and keeps those it has. Raises UnknownReplica."""
         self.rows[self.row_of(replica)]["accepting"] = 0
 
     def accept(self, replica: str) -> None:
@@ -86,7 +86,7 @@ class ReplicaRows:
         """Its row. Raises UnknownReplica."""
         row = self._row_of.get(replica)
         if row is None:
-            raise UnknownReplica(replica, remedy="it vanished, or never appeared")
+            raise UnknownReplica(replica, remedy="it has vanished, or never appeared")
         return row
 
     def name_of(self, row: int) -> str:

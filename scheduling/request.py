@@ -65,7 +65,7 @@ class Request:
         """The predicted output. Raises InvalidInput when nobody predicted it."""
         if self.predicted is None:
             raise InvalidInput(
-                "request.predicted", f"{self.id} has none", remedy="ask a length predictor first"
+                "request.predicted", f"{self.id} has none", remedy="use a length predictor first"
             )
         return self.predicted
 

@@ -1,4 +1,4 @@
-"""What is remembered of replicas: one record a replica, one seat per request that is booked on it."""
+"""Record layouts: one record per replica, one seat per request booked on it."""
 
 from __future__ import annotations
 

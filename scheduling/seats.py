@@ -1,4 +1,4 @@
-"""The least slack of those who are booked on a replica: how long its next prefill may stall them."""
+"""The least slack of the requests booked on a replica: how long its next prefill may stall them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a dispatcher knows of the replicas of one model in one region, kept exact request by request.
+"""A dispatcher's state of one model's replicas in one region, exact per request.
 
 Replicas may be of several VM types; each row carries its law. Nothing is decided here. Seconds are
 those of the caller's clock. One thread at a time.
@@ -197,7 +197,7 @@ class Workers(ReplicaRows):
         if request.model != self.model:
             raise UnknownModel(request.model, remedy=f"these replicas serve {self.model}")
         if not self.rows[self.row_of(self.name_of(row))]["accepting"]:
-            raise NotAccepting(f"replica {self.name_of(row)} takes no more requests")
+            raise NotAccepting(f"replica {self.name_of(row)} accepts no more requests")
 
     def _stand_up(self, booking: Booking) -> None:
         """Whose seat was the last one sits where this one was."""

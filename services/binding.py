@@ -1,4 +1,4 @@
-"""How gRPC servers of ours listen: options that all of them share, and the port, with or without TLS."""
+"""Options that all gRPC servers share, and binding their port, with or without TLS."""
 
 from __future__ import annotations
 

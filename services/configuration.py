@@ -1,4 +1,4 @@
-"""How settings of any process are read: command line over environment over YAML file over defaults."""
+"""Reads settings of any process: command line over environment over YAML file over defaults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_NAME = 200
 def _seconds(value: Any) -> Any:
     """A number in the environment is text; it means seconds all the same. Yes and no are no lengths."""
     if isinstance(value, bool):
-        raise ValueError("is no length of time")
+        raise ValueError("is not a length of time")
     if isinstance(value, str) and value.replace(".", "", 1).isdigit():
         return float(value)
     return value
@@ -47,7 +47,7 @@ def _is_file(path: Path) -> Path:
 
 def _printable(name: str) -> str:
     if not name.isprintable():
-        raise ValueError("holds characters that cannot be printed")
+        raise ValueError("contains unprintable characters")
     return name
 
 
@@ -125,7 +125,7 @@ def _unreadable(error: SettingsError, kind: type[BaseSettings]) -> InvalidSettin
     key = next((name for name in kind.model_fields if f'"{name}"' in str(error)), "environment")
     variable = f"{kind.model_config.get('env_prefix', '')}{key}".upper()
     return InvalidSettings(
-        f"{key} ({variable})", "is not JSON", remedy="""write it like '["a", "b"]'"""
+        f"{key} ({variable})", "is not JSON", remedy="""write it as '["a", "b"]'"""
     )
 
 
@@ -149,5 +149,5 @@ def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSet
     return InvalidSettings(
         f"{key} ({variable})",
         f"{message}{value}",
-        remedy=f"set it in {path} or there" if path else "set it there",
+        remedy=f"set it in {path} or in that variable" if path else "set that variable",
     )

@@ -1,4 +1,4 @@
-"""Who calls: the identity in a client certificate's URI, and what each role stands for.
+"""Callers' identities, from the URI of a client certificate, and their roles.
 
 `spiffe://heliostat/agent/<region>/<name>`, the same for `gateway`, and
 `spiffe://heliostat/<role>/<name>` for `automation`, `operator` and `admin`.
@@ -43,7 +43,9 @@ class Identity:
 
     def __post_init__(self) -> None:
         if self.role.regional != (self.region is not None):
-            raise InvalidInput("identity", f"{self.role} {self.name!r}: wrong use of a region")
+            raise InvalidInput(
+                "identity", f"{self.role} {self.name!r}: unexpected or missing region"
+            )
 
     def __str__(self) -> str:
         place = f"{self.region}/" if self.region else ""
@@ -68,7 +70,7 @@ class Identity:
         ours = (split.scheme, split.netloc) == ("spiffe", TRUST_DOMAIN)
         if role is None or not ours or len(parts) != lengths or not all(parts):
             raise Unauthenticated(
-                f"{uri!r} is no identity of ours",
+                f"{uri!r} is not a Heliostat identity",
                 remedy="issue certificates with heliostat certs make",
             )
         region = RegionName(parts[1]) if role.regional else None
@@ -78,7 +80,7 @@ class Identity:
         """Raises Forbidden when a regional identity speaks for another region than its own."""
         if self.region is not None and self.region != region:
             raise Forbidden(
-                f"{self} may not speak for {region or 'every region'}",
+                f"{self} may not act for {region or 'every region'}",
                 remedy=f"its certificate is for {self.region}",
             )
 
@@ -87,7 +89,7 @@ class Identity:
         if self.region is not None and not source_id.startswith(f"{self.region}/"):
             raise Forbidden(
                 f"{self} may not report as {source_id!r}",
-                remedy=f"a source of this region is called {self.region}/<name>",
+                remedy=f"name sources of this region {self.region}/<name>",
             )
 
 
@@ -106,8 +108,8 @@ def identify(auth_context: Mapping[str, Iterable[bytes]], *, insecure: Identity 
             return Identity.parse(name)
     if names or b"ssl" in auth_context.get(_TRANSPORT, ()) or insecure is None:
         raise Unauthenticated(
-            "the client certificate names no identity of ours",
-            remedy=f"it needs a URI like spiffe://{TRUST_DOMAIN}/operator/<name>",
+            "the client certificate contains no Heliostat identity",
+            remedy=f"it needs a URI such as spiffe://{TRUST_DOMAIN}/operator/<name>",
         )
     return insecure
 

@@ -1,4 +1,4 @@
-"""Writes log lines where somebody reads them, and never waits for who does not.
+"""Writes log lines without ever blocking on a reader.
 
 A pipe that nobody empties, or a terminal that was stopped, would otherwise hold up whoever logs: the event
 loop, the thread that renews the lease, and the end of the process.

@@ -1,4 +1,4 @@
-"""Certificates and keys from PEM files, looked at before gRPC sees them.
+"""Certificates and keys from PEM files, validated before gRPC uses them.
 
 gRPC takes any bytes and fails much later, with lines of its own in the log and an error that names no
 file; here a wrong file is named together with the setting that points to it.
@@ -35,11 +35,11 @@ def key_pair(
         private = serialization.load_pem_private_key(secret, password=None)
     except TypeError:
         raise InvalidSettings(
-            key_setting, f"{key} is encrypted", remedy="give the key without a passphrase"
+            key_setting, f"{key} is encrypted", remedy="use a key without a passphrase"
         ) from None
     except ValueError:
         raise InvalidSettings(
-            key_setting, f"{key} holds no private key in PEM form", remedy=_REMEDY
+            key_setting, f"{key} contains no PEM private key", remedy=_REMEDY
         ) from None
     if private.public_key() != own.public_key():
         raise InvalidSettings(key_setting, f"{key} is not the key of {certificate}")
@@ -54,7 +54,7 @@ def expiry(path: Path) -> datetime | None:
         return None
 
 
-_REMEDY = "heliostat certs make writes such files"
+_REMEDY = "heliostat certs make creates such files"
 
 
 def _parsed(setting: str, path: Path, data: bytes) -> x509.Certificate:
@@ -63,7 +63,7 @@ def _parsed(setting: str, path: Path, data: bytes) -> x509.Certificate:
         return x509.load_pem_x509_certificates(data)[0]
     except ValueError:
         raise InvalidSettings(
-            setting, f"{path} holds no certificate in PEM form", remedy=_REMEDY
+            setting, f"{path} contains no PEM certificate", remedy=_REMEDY
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Server certificates from files, taken up again whenever the files change; clients must show theirs."""
+"""Server certificates from files, reloaded when the files change; clients must present theirs."""
 
 from __future__ import annotations
 

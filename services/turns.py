@@ -1,4 +1,4 @@
-"""How long a thread, or one call on an event loop, may keep everybody else waiting."""
+"""How long a thread, or one call on an event loop, may block others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock of processes that run for long: the wall clock, of which steps back are logged."""
+"""The clock of long-running processes: the wall clock, with backward steps logged."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class MinuteArrivals:
         for name, column in zip(("offered", "input_tokens", "output_tokens"), columns, strict=True):
             known = column[~holes]
             if not np.array_equal(np.isnan(column), holes):
-                raise InvalidInput(name, "has its holes elsewhere than `offered`")
+                raise InvalidInput(name, "has gaps in other places than `offered`")
             if not np.all((known >= 0) & np.isfinite(known) & (known == np.rint(known))):
-                raise InvalidInput(name, "must hold whole numbers that are not negative")
+                raise InvalidInput(name, "must contain non-negative whole numbers")
 
     def __len__(self) -> int:
         return len(self.offered)
@@ -58,7 +58,7 @@ class MinuteArrivals:
 class ArrivalRates:
     """Everybody's arrivals on one grid of minutes from `start`; made by traces and synthesisers.
 
-    Raises InvalidInput when columns differ in length or `start` is no whole minute.
+    Raises InvalidInput when columns differ in length or `start` is not a whole minute.
     """
 
     start: datetime
@@ -67,7 +67,7 @@ class ArrivalRates:
     def __post_init__(self) -> None:
         check_instant("arrivals.start", self.start)
         if self.start.second:
-            raise InvalidInput("arrivals.start", f"{self.start.isoformat()} is no whole minute")
+            raise InvalidInput("arrivals.start", f"{self.start.isoformat()} is not a whole minute")
         if len({len(arrivals) for arrivals in self.by_demand.values()}) > 1:
             raise InvalidInput("arrivals", "demands differ in length")
 

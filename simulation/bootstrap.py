@@ -168,7 +168,7 @@ def simulated_world(
 
 def _lead(stores: Stores) -> int:
     lease = stores.leadership.acquire(AUTHOR, "in this process", _FOR_GOOD)
-    assert lease is not None, "nobody else can lead stores that were just made"
+    assert lease is not None, "no other leader can exist for new stores"
     return lease.epoch
 
 

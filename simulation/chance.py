@@ -1,4 +1,4 @@
-"""Chance by name: each draw has its own generator, so that asking twice or in another order changes none.
+"""Randomness by name: each draw has its own generator, so that the order of draws does not matter.
 
 A component owns a `SeedSequence` spawned from the experiment's seed; a draw is named by integers or
 texts inside it. Polling a cloud more often, or crashing in between, then leaves the luck as it was.

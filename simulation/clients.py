@@ -1,4 +1,4 @@
-"""How clients behave: how long they queue, and whether they come back when they are turned away."""
+"""Client behaviour: how long they queue, and whether they retry when rejected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RetryRule:
         if not 0 <= self.probability <= 1:
             raise InvalidInput("retries.probability", f"{self.probability} is not within [0, 1]")
         if not 0 <= self.most <= 100:
-            raise InvalidInput("retries.most", f"{self.most} is out of [0, 100]")
+            raise InvalidInput("retries.most", f"{self.most} is not within [0, 100]")
         if self.back_off < timedelta(0) or self.growth < 1:
             raise InvalidInput("retries", "needs a back-off of 0 or more that does not shrink")
 

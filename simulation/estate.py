@@ -75,7 +75,7 @@ class Estate:
         workload does not cover the step.
         """
         if start not in self.engine.span:
-            raise InvalidInput("arrivals", f"nothing is known of {start.isoformat()}")
+            raise InvalidInput("arrivals", f"no data for {start.isoformat()}")
         span = Span(start, start + self.engine.step)
         windows = self.engine.serve(span, changes=self._changes(span.end), tables=tables)
         minute = floor_to(start, WINDOW)

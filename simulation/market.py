@@ -1,4 +1,4 @@
-"""Whether a simulated region sells a VM now: quota, scripted shortages, luck, and its warm stock."""
+"""Whether a simulated region sells a VM now: quota, scripted shortages, random refusals, warm stock."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Market:
         if self._troubles.lost(now) or any(now in span for span in self._troubles.api_outages):
             raise DriverUnavailable(f"the cloud API of {self._region} does not answer")
         if any(now in span for span in self._troubles.throttles):
-            raise Throttled(f"the cloud API of {self._region} asks to slow down")
+            raise Throttled(f"the cloud API of {self._region} is throttling")
 
     def sell(
         self, vm_type: VmTypeName, standing: Collection[Replica], command_id: str, now: datetime
@@ -65,7 +65,7 @@ class Market:
     def _check_quota(self, vm_type: VmTypeName, standing: Collection[Replica]) -> None:
         quota = self._quotas.get(vm_type, 0)
         if sum(replica.pool.vm_type == vm_type for replica in standing) >= quota:
-            raise QuotaExceeded(f"{self._region} has {quota} {vm_type} VMs, its whole quota")
+            raise QuotaExceeded(f"{self._region} has {quota} {vm_type} VMs, its entire quota")
 
     def _check_capacity(
         self, vm_type: VmTypeName, standing: Collection[Replica], command_id: str, now: datetime
@@ -80,7 +80,7 @@ class Market:
                 for replica in standing
             )
             if sold >= shortage.free_vms:
-                raise CapacityUnavailable(f"{self._region} has no {vm_type} VM free")
+                raise CapacityUnavailable(f"{self._region} has no free {vm_type} VM")
         # Luck belongs to the command: asked again, it is the same.
         if generator(self._seeds, "sale", command_id).random() < self._troubles.refusal_probability:
-            raise CapacityUnavailable(f"{self._region} has no {vm_type} VM free for {command_id}")
+            raise CapacityUnavailable(f"{self._region} has no free {vm_type} VM for {command_id}")

@@ -254,7 +254,7 @@ class SimulatedRegion:
     def _take_back(self, replica: Replica, pool: PoolKey, command_id: str, now: datetime) -> None:
         """Its own model's weights are still there, a warm start; another model's are loaded."""
         if pool not in self.pools:
-            raise UnknownPool(pool, remedy=f"it is no pool of {self.name}")
+            raise UnknownPool(pool, remedy=f"it is not a pool of {self.name}")
         own = replica.pool == pool
         replica.command_id, replica.ordered_at = command_id, now
         replica.life += 1
@@ -282,7 +282,7 @@ class SimulatedRegion:
 
     def _new(self, pool: PoolKey, kind: StartKind, command_id: str, now: datetime) -> Replica:
         if pool not in self.pools:
-            raise UnknownPool(pool, remedy=f"it is no pool of {self.name}")
+            raise UnknownPool(pool, remedy=f"it is not a pool of {self.name}")
         self._numbers += 1
         replica = Replica(
             replica_id=f"{self.name}-{self._numbers:05d}",

@@ -1,1 +1,1 @@
-"""Remembers usage, forecasts, plans, orders and leases in SQLite, PostgreSQL or memory."""
+"""Stores usage, forecasts, plans, commands and leases in SQLite, PostgreSQL or memory."""

@@ -1,4 +1,4 @@
-"""Reads the fleet catalogue from its YAML file; every complaint names the file and the key."""
+"""Reads the fleet catalogue from its YAML file; every error names the file and the key."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def read_catalogue_mapping(path: Path) -> dict[str, Any]:
             raise
         raise InvalidCatalogue(
             str(path),
-            "cannot be read: there is no such file",
-            remedy="name your fleet's catalogue with --catalogue; the repository's deploy/catalogue.yaml "
-            "is one to copy",
+            "cannot be read: file not found",
+            remedy="give your fleet's catalogue with --catalogue; start from a copy of "
+            "deploy/catalogue.yaml",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Knows which minutes each origin reported: what was not reported is missing, never zero."""
+"""Tracks which minutes each origin reported; unreported minutes are missing, never zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands and overrides live and end: pure steps from one state to the next, for every store."""
+"""The life cycle of commands and overrides: pure state transitions, shared by all stores."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def same_request(stored: Command, asked: Order) -> Command:
     differ."""
     if stored.order != asked:
         raise RequestIdReused(
-            f"request {stored.request_id} came before and ordered something else:"
+            f"request {stored.request_id} already ordered something else:"
             f" {stored.order} as command {stored.command_id}, now {asked}",
             remedy="send a fresh request_id for a new intent",
         )
@@ -132,7 +132,7 @@ def check_requests(commands: Iterable[Command]) -> None:
     seen: set[str] = set()
     for command in commands:
         if command.request_id and command.request_id in seen:
-            raise RequestIdReused(f"request {command.request_id} stands twice in one decision")
+            raise RequestIdReused(f"request {command.request_id} appears twice in one decision")
         seen.add(command.request_id)
 
 

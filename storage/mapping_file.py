@@ -1,4 +1,4 @@
-"""Reads a YAML file that holds one mapping, where no key may stand twice."""
+"""Reads a YAML file that contains one mapping without duplicate keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def read_mapping(path: Path, refusal: type[InvalidInput]) -> dict[str, Any]:
     except RecursionError:
         raise refusal(str(path), "is nested too deep") from None
     if _is_endless(content):
-        raise refusal(str(path), f"holds more than {_MOST_VALUES:,} values, aliases written out")
+        raise refusal(
+            str(path), f"holds more than {_MOST_VALUES:,} values, counting expanded aliases"
+        )
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -61,7 +63,10 @@ class _UniqueKeys(yaml.SafeLoader):
             # What a constructor says of the 31st of February, or of nothing tagged as a number.
             kind = node.tag.rpartition(":")[2]
             raise yaml.constructor.ConstructorError(
-                None, None, f"{str(node.value)[:40]!r} is no {kind}: {error}", node.start_mark
+                None,
+                None,
+                f"{str(node.value)[:40]!r} is not a valid {kind}: {error}",
+                node.start_mark,
             ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
@@ -71,7 +76,7 @@ class _UniqueKeys(yaml.SafeLoader):
                 continue  # no key of ours, and none that another can overwrite unseen
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+                    None, None, f"the key {key_node.value!r} appears twice", key_node.start_mark
                 )
             seen.add(key_node.value)
         made: dict[object, object] = super().construct_mapping(node, deep)

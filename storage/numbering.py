@@ -1,4 +1,4 @@
-"""What numbers look like once they are names: ids that sort by creation, opaque routing versions."""
+"""Formats numbers as names: ids that sort by creation, opaque routing versions."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def check_schema(database: Database) -> None:
     if database.is_unmade():
         raise MigrationBehind(
             f"there is no file {database.engine.url.database}",
-            remedy="look at the URL, or make it with `heliostat db upgrade`",
+            remedy="check the URL, or create it with `heliostat db upgrade`",
         )
     with database.read() as connection:
         if inspect(connection).has_table(_VERSION_TABLE):
@@ -77,7 +77,7 @@ def check_schema(database: Database) -> None:
         raise ahead(found)
     if found != SCHEMA_REVISION:
         raise MigrationBehind(
-            f"the database's schema is {found or 'empty'}, this release needs {SCHEMA_REVISION}",
+            f"the database's schema is {found or 'empty'}, this release requires {SCHEMA_REVISION}",
             remedy="run `heliostat db upgrade`",
         )
 

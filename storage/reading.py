@@ -115,8 +115,8 @@ class DemandReader:
         if to_epoch(span.start) < self._source.pruned_before():
             raise InvalidInput(
                 "step",
-                "is not on the 15-minute grid, and minutes so old are rolled up",
-                remedy="ask for a multiple of 15 minutes",
+                "is not on the 15-minute grid, and minutes that old are rolled up",
+                remedy="use a multiple of 15 minutes",
             )
 
 

@@ -43,5 +43,5 @@ def _check_next(batch: UsageBatch, durable: int) -> None:
         raise SequenceGap(
             f"{batch.source_id} life {batch.incarnation} sent batch {batch.sequence} after {durable}",
             expected=durable + 1,
-            remedy=f"send from {durable + 1} on",
+            remedy=f"resend from {durable + 1}",
         )

@@ -1,13 +1,13 @@
-"""What SQLite says when a file cannot be used, and what helps: one table for every file of ours."""
+"""SQLite's messages about unusable files, with remedies; shared by all SQLite files."""
 
 from __future__ import annotations
 
 _REMEDIES = {
-    "disk is full": "free space on its disk; nothing else is needed",
+    "disk is full": "free space on its disk; it then continues",
     "readonly database": "make the file, its -wal and -shm and their directory writable",
     "unable to open database file": "make the file and its directory readable and writable",
-    "database is locked": "somebody else writes to it for long; try again",
-    "disk I/O error": "look at its disk",
+    "database is locked": "another process is writing to it; try again",
+    "disk I/O error": "check its disk",
 }
 
 

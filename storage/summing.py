@@ -41,11 +41,11 @@ def check_roll_up_grid(query: UsageQuery) -> None:
     if length % BUCKET_SECONDS:
         raise InvalidInput(
             "bucket",
-            f"{query.bucket} is no multiple of 15 minutes, and minutes so old are rolled up",
-            remedy="ask for 15 minutes, or for a later span",
+            f"{query.bucket} is not a multiple of 15 minutes, and minutes that old are rolled up",
+            remedy="use 15 minutes, or a later span",
         )
     if to_epoch(query.span.start) % BUCKET_SECONDS:
-        raise InvalidInput("span.start", "must be a quarter of an hour where minutes are rolled up")
+        raise InvalidInput("span.start", "must be 15 minutes where minutes are rolled up")
 
 
 def without_latency(bucket: UsageBucket) -> UsageBucket:

@@ -1,4 +1,4 @@
-"""Writes a text file whole or not at all: what stood there before stays until the new one is complete."""
+"""Replaces a text file atomically: the old contents stay until the new file is complete."""
 
 from __future__ import annotations
 

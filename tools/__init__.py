@@ -1,1 +1,1 @@
-"""Small chores of the repository, which no room imports."""
+"""Development tools, imported by no other package."""

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "evidence: interrupted; what was finished is kept, the same again goes on",
+            "evidence: interrupted; finished runs are kept, and the same command resumes",
             file=sys.stderr,
         )
         return 130
@@ -70,7 +70,7 @@ def _run(asked: Asked) -> int:
     finally:
         executor.close()
     for said in folder.corrupt:
-        print(f"evidence: {said}; it was run again", file=sys.stderr)
+        print(f"evidence: {said}; the run was repeated", file=sys.stderr)
     print(f"evidence: {progress.runs} runs, {progress.made} of them made now, "
           f"{progress.cpu_seconds / 3600:.2f} CPU hours in all", file=sys.stderr)  # fmt: skip
     return 0

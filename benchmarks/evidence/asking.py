@@ -33,27 +33,27 @@ def asked_of(arguments: Sequence[str], known: Sequence[str]) -> Asked:
     """What was typed. Raises InvalidInput, and SystemExit as argparse does."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.evidence",
-        description="Runs what the pages of docs/evidence/ rest on, and writes them.",
+        description="Runs the experiments behind the pages of docs/evidence/ and writes the pages.",
     )
-    parser.add_argument("pages", nargs="*", help=f"of {', '.join(known)}; all without a name")
-    parser.add_argument("--seeds", type=int, default=_DEFAULT_SEEDS, help="how many (%(default)s)")
+    parser.add_argument("pages", nargs="*", help=f"any of {', '.join(known)} (default: all)")
+    parser.add_argument(
+        "--seeds", type=int, default=_DEFAULT_SEEDS, help="number of seeds (%(default)s)"
+    )
     parser.add_argument(
         "--scale",
         default=FULL,
-        help="full; small: the scenario `small` stands for the built-in ones; a file: it stands for all",
+        help="full; small: `small` stands in for the built-in scenarios; a file: it stands in for all",
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="runs at once (%(default)s)"
     )
     parser.add_argument(
-        "--render", action="store_true", help="run nothing: write pages from the results kept"
+        "--render", action="store_true", help="run nothing; write pages from stored results"
     )
     parser.add_argument(
-        "--runs", type=Path, default=RUNS, help="where finished runs are kept (%(default)s)"
+        "--runs", type=Path, default=RUNS, help="folder of finished runs (%(default)s)"
     )
-    parser.add_argument(
-        "--out", type=Path, default=PAGES, help="where pages are written (%(default)s)"
-    )
+    parser.add_argument("--out", type=Path, default=PAGES, help="folder of the pages (%(default)s)")
     told = parser.parse_args(arguments)
     for name in told.pages:
         if name not in known:

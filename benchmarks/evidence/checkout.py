@@ -31,7 +31,7 @@ class Checkout:
             raise InvalidInput(
                 "code",
                 f"changed while it ran (it was {self.code})",
-                remedy="run the page in a checkout that nobody works in; what was finished is kept",
+                remedy="run the page in a separate checkout; finished runs are kept",
             )
 
 

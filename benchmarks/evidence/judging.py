@@ -1,4 +1,4 @@
-"""Rows of claims, made from figures: the words of a reason are chosen by the same rules as the verdict."""
+"""Rows of claims, computed from figures: reasons follow the same rules as verdicts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchmarks.evidence.wording import AS_LIVED, NOTHING, change, listed, perce
 from simulation.experiments.intervals import Estimate, difference
 from simulation.experiments.result import JUDGED
 
-NOTHING_LIVED = "no run of it was lived to its end"
-STILL_SEARCHED = "its settings are still being searched"
+NOTHING_LIVED = "no run of it has finished"
+STILL_SEARCHED = "the search for its settings has not finished"
 
 
 def change_row(
@@ -28,10 +28,10 @@ def change_row(
 ) -> Row:
     """A claim that a figure changes by at least `claimed` (−0.25: falls by a quarter) against another policy.
 
-    A policy that misses the level with every headroom has no gain at equal SLO: the claim does not
-    hold, whatever it bills. A bill that is an upper limit (`Standing.on_the_floor`) tells nothing where the
-    verdict hangs on it. `because` follows the reason that the figures give. `called` says what a change
-    of that direction is to the reader: a claim may also be that something has its price.
+    A policy that misses the level at every headroom has no gain at equal SLO: the claim does not
+    hold, whatever it bills. A bill that is an upper limit (`Standing.on_the_floor`) leaves a verdict that
+    depends on it untested. `because` is appended to the computed reason. `called` names a change in that
+    direction for the reader: a gain, or a price.
     """
     found = relative(ours, theirs, figure)
     gain = gain_of(found, fewer_is_better=claimed < 0)
@@ -44,12 +44,15 @@ def change_row(
     elif not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
     elif not theirs.reached:
-        reason += f"; `{theirs.policy}` itself misses the level ({_kept(theirs)}) and is shown at its best"
+        reason += (
+            f"; `{theirs.policy}` itself misses the level ({_kept(theirs)}) and is shown at its "
+            "best setting"
+        )
     elif (dear := _upper_limit(ours, theirs, verdict)) is not None:
         verdict = Verdict.UNTESTED
         reason = (
-            f"`{dear.policy}` keeps {percent(dear.value(JUDGED))} already with the least headroom "
-            "tried: what it bills is an upper limit"
+            f"`{dear.policy}` already keeps {percent(dear.value(JUDGED))} with the least headroom "
+            "tried, so its bill is only an upper limit"
         )
     lived = found is not None and ours and theirs and not at_the_level(ours, theirs, figure)
     return Row(
@@ -62,7 +65,7 @@ def change_row(
 
 
 def _upper_limit(ours: Standing, theirs: Standing, verdict: Verdict) -> Standing | None:
-    """Whose bill is an upper limit and decides: ours where there is no gain, theirs where there is one."""
+    """The policy whose bill is an upper limit and decides: ours without a gain, theirs with one."""
     dear = ours if verdict is Verdict.NOT else theirs
     return dear if dear.on_the_floor and verdict is not Verdict.UNTESTED else None
 
@@ -70,30 +73,28 @@ def _upper_limit(ours: Standing, theirs: Standing, verdict: Verdict) -> Standing
 def gain_reason(
     gain: Estimate | None, claimed: float, verdict: Verdict, called: str = "gain"
 ) -> str:
-    """Why the rules say so."""
+    """The reason for the verdict, in words."""
     if gain is None:
-        return "it was not measured"
+        return "not measured"
     if gain.low is None or gain.high is None:
-        return "one seed has no interval"
+        return "one seed gives no interval"
     if verdict is Verdict.HOLDS:
-        beyond = "the interval lies beyond" if gain.low >= claimed else "the mean reaches"
-        return f"{beyond} the figure asked, and the interval excludes zero"
+        if gain.low >= claimed:
+            return "the whole interval exceeds the claim"
+        return "the mean reaches the claim and the interval excludes zero"
     if verdict is Verdict.IN_PART:
-        part = _share_of(gain, claimed)
-        return f"a {called} on every reading of the interval, but {part} of what was asked"
+        return f"a significant {called}, but {_share_of(gain, claimed)} of the claimed one"
     if verdict is Verdict.NOT:
         worse = gain.high < 0
         return (
-            "it is the other way round"
-            if worse
-            else f"the interval does not exclude no {called} at all"
+            "significant, but in the opposite direction" if worse else "no significant difference"
         )
-    return "the interval holds both nothing and the figure asked: more seeds would tell"
+    return "the interval includes both zero and the claim; more seeds are needed"
 
 
 def _share_of(gain: Estimate, claimed: float) -> str:
     share = gain.mean / claimed
-    return "nearly all" if share >= 0.9 else f"{100 * share:.0f} %"
+    return "just short" if share >= 0.9 else f"only {100 * share:.0f} %"
 
 
 def limit_row(
@@ -108,9 +109,9 @@ def limit_row(
     """A claim that what ours bills above a bound stays at or below `most`."""
     verdict = of_limit(found, most)
     reason = {
-        Verdict.HOLDS: "all of the interval keeps the limit",
-        Verdict.IN_PART: "the mean keeps the limit, the interval does not",
-        Verdict.NOT: "the mean is above the limit",
+        Verdict.HOLDS: "the whole interval is within the limit",
+        Verdict.IN_PART: "the mean is within the limit, the interval is not",
+        Verdict.NOT: "the mean exceeds the limit",
         Verdict.UNTESTED: NOTHING_LIVED if ours is None else "there is no bound, or no interval",
     }[verdict]
     if ours is not None and not ours.settled:
@@ -156,12 +157,12 @@ def best_row(
         if g and g.high is not None and g.high < 0
     ]
     said = [
-        f"better than {listed(beaten)}" if beaten else "better than none of them",
+        f"better than {listed(beaten)}" if beaten else "not significantly better than any of them",
         f"worse than {listed(ahead)}" if ahead else "",
-        "not every rival was lived" if len(known) < len(rivals) else "",
+        "not every baseline was run" if len(known) < len(rivals) else "",
     ]
     if not any(gains):
-        said = ["it was not measured"]
+        said = ["not measured"]
     values = [f"{s.policy} {plain(s.value(figure), digits)}" for s in (ours, *known)]
     return Row(
         claim=claim,
@@ -182,7 +183,7 @@ def _kept(one: Standing) -> str:
 
 
 def _misses(one: Standing) -> str:
-    return f"`{one.policy}` misses the level with every headroom tried ({_kept(one)})"
+    return f"`{one.policy}` misses the level at every headroom tried ({_kept(one)})"
 
 
 def _sentence(reason: str, because: str) -> str:

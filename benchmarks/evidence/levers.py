@@ -1,4 +1,4 @@
-"""What a single lever earns: a policy with it against the same policy without it, at equal SLO."""
+"""The effect of a single lever: a policy with it against the same policy without it, at equal SLO."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from benchmarks.evidence.wording import NOTHING, percent
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import BILLED, JUDGED
 
+SAVES, COSTS = "saves", "costs"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lever:
@@ -22,9 +24,9 @@ class Lever:
 
 
 def levers_table(levers: Iterable[Lever]) -> str:
-    """One row a lever; what it earns is in billed GPU-hours."""
+    """One row per lever; its effect is in billed GPU-hours."""
     return table(
-        ("lever", "with it", "without it", "GPU-hours with it", "so it"),
+        ("lever", "with it", "without it", "GPU-hours with it", "effect"),
         [
             (
                 lever.name,
@@ -40,25 +42,25 @@ def levers_table(levers: Iterable[Lever]) -> str:
 
 
 def earning(lever: Lever) -> str:
-    """In a word, by the same rule as verdicts: a change counts when its interval excludes zero."""
+    """In words, by the same rule as verdicts: a change counts when its interval excludes zero."""
     ours, theirs = lever.with_it, lever.without_it
     if ours is None or theirs is None:
-        return "was not lived"
+        return "not run"
     if not (ours.settled and theirs.settled):
-        return "is still being searched"
+        return "search not finished"
     if not ours.reached:
-        return f"costs the promise: {percent(ours.value(JUDGED))} at best with it"
+        return f"misses the level: {percent(ours.value(JUDGED))} at best with it"
     if not theirs.reached:
-        return f"is what keeps the promise: {percent(theirs.value(JUDGED))} at best without it"
+        return f"needed to reach the level: {percent(theirs.value(JUDGED))} at best without it"
     word = change_word(relative(ours, theirs, BILLED))
-    dearer = {"costs": ours, "earns": theirs}.get(word)
+    dearer = {COSTS: ours, SAVES: theirs}.get(word)
     if dearer is None or not dearer.on_the_floor:
         return word
-    return f"{word} at most that: {percent(dearer.value(JUDGED))} with the least headroom"
+    return f"{word} at most this: {percent(dearer.value(JUDGED))} already with the least headroom"
 
 
 def _changed(lever: Lever) -> str:
-    """Nothing while a search goes on: what it stands at by then says nothing."""
+    """Nothing while a search is unfinished: its current setting is not final."""
     ours, theirs = lever.with_it, lever.without_it
     if ours is None or theirs is None or not (ours.settled and theirs.settled):
         return NOTHING
@@ -66,13 +68,13 @@ def _changed(lever: Lever) -> str:
 
 
 def change_word(found: Estimate | None) -> str:
-    """earns, costs, or neither that can be shown."""
+    """saves, costs, or no significant difference."""
     if found is None or found.low is None or found.high is None:
-        return "cannot be told from one seed"
+        return "one seed gives no interval"
     if found.high < 0:
-        return "earns"
-    return "costs" if found.low > 0 else "makes no difference that shows"
+        return SAVES
+    return COSTS if found.low > 0 else "no significant difference"
 
 
 def _name(one: Standing | None) -> str:
-    return "–" if one is None else one.policy
+    return NOTHING if one is None else one.policy

@@ -117,7 +117,7 @@ def _share(found: Estimate | None, best: Estimate | None) -> str:
 def duel_table(duels: Sequence[Duel]) -> str:
     """Points of a sweep at which ours met the best rival."""
     return table(
-        ("point", "heliostat", "best rival", "its share", "difference in points"),
+        ("point", "heliostat", "best baseline", "its share", "difference in points"),
         (
             (
                 str(one.spot),

@@ -13,7 +13,7 @@ from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, OVERHEA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A claim: what was said, the figure asked, the one found, what became of it and why."""
+    """A claim: its words, the figure claimed, the one measured, the verdict and its reason."""
 
     claim: str
     asked: str
@@ -36,7 +36,7 @@ def _cell(text: str) -> str:
 def claims_table(rows: Iterable[Row]) -> str:
     """One row a claim."""
     return table(
-        ("claim", "asked", "found (95 % interval)", "verdict", "reason"),
+        ("claim", "figure claimed", "measured (95 % interval)", "verdict", "reason"),
         ((r.claim, r.asked, r.found, f"**{r.verdict}**", r.reason) for r in rows),
     )
 
@@ -81,8 +81,8 @@ def _standing_row(name: str, one: Standing | None, base: Standing | None) -> tup
 
 
 MARKS = (
-    "† misses what was asked with every headroom that was tried; shown at its best. "
-    "‡ keeps more than was asked already with the least headroom tried, and bills for it. "
-    "… is still being searched: nothing is judged by it. "
-    "∘ a change as it was lived, not at exactly the level: a slope is not known, or the level not kept."
+    "† misses the level at every headroom tried; shown at its best setting. "
+    "‡ exceeds the level already at the least headroom tried, so its bill is an upper limit. "
+    "… search not finished; not used in verdicts. "
+    "∘ change not adjusted to exactly the level: a slope is unknown, or the level was missed."
 )

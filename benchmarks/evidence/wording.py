@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simulation.experiments.intervals import Estimate
 
 NOTHING = "–"
 AS_LIVED = " ∘"
-"""Marks a change that is not told at exactly the level."""
+"""Marks a change that is not adjusted to exactly the level."""
+_FACTOR_ABOVE = 10.0
+"""Relative changes above this are written as factors."""
 
 
 def signed(share: float, digits: int = 1) -> str:
@@ -28,14 +32,27 @@ def level_words(level: float) -> str:
 
 
 def change(found: Estimate | None, digits: int = 1) -> str:
-    """`−21.3 % [−22.0, −20.6]`; without an interval the mean alone."""
+    """`−21.3 % [−22.0, −20.6]`, `× 123 [109, 138]` above +1000 %; without an interval the mean alone."""
     if found is None:
         return NOTHING
-    mean = signed(found.mean, digits)
+    if found.mean > _FACTOR_ABOVE:
+        return _interval(f"× {_factor(found.mean)}", found, _factor)
+    return _interval(
+        signed(found.mean, digits), found, lambda end: signed(end, digits).removesuffix(" %")
+    )
+
+
+def _interval(mean: str, found: Estimate, words: Callable[[float], str]) -> str:
     if found.low is None or found.high is None:
         return f"{mean} (one seed)"
-    low, high = (signed(end, digits).removesuffix(" %") for end in (found.low, found.high))
-    return f"{mean} [{low}, {high}]"
+    return f"{mean} [{words(found.low)}, {words(found.high)}]"
+
+
+def _factor(share: float) -> str:
+    """What a relative change multiplies by, to three digits."""
+    times = 1 + share
+    text = f"{times:,.0f}" if abs(times) >= 100 else f"{times:.3g}"
+    return text.replace("-", "−")
 
 
 def number(found: Estimate | None, digits: int = 0) -> str:

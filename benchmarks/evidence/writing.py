@@ -36,7 +36,7 @@ def read_ledger(name: str, out: Path) -> Ledger:
         return ledger_of(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         raise InvalidInput(
-            str(path), "is not there", remedy="run the page without --render once"
+            str(path), "does not exist", remedy="run the page without --render once"
         ) from None
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput(str(path), f"cannot be read back: {error}") from error
@@ -74,9 +74,9 @@ def rendered(page: EvidencePage, ledger: Ledger, shown: Shown) -> str:
 
 
 def rests_on(ledger: Ledger) -> str:
-    """Which runs the page was rendered from, so that nobody takes it for more."""
+    """Which runs the page was rendered from."""
     if not ledger.trials:
-        return "**Nothing has been lived for this page yet.**"
+        return "**No runs exist for this page yet.**"
     stands_in = [p for p in ledger.places if p.name != p.role]
     lived = [
         place for place in ledger.places if any(t.scenario == place.role for t in ledger.trials)
@@ -90,11 +90,11 @@ def rests_on(ledger: Ledger) -> str:
         names = listed(sorted({f"`{place.name}`" for place in stands_in}))
         roles = listed([f"`{place.role}`" for place in stands_in])
         said.append(
-            f"**Preliminary: {names} stands for {roles} here.** Verdicts below are about what was "
-            "lived; `make evidence` lives the scenarios that are named."
+            f"**Preliminary: {names} stands in for {roles}.** Verdicts below refer to the runs "
+            "made; `make evidence` runs the scenarios named."
         )
     if not ledger.complete:
-        said.append("**Not all that this page asks for has been lived yet.**")
+        said.append("**Some runs that this page needs are still missing.**")
     return " ".join(said)
 
 

@@ -1,7 +1,7 @@
-"""An example gateway that asks its region's agent for a replica per request, and says what came of it.
+"""An example gateway that asks its region's agent for a replica per request and reports completions.
 
-Needs the `heliostat` wheel alone. `serve` is yours: it forwards the request to `place.address` and returns
-output tokens, seconds to the first and to the last of them, or raises OSError when the replica failed.
+Needs only the `heliostat` wheel. You provide `serve`: it forwards the request to `place.address` and returns
+output tokens and the seconds to the first and last of them, or raises OSError if the replica failed.
 """
 
 import queue
@@ -16,7 +16,7 @@ from heliostat.v1 import dispatch_pb2_grpc
 Serve = Callable[[str, pb.PlacedDecision], tuple[int, float, float]]
 Tell = Callable[[str, pb.DispatchDecision], None]
 MOST = 1_000
-"""Requests that one message may hold."""
+"""Maximum requests per message."""
 
 
 class Dispatching:
@@ -31,19 +31,19 @@ class Dispatching:
         self.say: queue.Queue[pb.DispatchRequest | None] = queue.Queue()
 
     def ask(self, ask: pb.DispatchAsk) -> None:
-        """Where traffic is heavy, collect what comes within a millisecond into one message."""
+        """Ask for a place. Under heavy traffic, collect the asks of a millisecond into one message."""
         self.open_asks[ask.request_id] = ask
         self.send([ask])
 
     def send(self, asks: Sequence[pb.DispatchAsk], running: Sequence[str] = ()) -> None:
-        """Every message says who speaks, so that any of them may be the first of a stream."""
+        """Every message carries the gateway's id, so that any of them may be the first of a stream."""
         self.say.put(
             pb.DispatchRequest(gateway_id=self.gateway_id, asks=asks, running_request_ids=running)
         )
 
     def run(self) -> None:
-        """Until the stream ends; call it again, with a back-off: what has no place yet is asked for again,
-        and the same name gets the same answer. While requests run long, say now and then that they do."""
+        """Run until the stream ends; then call it again with exponential back-off. Open asks are repeated,
+        and the same id gets the same answer. While requests run long, list them from time to time."""
         say: queue.Queue[pb.DispatchRequest | None] = queue.Queue()
         self.say = say
         known = list(self.open_asks.items())
@@ -62,7 +62,7 @@ class Dispatching:
             say.put(None)  # or gRPC's thread would go on taking what is said
 
     def hear(self, decision: pb.DispatchDecision) -> None:
-        """Act on one decision; what is `queued` is decided again later, by itself."""
+        """Act on one decision; a `queued` request gets another decision later."""
         name, kind = decision.request_id, decision.WhichOneof("outcome")
         if name not in self.open_asks or (kind == "placed" and name in self.running):
             return  # it ended, or runs already
@@ -78,7 +78,7 @@ class Dispatching:
             self.tell(name, decision)
 
     def forward(self, name: str, place: pb.PlacedDecision) -> None:
-        """Serve it, and say how it ended; real gateways collect ends and send many at once."""
+        """Serve the request and report its completion; real gateways send completions in batches."""
         end = pb.Completion(request_id=name, outcome=pb.COMPLETION_OUTCOME_FINISHED)
         try:
             end.output_tokens, end.ttft_seconds, end.e2e_seconds = self.serve(name, place)
@@ -90,7 +90,7 @@ class Dispatching:
         self.complete()
 
     def complete(self) -> None:
-        """Tell ends; those that the agent does not answer for are told again with the next, or by `run`."""
+        """Report completions; unacknowledged ones are sent again with the next, or by `run`."""
         ends = list(self.ends.values())[:MOST]
         try:
             self.door.Complete(pb.CompleteRequest(gateway_id=self.gateway_id, completions=ends))

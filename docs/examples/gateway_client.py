@@ -60,7 +60,7 @@ class Gateway:
         headers: dict[str, str],
         failed: Collection[str] = (),
     ) -> tuple[str, dict[str, str]] | None:
-        """The serving region and the headers to send along; None = turn the request away.
+        """The serving region and the headers to send along; None = reject the request.
 
         The same session lands in the same region as long as weights stand. A request that was
         forwarded once (it carries the hop header) is served here. `failed` names the regions that just
@@ -96,11 +96,11 @@ class Gateway:
 
 
 def show(table: routing_pb2.RoutingTable) -> None:
-    """Where requests go, a line per model and tier."""
+    """Routes as text, one line per model and tier."""
     sys.stdout.write(f"{table.origin_region}: table {table.version}\n")
     for entry in table.entries:
         to = [f"{s.serving_region} {s.weight_ppm / MILLION:.1%}" for s in entry.shares]
-        shed = [f"turned away {entry.shed_ppm / MILLION:.1%}"] if entry.shed_ppm else []
+        shed = [f"shed {entry.shed_ppm / MILLION:.1%}"] if entry.shed_ppm else []
         tier = common_pb2.Tier.Name(entry.tier)
         sys.stdout.write(f"  {entry.model} {tier}: {', '.join(to + shed)}\n")
 

@@ -1,1 +1,1 @@
-"""Ways to forecast a panel, all behind one small protocol."""
+"""Forecasting methods, behind one protocol."""

@@ -1,4 +1,4 @@
-"""The rivals that every model must beat: the last value, and the same time yesterday or last week."""
+"""Naive baselines: the last value, and the same time yesterday or last week."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fleet catalogue: what the operator owns and promises, as checked values."""
+"""The fleet catalogue: the operator's resources and SLOs, as validated values."""
 
 from heliostat.catalogue.fleet_catalogue import FleetCatalogue
 from heliostat.catalogue.parse import parse_catalogue

@@ -40,7 +40,7 @@ from heliostat.read_only import read_only
 class FleetCatalogue:
     """The whole catalogue, consistent by construction: every key that it holds resolves.
 
-    Nobody to whom it is lent can change it: what it maps is read-only.
+    Its mappings are read-only.
     """
 
     regions: tuple[RegionSpec, ...]

@@ -33,7 +33,7 @@ def _law(reader: Reader) -> EngineLaw:
     prefill = [number.number() / 1000 for number in reader.at("prefill_ms").each()]
     decode = [number.number() / 1000 for number in reader.at("decode_ms").each()]
     if len(prefill) != 3 or len(decode) != 3:
-        raise reader.fail("prefill_ms and decode_ms hold three coefficients each (a b c, d0 d1 d2)")
+        raise reader.fail("prefill_ms and decode_ms need three coefficients each (a b c, d0 d1 d2)")
     try:
         return EngineLaw(
             prefill_base=prefill[0],
@@ -86,7 +86,7 @@ def _slo(reader: Reader, engines: Mapping[VmTypeName, EngineLaw]) -> Slo:
         known(reader, reference, list(engines))
     attainment = reader.maybe("attainment", Reader.positive, 0.99)
     if attainment >= 1:
-        raise reader.at("attainment").fail("must lie within (0, 1)")
+        raise reader.at("attainment").fail("must be within (0, 1)")
     return Slo(
         ttft_floor_seconds=reader.at("ttft_seconds").positive(),
         ttft_prefill_multiple=multiple,

@@ -54,7 +54,7 @@ def _region(reader: Reader) -> RegionSpec:
     reader.only("name", "time_zone", "ingress_endpoint", "residency", "vm_types")
     zone = reader.at("time_zone")
     if not is_time_zone(zone.text()):
-        raise zone.fail(f"{zone.value!r} is no IANA time zone")
+        raise zone.fail(f"{zone.value!r} is not an IANA time zone")
     return RegionSpec(
         name=RegionName(name_of(reader.at("name"))),
         time_zone=zone.text(),
@@ -105,7 +105,7 @@ def _lead_times(
             cell.only("p50_seconds", "p90_seconds")
             p50, p90 = cell.at("p50_seconds").seconds(), cell.at("p90_seconds").seconds()
             if p90 < p50:
-                raise cell.fail("p90_seconds lies below p50_seconds")
+                raise cell.fail("p90_seconds is below p50_seconds")
             priors[vm_type, kind] = LeadTimePrior(start_kind=kind, p50=p50, p90=p90)
     return priors
 

@@ -50,7 +50,7 @@ class Reader:
         for key in self.value:
             if key not in keys:
                 raise InvalidCatalogue(
-                    f"{self.path}.{key}".lstrip("."), f"is not known; known are {', '.join(keys)}"
+                    f"{self.path}.{key}".lstrip("."), f"is unknown; known are {', '.join(keys)}"
                 )
         return self
 
@@ -115,7 +115,7 @@ class Reader:
         """A length of time given in seconds, at most a hundred years."""
         seconds = self.number()
         if seconds > _LONGEST_SECONDS:
-            raise self.fail(f"{seconds:g} seconds are more than a hundred years")
+            raise self.fail(f"{seconds:g} seconds is more than a hundred years")
         return timedelta(seconds=seconds)
 
 
@@ -124,7 +124,7 @@ def unique(place: Reader, names: list[Any]) -> list[Any]:
     if not names:
         raise place.fail("is empty")
     if len(set(names)) != len(names):
-        raise place.fail("holds a name twice")
+        raise place.fail("contains a name twice")
     return names
 
 
@@ -132,12 +132,12 @@ def name_of(reader: Reader) -> str:
     """A name that can be part of a key."""
     name = reader.text()
     if "/" in name or name == "*" or name != name.strip():
-        raise reader.fail(f"{name!r} may not hold '/' or blanks at its ends, nor be '*'")
+        raise reader.fail(f"{name!r} may not contain '/', start or end with blanks, or be '*'")
     return name
 
 
 def known(place: Reader, name: str, names: list[Any]) -> Any:
     """The name when it is one of these."""
     if name not in names:
-        raise place.fail(f"{name!r} is not known; known are {', '.join(names)}")
+        raise place.fail(f"{name!r} is unknown; known are {', '.join(names)}")
     return name

@@ -1,1 +1,1 @@
-"""The loops, plain and synchronous: whoever calls them passes `now`, nothing here waits."""
+"""The loops: plain and synchronous; callers pass `now`, and nothing here waits."""

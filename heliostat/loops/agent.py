@@ -133,7 +133,7 @@ class AgentLoop:
         if now >= command.not_after:
             return self._too_late(command, now, braked=braked)
         if braked:
-            return _held_up(command, now, "waits: the agent's own brake is on")
+            return _held_up(command, now, "waits: the agent is paused locally")
         self._throttled.discard(command.command_id)
         try:
             answer = self._driver.apply(command, now)
@@ -154,7 +154,7 @@ class AgentLoop:
     def _too_late(self, command: Command, now: datetime, *, braked: bool) -> Acknowledgement:
         """Its deadline passed: refused where we know what held it up all the time, else expired."""
         if braked:
-            held_by, why = RefusalKind.AGENT_PAUSED, "the agent's own brake is on"
+            held_by, why = RefusalKind.AGENT_PAUSED, "the agent is paused locally"
         elif command.command_id in self._throttled:
             held_by, why = RefusalKind.THROTTLED, "the cloud asked to slow down until then"
         else:
@@ -174,7 +174,7 @@ class AgentLoop:
         try:
             progress = self._driver.abandon(command, now)
         except (Throttled, DriverUnavailable) as error:
-            return _held_up(command, now, f"will let go: {error}")
+            return _held_up(command, now, f"will stop: {error}")
         return _acknowledged(command, state, now, progress=progress, refusal=refusal, detail=detail)
 
 

@@ -146,7 +146,7 @@ class ControlLoop:
         if plan.version != version:
             raise StaleEtag(
                 f"plan {version} is not the newest",
-                remedy=f"look at plan {plan.version} and approve it",
+                remedy=f"review and approve plan {plan.version} instead",
             )
         book = self._orders(now, basis)
         if all(book.modes.of(region.name) is Mode.PAUSED for region in self._catalogue.regions):
@@ -205,7 +205,7 @@ class ControlLoop:
         return command
 
     def settle(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
-        """End commands that nobody ended in time; returns them."""
+        """Expire commands whose deadline passed; returns them."""
         return self._stores.outbox.expire(now, epoch=epoch)
 
     def housekeep(self, now: datetime) -> int | None:

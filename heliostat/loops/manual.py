@@ -1,4 +1,4 @@
-"""What people and tools order by hand: scale, redeploy, override, mode; the same fenced way as plans."""
+"""Manual orders by people and tools: scale, redeploy, override, mode; fenced like plans."""
 
 from __future__ import annotations
 
@@ -145,14 +145,14 @@ class ManualDesk:
             if not spec.min_replicas <= target <= spec.max_replicas:
                 raise InvalidInput(
                     "target_replicas",
-                    f"{target} for {pool} lies outside [{spec.min_replicas}, {spec.max_replicas}]",
+                    f"{target} for {pool} is outside [{spec.min_replicas}, {spec.max_replicas}]",
                 )
             if modes.of(pool.region) is Mode.PAUSED:
                 raise ModeForbids(
                     f"{pool.region} is paused", remedy="set the mode to advisory or active first"
                 )
         if manual.etag and manual.etag != self.pool_etag(manual.order.pools[-1], now):
-            raise StaleEtag("the pool changed since you looked", remedy="read the fleet again")
+            raise StaleEtag("the pool changed in the meantime", remedy="read the fleet again")
 
     def _overrides(self, manual: ManualOrder, now: datetime) -> tuple[Override, ...]:
         """In advisory mode nothing would undo the order, so nothing needs overriding."""

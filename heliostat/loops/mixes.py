@@ -1,4 +1,4 @@
-"""What requests are like, learnt from a day and an hour of measurements, per origin and over all."""
+"""Token mixes of requests, from a day and an hour of measurements, per origin and overall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From targets to commands: only what differs from what stands or is under way, always absolute."""
+"""Turns targets into absolute commands, only where they differ from the current or ordered state."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def check_nothing_by_hand_since(
             raise StaleEtag(
                 f"plan {plan.version} is older than {newer.author}'s order {newer.order} "
                 f"(command {newer.command_id}) and would undo it",
-                remedy="look at the next plan and approve that one, or cancel the order first",
+                remedy="review and approve the next plan, or cancel the order first",
             )
 
 

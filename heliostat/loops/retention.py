@@ -1,4 +1,4 @@
-"""How long what is remembered is kept, and the housekeeping that drops what is older."""
+"""Retention periods, and the housekeeping that deletes expired records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the control loop knows at one instant: the planning and routing problems, read from the stores."""
+"""Reads the planning and routing problems of one instant from the stores."""
 
 from __future__ import annotations
 

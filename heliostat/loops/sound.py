@@ -1,4 +1,4 @@
-"""Is what a policy returned fit to act upon? Nonsense is refused, naming the policy and the instant."""
+"""Validates a policy's decisions; invalid ones are refused, naming the policy and the instant."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def check_plan(plan: CapacityPlan, catalogue: FleetCatalogue) -> None:
     place = f"{plan.policy} at {plan.created_at:%Y-%m-%dT%H:%M:%SZ}"
     known: set[PoolKey] = {pool.key for pool in catalogue.pools}
     planned = {target.pool for target in plan.targets}
-    _refuse(place, "plans pools that the catalogue lacks", planned - known)
-    _refuse(place, "says nothing about pools", known - planned)
+    _refuse(place, "plans pools that are not in the catalogue", planned - known)
+    _refuse(place, "omits pools", known - planned)
     for flow in plan.flows:
         if not (math.isfinite(flow.requests_per_second) and flow.requests_per_second >= 0):
             raise InvalidPolicyOutput(
@@ -50,7 +50,9 @@ def check_tables(
     for table in tables:
         place = f"router at {table.valid_from:%Y-%m-%dT%H:%M:%SZ}"
         if table.origin not in regions or table.origin in seen:
-            raise InvalidPolicyOutput(place, f"table for {table.origin!r} is unknown or twice")
+            raise InvalidPolicyOutput(
+                place, f"table for {table.origin!r} is unknown or appears twice"
+            )
         seen.add(table.origin)
         if modes.of(table.origin) is not Mode.ACTIVE:
             continue
@@ -60,7 +62,7 @@ def check_tables(
                     raise InvalidPolicyOutput(
                         place,
                         f"{table.origin} sends {entry.model}/{entry.tier} to {share.serving}, "
-                        "where no replica is ready",
+                        "which has no ready replica",
                     )
 
 

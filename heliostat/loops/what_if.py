@@ -1,4 +1,4 @@
-"""A planning problem in a supposed world: other demand, a region lost, other quotas, counts held."""
+"""What-if planning problems: other demand, a lost region, other quotas, fixed counts."""
 
 from __future__ import annotations
 

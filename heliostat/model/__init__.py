@@ -1,1 +1,1 @@
-"""The nouns: frozen values that check themselves once, when made."""
+"""Domain types: frozen values that validate themselves on construction."""

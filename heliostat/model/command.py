@@ -1,4 +1,4 @@
-"""What we order: absolute targets for pools, their progress, and what came of them.
+"""Commands: absolute targets for pools, their progress and outcome.
 
 States: pending → leased → applied | refused | expired | cancelled. Ended commands never change.
 """
@@ -179,7 +179,7 @@ class Command:
         check_instant("command.created_at", self.created_at)
         check_instant("command.not_after", self.not_after)
         if any(pool.region != self.region for pool in self.order.pools):
-            raise InvalidInput("command.order", f"is about pools outside {self.region}")
+            raise InvalidInput("command.order", f"names pools outside {self.region}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class Acknowledgement:
         if self.state is CommandState.PENDING:
             raise InvalidInput("acknowledgement.state", "an agent cannot put a command back")
         if (self.refusal is not None) != (self.state is CommandState.REFUSED):
-            raise InvalidInput("acknowledgement.refusal", "goes with the state 'refused' only")
+            raise InvalidInput("acknowledgement.refusal", "is only valid with the state 'refused'")
 
     def is_on(self, command: Command) -> bool:
         """False when the word is on another command that had this one's id before."""

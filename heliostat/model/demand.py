@@ -1,4 +1,4 @@
-"""What is wanted: token rates per series on a regular grid, with the peaks inside each bucket.
+"""Demand: token rates per series on a regular grid, with the peaks inside each bucket.
 
 Demand counts what was *offered* less retries, so that shed load cannot talk capacity down. A
 missing bucket is None, never 0.

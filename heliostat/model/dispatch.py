@@ -14,9 +14,9 @@ from heliostat.model.names import ModelName, PoolKey, RegionName, Tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchAsk:
-    """One request that wants a place; the same `request_id` and `attempt` is the same ask.
+    """One request that needs a place; the same `request_id` and `attempt` is the same ask.
 
-    `predicted_output_tokens` None = nobody predicted. `forwarded` = it came from another region and may
+    `predicted_output_tokens` None = no prediction. `forwarded` = it came from another region and may
     not be sent on. `complete_by` is for batch requests; None = the tier's deadline from the ask on.
     """
 
@@ -35,7 +35,7 @@ class DispatchAsk:
             raise InvalidInput("input_tokens", f"{self.input_tokens} is less than 1")
         predicted = self.predicted_output_tokens
         if predicted is not None and not (math.isfinite(predicted) and predicted >= 1):
-            raise InvalidInput("predicted_output_tokens", f"{predicted} is no number from 1 on")
+            raise InvalidInput("predicted_output_tokens", f"{predicted} must be a number ≥ 1")
         if self.attempt < 1:
             raise InvalidInput("attempt", f"{self.attempt} is less than 1")
         if self.complete_by is not None:
@@ -52,7 +52,7 @@ class DispatchAsk:
             raise RequestIdReused(
                 f"request {self.request_id} was asked for as {before.model}/{before.tier} with "
                 f"{before.input_tokens} tokens",
-                remedy="give every request a name of its own",
+                remedy="use a unique id for every request",
             )
 
 
@@ -191,4 +191,4 @@ class Completion:
         for name in ("ttft_seconds", "e2e_seconds"):
             seconds: float | None = getattr(self, name)
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-                raise InvalidInput(name, f"{seconds} is no length of time")
+                raise InvalidInput(name, f"{seconds} is not a valid length of time")

@@ -1,4 +1,4 @@
-"""What a region's dispatcher works with at one instant, for the people who look after it."""
+"""A snapshot of a region's dispatcher, for operators."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ModelBasis:
     fresh_replicas: int
     ready_replicas: int
     new_replicas: int = 0
-    """Of the ready ones, those that nobody has looked at yet, and whose look is not overdue."""
+    """Ready replicas that have not been observed yet and whose observation is not overdue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How long an engine takes: prefill and decode laws of one model on one VM type.
+"""Engine laws: prefill and decode times of one model on one VM type.
 
 `prefill = a + b·N + c·max(0, N − 2048)` with N prompt tokens in the batch, and
 `decode iteration = d0 + d1·B + d2·B·context/1000` with batch size B and mean context per sequence

@@ -1,4 +1,4 @@
-"""What stands where: pools as agents observed them, how fresh that is, and what clouds refused."""
+"""The observed fleet: pools, freshness of their data, and cloud refusals."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class PoolObservation:
     def __post_init__(self) -> None:
         counts = (self.desired, self.provisioning, self.loading, self.ready, self.draining)
         if min(*counts, self.failed) < 0:
-            raise InvalidInput("pool_observation", f"{self.pool} holds a negative count")
+            raise InvalidInput("pool_observation", f"{self.pool} has a negative count")
         if (most := max(*counts, self.failed)) > MOST_REPLICAS:
             raise InvalidInput(
                 "pool_observation",
-                f"{self.pool} cannot hold {most} replicas, {MOST_REPLICAS} are most",
+                f"{self.pool} cannot have {most} replicas; at most {MOST_REPLICAS}",
             )
 
     @property
@@ -160,12 +160,15 @@ class RegionObservation:
         for observed in self.pools:
             if observed.pool.region != self.region or observed.pool in seen:
                 raise InvalidInput(
-                    "observation.pools", f"{observed.pool} is foreign to {self.region} or twice"
+                    "observation.pools",
+                    f"{observed.pool} is not in {self.region}, or appears twice",
                 )
             seen.add(observed.pool)
         measured = [law.pool for law in self.laws]
         if len(set(measured)) < len(measured) or any(p.region != self.region for p in measured):
-            raise InvalidInput("observation.laws", f"a pool is foreign to {self.region} or twice")
+            raise InvalidInput(
+                "observation.laws", f"a pool is not in {self.region}, or appears twice"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +195,7 @@ class CapacityDenial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """All pools of the catalogue at one instant; a pool nobody reported is MISSING with zero counts."""
+    """All pools of the catalogue at one instant; an unreported pool is MISSING with zero counts."""
 
     at: datetime
     pools: tuple[PoolState, ...]
@@ -209,7 +212,7 @@ class Fleet:
         self._by_key.update({state.observation.pool: state for state in self.pools})
 
     def state(self, pool: PoolKey) -> PoolState:
-        """The pool's state; MISSING with zero counts when nobody ever reported it."""
+        """The pool's state; MISSING with zero counts if it was never reported."""
         known = self._by_key.get(pool)
         if known is not None:
             return known

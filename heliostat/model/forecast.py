@@ -1,4 +1,4 @@
-"""What we expect: quantile paths of a series, how they were made, and how they scored.
+"""Forecasts: quantile paths of a series, their method and their scores.
 
 Quantiles of regions do not add up to the quantile of the whole: aggregate series (origin
 EVERYWHERE) are forecast on their own.

@@ -1,4 +1,4 @@
-"""Who may move capacity, how far, and who did: modes, overrides, guardrails, audit records."""
+"""Governance: modes, overrides, guardrails, audit records."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Override:
         if self.target_replicas < 0:
             raise InvalidInput("override.target_replicas", "is negative")
         if self.expires_at <= self.created_at:
-            raise InvalidInput("override.expires_at", "does not lie after its creation")
+            raise InvalidInput("override.expires_at", "is not after its creation")
         if not self.reason or not self.author:
             raise InvalidInput("override", "needs an author and a reason")
 
@@ -81,7 +81,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrails:
-    """Limits on every plan, whoever made it.
+    """Limits on every plan.
 
     `largest_step_out` and `largest_step_in` cap the replicas that one plan adds to a pool, or takes
     from it (0 = no cap); `cool_down` is the time after a pool's last change before it may shrink;

@@ -1,4 +1,4 @@
-"""Which agent speaks for a region: one life of one journal at a time, by a lease that its calls renew."""
+"""Holds: the one agent process that may act for a region, by a lease that its calls renew."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def claimed(
 
 
 def refusal(hold: RegionHold, claimant: str) -> RegionHeld:
-    """Says who holds the region and until when."""
+    """The error that names the holder of the region and its expiry."""
     return RegionHeld(
         f"{hold.region} is held by {hold.agent} until {hold.until.isoformat()}; this is {claimant}",
-        remedy="one agent serves a region: stop one of the two; a hold ends by itself once its agent "
-        "is silent",
+        remedy="only one agent may serve a region: stop one of the two; a hold expires when its agent "
+        "stops reporting",
     )

@@ -56,8 +56,7 @@ class LatencySketch:
 
     @classmethod
     def packed(cls, data: bytes) -> Self:
-        """The sketch behind bytes that whoever has it vouches for: they are read when somebody asks for
-        its counts, and may be passed on without."""
+        """A sketch from trusted bytes, decoded only when `counts` is read."""
         sketch = cls()
         sketch._bytes, sketch._counts = data, None
         return sketch
@@ -208,7 +207,7 @@ def _varints(data: bytes) -> list[int]:
             numbers.append(number)
             number = shift = 0
         elif shift > 63:
-            raise InvalidInput("sketch", "holds a number of more than 64 bits")
+            raise InvalidInput("sketch", "contains a number of more than 64 bits")
     if shift:
         raise InvalidInput("sketch", "ends in the middle of a number")
     return numbers

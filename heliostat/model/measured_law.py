@@ -1,4 +1,4 @@
-"""An engine law as a region's agent found it by watching engines at work, and what that rests on."""
+"""An engine law refitted by a region's agent, with the observations behind it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MeasuredLaw:
         for name, number in numbers.items():
             least = _LEAST_SECONDS if name in _POSITIVE else 0
             if not least <= number <= _MOST:
-                self._refuse(f"{name} {number} must lie within [{least:g}, {_MOST:g}]")
+                self._refuse(f"{name} {number} must be within [{least:g}, {_MOST:g}]")
         if min(self.prefills, self.iterations) < 0:
             self._refuse(f"rests on {self.prefills} prefills and {self.iterations} iterations")
 

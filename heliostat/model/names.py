@@ -1,4 +1,4 @@
-"""What things are called: regions, models, VM types, tiers, and the keys built from them."""
+"""Names of regions, models, VM types and tiers, and the keys built from them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PoolKey:
 
     def __post_init__(self) -> None:
         if "/" in self.region + self.model + self.vm_type:
-            raise InvalidInput("pool", f"names may not hold '/': {self}")
+            raise InvalidInput("pool", f"names may not contain '/': {self}")
 
     def __str__(self) -> str:
         return f"{self.region}/{self.model}/{self.vm_type}"

@@ -1,4 +1,4 @@
-"""What we decide: targets per pool and flows between regions, each with its reason inside."""
+"""Plans: targets per pool and flows between regions, each with its reason."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class PlanStatus(StrEnum):
 
 
 class PlanOrigin(StrEnum):
-    """Who asked for a plan, or for what it orders."""
+    """The origin of a plan or a command."""
 
     SCHEDULED = "scheduled"
     """The planner, by itself."""
     PROPOSED = "proposed"
-    """Somebody who wants to know what would be; never in force."""
+    """A what-if question; never in force."""
     APPROVED = "approved"
     """The planner made it, and a person ordered its targets where the mode only advises."""
 
@@ -133,7 +133,7 @@ class SolveReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityPlan:
-    """One decision about the whole fleet, as it was made; `version` is set by whoever stores it.
+    """One decision about the whole fleet, as it was made; `version` is set by the store.
 
     `targets` are in force now. `first_step` and `step` give the grid of the targets' `path`.
     """
@@ -199,8 +199,10 @@ class WhatIf:
 
     def __post_init__(self) -> None:
         if not 0 <= self.demand_factor <= 1000:
-            raise InvalidInput("what_if.demand_factor", f"{self.demand_factor} is out of [0, 1000]")
+            raise InvalidInput(
+                "what_if.demand_factor", f"{self.demand_factor} is not within [0, 1000]"
+            )
         if any(quota < 0 for _, _, quota in self.quotas):
-            raise InvalidInput("what_if.quotas", "holds a negative quota")
+            raise InvalidInput("what_if.quotas", "contains a negative quota")
         if any(target < 0 for _, target in self.targets):
-            raise InvalidInput("what_if.targets", "holds a negative target")
+            raise InvalidInput("what_if.targets", "contains a negative target")

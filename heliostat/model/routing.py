@@ -1,4 +1,4 @@
-"""Who serves whose requests: one table per origin region, state of the world rather than a change.
+"""Routing tables: one per origin region, complete state rather than a change.
 
 Weights are integers in parts per million; the shares of an entry and its shed share add up to
 exactly one million, so consistency is a matter of equality and not of rounding.

@@ -1,4 +1,4 @@
-"""What happened, minute by minute: the columns that gateways report and the rows that we give back.
+"""Usage by the minute: the columns that gateways report and the rows that queries return.
 
 A *window* is one minute of one series as seen by one source. Its key is `(source_id, series,
 window_start)`; a higher revision replaces a lower one, sources are summed. Counts are
@@ -111,7 +111,7 @@ class UsageBatch:
 
     def _check_ranges(self) -> None:
         if min(self.series_index) < 0 or max(self.series_index) >= len(self.series):
-            raise InvalidInput("series_index", f"must lie within [0, {len(self.series)})")
+            raise InvalidInput("series_index", f"must be within [0, {len(self.series)})")
         if min(self.revision) < 1:
             raise InvalidInput("revision", "starts at 1")
         step = int(WINDOW.total_seconds())
@@ -237,4 +237,4 @@ class UsageBucket:
 def _check_column(name: str, column: Sequence[int], limit: int) -> None:
     if min(column) < 0 or max(column) > limit:
         worst = min(column) if min(column) < 0 else max(column)
-        raise InvalidInput(name, f"{worst} lies outside [0, {limit}] for one minute")
+        raise InvalidInput(name, f"{worst} is outside [0, {limit}] for one minute")

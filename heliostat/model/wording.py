@@ -1,4 +1,4 @@
-"""Texts that others made up, as every store and the wire can keep them."""
+"""Makes foreign texts safe for every store and the wire."""
 
 from __future__ import annotations
 

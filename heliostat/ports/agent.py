@@ -1,4 +1,4 @@
-"""What an agent remembers across crashes, and how it learns what its region did."""
+"""The port of an agent's durable journal and of its usage meter."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class AgentJournal(Protocol):
 
     # acknowledgements, out
     def acknowledge(self, ack: Acknowledgement) -> None:
-        """Keep the newest word on a command; an end is final (a second end changes nothing)."""
+        """Keep the newest update on a command; an end is final (a second end changes nothing)."""
         ...
 
     def unsent_acks(self) -> tuple[Acknowledgement, ...]:
-        """Words that the control plane has not confirmed yet, oldest first."""
+        """Command updates not yet acknowledged by the control plane, oldest first."""
         ...
 
     def ack_sent(self, ack: Acknowledgement) -> None:
-        """The control plane has this one; a newer word on the same command stays unsent."""
+        """The control plane acknowledged this update; a newer one on the same command stays unsent."""
         ...
 
     # usage, out
@@ -63,7 +63,7 @@ class AgentJournal(Protocol):
         ...
 
     def unsent_observation(self) -> RegionObservation | None:
-        """The newest one that was not confirmed."""
+        """The newest observation that was not acknowledged."""
         ...
 
     def observation_sent(self, observed_at: datetime) -> None:
@@ -86,7 +86,7 @@ class AgentJournal(Protocol):
 
 
 class UsageMeter(Protocol):
-    """Counts what the region's gateways and engines did."""
+    """Produces usage windows from the region's gateways and engines."""
 
     def closed_windows(self, now: datetime) -> tuple[UsageWindow, ...]:
         """Windows that closed, or were revised, since the last call; () when there are none."""

@@ -1,4 +1,4 @@
-"""An agent's hands: the driver that carries out orders in one region's cloud."""
+"""The port of cloud drivers, which carry out orders in one region's cloud."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from heliostat.model.fleet import RegionObservation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverAnswer:
-    """How far an order is; `done` when the pools stand at their targets."""
+    """The progress of an order; `done` when the pools are at their targets."""
 
     progress: CommandProgress
     done: bool
@@ -46,5 +46,5 @@ class CloudDriver(Protocol):
         ...
 
     def observe(self, now: datetime) -> RegionObservation:
-        """The region as it stands. Raises DriverUnavailable."""
+        """The region's current state. Raises DriverUnavailable."""
         ...

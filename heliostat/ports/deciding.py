@@ -1,4 +1,4 @@
-"""How we decide: planner, explainer, strategy, guardrails and router, with the problems they are given.
+"""Ports of the deciders: planner, explainer, strategy, guardrails and router, with their inputs.
 
 All are pure: the same input gives the same answer, nothing is read from anywhere else.
 """
@@ -21,7 +21,7 @@ from heliostat.model.routing import RoutingTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadTimeEstimate:
-    """How long starts of a kind take in a pool; `samples` = 0 means the catalogue's prior."""
+    """Lead times of one kind of start in a pool; `samples` = 0 means the catalogue's prior."""
 
     pool: PoolKey
     start_kind: StartKind
@@ -38,17 +38,17 @@ class LeadTimeEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandRate:
-    """Requests per second that arrive now for one demand, as last measured or as forecast."""
+    """Current requests per second of one demand, as last measured or as forecast."""
 
     demand: DemandKey
     requests_per_second: float
     measured: bool
-    """False = not told by measurements: the rate is a forecast, or 0 because nobody knows."""
+    """False = not measured: the rate is a forecast, or 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningProblem:
-    """Everything that a capacity plan may depend on."""
+    """The complete input of a capacity plan."""
 
     catalogue: FleetCatalogue
     at: datetime
@@ -82,7 +82,7 @@ class PlanningProblem:
 
 
 class CapacityPlanner(Protocol):
-    """Decides how many replicas of which model stand on which VM type in which region."""
+    """Decides how many replicas of which model run on which VM type in which region."""
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
         """A plan with a target and a reason for every pool of the catalogue.
@@ -96,7 +96,7 @@ class CapacityPlanner(Protocol):
 
 
 class ServedPerReplica(Protocol):
-    """Says what a replica serves, where somebody knows better than the planner's own θ."""
+    """Overrides the planner's own θ: what a replica serves."""
 
     def seeing(self, fleet: Fleet) -> ServedPerReplica:
         """The same source, by what was measured in this fleet. Pure; plans ask what it returns."""
@@ -117,7 +117,7 @@ class ServedPerReplica(Protocol):
 
 
 class PlanExplainer(Protocol):
-    """Says why a plan is what it is, by perturbing the problem and solving again."""
+    """Explains a plan by perturbing the problem and solving again."""
 
     def explain(self, problem: PlanningProblem, plan: CapacityPlan, pool: PoolKey) -> Explanation:
         """The pool's target with its next-best alternatives and marginal values. Raises UnknownPool."""
@@ -133,7 +133,7 @@ class ScalingStrategy(Protocol):
 
 
 class TargetGuard(Protocol):
-    """Clips targets to what is safe: limits, largest step, cool-down, budget, fresh data only."""
+    """Limits targets to safe values: limits, largest step, cool-down, budget, fresh data only."""
 
     def clip(
         self,
@@ -152,7 +152,7 @@ class TargetGuard(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingProblem:
-    """Everything that routing tables may depend on."""
+    """The complete input of routing tables."""
 
     catalogue: FleetCatalogue
     at: datetime
@@ -167,7 +167,7 @@ class RoutingProblem:
 
 
 class Router(Protocol):
-    """Decides which region serves whose requests until the next look."""
+    """Decides which region serves which requests until the next call."""
 
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         """One whole table per region of the catalogue, entries for every model and tier offered.

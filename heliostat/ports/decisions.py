@@ -1,4 +1,4 @@
-"""What we decided: plans, routing tables, commands, overrides, modes; fenced by the leader's epoch.
+"""The port of stored decisions: plans, routing tables, commands, overrides, modes; fenced by epoch.
 
 An *epoch* grows with each leadership. Every write that decides something names its epoch, which is
 checked in the same transaction: a leader that woke too late writes nothing.
@@ -63,7 +63,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """A stored decision, with the versions that storing gave."""
+    """A stored decision, with the versions assigned by the store."""
 
     plan: CapacityPlan | None
     commands: tuple[Command, ...]
@@ -72,7 +72,7 @@ class Committed:
 
 
 class DecisionStore(Protocol):
-    """Takes whole decisions."""
+    """Stores whole decisions."""
 
     def commit(self, decision: Decision, *, epoch: int) -> Committed:
         """Store everything or nothing; a decision whose only news are commands that were all stored
@@ -112,7 +112,7 @@ class PlanLedger(Protocol):
 
 
 class RoutingLedger(Protocol):
-    """Reads published tables and keeps what gateways said of them."""
+    """Reads published tables and stores gateways' acknowledgements."""
 
     def latest_tables(self) -> tuple[RoutingTable, ...]:
         """The newest table of each origin; () before the first."""
@@ -123,15 +123,15 @@ class RoutingLedger(Protocol):
         ...
 
     def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
-        """Keep the newest word of each (origin, gateway), all or none; repeatable; not fenced.
+        """Store the newest acknowledgement per (origin, gateway), all or none; repeatable; not fenced.
 
-        An older word that comes later is dropped, one older by more than `CLOCK_SET_BACK` is kept:
-        words are stored within seconds, so the clock was set back.
+        An older one that arrives later is dropped, unless it is older by more than `CLOCK_SET_BACK`:
+        acknowledgements are stored within seconds, so the clock was set back.
         """
         ...
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
-        """The newest word of each gateway."""
+        """The newest acknowledgement of each gateway."""
         ...
 
     def prune(self, valid_before: datetime, heard_before: datetime) -> int:
@@ -189,7 +189,7 @@ class CommandOutbox(Protocol):
         states: Sequence[CommandState] = (),
         created: Span | None = None,
     ) -> int:
-        """How many commands match."""
+        """The number of matching commands."""
         ...
 
     def cancel(
@@ -249,7 +249,7 @@ class ModeBook(Protocol):
 
 
 class AuditLog(Protocol):
-    """Who did what; append-only, until retention drops the oldest."""
+    """The audit log: append-only until retention deletes the oldest records."""
 
     def note(self, record: AuditRecord) -> None:
         """Append; not fenced, since refused acts are recorded too."""

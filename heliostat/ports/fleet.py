@@ -1,4 +1,4 @@
-"""What stands where, as reported: the fleet log that the planner reads."""
+"""The port of the fleet log: reported fleet state, which the planner reads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FleetLog(Protocol):
         ...
 
     def hold(self, region: RegionName) -> RegionHold | None:
-        """The region's last hold, perhaps one that ran out; None before the first."""
+        """The region's last hold, perhaps expired; None before the first."""
         ...
 
     def deny(self, denial: CapacityDenial, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What we expect: the forecaster that makes forecasts, and the ledger that keeps and scores them."""
+"""Ports of the forecaster and of the ledger that stores and scores forecasts."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Forecaster(Protocol):
 
 
 class ForecastScorer(Protocol):
-    """Compares what was expected with what came."""
+    """Compares forecasts with actual demand."""
 
     @property
     def reach(self) -> timedelta:
-        """How far before the first scored bucket it looks at truth, for the naive rivals' sake."""
+        """How far before the first scored bucket it reads actual demand, for the naive baselines."""
         ...
 
     def score(
@@ -63,7 +63,7 @@ class ForecastScorer(Protocol):
 
 
 class ForecastLedger(Protocol):
-    """Keeps every issued forecast and the champions; what was issued is never changed."""
+    """Stores every issued forecast and the champions; issued forecasts never change."""
 
     def store(self, forecasts: Sequence[Forecast], *, epoch: int) -> None:
         """Keep them; repeatable (same key and issue instant = same forecast). Raises Fenced."""
@@ -74,7 +74,7 @@ class ForecastLedger(Protocol):
         ...
 
     def get(self, key: SeriesKey, at: datetime) -> Forecast:
-        """The one last issued for the series at or before `at`. Raises UnknownForecast."""
+        """The last forecast issued for the series at or before `at`. Raises UnknownForecast."""
         ...
 
     def issued(self, span: Span, keys: Sequence[SeriesKey] = ()) -> tuple[Forecast, ...]:
@@ -87,7 +87,7 @@ class ForecastLedger(Protocol):
         ...
 
     def store_champions(self, champions: Sequence[Champion], *, epoch: int) -> None:
-        """Put these champions in place of the ones before. Raises Fenced."""
+        """Replace the champions. Raises Fenced."""
         ...
 
     def champions(self) -> tuple[Champion, ...]:

@@ -1,4 +1,4 @@
-"""What happened: usage as reported, and the demand read off it."""
+"""The port of usage history: reported usage, and the demand derived from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class UsageHistory(Protocol):
         ...
 
     def durable_sequence(self, source_id: str, incarnation: int) -> int:
-        """The highest durable sequence; 0 for a source never heard of."""
+        """The highest durable sequence; 0 for an unknown source."""
         ...
 
     def query(self, query: UsageQuery) -> tuple[UsageBucket, ...]:

@@ -1,4 +1,4 @@
-"""Who may decide: one control plane at a time, by a lease on the store's own clock."""
+"""The port of leader election: one control plane at a time, by a lease on the store's clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A leadership: who, reachable where, in which epoch, until when by the store's clock."""
+    """A leadership: holder, address, epoch, and expiry by the store's clock."""
 
     holder: str
     address: str
@@ -18,21 +18,21 @@ class Lease:
 
 
 class Leadership(Protocol):
-    """Hands leadership to one holder at a time; each change of hands raises the epoch."""
+    """Gives leadership to one holder at a time; each change of holder raises the epoch."""
 
     def acquire(self, holder: str, address: str, ttl: timedelta) -> Lease | None:
         """The lease if it is free, expired or already ours (then renewed under the same epoch);
-        None while somebody else holds it. On SQLite raises SecondControlPlane instead of None."""
+        None while another process holds it. On SQLite raises SecondControlPlane instead of None."""
         ...
 
     def renew(self, lease: Lease, ttl: timedelta) -> Lease:
-        """The lease with a later expiry. Raises LeaseLost when it ran out or changed hands."""
+        """The lease with a later expiry. Raises LeaseLost if it expired or was taken over."""
         ...
 
     def release(self, lease: Lease) -> None:
-        """Give it up so that another can lead at once; repeatable."""
+        """Release it so that another process can lead at once; repeatable."""
         ...
 
     def current(self) -> Lease | None:
-        """The lease in force by the store's clock; None when nobody leads."""
+        """The lease in force by the store's clock; None when there is no leader."""
         ...

@@ -1,4 +1,4 @@
-"""All the memory of a control plane in one value, so that wiring hands over one thing."""
+"""All stores of a control plane in one value, for wiring."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Other people's ways to scale, as planners behind our port: what Heliostat is compared with."""
+"""Baseline scaling policies, as planners behind the same port."""

@@ -41,7 +41,9 @@ class CheapestFirst:
         else:
             for other in ranked[place + 1 :]:
                 if problem.fleet.pool(other.key).standing > other.min_replicas:
-                    return _held(base, wish, f"{other.key.vm_type} is dearer and shrinks first")
+                    return _held(
+                        base, wish, f"{other.key.vm_type} is more expensive and shrinks first"
+                    )
         return wish
 
 

@@ -66,7 +66,7 @@ class ChironRule:
     def wish(self, problem: PlanningProblem, spec: PoolSpec, seen: PoolObservation) -> Wish:
         busy = busy_replicas(seen)
         if busy is None:
-            return kept(seen, "nobody says which replicas run interactive work")
+            return kept(seen, "the replicas with interactive work are unknown")
         theta = self.settings.theta.get(spec.key.model, self.settings.otherwise)
         before = _interactive_before(problem, spec.key, seen)
         interactive = max(1, math.ceil(busy / theta - 1e-9))
@@ -95,9 +95,9 @@ class ChironRule:
         if backlog is None:
             return 0, "no batch backlog is measured"
         if not backlog.requests:
-            return 0, "no batch request waits"
+            return 0, "no batch requests are waiting"
         if by_cost(problem, spec)[0].key != spec.key:
-            return 0, "its batch work is another pool's matter"
+            return 0, "its batch work is served by another pool"
         servers = _servers(problem, spec, at_work=max(0, seen.standing - busy))
         if servers is None:
             return 0, f"{spec.key.vm_type} cannot serve batch requests"

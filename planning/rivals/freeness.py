@@ -52,7 +52,7 @@ class FreenessRule:
         load = replica_load(problem, spec.key)
         running, waiting, used = seen.running_requests, seen.waiting_requests, seen.kv_occupancy
         if load is None:
-            return kept(seen, "no replica of it can keep any promise")
+            return kept(seen, "no replica of it can meet any SLO")
         if running is None or waiting is None or used is None:
             return kept(seen, "its requests or its memory are not measured")
         law = problem.catalogue.law(spec.key.model, spec.key.vm_type)

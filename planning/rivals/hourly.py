@@ -70,7 +70,7 @@ class HourlySageServe:
 
 
 def _stands(previous: CapacityPlan, problem: PlanningProblem) -> bool:
-    """True while the hour for which the programme decided lasts, and nobody overrides it."""
+    """True during the hour for which the programme decided, without an override."""
     return (
         previous.policy == POLICY
         and previous.status is PlanStatus.SOLVED

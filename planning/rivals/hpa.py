@@ -71,7 +71,7 @@ class HpaRule:
     def wish(self, problem: PlanningProblem, spec: PoolSpec, seen: PoolObservation) -> Wish:
         target = self._target(problem, spec.key)
         if target is None:
-            return kept(seen, "no replica of it can keep any promise")
+            return kept(seen, "no replica of it can meet any SLO")
         counted = self._counted(seen)
         if counted is None:
             return kept(seen, "its requests are not measured")

@@ -1,4 +1,4 @@
-"""How loaded a replica looks when it does a share of what it can: what thresholds are tuned to.
+"""The load a replica shows at a given share of its throughput, for tuning thresholds.
 
 Rules that count requests or memory need one threshold a model, found by a load test. We take it from
 the engine law instead: at λ requests per second of I input and O output tokens the batch obeys

@@ -1,4 +1,4 @@
-"""Who serves whose requests between two plans: shares per origin, model and tier."""
+"""Routing between two plans: shares per origin, model and tier."""
 
 from planning.routing.baselines import NearestRouter, SeventyPercentRouter
 from planning.routing.router import WaterFillingRouter

@@ -1,4 +1,4 @@
-"""Balance: every region is filled alike, so that one region's peak is met by the headroom of all.
+"""Balance: regions are filled evenly, so that one region's peak uses the headroom of all.
 
 Requests of an origin are spread over the regions in its pool (those that may serve it, near enough) in
 proportion to what is ready there. A minute's burst at one origin then reaches every region thinned, without

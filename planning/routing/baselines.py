@@ -1,4 +1,4 @@
-"""Rival routers behind the same port: SageServe's 70 % rule, and plain nearest region."""
+"""Baseline routers behind the same port: the 70 % rule for whole origins, and the nearest region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From shares to table entries: exact parts per million, damping, and entries that are kept or mended."""
+"""Turns shares into table entries: exact parts per million, damping, and kept or repaired entries."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def make_entry(
 
 
 def nothing_ready(view: ModelView, demand: DemandKey, reported: Container[RegionName]) -> str:
-    """Why an entry sheds everything; regions of which nobody reported yet are named as such."""
+    """Why an entry sheds everything; regions without any report yet are named."""
     names = view.reach(demand.origin, demand.tier)
     reach = ", ".join(names) or "no region"
     unseen = ", ".join(name for name in names if name not in reported)
-    yet = f"; nobody reported yet from {unseen}" if unseen else ""
+    yet = f"; no reports yet from {unseen}" if unseen else ""
     return (
         f"no ready replica of {demand.model} may serve {demand.origin}"
         f" ({demand.tier} may go to {reach}{yet})"

@@ -75,7 +75,7 @@ def _settle(
     if not serving:
         return None, nothing_ready(view, demand, reported)
     if kept is not None and is_old(demand):
-        return kept, "old input: the last entry stands"
+        return kept, "old input: the last entry is kept"
     return decide(demand, kept)
 
 
@@ -85,9 +85,9 @@ def _left_alone(
     """An origin that is not steered; `kept`: its last split as far as its regions have ready replicas."""
     none_ready = f"no ready replica of {view.model.name} is known"
     if mode is Mode.PAUSED and kept is not None:
-        return kept, "paused: the last entry stands"
+        return kept, "paused: the last entry is kept"
     if mode is Mode.PAUSED and last is not None and last.shares:
-        return split_of(last), f"paused: the last entry stands, though {none_ready} in its regions"
+        return split_of(last), f"paused: the last entry is kept, though {none_ready} in its regions"
     home, serving = demand.origin, view.serving(demand.origin, demand.tier)
     reach = view.reach(home, demand.tier)
     if home not in reach:
@@ -99,7 +99,7 @@ def _left_alone(
 
 
 def reported_regions(fleet: Fleet) -> frozenset[RegionName]:
-    """Regions of which somebody reported at least once."""
+    """Regions that were reported at least once."""
     return frozenset(
         state.observation.pool.region for state in fleet.pools if state.observed_at is not None
     )

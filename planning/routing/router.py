@@ -1,4 +1,4 @@
-"""The house's router: the plan's flows, corrected by what is ready and how busy it is, in damped steps.
+"""Heliostat's router: the plan's flows, corrected for ready replicas and load, in damped steps.
 
 The shares of the plan are water-filled (`fill`) into the capacity that is ready now. A region that is
 busier than the last tables explain is slower than its engine law says, and counts for less (down to
@@ -41,7 +41,7 @@ _SHED_AT_ALL = 1e-4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaterFillingRouter:
-    """The `Router` of the house."""
+    """Heliostat's `Router`."""
 
     largest_move: float = 0.25
     hysteresis: float = 0.02

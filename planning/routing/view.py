@@ -1,4 +1,4 @@
-"""What can serve one model now: every region's ready replicas, and whom each origin may send to."""
+"""Ready replicas of one model per region, and the regions each origin may use."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Measured:
     def __post_init__(self) -> None:
         numbers = (self.gap_seconds, self.promised_gap_seconds, self.tokens_per_second)
         if not all(math.isfinite(one) and one >= 0 for one in numbers) or self.running < 0:
-            raise InvalidInput("measured", f"{numbers}, {self.running} running: cannot be")
+            raise InvalidInput("measured", f"{numbers}, {self.running} running: impossible")
         if self.promised_gap_seconds == 0:
             raise InvalidInput("measured.promised_gap_seconds", "is zero")
 

@@ -88,7 +88,7 @@ def fit_prefill(rows: Sequence[PrefillRow]) -> PrefillFit:
     ]
     rising = [fit for fit in fits if fit[2] > 0]
     if not rising:
-        raise InvalidInput("prefill_rows", "longer prompts take no longer")
+        raise InvalidInput("prefill_rows", "longer prompts do not take longer")
     floor, base, slope = rising[int(np.argmin(worth))]
     error = _error(_prefill((floor, base, slope), tokens), seconds)
     return PrefillFit(floor=floor, base=base, per_token=slope, error=error)
@@ -100,7 +100,7 @@ def fit_decode(rows: Sequence[DecodeRow]) -> DecodeFit:
     Raises InvalidInput for fewer than three rows, and for numbers that are not positive.
     """
     if len(rows) < 3:
-        raise InvalidInput("decode_rows", f"{len(rows)} rows cannot tell three coefficients apart")
+        raise InvalidInput("decode_rows", f"{len(rows)} rows are not enough for three coefficients")
     seconds = _column("seconds", rows)
     columns = [np.ones(len(rows)), _column("sequences", rows), _column("tokens", rows)]
     base, per_sequence, per_token = _not_negative(np.column_stack(columns), seconds)

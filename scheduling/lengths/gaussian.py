@@ -56,5 +56,5 @@ class TaskLengths:
     def observe(self, task: str, output_tokens: int) -> None:
         """A request of the task ended after so many tokens. Raises InvalidInput for what is no length."""
         if not 1 <= output_tokens <= MOST_OUTPUT_TOKENS:
-            raise InvalidInput("output_tokens", f"{output_tokens} is no length")
+            raise InvalidInput("output_tokens", f"{output_tokens} is not a valid length")
         self._tasks[task] = self._tasks.get(task, _Moments()).with_one(output_tokens)

@@ -1,4 +1,4 @@
-"""What is remembered of output lengths: counts and sums on a logarithmic grid, old ones fading."""
+"""Statistics of output lengths: counts and sums on a logarithmic grid, with decay."""
 
 from __future__ import annotations
 

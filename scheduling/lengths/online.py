@@ -1,4 +1,4 @@
-"""Output lengths as the past suggests: by model, tier and bin of the prompt's length.
+"""Output length predictions from past requests, by model, tier and prompt bin.
 
 Aladdin (arXiv 2405.06856, output length): the historical mean given the input-length bin, and for a
 request that outlives it E[L | L > generated] of its bin. A bin in which little ended is drawn to its
@@ -71,7 +71,7 @@ class OnlineLengths:
         self, model: ModelName, tier: Tier, input_tokens: int, generated_tokens: int
     ) -> LengthPrediction:
         if generated_tokens < 0:
-            raise InvalidInput("generated_tokens", f"{generated_tokens} is below zero")
+            raise InvalidInput("generated_tokens", f"{generated_tokens} is negative")
         whole = self._tier(model, tier)
         if generated_tokens == 0:
             return self.predict(model, tier, input_tokens)
@@ -87,7 +87,7 @@ class OnlineLengths:
 
     def observe(self, model: ModelName, tier: Tier, input_tokens: int, output_tokens: int) -> None:
         if not 1 <= output_tokens <= MOST_OUTPUT_TOKENS:
-            raise InvalidInput("output_tokens", f"{output_tokens} is no length")
+            raise InvalidInput("output_tokens", f"{output_tokens} is not a valid length")
         self._tier(model, tier)
         memory = self._learning.memory
         key = (model, tier, _input_bin(input_tokens))

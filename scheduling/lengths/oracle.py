@@ -1,4 +1,4 @@
-"""What an oracle says of a request's length, right or wrong by as much as is asked for: experiments only."""
+"""An oracle for request lengths with a configurable error; for experiments."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def oracle(output_tokens: int, *, error: float = 0.0, draw: float = 0.5) -> Leng
     if not 0 <= error <= 1 or not 0 <= draw < 1:
         raise InvalidInput("oracle", f"error {error}, draw {draw}: out of range")
     if not 1 <= output_tokens <= MOST_OUTPUT_TOKENS:
-        raise InvalidInput("output_tokens", f"{output_tokens} is no length")
+        raise InvalidInput("output_tokens", f"{output_tokens} is not a valid length")
     said = max(1.0, output_tokens * (1.0 + error * (2.0 * draw - 1.0)))
     return LengthPrediction.exactly(min(said, MOST_OUTPUT_TOKENS))

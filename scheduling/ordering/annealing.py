@@ -82,14 +82,18 @@ class Annealing:
         if not 0 < self.starved_share <= 1:
             raise InvalidInput("annealing.starved_share", f"{self.starved_share} is not in (0, 1]")
         if not 0 <= self.seconds_price < math.inf:
-            raise InvalidInput("annealing.seconds_price", f"{self.seconds_price} is no price")
+            raise InvalidInput(
+                "annealing.seconds_price", f"{self.seconds_price} is not a valid price"
+            )
 
     def order(self, queue: Queue, chance: np.random.Generator) -> Ordered:
         plain = tables_of(queue)
         if plain.count >= LONGEST:
-            raise InvalidInput("queue.requests", f"{plain.count} are more than {LONGEST - 1}")
+            raise InvalidInput(
+                "queue.requests", f"{plain.count} exceed the maximum of {LONGEST - 1}"
+            )
         if not plain.count:
-            return plain.plan(places([])).ordered("nobody waits")
+            return plain.plan(places([])).ordered("the queue is empty")
         fixed = self._starved(plain, chance)
         tables = as_lived(plain) if self.doubtful else plain
         first = filled(tables.count, len(tables.run))

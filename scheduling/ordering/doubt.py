@@ -1,4 +1,4 @@
-"""A queue as its replica will live it: lengths in doubt, batches as long as their longest, or no batches.
+"""A queue as its replica will execute it: uncertain lengths, batches as long as their longest, or none.
 
 Ours, where the paper takes predicted lengths for true ones. (1) A batch of b lasts E[max] of b lengths, not
 the longest mean. (2) Starts are sums of lengths, so their variance grows with them: around `latest` the

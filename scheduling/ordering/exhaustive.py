@@ -30,7 +30,9 @@ class Exhaustive:
     def order(self, queue: Queue, chance: np.random.Generator) -> Ordered:
         count = len(queue.requests)
         if count > MOST:
-            raise InvalidInput("queue.requests", f"{count} are more than {MOST} to try all orders")
+            raise InvalidInput(
+                "queue.requests", f"{count} exceed the maximum of {MOST} for trying all orders"
+            )
         tables = tables_of(queue)
         sets = np.zeros(count, dtype=np.int64)
         batches, weighed = (

@@ -1,4 +1,4 @@
-"""What an ordering is after."""
+"""The objective of an ordering."""
 
 from __future__ import annotations
 

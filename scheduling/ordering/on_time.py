@@ -45,4 +45,4 @@ class MostOnTime:
     def order(self, queue: Queue, chance: np.random.Generator) -> Ordered:
         tables = tables_of(queue)
         order = most_on_time(as_lived(tables)) if tables.count else places([])
-        return tables.plan(order).ordered("as many on time as can be, by deadline")
+        return tables.plan(order).ordered("as many on time as possible, by deadline")

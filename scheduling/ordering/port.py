@@ -1,4 +1,4 @@
-"""The port of those who order a replica's queue into batches, what they are given, and what they answer."""
+"""The port of orderings, which arrange a replica's queue into batches, with their input and output."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ class Queue:
         if not math.isfinite(self.now):
             raise InvalidInput("queue.now", f"{self.now} is not an instant")
         if not 0 <= self.free_in_seconds < math.inf:
-            raise InvalidInput("queue.free_in_seconds", f"{self.free_in_seconds} is no wait")
+            raise InvalidInput(
+                "queue.free_in_seconds", f"{self.free_in_seconds} is not a valid wait"
+            )
         if len({request.id for request in self.requests}) < len(self.requests):
-            raise InvalidInput("queue.requests", "a request stands twice in it")
+            raise InvalidInput("queue.requests", "contains a request twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

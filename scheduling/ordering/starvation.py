@@ -1,4 +1,4 @@
-"""Who has waited so long that it goes first, whatever that costs (arXiv 2504.14966; the factor is ours)."""
+"""Requests that have waited so long that they go first (arXiv 2504.14966; the factor is ours)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request as the compiled look at workers takes it, and what the counts of its answers say."""
+"""A request in the form that the compiled scan of workers takes, and the meaning of its result counts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_model(request: Request, workers: Workers) -> None:
 
 
 def nowhere(workers: Workers, counts: Records | None = None) -> Placement:
-    """No row, and why: too long only when it is for every worker that was looked at."""
+    """A placement without a row, with the reason; too long only if it is for every worker examined."""
     if counts is None or not counts.any():
         accepting = workers.rows[: workers.used]["accepting"].any()
         reason = Reason.STALE if accepting else Reason.NO_REPLICA

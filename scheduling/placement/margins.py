@@ -1,4 +1,4 @@
-"""How much best fit leaves unused, beside the error of the laws, which it always adds."""
+"""What best fit leaves unused, in addition to the laws' error."""
 
 from __future__ import annotations
 

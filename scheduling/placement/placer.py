@@ -1,4 +1,4 @@
-"""The port of those who choose a replica for a request, and what they answer."""
+"""The port of placers, which choose a replica for a request, and their result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Reason(StrEnum):
     TTFT = "ttft"
     ITL = "itl"
     STALL = "stall"
-    """Those who run there would not absorb its prefill."""
+    """Its prefill would stall requests running there for too long."""
     MEMORY = "memory"
     BATCH = "batch"
     """As many sequences run as the law's largest batch."""

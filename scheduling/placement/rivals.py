@@ -1,4 +1,4 @@
-"""Placement that best fit is compared with: shortest queue, power of two, random, in turn."""
+"""Baseline placers: shortest queue, power of two, random, round-robin."""
 
 from __future__ import annotations
 

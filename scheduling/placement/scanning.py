@@ -53,8 +53,8 @@ def judge(
 ) -> tuple[int, float, float]:
     """The row that the worker would break, or FITS; its rank; the expected TTFT from arrival.
 
-    Who ranks no lower than `least` is not taken whatever the stall row says, which takes longest: it is
-    not asked then, and the answer is FITS.
+    A worker whose rank is at least `least` is not chosen in any case, so the stall row, which is the
+    slowest, is then skipped and the result is FITS.
     """
     stretch, rows = 1.0 + asked.margin, asked.rows
     peak, room = peak_with(worker, asked.peak), asked.memory_share * worker.kv_capacity_tokens

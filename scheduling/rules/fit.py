@@ -12,14 +12,13 @@ import math
 from scheduling.compiled import rule
 
 FITS, TTFT, ITL, STALL, MEMORY, BATCH, TOO_LONG = range(7)
-"""What `broken_row` answers; the last is the caller's to find."""
+"""Results of `scheduling.placement.scanning.judge`, except the last, which callers determine."""
 ANSWERS = 7
 
 
 @rule
 def meets_ttft(waited: float, wait: float, prefill: float, ttft: float) -> bool:
-    """Row (a). Who has waited for its whole promise already cannot be kept it anywhere: then nobody
-    breaks the row."""
+    """Row (a). A request that has already waited beyond its TTFT promise breaks the row nowhere."""
     return waited >= ttft or waited + wait + prefill <= ttft
 
 

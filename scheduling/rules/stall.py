@@ -1,4 +1,4 @@
-"""Do those who decode absorb the stall of a prefill? Aladdin, placement, constraint (c).
+"""Whether decoding requests can absorb the stall of a prefill: Aladdin, placement, constraint (c).
 
 A request of n gaps that was promised a mean gap has `gap·n` seconds for them. Iterations take
 `iteration·n`, stalls what they took so far; the rest is its slack. Below zero its promise is lost
@@ -18,7 +18,7 @@ def slack_seconds(promised_gap: float, gaps: float, iteration: float, stalled: f
 
 @rule
 def absorbs_stall(prefill: float, slack: float) -> bool:
-    """Row (c): nobody's slack is shorter than the prefill."""
+    """Row (c): no booked request has less slack than the prefill."""
     return prefill <= slack
 
 

@@ -69,7 +69,7 @@ def dry_run(arrivals: Sequence[Arrival], law: WorkerLaw, placer: Placer, count: 
     for arrival in arrivals:
         request, now = arrival.request, arrival.request.arrival
         if now < before:
-            raise InvalidInput("arrivals", f"{request.id} comes before the one ahead of it")
+            raise InvalidInput("arrivals", f"{request.id} arrives before the previous one")
         before = now
         _end_those_due(workers, running, now)
         found = placer.place(request, workers, now)

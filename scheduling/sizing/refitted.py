@@ -1,4 +1,4 @@
-"""What agents measured of one model's engines on one VM type, put together over regions.
+"""Refitted engine laws of one model on one VM type, combined over regions.
 
 The regions' laws count by what they rest on; the error is the largest, so that margins are wide enough
 everywhere. A law that says times far from the catalogue's is not believed: a plan that followed a broken
@@ -49,7 +49,7 @@ class Refitted:
         """In a few words, for a plan's reasons."""
         regions = ", ".join(sorted(law.pool.region for law in self.laws))
         if not self.believed:
-            return f"{SHIPPED} (the one refitted in {regions} is too far from it to be believed)"
+            return f"{SHIPPED} (the one refitted in {regions} differs too much to be used)"
         observed = sum(law.observed for law in self.laws)
         error = max(law.error for law in self.laws)
         return f"the law refitted in {regions} ({observed:,} observations, error {error:.0%})"

@@ -1,4 +1,4 @@
-"""What placement lets one replica serve, as planning asks for it: where placing and scaling meet.
+"""The load that placement lets one replica serve, for the planner.
 
 The rows by which best fit places (`scheduling.placement`) bound the batch of a worker, by laws that
 follow their engines and lengths that follow their requests; the plan is then made for what placement will

@@ -124,12 +124,12 @@ def _room(
 
 
 def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal) -> None:
-    metrics.watch("link_up", "1 while all exchange with the control plane works", lambda: link.up)
-    metrics.watch("unsent_batches", "Usage batches not confirmed yet", journal.usage.waiting)
     metrics.watch(
-        "refused_batches", "Usage batches refused and kept apart", journal.usage.kept_apart
+        "link_up", "1 while all communication with the control plane works", lambda: link.up
     )
-    metrics.watch("open_commands", "Commands not ended", lambda: len(journal.open_commands()))
+    metrics.watch("unsent_batches", "Usage batches not acknowledged yet", journal.usage.waiting)
+    metrics.watch("refused_batches", "Refused usage batches set aside", journal.usage.kept_apart)
+    metrics.watch("open_commands", "Open commands", lambda: len(journal.open_commands()))
     metrics.watch("paused", "1 while the agent's own brake is on", journal.paused)
 
 

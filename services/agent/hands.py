@@ -1,4 +1,4 @@
-"""What an agent works with, as its settings name it: a cloud driver, its meter and what engines last said."""
+"""Creates an agent's cloud driver, meter and engine readings from its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent's process: runs until SIGTERM or SIGINT, then ends what is open and hangs up."""
+"""The agent's process: runs until SIGTERM or SIGINT, then finishes open work and disconnects."""
 
 from __future__ import annotations
 

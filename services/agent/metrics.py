@@ -14,9 +14,9 @@ class AgentMetrics:
     def __init__(self, region: str) -> None:
         self.registry = CollectorRegistry()
         self._region = region
-        self.ticks = self._counter("ticks", "Ticks that went through")
-        self.failed_ticks = self._counter("failed_ticks", "Ticks in which something failed")
-        self.journal_losses = self._counter("journal_losses", "Journals that had to be moved aside")
+        self.ticks = self._counter("ticks", "Successful ticks")
+        self.failed_ticks = self._counter("failed_ticks", "Failed ticks")
+        self.journal_losses = self._counter("journal_losses", "Damaged journals moved aside")
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
         """A gauge `heliostat_agent_<name>` that asks `value` at every scrape."""

@@ -1,4 +1,4 @@
-"""What vLLM and SGLang engines say on `/metrics`: gauges, counters across restarts, and nothing made up.
+"""Reads `/metrics` of vLLM and SGLang engines: gauges, and counters across restarts; never invents values.
 
 Names change between versions: each quantity has a list of aliases, the first present one counts. A
 metric that is absent is None, never 0: a removed name must not look like an idle engine.

@@ -1,4 +1,4 @@
-"""What an operator sets for one region's agent: a YAML file and HELIOSTAT_AGENT_… variables."""
+"""Settings of one region's agent: a YAML file and HELIOSTAT_AGENT_… variables."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ ORDERS = (
     *("on-time", "fcfs", "sjf", "edf", "pf", "dpa", "least-slack", "qlm"),
     *("annealing", "heliostat", "random-walk"),
 )
-"""Named here too: whoever reads settings need not load what searches are compiled with."""
+"""Repeated here so that reading settings does not load the compiled searches."""
 
 
 class DriverKind(StrEnum):
-    """Whose VMs the agent handles."""
+    """The cloud whose VMs the agent manages."""
 
     SIMULATED = "simulated"
-    """A region that lives and dies with the process: for trying things out."""
+    """A region that exists only while the process runs, for trying things out."""
     AWS = "aws"
 
 
@@ -50,7 +50,7 @@ class TlsSettings(Section):
     """The agent's certificate (its URI names role, region and agent), in PEM files."""
 
     ca: ExistingFile
-    """Who signs the control plane's certificate."""
+    """The CA of the control plane's certificate."""
     certificate: ExistingFile
     key: ExistingFile
 
@@ -64,8 +64,8 @@ def _filled_with(*names: str) -> AfterValidator:
         except (LookupError, ValueError, AttributeError) as error:
             known = ", ".join(f"{{{name}}}" for name in names)
             raise ValueError(
-                f"{text!r} cannot be filled in ({type(error).__name__}: {error}); it may name {known}, "
-                "other braces are written twice: {{ }}"
+                f"{text!r} cannot be filled in ({type(error).__name__}: {error}); allowed names are {known}, "
+                "other braces must be doubled: {{ }}"
             ) from error
         return text
 
@@ -78,7 +78,7 @@ class AwsSettings(Section):
     region_name: str = ""
     """AWS's name of the region; required for the aws driver."""
     endpoint_url: str | None = None
-    """Another endpoint than Amazon's (tests)."""
+    """Overrides Amazon's endpoint (for tests)."""
     engine_address: Annotated[str, _filled_with("private_ip", "instance_id", "model")] = (
         "{private_ip}:8000"
     )
@@ -87,15 +87,15 @@ class AwsSettings(Section):
     redeploy_command: Annotated[str, _filled_with("model", "vm_type")] = (
         "/opt/heliostat/serve-model {model}"
     )
-    """Must end in serving that model however often it is run: {model}, {vm_type}; braces of its own are
-    written twice."""
+    """Must result in serving that model however often it is run: {model}, {vm_type}; other braces are
+    doubled."""
 
 
 class DriverSettings(Section):
-    """How the driver works, on whatever cloud."""
+    """Driver settings, for every cloud."""
 
     chunk_size: Annotated[int, Field(ge=1, le=100)] = 10
-    """Most VMs in one purchase."""
+    """Maximum VMs per purchase."""
     repairs: Annotated[int, Field(ge=0)] = 3
     weights_on_disk: bool = True
     visibility: Positive = timedelta(minutes=3)
@@ -106,7 +106,7 @@ class DriverSettings(Section):
 
 
 class ProbeSettings(Section):
-    """How engines are looked at."""
+    """How engines are probed."""
 
     timeout: Positive = timedelta(seconds=2)
     check_model: bool = False
@@ -121,47 +121,46 @@ class DispatchSettings(Section):
     """How single requests are placed (docs/dispatch.md)."""
 
     enabled: bool = True
-    """False = the door does not serve DispatchService."""
+    """False = DispatchService is not served."""
     stale_after: Positive = timedelta(seconds=30)
-    """A replica's signals are trusted for so long; engines are looked at every tick."""
+    """How long a replica's signals are trusted; engines are probed every tick."""
     least_fresh_share: Share = 0.5
-    """With fewer ready replicas fresh, a model's requests are placed in turn."""
+    """With a smaller share of fresh ready replicas, a model's requests are placed round-robin."""
     memory_share: Share = HOUSE.memory_share
-    """How much of a replica's KV memory predicted ends may fill (Aladdin's θ)."""
+    """Share of a replica's KV memory that predicted ends may fill (Aladdin's θ)."""
     time_margin: Annotated[float, Field(ge=0, lt=10)] = HOUSE.time
-    """Times by the laws are taken this share longer, beside the laws' own error."""
+    """Times are lengthened by this share, in addition to the laws' own error."""
     foresight: Annotated[float, Field(ge=0, le=1)] = HOUSE.foresight
-    """Of the tokens that a running request should generate still, the share that may make up for a
-    stall. Aladdin counts on all of them, which breaks promises to those who end sooner
-    (docs/evidence/aladdin.md)."""
+    """Share of a running request's remaining expected tokens that may make up for a stall. Aladdin
+    counts on all of them, which breaks promises of requests that end sooner (docs/evidence/aladdin.md)."""
     spread_beyond: Annotated[float, Field(ge=0)] = HOUSE.spread_beyond
-    """A request whose promised gap is more than so many iterations of an idle replica goes to the
+    """A request whose promised gap exceeds this many iterations of an idle replica goes to the
     emptiest replica that fits, others to the fullest; infinity (`.inf`) always packs, as Aladdin does."""
     rebalance: bool = True
-    """New requests leave replicas where outputs ran past predictions for those where they were shorter,
-    as far as every promise holds there (Aladdin's step 4)."""
+    """New requests avoid replicas whose outputs exceeded predictions in favour of those where they were
+    shorter, if every promise holds there (Aladdin's step 4)."""
     shortest_lease: Positive = timedelta(minutes=1)
     lease_factor: Annotated[float, Field(ge=1, le=1000)] = 3.0
-    """A lease lasts so many times as long as the request should take."""
+    """A lease lasts this many times the expected duration of the request."""
     longest_hold: Positive = timedelta(seconds=30)
-    """Interactive requests wait for a place at most so long, and never longer than their TTFT promise."""
+    """Maximum wait of an interactive request for a place; never longer than its TTFT promise."""
     order: Annotated[str, Field(pattern=f"^({'|'.join(ORDERS)})$")] = "on-time"
-    """In which order those are tried who wait in memory: an ordering of `scheduling/ordering/registry.py`
-    (docs/decisions/0016). `pf` is the stricter tier first, then as they came."""
+    """Order in which held requests are tried: an ordering of `scheduling/ordering/registry.py`
+    (docs/decisions/0016). `pf` is the stricter tier first, then by arrival."""
     most_held: Annotated[int, Field(ge=0)] = 20_000
     one_batch_below: Share = _SAGESERVE.one_below
-    """A replica used less than this takes one batch request a feeding (SageServe)."""
+    """A replica used less than this takes one batch request per feeding (SageServe)."""
     two_batch_below: Share = _SAGESERVE.two_below
-    """And less than this two."""
+    """A replica used less than this takes two."""
     promoted_after: Positive = _SAGESERVE.promoted_after
-    """Batch requests that waited so long go like interactive ones."""
+    """Batch requests that have waited this long are treated as interactive."""
     promoted_before_due: Positive = timedelta(minutes=30)
-    """So do those that are due within this time."""
+    """So are those due within this time."""
     most_batch_waiting: Annotated[int, Field(ge=0)] = 1_000_000
     beat: Positive = timedelta(milliseconds=100)
-    """How often leases are looked at, and who waits is tried again."""
+    """How often leases are checked and held requests are retried."""
     feed: Positive = timedelta(seconds=1)
-    """How often replicas with room to spare take batch requests."""
+    """How often spare replicas take batch requests."""
 
     @model_validator(mode="after")
     def _ordered(self) -> DispatchSettings:
@@ -178,7 +177,7 @@ class AgentSettings(BaseSettings):
     )
 
     region: str
-    """Which region of the catalogue this agent works in."""
+    """The agent's region in the catalogue."""
     name: Name = "agent"
     """The agent's name in its region; the same after a restart, so that it keeps its leases."""
     control_planes: Annotated[tuple[Target, ...], Field(min_length=1)] = ("127.0.0.1:7443",)
@@ -198,19 +197,19 @@ class AgentSettings(BaseSettings):
     probe: ProbeSettings = ProbeSettings()
     dispatch: DispatchSettings = DispatchSettings()
     engine_usage_tier: Tier | None = None
-    """Set it where no gateway reports: usage is read off the engines and booked to this tier."""
+    """Set this if no gateway reports: usage is read from the engines and booked to this tier."""
     tick: Positive = timedelta(seconds=10)
-    """How often the agent works, observes and counts."""
+    """How often the agent works on commands, observes and counts."""
     local_listen: OptionalAddress = "127.0.0.1:7444"
     """host:port for this region's gateways; empty = none."""
     local_tls: ServerTlsSettings | None = None
-    """Certificates of the door for gateways, who then show theirs; absent = plain text, on loopback only."""
+    """Server certificates; gateways must then present theirs. Absent = plain text, on loopback only."""
     metrics_listen: OptionalAddress = "127.0.0.1:9465"
     """host:port for Prometheus, in plain text also beyond loopback (docs/wire.md); empty = none."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Chance of back-off and of the simulated region; 0 = from the operating system."""
+    """Random seed of back-off and of the simulated region; 0 = from the operating system."""
     shutdown_grace: Positive = timedelta(seconds=10)
-    """How long a tick and open calls may finish when the process ends."""
+    """How long a running tick and open calls may take to finish at shutdown."""
     log_level: LogLevel = "info"
 
     @model_validator(mode="after")
@@ -220,15 +219,15 @@ class AgentSettings(BaseSettings):
         if self.dispatch.enabled and self.dispatch.stale_after <= self.tick:
             raise ValueError(
                 f"dispatch.stale_after: {self.dispatch.stale_after} is no longer than tick "
-                f"({self.tick}), so that signals are too old before the next look; set it above two ticks"
+                f"({self.tick}), so signals expire before the next observation; set it above two ticks"
             )
         if self.allow_insecure:
             return self
         for key, address, wanted in self._plain_text():
             if address and not is_loopback(address):
                 raise ValueError(
-                    f"{key}: {address} is beyond this machine and would be plain text; set {wanted}, "
-                    "or allow_insecure where the network itself is trusted"
+                    f"{key}: {address} is not on this machine and would use plain text; set {wanted}, "
+                    "or allow_insecure on a trusted network"
                 )
         return self
 

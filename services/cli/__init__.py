@@ -1,1 +1,1 @@
-"""The command line: reads what an operator typed, asks the control plane or pure rooms, shows answers."""
+"""The command line: parses arguments, calls the control plane or pure packages, shows results."""

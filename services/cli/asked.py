@@ -1,4 +1,4 @@
-"""What may be typed about a comparison of policies: one set of options for all commands that make one."""
+"""The options of a comparison of policies, shared by the commands that make one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from services.cli.wiring import wired
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What was typed, the scenario apart."""
+    """The options given, except the scenario."""
 
     policies: Annotated[
         list[str] | None,
-        typer.Option("--policy", help="Names or YAML files, by commas; may repeat."),
+        typer.Option("--policy", help="Names or YAML files, comma-separated; may repeat."),
     ] = None
     forecaster: Annotated[
-        str, typer.Option("--forecaster", help="For all policies; each its own without it.")
+        str, typer.Option("--forecaster", help="For all policies; default: each policy's own.")
     ] = ""
     headroom: Annotated[
-        str, typer.Option("--headroom", help="sweep, or the spare share that all keep (0.25).")
+        str, typer.Option("--headroom", help="sweep, or one spare share for all policies (0.25).")
     ] = "sweep"
     attainment: Annotated[
         float,
@@ -35,20 +35,18 @@ class Asked:
     ] = 0.99
     seeds: Annotated[
         int,
-        typer.Option("--seeds", min=1, max=1000, help="So many, the same for every policy."),
+        typer.Option("--seeds", min=1, max=1000, help="Number of seeds."),
     ] = 3
     cheapest: Annotated[
-        str, typer.Option("--cheapest", help="Cheapest setting in: gpu-hours or dollars.")
+        str, typer.Option("--cheapest", help="What to minimise: gpu-hours or dollars.")
     ] = "gpu-hours"
     engine: Annotated[
         str,
-        typer.Option(
-            "--engine", help="Requests are served one by one (event) or as rates (fluid)."
-        ),
+        typer.Option("--engine", help="Simulate single requests (event) or rates (fluid)."),
     ] = "event"
     bounds: Annotated[
         bool,
-        typer.Option("--bounds/--no-bounds", help="Find what no policy can go below, too."),
+        typer.Option("--bounds/--no-bounds", help="Also compute lower bounds for any policy."),
     ] = True
     executor: Annotated[
         str, typer.Option("--executor", help="serial, processes, or ray (an optional extra).")
@@ -58,14 +56,14 @@ class Asked:
     ] = 0
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", help="Keep finished runs there, and go on from what is there."),
+        typer.Option("--resume", help="Keep finished runs in this folder and reuse those in it."),
     ] = None
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the findings as JSON; - = stdout.")
+        Path | None, typer.Option("--json", help="Write the results as JSON; - = stdout.")
     ] = None
-    html: Annotated[Path | None, typer.Option("--html", help="Write the findings as a page.")] = (
-        None
-    )
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the results as a web page.")
+    ] = None
 
     @property
     def runs_at_once(self) -> int:

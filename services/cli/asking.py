@@ -17,17 +17,15 @@ Tiers = Annotated[
     list[Tier] | None,
     typer.Option("--tier", metavar="<tier>", help=f"{', '.join(Tier)}; may repeat."),
 ]
-Limit = Annotated[int, typer.Option(min=1, help="Most rows to show.")]
+Limit = Annotated[int, typer.Option(min=1, help="Maximum number of rows.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
-Etag = Annotated[str, typer.Option(help="The etag as read: fails when it changed meanwhile.")]
+Etag = Annotated[str, typer.Option(help="The etag as read; fails if it has changed since.")]
 
 SkipBad = Annotated[
     bool,
-    typer.Option(
-        "--skip-bad-rows", help="Leave bad rows out, counted, instead of refusing the file."
-    ),
+    typer.Option("--skip-bad-rows", help="Skip and count bad rows instead of refusing the file."),
 ]
 
 Catalogue = Annotated[
@@ -45,7 +43,7 @@ Database = Annotated[
 DEFAULT_DATABASE = "sqlite:///heliostat.db"
 
 MOST_REPLICAS = 2**31 - 1
-"""What the wire carries; the catalogue's limits are far below."""
+"""The limit of the wire format; catalogue limits are far lower."""
 
 T = TypeVar("T")
 
@@ -61,7 +59,7 @@ def model_names(given: Sequence[str] | None) -> frozenset[ModelName]:
 
 
 def parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
-    """What somebody typed, parsed; complaints name the option. Raises InvalidInput."""
+    """An option's text, parsed; errors name the option. Raises InvalidInput."""
     try:
         return parse(text)
     except ValueError as error:
@@ -74,7 +72,7 @@ def replicas(option: str, text: str) -> tuple[str, int]:
     if not name or not (number.isascii() and number.isdigit()):
         raise InvalidInput(option, f"{text!r} is not <pool>=<replicas>")
     if len(number) > len(str(MOST_REPLICAS)) or int(number) > MOST_REPLICAS:
-        raise InvalidInput(option, f"{text!r} is more than any pool holds")
+        raise InvalidInput(option, f"{text!r} is more than any pool can hold")
     return name, int(number)
 
 
@@ -96,5 +94,5 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that somebody typed; the others come from the environment, the file or defaults."""
+    """The options given; the others come from the environment, the file or defaults."""
     return {name: value for name, value in options.items() if value not in (None, "", ())}

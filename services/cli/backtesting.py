@@ -107,7 +107,7 @@ def _said_of(series: list[LoadSeries]) -> list[str]:
         said.append("Input tokens are not in the file; requests per second are forecast instead.")
     if any(one.step > timedelta(minutes=1) for one in series):
         said.append(
-            "Bins are longer than a minute: peaks inside buckets are those of straight lines."
+            "Bins are longer than a minute: peaks inside buckets come from linear interpolation."
         )
     return said
 

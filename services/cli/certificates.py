@@ -44,7 +44,7 @@ class CertificateMaker:
 
     def __init__(self, directory: Path, *, now: datetime, valid: timedelta) -> None:
         if valid <= timedelta(0):
-            raise InvalidInput("--valid", "must be longer than nothing")
+            raise InvalidInput("--valid", "must be longer than zero")
         self._directory = directory
         self._now = now
         self._valid = valid
@@ -194,9 +194,11 @@ def parse_identity(text: str) -> Identity:
     try:
         role = Role(parts[0])
     except ValueError:
-        raise InvalidInput("--identity", f"{parts[0]!r} is no role", remedy=remedy) from None
+        raise InvalidInput("--identity", f"{parts[0]!r} is not a role", remedy=remedy) from None
     if len(parts) != (3 if role.regional else 2) or not all(_tame(part) for part in parts):
-        raise InvalidInput("--identity", f"{text!r} names no {role}", remedy=remedy)
+        raise InvalidInput(
+            "--identity", f"{text!r} does not name an identity of role {role}", remedy=remedy
+        )
     region = RegionName(parts[1]) if role.regional else None
     return Identity(role=role, name=parts[-1], region=region)
 
@@ -217,9 +219,9 @@ def _read_authority(
         ca = x509.load_pem_x509_certificate(certificate.read_bytes())
         ca_key = serialization.load_pem_private_key(key.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
-        raise InvalidInput(str(certificate), "and its key are no readable CA") from error
+        raise InvalidInput(str(certificate), "and its key are not a readable CA") from error
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise InvalidInput(str(key), "is not a key that we made")
+        raise InvalidInput(str(key), "is not an elliptic-curve key as written by certs make")
     return ca, ca_key
 
 
@@ -230,7 +232,9 @@ def _host(host: str) -> x509.GeneralName:
         pass
     if not _HOST_NAME.fullmatch(host):
         raise InvalidInput(
-            "--server", f"{host!r} is no host name or address", remedy="name it like plane.example"
+            "--server",
+            f"{host!r} is not a host name or address",
+            remedy="use a name such as plane.example",
         )
     return x509.DNSName(host)
 

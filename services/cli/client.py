@@ -173,13 +173,15 @@ def open_channel(connection: Connection) -> grpc.Channel:
         check_target(connection.address)
     except ValueError as error:
         raise InvalidSettings(
-            connection.option("address"), str(error), remedy="it looks like plane.example:7443"
+            connection.option("address"),
+            str(error),
+            remedy="use an address such as plane.example:7443",
         ) from None
     if not any((connection.tls_ca, connection.tls_cert, connection.tls_key)):
         if not (connection.insecure or is_loopback(connection.address)):
             raise InvalidSettings(
                 connection.option("tls-ca"),
-                f"{connection.address} is not this machine, and plain text would show everything",
+                f"{connection.address} is not this machine, and plain text is not encrypted",
                 remedy="give --tls-ca, --tls-cert and --tls-key, or --insecure on a trusted network",
             )
         return grpc.insecure_channel(connection.address, options=options)
@@ -196,7 +198,7 @@ def _credentials(connection: Connection) -> grpc.ChannelCredentials:
     if cert is None and key is None:
         chain = secret = None
     elif cert is None or key is None:
-        raise InvalidSettings(connection.option("tls-cert"), "goes with --tls-key")
+        raise InvalidSettings(connection.option("tls-cert"), "needs --tls-key")
     else:
         chain, secret = key_pair(
             connection.option("tls-cert"), cert, connection.option("tls-key"), key

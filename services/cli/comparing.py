@@ -1,4 +1,4 @@
-"""What `simulate` and `backtest` share: from what was typed to an experiment, and its findings shown."""
+"""Shared by `simulate` and `backtest`: builds the experiment from options and shows its results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulation.reports.document import document
 
 SWEEP = "sweep"
 RIVALS = ("heliostat", "reactive")
-"""Compared where nobody is named."""
+"""Compared if no policy is given."""
 
 
 def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
@@ -46,7 +46,7 @@ def compare(out: Output, scene: SceneRef, asked: Asked) -> None:
     _check_place("--json", asked.json_file)
     if str(asked.html) == "-":
         raise InvalidInput(
-            "--html", "a page goes into a file", remedy="name one, such as page.html"
+            "--html", "a page must be written to a file", remedy="name one, such as page.html"
         )
     _check_place("--html", asked.html)
     findings, found = _conducted(out, experiment, asked)
@@ -65,12 +65,14 @@ def _headroom(text: str) -> Sweep | float:
         return float(text)
     except ValueError:
         raise InvalidInput(
-            "--headroom", f"{text!r} is no headroom", remedy="write sweep, or a number such as 0.25"
+            "--headroom",
+            f"{text!r} is not a valid headroom",
+            remedy="use sweep, or a number such as 0.25",
         ) from None
 
 
 def _check_place(option: str, path: Path | None) -> None:
-    """A report that cannot be written is said before the hours of running, not after."""
+    """Checks before the runs, not after, that the report can be written."""
     if path is None or str(path) == "-":
         return
     if path.is_dir():
@@ -83,7 +85,9 @@ def _check_place(option: str, path: Path | None) -> None:
     try:
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InvalidInput(option, f"{folder} takes no file: {error.strerror}") from error
+        raise InvalidInput(
+            option, f"no file can be written to {folder}: {error.strerror}"
+        ) from error
 
 
 def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findings, int]:
@@ -95,38 +99,38 @@ def _conducted(out: Output, experiment: Experiment, asked: Asked) -> tuple[Findi
             laboratory = Laboratory(executor, folder, bars)
             findings = conduct(experiment, laboratory)
     except KeyboardInterrupt:
-        kept = f"is kept in {asked.resume}" if asked.resume else "is lost; --resume keeps it"
-        out.note(f"What was finished {kept}.")
+        kept = f"are kept in {asked.resume}" if asked.resume else "are lost; --resume keeps them"
+        out.note(f"Finished runs {kept}.")
         raise
     finally:
         executor.close()
     for said in folder.corrupt:
-        out.note(f"{said}; it was run again.")
+        out.note(f"{said}; the run was repeated.")
     return findings, laboratory.found
 
 
 def _announce(out: Output, experiment: Experiment, folder: RunFolder) -> None:
-    """How many runs there are to begin with, what becomes of them, and what they can start from."""
+    """Prints the number of initial runs, whether they are kept, and whether any are reused."""
     runs = first_runs(experiment)
     oracle = sum(spec.policy == ORACLE for spec in runs)
-    said = f"{len(runs)} runs to begin with"
+    said = f"{len(runs)} initial runs"
     if oracle:
-        said += f", {oracle} of them the causal oracle's (--no-bounds leaves bounds out)"
+        said += f", {oracle} of them for the causal oracle (--no-bounds skips bounds)"
     if isinstance(experiment.headroom, Sweep):
-        said += "; a few more where a sweep looks closer"
+        said += "; sweeps add a few more"
     if folder.path is None:
-        out.note(f"{said}. --resume FOLDER would keep what is finished.")
+        out.note(f"{said}. --resume FOLDER would keep finished runs.")
         return
     out.note(f"{said}.")
     before = folder.count()
     if before and not any(folder.holds(spec) for spec in runs):
         out.note(
-            f"None of the {before} runs in {folder.path} was made by this code for this: all are run anew."
+            f"None of the {before} runs in {folder.path} matches this code and experiment; all are run again."
         )
 
 
 def _write(out: Output, findings: Findings, asked: Asked) -> list[InvalidInput]:
-    """Both reports; what could not be written. One that fails takes nothing from the other."""
+    """Writes both reports independently; gives the errors."""
     unwritten: list[InvalidInput] = []
     if asked.json_file is not None:
         try:

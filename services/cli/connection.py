@@ -1,4 +1,4 @@
-"""Whom a command calls, and what it shows of itself."""
+"""The address and credentials of a call."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLES = "HELIOSTAT_"
-"""Begins the variables that say how to call a control plane."""
+"""Prefix of the variables for connecting to a control plane."""
 DOOR_VARIABLES = "HELIOSTAT_DOOR_"
-"""Begins those that say how to call an agent's door: other certificates count there, or none."""
+"""Prefix of the variables for connecting to an agent's gateway address, which has its own certificates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where the control plane, or an agent's door, is and how to prove who calls."""
+    """The address of a control plane or agent, and the caller's credentials."""
 
     address: str
     tls_ca: Path | None = None
@@ -21,7 +21,7 @@ class Connection:
     tls_key: Path | None = None
     insecure: bool = False
     door: bool = False
-    """True = an agent's door."""
+    """True = an agent's gateway address."""
 
     def option(self, name: str) -> str:
         """An option as messages name it, with its variable: `--tls-ca (HELIOSTAT_TLS_CA)`."""

@@ -1,6 +1,6 @@
-"""Which HELIOSTAT_… variables there are: one that nobody reads is a typing mistake, and is refused.
+"""The known HELIOSTAT_… variables; an unknown one is refused as a typing mistake.
 
-A mistyped variable would otherwise leave its default in force without a word.
+Otherwise a mistyped variable would silently leave its default in force.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Raises InvalidSettings naming every HELIOSTAT_… variable that nobody reads, and the nearest known
-    one."""
+    """Raises InvalidSettings naming every unknown HELIOSTAT_… variable, and the nearest known one."""
     ours = {name: value for name, value in environment.items() if name.upper().startswith(PREFIX)}
     if ours.keys() <= CLIENT | TOOLS:
         return  # most calls; the settings need not be loaded for them
@@ -47,13 +46,13 @@ def check_environment(environment: Mapping[str, str]) -> None:
     if unknown:
         raise InvalidSettings(
             ", ".join(unknown),
-            "nobody reads such a variable",
+            "unknown variable",
             remedy="; ".join(_advice(name, known) for name in unknown),
         )
 
 
 def _advice(name: str, known: frozenset[str]) -> str:
-    """What all have in common, the prefix, makes no two names alike."""
+    """Compares names without the prefix that all share."""
     tails = sorted(each.removeprefix(PREFIX) for each in known)
     nearest = get_close_matches(name.upper().removeprefix(PREFIX), tails, n=1)
     return f"did you mean {PREFIX}{nearest[0]}?" if nearest else f"unset {name}"

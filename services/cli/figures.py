@@ -1,4 +1,4 @@
-"""Numbers as people read them; – stands for what cannot be told."""
+"""Numbers as text; – stands for unknown values."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
         "",
         ["policy", "headroom>", "in SLO>", "GPU-hours>", "±>", "idle>", "scaling>", "dollars>"],
         [_row(one) for one in findings.contests],
-        empty="No policy was asked for.",
+        empty="No policies were given.",
     )
     told = (
         miss_sentences,
@@ -46,14 +46,14 @@ def show_findings(out: Output, findings: Findings, *, found: int) -> None:
         out.say(sentence)
     if findings.said:
         out.say("")
-        out.say("What is assumed:")
+        out.say("Assumptions:")
     for sentence in findings.said:
         out.say(f"· {sentence}")
     spent, served = findings.cpu_seconds, findings.requests
-    earlier = f", {found} of them found finished" if found else ""
+    earlier = f", {found} of them reused" if found else ""
     out.say(
         f"{len(findings.outcomes)} runs{earlier}; {count(served)} requests in {count(spent)} CPU "
-        "seconds" + (f", {rate(served / spent)} a second." if spent else ".")
+        "seconds" + (f", {rate(served / spent)} per second." if spent else ".")
     )
 
 

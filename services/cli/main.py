@@ -69,10 +69,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Keeps GPU capacity under the sun: forecasts, plans, orders and routes LLM serving capacity.
+    """Multi-region capacity control plane for LLM serving: forecasts, plans, commands, routes.
 
     Client commands talk to the control plane at --address or HELIOSTAT_ADDRESS.
     """

@@ -1,4 +1,4 @@
-"""How commands are shown: as a table, as words, and while one is waited for."""
+"""Shows commands as a table and in words, and waits for one to end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show_commands(out: Output, found: Sequence[Command], *, empty: str) -> None:
             "id!",
             "made, state!",
             "order!" if widest <= _WIDEST_ORDER else "order",
-            "because / outcome",
+            "reason / outcome",
         ],
         [
             [
@@ -54,7 +54,7 @@ def show_order(
     dry_run: bool,
     wait: bool,
 ) -> None:
-    """What came of an order by hand: the command, at its end where `wait` says so, and the override."""
+    """Shows the result of a manual order: the command (once it ended, with `wait`) and the override."""
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import command_from_wire, override_from_wire
 
@@ -74,12 +74,12 @@ def show_order(
     show_commands(out, [command], empty="")
     for one in kept:
         out.say(
-            f"The planner keeps to {replicas_in_words(one.target_replicas)} of {one.pool} "
+            f"The planner follows {replicas_in_words(one.target_replicas)} of {one.pool} "
             f"until {at(one.expires_at)}."
         )
     if not kept and not dry_run:
         out.say(
-            "No override is in force. In advisory mode the order stands until the next order or an approved"
+            "No override was set. In advisory mode the order stands until the next order or an approved"
             " plan; in active mode the next plan may change it."
         )
 

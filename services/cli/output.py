@@ -1,4 +1,4 @@
-"""What a command says: answers on stdout (tables, or JSON and nothing else), everything else on stderr."""
+"""A command's output: answers on stdout (tables, or only JSON), everything else on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes a stretch of history out of a control plane's database, as a scenario in a file."""
+"""Extracts a period of history from a control plane's database as a scenario file."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from storage.opening import open_stores
 NAME = "history"
 _LONGEST = timedelta(days=366)
 _ALWAYS = (
-    "What was shed is offered again, once; retries are not counted as demand. Who gave up and never "
-    "asked is in no history: nobody knows what they would have wanted.",
-    "Prompt and output lengths are drawn from published shapes, stretched to the tokens of each minute.",
-    "The fleet that stood then is not replayed: every policy begins with what the first hour needs.",
+    "Shed requests are offered again, once; retries are not counted as demand. Users who gave up "
+    "without retrying are not in the history.",
+    "Prompt and output lengths are drawn from published shapes, scaled to the tokens of each minute.",
+    "The fleet of that time is not replayed: every policy begins with what the first hour needs.",
 )
 
 
 def record(database: str, catalogue: Path, span: Span, memory: timedelta, folder: Path) -> Path:
-    """The file with the history of `memory` before the span, and the span to live, in whole quarters.
+    """The file with the history of `memory` before the span, and the span to simulate, in whole buckets.
 
     Raises InvalidSettings, InvalidCatalogue, MigrationBehind, StorageUnavailable, InvalidInput.
     """
     if database == "memory":
-        raise InvalidSettings("--database", "memory holds no history to go back to")
+        raise InvalidSettings("--database", "memory has no history to replay")
     fleet, mapping = read_catalogue(catalogue), read_catalogue_mapping(catalogue)
     opened = open_stores(database)
     try:
@@ -55,15 +55,17 @@ def _write(
 ) -> Path:
     lived = Span(floor_to(span.start, BUCKET), floor_to(span.end, BUCKET))
     if not lived.length:
-        raise InvalidInput("--to", "lies in the same quarter of an hour as --from")
+        raise InvalidInput("--to", "is in the same 15 minutes as --from")
     if lived.length > _LONGEST:
-        raise InvalidInput("--to", f"lies more than {_LONGEST.days} days after --from")
+        raise InvalidInput("--to", f"is more than {_LONGEST.days} days after --from")
     first = stores.usage.first_window()
     if first is None or first >= lived.end:
-        raise InvalidInput("--from", "the database holds no usage before --to")
+        raise InvalidInput("--from", "the database has no usage before --to")
     if lived.start < first:
         raise InvalidInput(
-            "--from", f"the history begins {at(first)}", remedy="begin later, best some days later"
+            "--from",
+            f"the history begins {at(first)}",
+            remedy="begin later, preferably by several days",
         )
     whole = Span(max(floor_to(first, BUCKET), lived.start - memory), lived.end)
     past = past_arrivals(stores.usage, fleet, whole)
@@ -81,12 +83,14 @@ def _write(
 
 def _said(past: Past, lived: Span) -> list[str]:
     arrivals = past.arrivals
-    said = [f"{at(arrivals.start)} to {at(lived.start)} is known as history when the run begins."]
+    said = [
+        f"{at(arrivals.start)} to {at(lived.start)} is available as history at the start of the run."
+    ]
     if past.minutes_from > arrivals.start:
         until = min(past.minutes_from, arrivals.span.end)
         said.append(
-            f"Before {at(until)} the database keeps quarters of an hour: their sums are spread evenly "
-            "over their minutes, so that peaks inside them are gone."
+            f"Before {at(until)} the database has only 15-minute buckets: their sums are spread evenly "
+            "over their minutes, so peaks inside them are lost."
         )
     part = arrivals.within(lived)
     holes = {
@@ -94,19 +98,19 @@ def _said(past: Past, lived: Span) -> list[str]:
         for demand, column in part.by_demand.items()
     }
     said += [
-        f"{count(minutes)} minutes of {origin} were not reported: nothing arrives in them."
+        f"{count(minutes)} minutes of {origin} were not reported: no requests arrive in them."
         for origin, minutes in sorted(holes.items())
         if minutes
     ]
     if past.left_out:
         said.append(
-            f"{count(past.left_out)} requests are left out: the catalogue no longer offers what they "
-            "asked for."
+            f"{count(past.left_out)} requests are left out: the catalogue no longer offers their "
+            "region, model or tier."
         )
     return said
 
 
 def _lead_times(measured: tuple[str, ...]) -> str:
     if not measured:
-        return "Lead times are the catalogue's priors: too few starts were measured."
-    return f"Lead times are the measured ones where there are enough: {', '.join(measured)}."
+        return "Lead times are the catalogue's: too few starts were measured."
+    return f"Lead times are measured where enough starts were recorded: {', '.join(measured)}."

@@ -1,4 +1,4 @@
-"""What a comparison may name, and what single policies are."""
+"""Lists scenarios, policies, forecasters and routers, and describes single policies."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def show_shelves(out: Output, policies: Iterable[str]) -> None:
     if asked:
         return
     scenarios = list(built_in_descriptions().items())
-    out.table("Scenarios; a file is one too", ["name!", "what"], scenarios, empty="")
+    out.table("Scenarios (or a scenario file)", ["name!", "what"], scenarios, empty="")
     out.table(
-        "Policies; a policy file names one and changes it; --list --policy NAME tells more",
+        "Policies (or a policy file that modifies one); --list --policy NAME shows details",
         ["name!", "what"],
         [(one.name, one.summary) for one in PLUGINS.values()],
         empty="",
@@ -43,9 +43,9 @@ def _show(out: Output, one: PolicyPlugin) -> None:
             "policy": one.name,
             "what": one.summary,
             "headroom h": one.headroom,
-            "swept over": f"{tried}{least}",
-            "by itself": f"{one.default_headroom:g}",
-            "not in fluid": one.fluid or "–",
+            "sweep": f"{tried}{least}",
+            "default": f"{one.default_headroom:g}",
+            "fluid omits": one.fluid or "–",
         }
     )
     out.say("")

@@ -1,4 +1,4 @@
-"""The planner's solver on a problem of one's own, without fleet, store or clock."""
+"""The planner's solver on a given problem, without fleet, store or clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def problem_in(path: Path) -> StaticProblem:
     except OSError as error:
         raise InvalidInput("--problem", f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput("--problem", f"{path} is no text: {error.reason}") from error
+        raise InvalidInput("--problem", f"{path} is not a text file: {error.reason}") from error
     return read_problem(text)
 
 

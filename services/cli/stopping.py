@@ -1,4 +1,4 @@
-"""SIGTERM ends a long command as Ctrl-C does: what was finished is said, and no worker is left behind."""
+"""SIGTERM ends a long command as Ctrl-C does: finished work is reported and no worker is left behind."""
 
 from __future__ import annotations
 

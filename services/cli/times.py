@@ -1,4 +1,4 @@
-"""Instants and lengths of time as people type them."""
+"""Parses instants and lengths of time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def parse_length(field: str, text: str) -> timedelta:
     """`90s`, `15m`, `6h`, `2d`, `1w`; a hundred years at most. Raises InvalidInput."""
     match = _LENGTH.fullmatch(text.strip())
     if match is None:
-        raise InvalidInput(field, f"{text!r} is no length of time", remedy=f"write a {LENGTH_HELP}")
+        raise InvalidInput(
+            field, f"{text!r} is not a length of time", remedy=f"use a {LENGTH_HELP}"
+        )
     seconds = float(match[1]) * _SECONDS[match[2]]
     if seconds > _LONGEST.total_seconds():
         raise InvalidInput(field, f"{text!r} is longer than a hundred years")
@@ -41,7 +43,7 @@ def parse_instant(field: str, text: str, now: datetime) -> datetime:
             at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidInput(
-            field, f"{text!r} is no instant", remedy=f"write a {INSTANT_HELP}"
+            field, f"{text!r} is not an instant", remedy=f"use a {INSTANT_HELP}"
         ) from None
     return at.replace(microsecond=0)
 

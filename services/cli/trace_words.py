@@ -1,4 +1,4 @@
-"""Traces and scenarios as people read them: facts and tables."""
+"""Shows traces and scenarios as facts and tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.cli.output import Output
 from simulation.scenarios.figures import ScenarioFigures
 from simulation.workload.beside import Beside
 from simulation.workload.describe import LengthFigures, TraceFigures
-from simulation.workload.figures import SeriesFigures
+from simulation.workload.figures import LEAST_BINS_PER_HOUR, SeriesFigures
 
 
 def show_trace(out: Output, figures: TraceFigures, compared: Sequence[Beside], most: int) -> None:
@@ -28,7 +28,7 @@ def show_trace(out: Output, figures: TraceFigures, compared: Sequence[Beside], m
             for name, found in (("prompt", figures.prompt), ("output", figures.output))
             if found
         ],
-        empty="Quantiles of lengths need single requests; this file holds none.",
+        empty="Quantiles of lengths need single requests; this file has none.",
     )
     _show_models(out, figures)
     _show_target(out, compared)
@@ -52,17 +52,24 @@ def _levels(figures: TraceFigures) -> tuple[tuple[float, float], ...]:
 def _facts(total: SeriesFigures) -> dict[str, str]:
     burst = ", ".join(f"p{level * 100:g} {value:.2f}" for level, value in total.burstiness or ())
     return {
-        "start": total.start.strftime("%Y-%m-%dT%H:%M:%SZ") if total.start else "not known",
+        "start": total.start.strftime("%Y-%m-%dT%H:%M:%SZ") if total.start else "unknown",
         "span": f"{span_words(total.span_seconds)} in bins of {total.bin_seconds:g} s",
         f"{total.unit} per second": f"mean {rate(total.mean_per_second)}, "
         f"peak {rate(total.peak_per_second)}, trough {rate(total.trough_per_second)}",
         "peak ÷ trough": fraction(total.peak_to_trough) if total.peak_to_trough else "–",
         "autocorrelation": f"one day {fraction(total.autocorrelation_day)}, "
         f"one week {fraction(total.autocorrelation_week)}",
-        "bin ÷ median of its hour": burst or "– (needs bins of ten minutes or less)",
+        "bin ÷ median of its hour": burst or _no_burstiness(total.bin_seconds),
         "tokens per request": f"{count(total.mean_input_tokens)} in, "
         f"{count(total.mean_output_tokens)} out",
     }
+
+
+def _no_burstiness(bin_seconds: float) -> str:
+    """Why it could not be computed (`simulation.workload.figures.burstiness`)."""
+    if 3600 % bin_seconds or 3600 / bin_seconds < LEAST_BINS_PER_HOUR:
+        return "– (needs bins of ten minutes or less that divide an hour)"
+    return f"– (needs {LEAST_BINS_PER_HOUR} bins with traffic in an hour)"
 
 
 def _row(one: SeriesFigures) -> list[str]:
@@ -102,8 +109,8 @@ def _show_target(out: Output, compared: Sequence[Beside]) -> None:
     plain = [one for one in compared if not one.level]
     if plain:
         out.table(
-            "Beside the target",
-            ["model", "figure", "found>", "target>", "found ÷ target>"],
+            "Comparison with the target",
+            ["model", "figure", "found>", "target>", "measured ÷ target>"],
             [
                 [
                     one.model or "all",
@@ -130,7 +137,7 @@ def _show_quantiles(out: Output, figure: str, compared: Sequence[Beside]) -> Non
             cells = [rate(getattr(own.get(level), name, None)) for level in levels]
             rows.append([(model or "all") if name == "found" else "  target", *cells])
     columns = ["", *[f"{level}>" for level in levels]]
-    out.table(f"{figure.capitalize()} beside the target", columns, rows, empty="")
+    out.table(f"{figure.capitalize()} compared with the target", columns, rows, empty="")
 
 
 def show_scenario(out: Output, figures: ScenarioFigures) -> None:
@@ -140,15 +147,15 @@ def show_scenario(out: Output, figures: ScenarioFigures) -> None:
             "scenario": f"{figures.name}, seed {figures.seed}",
             "what": figures.description or "–",
             "sized for": figures.sized_for,
-            "lived": f"{at(figures.begins)} to {at(figures.ends)}, "
+            "simulated": f"{at(figures.begins)} to {at(figures.ends)}, "
             f"after {figures.history_days:g} days of history",
             "regions": ", ".join(figures.regions),
             "requests": count(figures.requests),
             "tokens": f"{count(figures.input_tokens)} in, {count(figures.output_tokens)} out",
             "reachable": f"{percent(figures.reachable_share)} of requests; of interactive-fast "
             f"{percent(figures.strict_share)} start within a second on an idle replica",
-            "not known": f"{count(figures.unknown_minutes)} minutes of single demands",
-            "first fleet": f"{count(figures.first_fleet_replicas)} replicas",
+            "unknown": f"{count(figures.unknown_minutes)} minutes of single demands",
+            "initial fleet": f"{count(figures.first_fleet_replicas)} replicas",
         }
     )
     out.table(

@@ -1,4 +1,4 @@
-"""Gives commands what they all take: `--json` as an Output, and a connection from the address options."""
+"""Adds the common options to commands: `--json` as an Output, and a connection from the address options."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def _options(address: Any, default: str, variables: str) -> dict[str, tuple[Any,
         return Annotated[Path | None, _connecting(option, variable, words)]
 
     insecure = _connecting(
-        "--insecure", "", "Plain text beyond loopback: only on a trusted network."
+        "--insecure", "", "Allow plain text beyond loopback; only on a trusted network."
     )
     return {
         "address": (Annotated[str, address], default),
-        "tls_ca": (file("--tls-ca", "Who signed its certificate (PEM)."), None),
+        "tls_ca": (file("--tls-ca", "The CA of its certificate (PEM)."), None),
         "tls_cert": (file("--tls-cert", "Own certificate (PEM)."), None),
         "tls_key": (file("--tls-key", "Its key (PEM)."), None),
         "insecure": (Annotated[bool, insecure], False),
@@ -59,7 +59,7 @@ _CONNECTION = _options(
     VARIABLES,
 )
 _TO_AGENT = _options(
-    _connecting("--agent", f"{DOOR_VARIABLES}ADDRESS", "The agent's door for gateways, host:port."),
+    _connecting("--agent", f"{DOOR_VARIABLES}ADDRESS", "The agent's gateway address, host:port."),
     DEFAULT_DOOR,
     DOOR_VARIABLES,
 )
@@ -127,13 +127,13 @@ class HeliostatGroup(TyperGroup):
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise _ours(error) from error
-            full = Exhausted(f"cannot write: {error.strerror}", remedy="make room and ask again")
+            full = Exhausted(f"cannot write: {error.strerror}", remedy="free disk space and retry")
             raise _ended(str(full), exits.exit_code(full)) from error
         except KeyboardInterrupt as error:
             raise _ended("interrupted", exits.INTERRUPTED) from error
         except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:  # a fault of ours: nobody above could say so in a sentence
+        except Exception as error:  # a bug: shown as one sentence here
             if type(error).__module__.startswith("typer."):
                 _plainly(error)
                 raise  # wrong use: typer shows it with the usage line
@@ -149,7 +149,7 @@ def _plainly(error: Exception) -> None:
 
 def _ours(error: Exception) -> typer.Exit:
     name = type(error).__name__
-    sentence = f"a fault of ours ({name}: {error}); HELIOSTAT_DEBUG=1 shows where"
+    sentence = f"internal error ({name}: {error}); HELIOSTAT_DEBUG=1 shows the traceback"
     return _ended(sentence, exits.UNEXPECTED)
 
 

@@ -1,1 +1,1 @@
-"""The control plane: one process that remembers, forecasts, plans, orders and routes."""
+"""The control plane: one process that stores history, forecasts, plans, orders and routes."""

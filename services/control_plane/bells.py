@@ -1,4 +1,4 @@
-"""Wakes those who watch something when it changed, and everybody when the control plane goes away."""
+"""Wakes watchers when their subject changes, and all of them when the control plane shuts down."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Bells:
         """Raises Unavailable when the control plane goes away."""
         if self.closing.is_set():
             raise Unavailable(
-                "this control plane is shutting down", remedy="connect again, another may answer"
+                "this control plane is shutting down", remedy="reconnect; another one may answer"
             )
 
     def _ring(self, topic: Topic) -> None:

@@ -1,4 +1,4 @@
-"""What every servicer works with, in one value."""
+"""The dependencies of every servicer, in one value."""
 
 from __future__ import annotations
 

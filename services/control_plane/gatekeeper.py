@@ -1,4 +1,4 @@
-"""Every call passes here: who is it, may he, does this control plane lead, and how an error looks.
+"""Interceptor of all calls: authentication, permission, leadership, and error mapping.
 
 The one place where domain errors become gRPC status, and where refused writes are audited.
 """

@@ -1,4 +1,4 @@
-"""Lets one agent at a time speak for a region; a change of hands is audited."""
+"""Lets one agent at a time act for a region; a change of agent is audited."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def speak(
     if agent is None:
         holds = standing(before, now, lease)
         if holds is not None:
-            raise refusal(holds, f"{author}, who does not say which agent")
+            raise refusal(holds, f"{author}, without an agent id")
         return
     after = stores.fleet.claim(region, agent, now, lease)
     if before is None or before.agent.journal_id != agent.journal_id:
@@ -44,5 +44,5 @@ def _record(
         author=author,
         action="hold-region",
         subject=after.region,
-        detail=f"{after.agent} speaks for it{followed}",
+        detail=f"{after.agent} holds it{followed}",
     )

@@ -62,7 +62,7 @@ class UsageIntake:
             raise
         self._rows += len(waiting.batch) - rows
         if self._task.done():
-            waiting.answer.set_exception(Unavailable("usage is no longer taken in"))
+            waiting.answer.set_exception(Unavailable("usage is no longer accepted"))
         else:
             self._waiting.append(waiting)
             self._idle.clear()

@@ -1,4 +1,4 @@
-"""Leads or follows: acquires and renews the lease on real time, and says in which epoch we decide."""
+"""Leads or follows: acquires and renews the lease in real time, and provides the current epoch."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Leader:
         raise NotLeader(
             said,
             leader=where,
-            remedy=f"ask the leader at {where}" if where else "no leader is known, retry soon",
+            remedy=f"ask the leader at {where}" if where else "no leader is known; retry soon",
         )
 
     def _counts(self, held: _Held | None) -> bool:

@@ -35,11 +35,11 @@ class Metrics:
             "tick_duration_seconds", "Ticks of the control loop", "tick", "outcome"
         )
         self.decisions = self._counter("decision", "Decisions made", "action", "reason")
-        self.desired = self._gauge("desired_replicas", "Replicas wanted", *_POOL)
-        self.ready = self._gauge("ready_replicas", "Replicas ready", *_POOL)
+        self.desired = self._gauge("desired_replicas", "Target replicas", *_POOL)
+        self.ready = self._gauge("ready_replicas", "Ready replicas", *_POOL)
         self.error = self._gauge(
             "forecast_error_ratio",
-            "Weighted absolute percentage error of late (1 = 100 %)",
+            "Recent weighted absolute percentage error (1 = 100 %)",
             *("region", "model", "tier", "kind", "horizon_seconds", "method"),
         )
         self.solver = self._histogram("solver_duration_seconds", "CPU time of a plan's solve")
@@ -52,7 +52,7 @@ class Metrics:
             "quantile",
         )
         self.leading = self._gauge("leading", "1 while this control plane leads")
-        self.watchers = self._gauge("route_watchers", "Gateways that watch for routing tables")
+        self.watchers = self._gauge("route_watchers", "Gateways watching routing tables")
         self._forecasts: tuple[Forecast, ...] = ()
         self.operating = OperatingMetrics(self.registry)
         self.watch(self._forecast_figures)

@@ -1,4 +1,4 @@
-"""The concrete objects that a control plane is made of, and the values that are put together from them."""
+"""The concrete objects of a control plane, and the values built from them."""
 
 from __future__ import annotations
 

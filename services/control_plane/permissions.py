@@ -1,4 +1,4 @@
-"""Who may call what: the one table of permissions, kept equal to the comments in the protos."""
+"""The table of permissions per call, kept equal to the comments in the protos."""
 
 from __future__ import annotations
 

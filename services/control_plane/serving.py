@@ -1,4 +1,4 @@
-"""The gRPC side of a control plane: which services a port answers with, and how it falls silent."""
+"""The gRPC server of a control plane: its services, and how it stops."""
 
 from __future__ import annotations
 

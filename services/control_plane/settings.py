@@ -1,4 +1,4 @@
-"""What an operator sets: a YAML file and environment variables, checked before anything starts."""
+"""Settings of the control plane: a YAML file and environment variables, validated before anything starts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENV_PREFIX = "HELIOSTAT_"
 
 
 class CadenceSettings(Section):
-    """How often the leader does what."""
+    """Intervals of the leader's tasks."""
 
     refresh: Positive = timedelta(minutes=15)
     """Forecast refresh, followed by planning."""
@@ -49,13 +49,13 @@ _KEEP = Retention()
 
 
 class KeepSettings(Section):
-    """For how long decisions and what came of them are kept; what is in force stays whatever its age."""
+    """Retention of decisions and their outcomes; records in force are kept whatever their age."""
 
     plans: Positive = _KEEP.plans
     commands: Positive = _KEEP.commands
     routing_tables: Positive = _KEEP.routing_tables
     routing_acks: Positive = _KEEP.routing_acks
-    """A gateway that was not heard of for so long is no longer listed, nor in `/metrics`."""
+    """A gateway not heard from for this long is no longer listed or in `/metrics`."""
     audit: Positive = _KEEP.audit
     lead_times: Annotated[Positive, Field(ge=SituationSettings().lead_time_memory)] = (
         _KEEP.lead_times
@@ -63,7 +63,7 @@ class KeepSettings(Section):
     """At least as long as plans look back."""
 
     def retention(self) -> Retention:
-        """The same, beside what is kept as long as ever."""
+        """The whole retention, with the periods that cannot be set."""
         return replace(_KEEP, **{name: getattr(self, name) for name in KeepSettings.model_fields})
 
 
@@ -80,24 +80,24 @@ class ControlPlaneSettings(BaseSettings):
     listen: Address = "127.0.0.1:7443"
     """host:port for gRPC; port 0 = any free one."""
     advertise: OptionalTarget = ""
-    """Where followers send callers to when this one leads; empty = `listen`, with the port that it got."""
+    """Address to which followers refer callers when this one leads; empty = `listen` with its actual port."""
     name: Name = Field(default_factory=socket.gethostname)
     """This control plane's name in logs and in the lease."""
     database: str = "sqlite:///heliostat.db"
-    """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to forget everything at the end."""
+    """SQLAlchemy URL (sqlite or postgresql+psycopg), or "memory" to keep nothing."""
     catalogue: Path = Path("deploy/catalogue.yaml")
     """The fleet catalogue."""
     tls: ServerTlsSettings | None = None
     """Absent = plain text, which is allowed on loopback only."""
     allow_insecure: bool = False
-    """True = plain text also beyond loopback: everybody who reaches the port is admin."""
+    """True = plain text also beyond loopback: every caller of the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
     """host:port for Prometheus, in plain text also beyond loopback, since scrapers are elsewhere and change
     nothing (docs/wire.md); empty = none."""
     page_listen: OptionalAddress = "127.0.0.1:8321"
-    """host:port for the web page, which shows everything and changes nothing; empty = none."""
+    """host:port for the web page, which is read-only and shows everything; empty = none."""
     page_allow_insecure: bool = False
-    """True = the page also beyond loopback: everybody who reaches the port can read it, in plain text."""
+    """True = the page also beyond loopback, readable in plain text by every caller of the port."""
     lease: Positive = timedelta(seconds=15)
     """How long leadership lasts without renewal."""
     command_lease: Positive = timedelta(seconds=30)
@@ -105,7 +105,7 @@ class ControlPlaneSettings(BaseSettings):
     cadence: CadenceSettings = CadenceSettings()
     keep: KeepSettings = KeepSettings()
     scheduled: bool = True
-    """False = somebody else calls the ticks (the demo's coordinator)."""
+    """False = ticks are called from outside (by the demo's coordinator)."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Forecast worker processes; 0 = one per core."""
     policy: Annotated[str, Field(pattern=f"^({'|'.join(HOUSE_POLICIES)})$")] = CAREFUL
@@ -113,23 +113,23 @@ class ControlPlaneSettings(BaseSettings):
     headroom: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     """The policy's headroom, as `heliostat simulate --headroom` takes it; absent = the policy's usual one."""
     served_by: Annotated[str, Field(pattern="^(planner|placement)$")] = "planner"
-    """Who says what a replica serves: the planner's own law, or `placement`, whose margins the plan then
-    leaves too; for regions whose agents dispatch."""
+    """What a replica is assumed to serve: by the planner's own law, or by `placement` with its margins,
+    for regions whose agents dispatch."""
     forecast_family: Annotated[str, Field(pattern="^(fast|full)$")] = "full"
-    """"fast" leaves out the methods that take seconds to fit."""
+    """"fast" omits the methods that take seconds to fit."""
     holidays: frozenset[date] = frozenset()
     """Dates that are forecast as days off, in every region by its own clock."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = MAX_MESSAGE_BYTES
-    """Largest message taken in, at most 1 GiB."""
+    """Largest accepted message, at most 1 GiB."""
     usage_ahead: Positive = timedelta(minutes=5)
     """How far in the future a usage window may lie."""
     usage_behind: Positive = timedelta(days=400)
     """How far in the past a usage window may lie."""
     shutdown_grace: Positive = timedelta(seconds=10)
-    """How long a running tick and open calls may finish when the process ends; a tick that takes longer is
-    left alone and can write nothing."""
+    """How long a running tick and open calls may take to finish at shutdown; a tick that takes longer is
+    abandoned and cannot write."""
     log_level: LogLevel = "info"
 
     @model_validator(mode="after")
@@ -137,12 +137,12 @@ class ControlPlaneSettings(BaseSettings):
         if self.tls is None and not self.allow_insecure and not self.loopback:
             raise ValueError(
                 f"listen: {self.listen} is reachable from outside and tls is not set; "
-                "set tls, or allow_insecure where the network itself is trusted"
+                "set tls, or allow_insecure on a trusted network"
             )
         if self.page_listen and not self.page_allow_insecure and not is_loopback(self.page_listen):
             raise ValueError(
-                f"page_listen: {self.page_listen} is reachable from outside, and the page asks nobody who "
-                "they are; put a proxy that does before loopback, or set page_allow_insecure"
+                f"page_listen: {self.page_listen} is reachable from outside, and the page has no "
+                "authentication; use an authenticating proxy before loopback, or set page_allow_insecure"
             )
         return self
 

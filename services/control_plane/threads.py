@@ -1,4 +1,4 @@
-"""Where the store is called: one thread writes, a few read, one thinks; the event loop never does."""
+"""Threads for the store: one writes, a few read, one runs the loops; the event loop never blocks."""
 
 from __future__ import annotations
 

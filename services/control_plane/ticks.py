@@ -28,7 +28,7 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _MANY = 100_000
-_UNHEARD = "no region was heard of within a day; if agents run, look at this machine's clock"
+_UNHEARD = "no region has reported within a day; if agents are running, check this machine's clock"
 
 
 class Tick(StrEnum):
@@ -94,7 +94,7 @@ class Ticks:
         """
         with self._one_at_a_time:
             if self._closed:
-                raise Unavailable("the control plane goes away")
+                raise Unavailable("the control plane is shutting down")
             epoch = self._leader.epoch()
             started = monotonic_seconds()
             try:

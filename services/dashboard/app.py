@@ -45,7 +45,7 @@ def dashboard(
     model: ReadModel,
     catalogue: FleetCatalogue,
     *,
-    title: str = "the live fleet",
+    title: str = "live fleet",
     every_seconds: float = 1.0,
     local_only: bool = True,
 ) -> Starlette:
@@ -106,7 +106,7 @@ class _LocalNames:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_local(Headers(scope=scope).get("host", "")):
-            said = {"error": "this page answers to loopback names only"}
+            said = {"error": "this page accepts loopback host names only"}
             await JSONResponse(said, status_code=421)(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What the page remembers of demand and forecasts, so that each look reads only what is new.
+"""Caches demand and forecasts for the page, so that each update reads only new data.
 
 Bucket values are kept by the start of their bucket; buckets of late are read again, since usage is
 revised, older ones stand. What has left the page's frame is forgotten.

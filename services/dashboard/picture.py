@@ -1,4 +1,4 @@
-"""What the page shows, as values; `to_json` turns any of them into what a browser reads."""
+"""The page's content as values; `to_json` converts them for the browser."""
 
 from __future__ import annotations
 

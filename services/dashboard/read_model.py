@@ -1,4 +1,4 @@
-"""Reads the stores' ports and puts the page's picture together; knows nothing of who fills them."""
+"""Builds the page's content from the stores' ports, independently of their source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page remembers of pools and orders: what was wanted, what stood, what was ordered.
+"""The page's history of pools and orders: targets, replicas, commands.
 
 Only what lies in the page's frame is kept.
 """

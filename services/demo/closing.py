@@ -1,4 +1,4 @@
-"""What happens after the day: the last words are heard, the rival is waited for, all is counted."""
+"""After the day: collects the last messages, waits for the baseline, counts everything."""
 
 from __future__ import annotations
 

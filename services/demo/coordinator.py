@@ -1,4 +1,4 @@
-"""Steps domain time: a step begins when every actor has answered the last.
+"""Steps simulated time: a step begins when every actor has finished the last.
 
 The turns at one instant are those of the simulator (`simulation.world.Turn`), in the same order, so
 that both worlds decide alike; only that here reports and decisions travel over gRPC.

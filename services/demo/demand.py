@@ -1,4 +1,4 @@
-"""The demo's demand: a trace made to fit the fleet, or the synthesiser; and every word about it."""
+"""The demo's demand: a trace fitted to the fleet, or synthesised; with notes on every change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demo's parts warn of, as sentences on its terminal: each kind once, its likes counted."""
+"""Shows warnings of the demo's parts on the terminal: each kind once, repeats counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a demo until its day is over or somebody stops it, and leaves nothing behind."""
+"""Runs a demo until its day is over or it is stopped, and cleans up."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ async def _run(settings: DemoSettings) -> int:
     with place(settings.keep) as where, Voice() as voice, hearing(voice.say):
         lived = await Show(settings, catalogue, where, voice, stop).give()
         if not lived:
-            voice.say("Stopped. Nothing is left behind.")
+            voice.say("Stopped. All processes and files were cleaned up.")
     return 0 if lived else INTERRUPTED

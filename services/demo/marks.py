@@ -1,4 +1,4 @@
-"""Every quarter hour one mark per policy: what it has cost and kept so far, by the same ruler for both."""
+"""One mark per policy every 15 minutes: its cost and attainment so far, measured alike for both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulation.estate import Estate
 
 NOTE = (
     "Billed from the cloud's acceptance to termination, in every state, times the VM's GPUs. "
-    "Requests that were turned away missed their SLO."
+    "Rejected requests count as SLO misses."
 )
 
 

@@ -1,4 +1,4 @@
-"""What happens before the day: history is stored, the mode is set, the agents come."""
+"""Before the day: stores the history, sets the mode, starts the agents."""
 
 from __future__ import annotations
 

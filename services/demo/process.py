@@ -1,4 +1,4 @@
-"""What a process of the demo does with its surroundings: signals, places on disk."""
+"""The demo's process environment: signals and directories."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def _kept(keep: Path) -> Path:
     except OSError as error:
         raise InvalidSettings(
             "--keep",
-            f"nothing can be kept in {keep}: {error.strerror}",
-            remedy="name a directory that you may write to, or leave --keep out",
+            f"{keep} cannot be used: {error.strerror}",
+            remedy="use a writable directory, or omit --keep",
         ) from error
     if lived_in:
         raise InvalidSettings(
             "--keep",
-            f"{keep} is not empty: two demos would mix there",
-            remedy="name a new directory, or empty this one",
+            f"{keep} is not empty; files of two demos would mix",
+            remedy="use a new directory, or empty this one",
         )
     return keep
 
@@ -70,11 +70,9 @@ def check_writable(name: str, file: Path | None) -> None:
     elif not folder.is_dir():
         wrong = f"there is no directory {folder}"
     elif not os.access(file if file.exists() else folder, os.W_OK):
-        wrong = "may not be written"
+        wrong = "is not writable"
     if wrong:
-        raise InvalidSettings(
-            name, f"{file}: {wrong}", remedy="name a file in a directory that you may write to"
-        )
+        raise InvalidSettings(name, f"{file}: {wrong}", remedy="use a file in a writable directory")
 
 
 def _quick_disk() -> Path | None:

@@ -1,4 +1,4 @@
-"""The reactive policy on the same day, seen from here: a process of its own and the marks it tells."""
+"""The reactive policy on the same day: a separate process and the marks it reports."""
 
 from __future__ import annotations
 
@@ -65,5 +65,5 @@ class Rival:
     def _hear(self) -> None:
         word = self._pipe.recv()
         if isinstance(word, str):
-            raise Unavailable(f"the reactive policy broke: {word}")
+            raise Unavailable(f"the reactive policy failed: {word}")
         self._marks.append(word)

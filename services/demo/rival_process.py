@@ -1,4 +1,4 @@
-"""The process in which the reactive policy lives the day: it tells a mark every quarter hour."""
+"""The process that simulates the reactive policy: it reports a mark every 15 minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be said about a demo: which fleet, which demand, how long, how fast, and where to show it."""
+"""Settings of a demo: fleet, demand, length, speed, and page."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DemoSettings:
         _check("speed", self.speed, 0.0, 1e6)
         _check("seed", self.seed, 0, 2**63 - 1)
         if not 0 < self.busy_replicas <= 1000:
-            raise InvalidSettings("busy_replicas", f"{self.busy_replicas} is out of (0, 1000]")
+            raise InvalidSettings("busy_replicas", f"{self.busy_replicas} is not within (0, 1000]")
 
     @property
     def step(self) -> timedelta:
@@ -76,4 +76,4 @@ class DemoSettings:
 
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise InvalidSettings(name, f"{value} is out of [{least}, {most}]")
+        raise InvalidSettings(name, f"{value} is not within [{least}, {most}]")

@@ -1,4 +1,4 @@
-"""One demo from beginning to end: history, the mode, a day of steps, the figures; and then silence."""
+"""One demo from start to finish: history, mode, a day of steps, the figures, shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table that ends a demo: what happened, and Heliostat beside the reactive policy."""
+"""The demo's closing table: counts, and Heliostat beside the reactive policy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def summary(figures: Figures) -> Group:
     rivals.add_row(
         "requests within SLO", _percent(kept.heliostat), _percent(kept.reactive), _points(kept)
     )
-    return Group("", facts, "", rivals, f"{figures.hours} h lived in {figures.wall_seconds:.0f} s.")
+    return Group(
+        "", facts, "", rivals, f"{figures.hours} h simulated in {figures.wall_seconds:.0f} s."
+    )
 
 
 def _outcomes(day: DispatchDay) -> str:

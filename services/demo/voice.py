@@ -1,4 +1,4 @@
-"""What the demo says on the terminal while it runs: one line per thing that happened, and a clock."""
+"""The demo's terminal output: one line per event, and a clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at the stores every quarter hour and says what is new; and tells the page how fast time goes."""
+"""Checks the stores every 15 minutes and reports what is new; tells the page the simulation speed."""
 
 from __future__ import annotations
 

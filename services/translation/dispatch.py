@@ -184,7 +184,7 @@ def completion_from_wire(path: str, completion: dispatch_pb2.Completion) -> Comp
 def within(path: str, number: int, most: int) -> None:
     """Raises InvalidInput when a message holds more than it may."""
     if count(path, number) > most:
-        raise InvalidInput(path, f"holds {number}, at most {most} go into one message")
+        raise InvalidInput(path, f"has {number} items, at most {most} are allowed per message")
 
 
 def lease_of(seconds: float) -> timedelta:
@@ -194,7 +194,7 @@ def lease_of(seconds: float) -> timedelta:
 
 def _id(path: str, text: str) -> str:
     if len(text) > LONGEST_ID:
-        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_ID} are kept")
+        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_ID} are allowed")
     return required_text(path, text)
 
 

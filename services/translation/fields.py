@@ -29,7 +29,7 @@ def instant_from_wire(path: str, stamp: Timestamp) -> datetime:
     if stamp.nanos:
         raise InvalidInput(path, "is not a whole second")
     if not _EARLIEST <= stamp.seconds <= _LATEST:
-        raise InvalidInput(path, f"{stamp.seconds} seconds lies outside the years 1970 to 9999")
+        raise InvalidInput(path, f"{stamp.seconds} seconds is outside the years 1970 to 9999")
     return from_epoch(stamp.seconds)
 
 
@@ -45,7 +45,7 @@ def required_text(path: str, text: str) -> str:
     if not text:
         raise InvalidInput(path, "is empty")
     if len(text) > LONGEST_NAME:
-        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_NAME} are kept")
+        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_NAME} are allowed")
     return check_text(path, text)
 
 
@@ -61,7 +61,7 @@ def length_from_wire(path: str, duration: Duration) -> timedelta:
     if not 0 <= duration.nanos < 10**9 or duration.nanos % 1000:
         raise InvalidInput(path, "is not a positive length in whole microseconds")
     if not 0 <= duration.seconds <= _LONGEST.total_seconds():
-        raise InvalidInput(path, f"{duration.seconds} seconds lies outside [0, {_LONGEST}]")
+        raise InvalidInput(path, f"{duration.seconds} seconds is outside [0, {_LONGEST}]")
     return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)
 
 
@@ -82,7 +82,7 @@ def count(path: str, number: int) -> int:
 def revision_from_wire(path: str, etag: str) -> int:
     """The revision behind an etag. Raises InvalidInput when it is none of ours."""
     if not (etag.isascii() and etag.isdigit()):
-        raise InvalidInput(path, f"{etag!r} is not an etag of ours")
+        raise InvalidInput(path, f"{etag!r} is not a valid etag")
     return int(etag)
 
 
@@ -96,5 +96,5 @@ def span_from_wire(path: str, span: common_pb2.TimeSpan) -> Span:
     start = instant_from_wire(required(path, span, "start"), span.start)
     end = instant_from_wire(required(path, span, "end"), span.end)
     if end < start:
-        raise InvalidInput(f"{path}.end", f"{end} lies before the start {start}")
+        raise InvalidInput(f"{path}.end", f"{end} is before the start {start}")
     return Span(start, end)

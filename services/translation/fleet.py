@@ -52,7 +52,7 @@ def observation_from_wire(
     region = known_region(f"{path}.region", observation.region, catalogue)
     for index, replica in enumerate(observation.replicas):
         if replica.pool.region != region:
-            raise InvalidInput(f"{path}.replicas[{index}].pool", f"is foreign to {region}")
+            raise InvalidInput(f"{path}.replicas[{index}].pool", f"does not belong to {region}")
     for index, pool in enumerate(observation.pools):
         known_pool(f"{path}.pools[{index}].pool", pool.pool, catalogue)
     return RegionObservation(

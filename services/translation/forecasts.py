@@ -174,7 +174,7 @@ def _rows(
 ) -> tuple[tuple[float, ...], ...]:
     rows = tuple(tuple(row(one)) for one in quantiles)
     if not rows:
-        raise InvalidInput(f"{path}.quantiles", "holds no quantile")
+        raise InvalidInput(f"{path}.quantiles", "contains no quantile")
     for values in rows:
         finite(f"{path}.quantiles", sum(values))
     return rows

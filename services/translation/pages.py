@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from heliostat.errors import HeliostatError, InvalidInput
 
 _DIGEST_BYTES = 8
-_NOT_OURS = "is not a token of ours"
+_NOT_OURS = "is not a valid page token"
 T = TypeVar("T")
 
 
@@ -83,7 +83,7 @@ def _place(token: str, digest: bytes) -> str:
     if found != digest:
         raise InvalidInput(
             "page_token",
-            "belongs to other filters",
-            remedy="repeat the request as it was, or start from the first page",
+            "belongs to a request with other filters",
+            remedy="repeat the original request, or start from the first page",
         )
     return place

@@ -57,5 +57,5 @@ def _measured(
 
 def _ratio(path: str, number: float) -> float:
     if not 0 <= finite(path, number) <= HIGHEST_RATIO:
-        raise InvalidInput(path, f"{number} lies outside [0, {HIGHEST_RATIO:g}]")
+        raise InvalidInput(path, f"{number} is outside [0, {HIGHEST_RATIO:g}]")
     return number

@@ -82,7 +82,7 @@ def status_of(error: HeliostatError) -> status_pb2.Status:
 def unexpected_status(error: BaseException) -> status_pb2.Status:
     """The status of a fault of ours: says its kind and nothing of its insides."""
     info = error_details_pb2.ErrorInfo(reason=INTERNAL, domain=DOMAIN)
-    message = f"internal error ({type(error).__name__}); the control plane's log says more"
+    message = f"internal error ({type(error).__name__}); see the control plane's log"
     return status_pb2.Status(code=code_pb2.INTERNAL, message=message, details=[_packed(info)])
 
 
@@ -182,7 +182,7 @@ def _of_transport(call: grpc.RpcError) -> HeliostatError:
     text = str(call.details() if hasattr(call, "details") else call) or code.name
     match code:
         case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in text:
-            return errors.MessageTooLarge(text, remedy="send smaller batches or ask for pages")
+            return errors.MessageTooLarge(text, remedy="send smaller batches or request pages")
         case grpc.StatusCode.UNAVAILABLE:
             return errors.Unavailable(
                 f"the control plane does not answer ({text})",
@@ -190,8 +190,8 @@ def _of_transport(call: grpc.RpcError) -> HeliostatError:
             )
         case grpc.StatusCode.UNIMPLEMENTED:
             return errors.Unsupported(
-                f"whoever listens there does not serve this call ({text})",
-                remedy="is it the address of a control plane, and one of this release?",
+                f"the server does not provide this call ({text})",
+                remedy="check that this is the address of a control plane of this release",
             )
         case _:
             return _rebuilt(INTERNAL, code.value[0], text, {})

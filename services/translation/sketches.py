@@ -102,7 +102,7 @@ def _check_buckets(
     begins = np.concatenate(([0], ends[:-1] + 1))
     lengths = ends - begins + 1
     owner = np.searchsorted(starts, begins, side="right") - 1
-    _refuse_at(path, rows, owner, lengths > _LONGEST_VARINT, "holds a number beyond 56 bits")
+    _refuse_at(path, rows, owner, lengths > _LONGEST_VARINT, "contains a number above 56 bits")
     position = np.arange(len(data)) - np.repeat(begins, lengths)
     septets = (data & 0x7F).astype(np.int64) << (7 * position)
     numbers = np.add.reduceat(septets, begins)
@@ -112,7 +112,7 @@ def _check_buckets(
     _refuse(path, rows, held % 2 == 0, "ends in the middle of a bucket")
     steps_at = number_of % 2 == 1
     counts_at = (number_of % 2 == 0) & (number_of > 0)
-    _refuse_at(path, rows, owner[counts_at], numbers[counts_at] < 1, "holds an empty bucket")
+    _refuse_at(path, rows, owner[counts_at], numbers[counts_at] < 1, "contains an empty bucket")
     _check_steps(path, rows, numbers[steps_at], number_of[steps_at], owner[steps_at])
 
 
@@ -126,15 +126,15 @@ def _check_steps(
     if not len(zigzag):
         return
     widest = 4 * (BUCKET_RANGE.stop - BUCKET_RANGE.start)
-    _refuse_at(path, rows, owner, zigzag > widest, "holds an impossible bucket")
+    _refuse_at(path, rows, owner, zigzag > widest, "contains an impossible bucket")
     steps = (zigzag >> 1) ^ -(zigzag & 1)
     starting = number_of == 1
-    _refuse_at(path, rows, owner, ~starting & (steps <= 0), "does not hold its buckets in order")
+    _refuse_at(path, rows, owner, ~starting & (steps <= 0), "has its buckets out of order")
     sums = np.cumsum(steps)
     base = np.where(starting, sums - steps, 0)
     buckets = sums - base[np.maximum.accumulate(np.where(starting, np.arange(len(steps)), 0))]
     outside = (buckets < BUCKET_RANGE.start) | (buckets >= BUCKET_RANGE.stop)
-    _refuse_at(path, rows, owner, outside, "holds an impossible bucket")
+    _refuse_at(path, rows, owner, outside, "contains an impossible bucket")
 
 
 def _refuse(path: str, rows: Sequence[int], bad: NDArray[np.bool_], complaint: str) -> None:

@@ -67,5 +67,7 @@ def _is_readable(sample: fleet_pb2.LeadTimeSample, catalogue: FleetCatalogue) ->
 def _length_of_start(path: str, duration: Duration) -> timedelta:
     lead_time = length_from_wire(path, duration)
     if lead_time > LONGEST_START:
-        raise InvalidInput(path, f"{lead_time} is longer than any start, {LONGEST_START}")
+        raise InvalidInput(
+            path, f"{lead_time} is longer than the longest possible start, {LONGEST_START}"
+        )
     return lead_time

@@ -1,4 +1,4 @@
-"""Text that no store could keep is refused where it comes in, with the path of its field."""
+"""Refuses text that a store cannot keep, with the path of its field."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def check_text(path: str, text: str) -> str:
     """The text. Raises InvalidInput when it is endless or holds a NUL character, which PostgreSQL does
     not keep."""
     if len(text) > LONGEST_TEXT:
-        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_TEXT} are read")
+        raise InvalidInput(path, f"has {len(text)} characters, at most {LONGEST_TEXT} are allowed")
     if NUL in text:
-        raise InvalidInput(path, "holds a NUL character")
+        raise InvalidInput(path, "contains a NUL character")
     return text
 
 

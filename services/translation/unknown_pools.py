@@ -1,4 +1,4 @@
-"""Leaves out of an observation what whoever gets it does not know."""
+"""Removes from an observation what the receiver does not know."""
 
 from __future__ import annotations
 

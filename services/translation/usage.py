@@ -71,7 +71,7 @@ class UsageReader:
         """The batch with every column checked. Raises InvalidInput or an Unknown… error."""
         rows = len(batch.window_start_seconds)
         if rows > MAX_ROWS or len(batch.series) > MAX_SERIES:
-            raise InvalidInput(path, f"holds more than {MAX_ROWS} rows", remedy="split it")
+            raise InvalidInput(path, f"has more than {MAX_ROWS} rows", remedy="split it")
         return UsageBatch(
             source_id=required_text(f"{path}.source_id", batch.source_id),
             incarnation=batch.incarnation,
@@ -105,7 +105,7 @@ class UsageReader:
                 self._known[key] = found
             known.append(found)
         if len(set(known)) != len(known):
-            raise InvalidInput(path, "holds a series twice")
+            raise InvalidInput(path, "contains a series twice")
         return tuple(known)
 
 
@@ -133,7 +133,7 @@ def check_skew(path: str, batch: UsageBatch, now: datetime, limits: UsageLimits)
         raise InvalidInput(
             field,
             f"a window lies more than {limits.behind.days} days back",
-            remedy="leave it out: nothing that old is kept",
+            remedy="omit it: data that old is not kept",
         )
 
 

@@ -64,7 +64,7 @@ def stream_query_from_wire(
     if request.HasField("start"):
         start = instant_from_wire("start", request.start)
     if not now - FURTHEST_BACK <= start <= now:
-        raise InvalidInput("start", "lies in the future or more than a day back")
+        raise InvalidInput("start", "is in the future or more than a day ago")
     if bucket < WINDOW:
         raise InvalidInput("bucket", f"{bucket} is not a multiple of {WINDOW}")
     span = Span(floor_to(start, bucket), max(now, start))

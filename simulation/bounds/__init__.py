@@ -1,1 +1,1 @@
-"""What no policy can go below: best steady goodput, linear and integer bounds, the causal oracle."""
+"""Bounds for any policy: best steady goodput, linear and integer bounds, the causal oracle."""

@@ -1,4 +1,4 @@
-"""Who was told the future: a forecaster, and Heliostat's planner with it, the ceiling of causal policies.
+"""The causal oracle: a forecaster given the future, and Heliostat's planner with it.
 
 Only here may anybody know what comes. The policy is *causal* in all but its forecast: it orders as
 Heliostat does, waits for what it ordered, and is refused what the clouds refuse.

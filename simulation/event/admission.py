@@ -1,4 +1,4 @@
-"""Who of those that wait at a replica is let in, at a boundary of iterations.
+"""Admits waiting requests to a replica at an iteration boundary.
 
 Strictly in order: when the first does not fit, nobody behind it does. Who has waited for longer than
 its patience is turned away when its turn comes.

@@ -1,4 +1,4 @@
-"""A cell's life until an instant: who is due next acts, one after the other.
+"""Advances a cell to an instant: replicas act in order of their due times.
 
 At one instant replicas come first, then what befalls them, then arrivals, then the batch queue.
 """

@@ -1,4 +1,4 @@
-"""Chance by number: a hash of the seed, who asks and how often, so that nothing is drawn in order.
+"""Randomness by hash: of the seed, the caller and its count, so that draws are independent of order.
 
 SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 """

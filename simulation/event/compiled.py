@@ -114,7 +114,7 @@ def record(name: str, dtype: np.dtype[Any]) -> Callable[[Any, int], Any]:
             if CHECKED:
                 outside = builder.icmp_unsigned(">=", places, field(name + SIZE))
                 with builder.if_then(outside, likely=False):
-                    said = (f"no record of {name} is there",)
+                    said = (f"there is no record of {name}",)
                     context.call_conv.return_user_exc(builder, IndexError, said)
             offset = builder.mul(places, context.get_constant(types.int64, dtype.itemsize))
             return builder.inttoptr(builder.add(start, offset), context.get_value_type(item))

@@ -174,7 +174,7 @@ class EventEngine:
         if needed >= MOST_REQUESTS:
             raise InvalidInput(
                 "requests",
-                f"{needed:,} would be in flight at {span.start.isoformat()}, {MOST_REQUESTS:,} can be",
+                f"{needed:,} would be in flight at {span.start.isoformat()}, at most {MOST_REQUESTS:,} fit",
                 remedy="the fleet is too small for this workload",
             )
         rows = len(arrays["requests"])

@@ -1,4 +1,4 @@
-"""Giving way: what becomes of running sequences when memory is full, or when batch work is in the way.
+"""Preemption and eviction of running sequences, when memory is full or batch work is in the way.
 
 The one that was admitted last goes first. Recomputed, it drops its memory and is prefilled again with
 what it had generated; swapped, its memory waits in the host, and copying it stalls the replica.

@@ -1,4 +1,4 @@
-"""Queues inside the records of those who wait: a pairing heap by key, and plain lists.
+"""Queues inside the records of waiting requests: a pairing heap by key, and plain lists.
 
 Nothing is allocated: a request hangs in one queue at a time, by its `next` and `mark`. Equal keys
 go by number of arrival. Pairing heaps: Fredman, Sedgewick, Sleator and Tarjan, Algorithmica 1 (1986);

@@ -1,4 +1,4 @@
-"""Which replica stands in which slot; makes room for more, and writes down what befalls them."""
+"""Assigns replicas to slots, grows the slots, and records replica changes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Roster:
         self._nothing_told = not changes
         for change in changes:
             if change.pool not in self._places.pool_at:
-                raise InvalidInput("changes", f"{change.pool} is no pool of the catalogue")
+                raise InvalidInput("changes", f"{change.pool} is not a pool of the catalogue")
         self._make_room(
             Counter(self._places.cell(one.pool) for one in changes if one.what is Change.READY)
         )

@@ -52,7 +52,7 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
 def _past_said(scene: Scenario) -> tuple[str, ...]:
     if scene.history:
         return ()
-    return ("Nothing from before is known: forecasts begin with nothing to learn from.",)
+    return ("There is no history: forecasts start without training data.",)
 
 
 def first_runs(experiment: Experiment) -> list[RunSpec]:

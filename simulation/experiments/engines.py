@@ -54,13 +54,15 @@ def engine_said(name: str, scene: Scenario, policies: Sequence[PolicySpec]) -> t
         return ()
     said = []
     if scene.retries.somebody_returns:
-        said.append("The fluid engine knows no retries: who is turned away does not come back.")
+        said.append("The fluid engine has no retries: rejected requests do not return.")
     for one in policies:
         without = plugin_named(one.policy).fluid
         if without:
-            said.append(f"The fluid engine does not show of {one.name}: {without}.")
+            said.append(f"The fluid engine does not show, for {one.name}: {without}.")
         if asked := [word for word in _INSIDE if getattr(one, word)]:
-            said.append(f"The fluid engine does not do what {one.name} asks: {', '.join(asked)}.")
+            said.append(
+                f"The fluid engine ignores these settings of {one.name}: {', '.join(asked)}."
+            )
     return tuple(said)
 
 

@@ -1,4 +1,4 @@
-"""An experiment: a scenario, the policies that live it, their headrooms, seeds, and what counts as equal."""
+"""An experiment: a scenario, policies, headrooms, seeds, and the attainment at which they are compared."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Experiment:
     def __post_init__(self) -> None:
         names = [policy.name for policy in self.policies]
         if not names or len(set(names)) != len(names):
-            raise InvalidInput("policy", "needs at least one policy, each under a name of its own")
+            raise InvalidInput("policy", "needs at least one policy, each with a unique name")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            raise InvalidInput("seeds", "needs at least one seed, each once")
+            raise InvalidInput("seeds", "needs at least one seed, without duplicates")
         if not 0 < self.attainment <= 1:
-            raise InvalidInput("attainment", f"{self.attainment} is out of (0, 1]")
+            raise InvalidInput("attainment", f"{self.attainment} is not within (0, 1]")
         if self.cheapest_in not in COSTS:
             raise InvalidInput("cheapest", f"must be one of {', '.join(COSTS)}")
         if self.engine not in ENGINES:

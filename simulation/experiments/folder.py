@@ -34,7 +34,7 @@ class RunFolder:
         try:
             (self.path / RUNS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidInput(str(self.path), f"cannot be made: {error.strerror}") from error
+            raise InvalidInput(str(self.path), f"cannot be created: {error.strerror}") from error
 
     def find(self, spec: RunSpec) -> Outcome | None:
         """The outcome kept for the spec; None when there is none, or none that can be read."""
@@ -44,9 +44,9 @@ class RunFolder:
         try:
             told = json.loads(file.read_text("utf-8"))
             if told["run"] != file.stem:
-                raise ValueError("it is another run's")
+                raise ValueError("it belongs to another run")
             if told["digest"] != _digest(told["outcome"]):
-                raise ValueError("its digest does not fit")
+                raise ValueError("its digest does not match")
             return outcome_of(told["outcome"])
         except (
             OSError,

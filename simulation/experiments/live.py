@@ -1,4 +1,4 @@
-"""Lives one run from its spec: wires the world, watches it, and keeps what it leaves behind."""
+"""Simulates one run from its spec: wires the world, observes it, and keeps the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the usage history of a control plane into arrivals that can be lived again.
+"""Turns the usage history of a control plane into arrivals that can be replayed.
 
 Demand is what was offered less retries, by minute where minutes are kept and by quarter of an hour
 before that. Tokens are the mean per request of the same stretch, so that requests that were shed

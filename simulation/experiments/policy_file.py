@@ -1,4 +1,4 @@
-"""Reads who decides from what was asked for: a policy's name, or a YAML file that describes one.
+"""Reads policies from arguments: a policy's name, or a YAML file that describes one.
 
     name: careful            # what reports call it; else the file's name
     policy: heliostat        # else the name
@@ -50,7 +50,7 @@ def read_policy(path: Path, *, forecaster: str = "") -> PolicySpec:
     told = read_mapping(path, InvalidInput)
     for key in told:
         if key not in _KEYS:
-            raise InvalidInput(f"{path}: {key}", f"is not known; known are {', '.join(_KEYS)}")
+            raise InvalidInput(f"{path}: {key}", f"is unknown; known are {', '.join(_KEYS)}")
     words = {key: _word(path, told, key) for key in _WORDS}
     name = words["name"] or path.stem
     try:
@@ -85,7 +85,7 @@ def _in_file(path: Path, error: InvalidInput) -> InvalidInput:
 def _word(path: Path, told: Mapping[str, Any], key: str) -> str:
     value = told.get(key) or ""
     if not isinstance(value, str):
-        raise InvalidInput(f"{path}: {key}", f"{value!r} is no name")
+        raise InvalidInput(f"{path}: {key}", f"{value!r} is not a valid name")
     known = WORDS.get(key, ())
     if value and known and value not in known:
         raise InvalidInput(
@@ -102,7 +102,7 @@ def _check_policy(path: Path, words: Mapping[str, str]) -> None:
     lacks = "no `policy`" if words["name"] else "neither `policy` nor `name`"
     raise InvalidInput(
         str(path),
-        f"has {lacks}, and no policy is called {called!r}",
+        f"has {lacks}, and no policy is named {called!r}",
         remedy=f"policies are {', '.join(WORDS['policy'])}",
     )
 
@@ -115,22 +115,26 @@ def _yes(path: Path, value: Any) -> bool:
 
 def _number(field: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(field, f"{value!r} is no number")
+        raise InvalidInput(field, f"{value!r} is not a number")
     if not abs(value) <= _LARGEST:  # which NaN is not either
-        raise InvalidInput(field, f"{value!r:.20} is out of bounds", remedy=f"{_LARGEST:g} at most")
+        raise InvalidInput(field, f"{value!r:.20} is out of range", remedy=f"{_LARGEST:g} at most")
     return float(value)
 
 
 def _limit(field: str, value: Any) -> float:
     number = _number(field, value)
     if number < 0 or ("largest_step" in field and not number.is_integer()):
-        raise InvalidInput(field, f"{value!r} is no limit", remedy="0 or more; steps are whole")
+        raise InvalidInput(
+            field, f"{value!r} is not a valid limit", remedy="0 or more; steps are whole"
+        )
     return number
 
 
 def _count(path: Path, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidInput(f"{path}: batch_size", f"{value!r} is no batch size", remedy="1 or more")
+        raise InvalidInput(
+            f"{path}: batch_size", f"{value!r} is not a valid batch size", remedy="1 or more"
+        )
     return value
 
 
@@ -141,7 +145,7 @@ def _guardrails(path: Path, told: Any) -> tuple[tuple[str, float], ...]:
         if key not in GUARDRAILS:
             raise InvalidInput(
                 f"{path}: guardrails.{key}",
-                "is not known",
+                "is unknown",
                 remedy=f"known are {', '.join(GUARDRAILS)}",
             )
     return tuple(

@@ -1,4 +1,4 @@
-"""A history in a file: the fleet, its demand per minute, and what it assumes, to be lived again."""
+"""A history in a file: the fleet, its demand per minute, and its assumptions, for replay."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_recorded(path: Path) -> Scenario:
             columns = {column: np.asarray(kept[column], np.float64) for column in _COLUMNS}
         return _scenario(told, columns, path.stem)
     except (*_BROKEN, HeliostatError) as error:
-        raise InvalidInput(str(path), f"is no recorded history: {error}") from error
+        raise InvalidInput(str(path), f"is not a recorded history: {error}") from error
 
 
 def _scenario(told: Mapping[str, Any], columns: Mapping[str, Any], name: str) -> Scenario:

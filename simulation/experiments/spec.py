@@ -1,4 +1,4 @@
-"""What determines a run, as values: where, who decides, with how much spare, by which chance."""
+"""What determines a run, as values: scene, policy, headroom, seed."""
 
 from __future__ import annotations
 
@@ -55,12 +55,14 @@ class PolicySpec:
         if not _NAME.fullmatch(self.name):
             raise InvalidInput(
                 "policy.name",
-                f"{self.name!r} is no name for a policy",
+                f"{self.name!r} is not a valid policy name",
                 remedy="1 to 64 letters, digits, blanks and _,.%+()-",
             )
         if self.batch_size < 0:
             raise InvalidInput(
-                "policy.batch_size", f"{self.batch_size} is no batch size", remedy="1 or more"
+                "policy.batch_size",
+                f"{self.batch_size} is not a valid batch size",
+                remedy="1 or more",
             )
         if self.headroom is not None:
             check_headroom(self.headroom)
@@ -122,5 +124,7 @@ def check_headroom(headroom: float) -> None:
     """Raises InvalidInput unless it is finite and above -1; a policy's own least may be higher."""
     if not (math.isfinite(headroom) and headroom > -1):
         raise InvalidInput(
-            "headroom", f"{headroom} is no headroom", remedy="0.25 = a quarter spare, 0 = nothing"
+            "headroom",
+            f"{headroom} is not a valid headroom",
+            remedy="0.25 = a quarter spare, 0 = nothing",
         )

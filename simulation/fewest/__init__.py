@@ -1,1 +1,1 @@
-"""How few GPUs keep a region's promises, by who places requests: Aladdin's question to the event engine."""
+"""The fewest GPUs that keep a region's promises, per placement rule, on the event engine."""

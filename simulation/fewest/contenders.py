@@ -1,4 +1,4 @@
-"""Who places: Aladdin's best fit as published and as we would run it, and everybody it is compared with."""
+"""Placement rules: Aladdin's best fit as published and as we use it, and its baselines."""
 
 from __future__ import annotations
 

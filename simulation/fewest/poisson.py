@@ -1,4 +1,4 @@
-"""A Poisson stream of requests in memory, the same for everybody who is compared."""
+"""A Poisson stream of requests in memory, the same for all placement rules."""
 
 from __future__ import annotations
 

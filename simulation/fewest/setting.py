@@ -53,7 +53,7 @@ class Setting:
     def __post_init__(self) -> None:
         if self.slack <= 1:
             raise InvalidInput(
-                "setting.slack", f"{self.slack} promises more than an idle worker does"
+                "setting.slack", f"{self.slack} promises more than an idle worker can keep"
             )
         if self.reference_gpus not in self.gpu_counts:
             raise InvalidInput("setting.reference_gpus", f"{self.reference_gpus} is not offered")

@@ -1,4 +1,4 @@
-"""How long requests took: the fluid's waits and the queue's luck, sampled and put into buckets.
+"""Latencies of requests: the fluid's waits plus random queueing, sampled into buckets.
 
 A request's TTFT = network round trip + wait behind the backlog (exact for the fluid: the horizontal
 distance of the curves of arrivals and starts) + wait by chance (`waiting`) + half a decode iteration

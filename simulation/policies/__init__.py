@@ -1,1 +1,1 @@
-"""Who decides in a simulated world: one module a policy, one line in `registry`."""
+"""Policies of simulated worlds: one module each, one line in `registry`."""

@@ -1,4 +1,4 @@
-"""Policies with one lever taken out or put in, to say which lever earns what (docs/evidence/).
+"""Policies with one lever removed or added, to measure each lever's effect (docs/evidence/).
 
 `chiron-ibp` scales by interactive backpressure alone, whatever batch work waits. `chiron-unmixed` keeps
 interactive and batch work on pools apart, so that nothing is mixed or evicted. `lt-ua-shared` asks
@@ -55,13 +55,13 @@ def _unmixed(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
 CHIRON_IBP = replace(
     CHIRON,
     name="chiron-ibp",
-    summary="chiron without batch backpressure: waiting batch work adds no replica",
+    summary="chiron without batch backpressure: waiting batch work adds no replicas",
     make=_interactive_only,
 )
 CHIRON_UNMIXED = replace(
     CHIRON,
     name="chiron-unmixed",
-    summary="chiron with interactive and batch pools apart: nothing is mixed, nothing is evicted",
+    summary="chiron with separate interactive and batch pools: no mixing, no eviction",
     make=_unmixed,
 )
 LT_UA_SHARED: PolicyPlugin = replace(

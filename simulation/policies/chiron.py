@@ -119,7 +119,7 @@ def _local(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
 
 
 _THETA = "Θ = 1/(1 + h·(spike − 1)), spikes within a lead time learnt from history (else 2)"
-_FLUID = "batch sizes, packing, eviction and the batch backlog: the fluid has none of them"
+_FLUID = "batch sizes, packing, eviction and the batch backlog"
 
 CHIRON = PolicyPlugin(
     name="chiron",
@@ -133,7 +133,7 @@ CHIRON = PolicyPlugin(
 )
 CHIRON_GLOBAL = PolicyPlugin(
     name="chiron-global",
-    summary="chiron's scaling alone: engines keep their batch size",
+    summary="only chiron's scaling; engines keep their batch size",
     make=_global,
     headroom=_THETA,
     default_headroom=DEFAULT_SPARE,
@@ -143,7 +143,7 @@ CHIRON_GLOBAL = PolicyPlugin(
 )
 CHIRON_LOCAL = PolicyPlugin(
     name="chiron-local",
-    summary="chiron's batch sizes, packing and eviction alone, scaled by the reactive rule",
+    summary="only chiron's batch sizes, packing and eviction, scaled by the reactive rule",
     make=_local,
     headroom=MEANING,
     default_headroom=DEFAULT_HEADROOM,

@@ -1,4 +1,4 @@
-"""What goes wrong with policies: a name that nobody has, and a policy that breaks off a run."""
+"""Policy errors: an unknown name, and a policy that fails during a run."""
 
 from __future__ import annotations
 

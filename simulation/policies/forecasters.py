@@ -1,4 +1,4 @@
-"""Forecasters by name: the house's choice per series, every single method, the naive ones, the oracle."""
+"""Forecasters by name: per-series selection, every single method, the naive ones, the oracle."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def forecaster_named(
     """
     if name == ORACLE:
         if oracle is None:
-            raise InvalidInput("forecaster", "the oracle needs to be told the future")
+            raise InvalidInput("forecaster", "the oracle needs the future demand")
         return oracle
     zones = {region.name: region.time_zone for region in catalogue.regions}
     settings = ForecasterSettings(

@@ -1,10 +1,9 @@
-"""The house: forecasts per series, a receding-horizon plan every quarter of an hour, regions filled alike,
-inside a region requests placed by Aladdin's rows within our margins, and on a replica those first whose
-promise can still be kept.
+"""Heliostat: per-series forecasts, a receding-horizon plan every 15 minutes, evenly filled regions,
+placement by Aladdin's rows within our margins, and queues that serve first what can still meet its promise.
 
-Beside it the same with one lever less, to show what that lever earns: `heliostat-unpooled` routes by the
-plan's flows, home first; `heliostat-batch-now` buys capacity for batch work when it comes;
-`heliostat-least-work` places requests by least work. What the order earns is seen with `order: fcfs`.
+Variants each lack one lever: `heliostat-unpooled` routes by the plan's flows, home first;
+`heliostat-batch-now` buys capacity for batch work on arrival; `heliostat-least-work` places requests by
+least work. `order: fcfs` removes the queue order.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def heliostat_policy(
     router: str = PLAN_FLOWS,
     local: LocalPolicy | None = None,
 ) -> Policy:
-    """The house's planner and router on its fast forecasts; by default as a live control plane has them."""
+    """Heliostat's planner and router on fast forecasts; by default as in a production control plane."""
     options = options or PolicyOptions()
     settings = settings or PlannerSettings()
     planner = HeliostatPlanner(settings)
@@ -85,19 +84,18 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
         "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak",
         default_headroom=DEFAULT_HEADROOM,
         sweep=(0.4, 0.6, 0.8, 1.0, 1.4, 2.0),
-        fluid="placement and order, and the batch backlog: it measures none, so batch work is planned "
-        "as it is forecast",
+        fluid="placement, queue order and the batch backlog, so batch work is planned from its forecast",
     )
 
 
 HELIOSTAT = _plugin(
     _Heliostat(POOLED),
-    "forecasts, a receding-horizon plan of the whole fleet, regions filled alike",
+    "forecasts, a receding-horizon plan of the whole fleet, regions filled evenly",
 )
 HELIOSTAT_CAREFUL = replace(
     _plugin(
         _Heliostat(CAREFUL, careful_at, router=PLAN_FLOWS, local=LocalPolicy()),
-        "the default of `heliostat serve`: careful quantiles, the plan's flows, engines as they are",
+        "the default of `heliostat serve`: conservative quantiles, the plan's flows, unchanged engines",
     ),
     default_headroom=1.8,
     sweep=(0.6, 1.0, 1.4, 1.8, 2.4),
@@ -108,9 +106,9 @@ HELIOSTAT_UNPOOLED = _plugin(
 )
 HELIOSTAT_BATCH_NOW = _plugin(
     _Heliostat("heliostat-batch-now", settings_at=batch_now_at),
-    "heliostat with capacity bought for batch work when it comes",
+    "heliostat with capacity for batch work bought on arrival",
 )
 HELIOSTAT_LEAST_WORK = _plugin(
     _Heliostat("heliostat-least-work", local=replace(LOCAL, dispatch=Dispatch.LEAST_WORK)),
-    "heliostat with each request placed where least is to do",
+    "heliostat with each request placed on the replica with the least work",
 )

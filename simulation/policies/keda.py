@@ -27,15 +27,15 @@ KEDA = PolicyPlugin(
     name="keda",
     summary="the horizontal autoscaler's formula on requests in flight per replica",
     make=_Keda("keda", HpaMetric.IN_FLIGHT),
-    headroom="the target is what a replica has in flight at 1/(1+h) of its throughput",
+    headroom="target: requests in flight per replica at 1/(1+h) of its throughput",
     default_headroom=DEFAULT_HEADROOM,
     sweep=(0.05, 0.11, 0.18, 0.25, 0.43, 0.67, 1.0),
 )
 KEDA_QUEUE = PolicyPlugin(
     name="keda-queue",
-    summary="the same formula on requests that wait, as many deployments have it",
+    summary="the same formula on waiting requests, as in many deployments",
     make=_Keda("keda-queue", HpaMetric.QUEUE),
-    headroom="as keda, but that many requests wait per replica",
+    headroom="as keda, for waiting requests per replica",
     default_headroom=DEFAULT_HEADROOM,
     sweep=(0.43, 1.0, 3.0, 9.0, 19.0),
 )

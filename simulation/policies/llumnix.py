@@ -34,7 +34,7 @@ LLUMNIX = PolicyPlugin(
     headroom="grows below the freeness of a replica at 1/(1+h) of its throughput",
     default_headroom=DEFAULT_HEADROOM,
     sweep=(0.05, 0.11, 0.18, 0.25, 0.43, 0.67, 1.0),
-    fluid="which replica is freest: the fluid spreads work evenly",
+    fluid="which replica has most free memory; it spreads work evenly",
 )
 LLUMNIX_UNTUNED = PolicyPlugin(
     name="llumnix-untuned",
@@ -43,5 +43,5 @@ LLUMNIX_UNTUNED = PolicyPlugin(
     headroom="published thresholds × (1+h)",
     default_headroom=0.0,
     sweep=(0.0, 3.0, 15.0, 60.0, 250.0),
-    fluid="which replica is freest: the fluid spreads work evenly",
+    fluid="which replica has most free memory; it spreads work evenly",
 )

@@ -59,7 +59,9 @@ class PolicyOptions:
     def __post_init__(self) -> None:
         if self.headroom is not None and not (math.isfinite(self.headroom) and self.headroom > -1):
             raise InvalidInput(
-                "headroom", f"{self.headroom} is no headroom", remedy="0.25 = a quarter spare"
+                "headroom",
+                f"{self.headroom} is not a valid headroom",
+                remedy="0.25 = a quarter spare",
             )
 
     def headroom_or(self, otherwise: float) -> float:

@@ -1,4 +1,4 @@
-"""Today's practice at its best: thresholds on utilisation every minute, requests to the nearest region.
+"""Current practice, tuned: thresholds on utilisation every minute, requests to the nearest region.
 
 A pool grows above 1 ÷ (1 + headroom) and shrinks `BAND` below that. `reactive-kv` looks at KV occupancy
 alone, as SageServe's baseline does: with grouped-query attention that hardly ever fills.
@@ -37,7 +37,7 @@ class _Reactive:
 
 REACTIVE = PolicyPlugin(
     name="reactive",
-    summary="thresholds on utilisation, looked at every minute",
+    summary="thresholds on utilisation, checked every minute",
     make=_Reactive("reactive"),
     headroom=MEANING,
     default_headroom=DEFAULT_HEADROOM,

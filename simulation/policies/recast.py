@@ -1,4 +1,4 @@
-"""The same fleet under other names: each model twice, with pools apart for interactive and for batch work.
+"""The same fleet under other names: each model twice, with separate pools for interactive and batch work.
 
 Silos are not a decision within a fleet but another fleet. A world that lives in one asks here for its
 catalogue, its demand and its first fleet. Quotas, prices and regions are shared; the floor of a pool is

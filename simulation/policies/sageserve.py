@@ -63,11 +63,11 @@ def _plugin(name: str, summary: str, strategy: StrategyMaker) -> PolicyPlugin:
         summary=summary,
         make=SageServeMaker(name, strategy),
         headroom="the programme covers (1+h) times the median of the peak, replicas at full throughput; "
-        "below 0 less than that peak",
+        "a negative h covers less",
         default_headroom=DEFAULT_HEADROOM,
         sweep=(-0.3, 0.0, 0.1, 0.2, 0.35, 0.6, 1.0),
         least_headroom=LEAST_HEADROOM,
-        fluid="batch requests held back until replicas are below 60 % busy",
+        fluid="batch requests are held until replicas are below 60 % busy",
     )
 
 
@@ -79,6 +79,6 @@ LT_U = _plugin(
 )
 LT_UA = _plugin(
     "lt-ua",
-    "as lt-u, and past the programme when demand is far off the forecast",
+    "as lt-u, and beyond the programme when demand is far off the forecast",
     lambda catalogue: ForecastGap(catalogue=catalogue),
 )

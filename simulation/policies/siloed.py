@@ -26,7 +26,7 @@ def _make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
 
 SILOED = PolicyPlugin(
     name="siloed",
-    summary="interactive and batch pools apart, each scaled by the reactive rule",
+    summary="separate interactive and batch pools, each scaled by the reactive rule",
     make=_make,
     headroom=MEANING,
     default_headroom=DEFAULT_HEADROOM,

@@ -1,4 +1,4 @@
-"""Stands between a world and its policy: what raises or answers nonsense breaks off, by name and instant."""
+"""Wraps a policy: exceptions and invalid decisions end the run, with the policy's name and the instant."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _words_of(error: BaseException) -> str:
     # Errors of plug-ins are code of plug-ins.
     except Exception:  # noqa: BLE001
         words = ""
-    return words[:_MOST_WORDS].encode("utf-8", "replace").decode() or "nothing said"
+    return words[:_MOST_WORDS].encode("utf-8", "replace").decode() or "no message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,9 @@ def _check_targets(targets: Sequence[PoolTarget]) -> None:
             if type(count) is not int or count < 0:
                 raise ValueError(f"{target.pool} would get {count!r} replicas")
         if not isinstance(target.reason, Reason):
-            raise TypeError(f"{target.pool} would change for {target.reason!r:.60}, no Reason")
+            raise TypeError(
+                f"{target.pool} would change for {target.reason!r:.60}, which is not a Reason"
+            )
 
 
 def _check_whole(tables: Sequence[RoutingTable], catalogue: FleetCatalogue) -> None:
@@ -150,10 +152,12 @@ def _check_whole(tables: Sequence[RoutingTable], catalogue: FleetCatalogue) -> N
         missing = asked - {(entry.model, entry.tier) for entry in table.entries}
         if missing:
             model, tier = min(missing)
-            raise ValueError(f"the table of {table.origin} says nothing of {model}/{tier}")
+            raise ValueError(f"the table of {table.origin} has no entry for {model}/{tier}")
 
 
 def _check_rates(forecast: Forecast) -> None:
     for row in (*forecast.mean, *forecast.peak):
         if row and not (math.isfinite(sum(row)) and min(row) >= 0):
-            raise ValueError(f"the forecast of {forecast.key} holds a rate that is none")
+            raise ValueError(
+                f"the forecast of {forecast.key} contains a negative or non-finite rate"
+            )

@@ -45,7 +45,7 @@ def composed_law(
     prefill = fit_prefill(sums.prompt, sums.prefill_seconds, len(sums.prompt))
     decode = fit_decode(sums.batch, sums.context, sums.decode_seconds, len(sums.batch))
     if prefill is None or decode is None:
-        return None, "the operator tables hold too few settings"
+        return None, "the operator tables have too few settings"
     return (
         FittedLaw(
             key=key,

@@ -92,7 +92,7 @@ def read_laws(path: Path) -> tuple[FittedLaw, ...]:
     try:
         return tuple(law_of(entry) for entry in yaml.safe_load(path.read_text("utf-8"))["laws"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise InvalidProfile(str(path), f"is no file of engine laws: {error}") from error
+        raise InvalidProfile(str(path), f"is not a file of engine laws: {error}") from error
 
 
 def _milliseconds(fit: Fit) -> list[float]:

@@ -24,17 +24,17 @@ def measured_law(learnt: Lessons) -> tuple[FittedLaw | None, str]:
     if prefill is None:
         return (
             None,
-            f"{len(learnt.prefill)} usable prefill settings do not tell a and b apart",
+            f"{len(learnt.prefill)} usable prefill settings are not enough to determine a and b",
         )
     if decode is None:
         return (
             None,
-            f"{len(learnt.decode)} usable decode settings do not tell d0, d1 and d2 apart",
+            f"{len(learnt.decode)} usable decode settings are not enough to determine d0, d1 and d2",
         )
     notes = list(learnt.notes)
     for name, value in zip(("d1", "d2"), decode.coefficients[1:], strict=True):
         if value < _FLAT:
-            notes.append(f"the measurements tell no {name} apart from nothing: do not extrapolate")
+            notes.append(f"the measurements do not determine {name}: do not extrapolate")
     return (
         FittedLaw(
             key=learnt.key,

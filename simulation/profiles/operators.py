@@ -83,12 +83,12 @@ class Operators:
         """Summed times of that model on those GPUs, or None with the reason."""
         model, device, attention = architecture(key.model), gpu(key.gpu), self._attention
         if model is None or device is None:
-            return None, "the model's or the GPU's dimensions are not known"
+            return None, "the model's or the GPU's dimensions are unknown"
         if attention is None:
             return None, "no attention table"
         donor = key if key in self._linear else self._nearest(key, model)
         if donor is None:
-            return None, "nobody's linear operators were measured on these GPUs"
+            return None, "no linear operators were measured on these GPUs"
         reduce = self._reducing(device, key.tensor_parallel, model)
         if reduce is None:
             return None, f"no all-reduce times of {key.tensor_parallel} GPUs of one machine"
@@ -96,7 +96,7 @@ class Operators:
         linear = self._linear[donor]
         scales = attention_scales(attention.key, model, device, key.tensor_parallel)
         if scales is None:
-            return None, f"the dimensions of {attention.key} in the attention table are not known"
+            return None, f"the dimensions of {attention.key} in the attention table are unknown"
         reads, computes = scales
 
         def iteration(tokens: Floats, attending: Floats) -> Floats:
@@ -162,5 +162,5 @@ def _parameters(model: Architecture) -> float:
 
 def _parameters_of(key: ProfileKey) -> float:
     found = architecture(key.model)
-    assert found is not None, "only models that we know are donors"
+    assert found is not None, "only known models can be donors"
     return found.layer_parameters

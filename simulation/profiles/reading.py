@@ -83,17 +83,19 @@ def read_profiles(path: Path, *, skip_bad_rows: bool = False) -> Profiles:
     for file, kind in kinds.items():
         if kind is None and alone:
             wanted = "; ".join(", ".join(columns) for columns in COLUMNS.values())
-            raise InvalidProfile(file.name, f"is none of our tables, which have columns {wanted}")
+            raise InvalidProfile(
+                file.name, f"is not a known table; known tables have the columns {wanted}"
+            )
         medians = kind is TableKind.ITERATIONS and has_runs and "n_runs" in header(file)
         if kind is None:
-            found.files.append(ReadFile(name=file.name, kind=None, note="no table that we know"))
+            found.files.append(ReadFile(name=file.name, kind=None, note="not a known table"))
         elif medians:
-            note = "medians of runs that are read one by one"
+            note = "medians of runs that are read individually"
             found.files.append(ReadFile(name=file.name, kind=kind, note=note))
         else:
             _read(file, kind, found, skip_bad_rows)
     if not found.files:
-        raise InvalidProfile(str(path), "holds no CSV file")
+        raise InvalidProfile(str(path), "contains no CSV file")
     return found
 
 
@@ -113,7 +115,7 @@ def _read(path: Path, kind: TableKind, found: Profiles, skip_bad_rows: bool) -> 
     elif kind is TableKind.ALL_REDUCE:
         rows, bad = _all(path, all_reduce_row, found.all_reduce, skip_bad_rows)
     else:
-        note = "names neither model nor GPU: a shape, no law"
+        note = "names neither model nor GPU, so no law can be fitted"
         found.files.append(ReadFile(name=path.name, kind=kind, note=note))
         return
     found.files.append(ReadFile(name=path.name, kind=kind, rows=rows, bad=bad))
@@ -134,7 +136,7 @@ def _all(
                 raise
             bad += 1
     if not good:
-        raise InvalidProfile(path.name, "holds no usable row")
+        raise InvalidProfile(path.name, "contains no usable row")
     return good, bad
 
 

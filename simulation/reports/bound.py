@@ -1,4 +1,4 @@
-"""The least that any policy could have spent, and how far above it a policy stands."""
+"""The lower bound for any policy, and a policy's distance above it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _linear(findings: Findings, figure: str) -> Mapping[int, float | None]:
 def _reason(findings: Findings) -> str | None:
     """Why a bound is missing."""
     if not findings.experiment.bounds:
-        return "bounds were not asked for"
+        return "bounds were not requested"
     said = []
     asked = f"{100 * findings.experiment.attainment:g}%"
     if lp_gpu_hours(findings) is None:

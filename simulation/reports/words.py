@@ -25,7 +25,7 @@ def billed_sentences(findings: Findings) -> list[str]:
 
 
 def idle_sentences(findings: Findings) -> list[str]:
-    """Where nearly all that anybody bills is idle, floors decide and policies cannot differ."""
+    """A warning if nearly everything billed is idle: minimums dominate and policies cannot differ."""
     shares = [
         idle.mean / billed.mean
         for one in findings.contests
@@ -37,15 +37,15 @@ def idle_sentences(findings: Findings) -> list[str]:
     if not shares or min(shares) < _NEARLY_ALL:
         return []
     return [
-        f"At least {min(shares):.0%} of what any policy bills is idle: the least replicas decide here, and "
-        "policies cannot differ. Ask with more demand, smaller VMs or a lower least."
+        f"At least {min(shares):.0%} of every bill is idle: minimum replicas dominate here, and policies "
+        "cannot differ. Use more demand, smaller VMs or lower minimums."
     ]
 
 
 def difference_words(found: Difference, other: str) -> str:
     """`21.6% fewer GPU-hours than reactive (−4,040; 95% interval −4,300 to −3,780, excludes zero)`.
 
-    An interval that holds zero tells no difference: `about as many GPU-hours as reactive (…)`.
+    An interval that includes zero shows no difference: `about as many GPU-hours as reactive (…)`.
     """
     estimate = found.estimate
     fewer = "fewer" if estimate.mean < 0 else "more"
@@ -56,11 +56,11 @@ def difference_words(found: Difference, other: str) -> str:
     interval = f"95% interval {estimate.low:+,.0f} to {estimate.high:+,.0f}"
     if found.excludes_zero:
         return f"{told_apart}{interval}, excludes zero)"
-    return f"about as many GPU-hours as {other} ({estimate.mean:+,.0f}; {interval}, holds zero)"
+    return f"about as many GPU-hours as {other} ({estimate.mean:+,.0f}; {interval}, includes zero)"
 
 
 def bound_sentences(findings: Findings) -> list[str]:
-    """How far the first policy is from what nobody can go below."""
+    """How far the first policy is above the lower bounds."""
     first = findings.contests[0]
     told = (
         (above_lp(first, findings), "the LP bound with perfect knowledge"),
@@ -91,20 +91,20 @@ def _failed(one: Contest) -> str:
 
 
 def floor_sentences(findings: Findings) -> list[str]:
-    """Which policies could not be brought down to what was asked: they keep more, and bill for it."""
+    """Policies that exceed the requested attainment even at their least headroom, and are billed for it."""
     return [
-        f"{one.policy.name} keeps {100 * kept.mean:.2f}% already with the least headroom tried "
-        f"({one.chosen:g}): it is compared at more than what was asked."
+        f"{one.policy.name} already keeps {100 * kept.mean:.2f}% with the least headroom tried "
+        f"({one.chosen:g}), so it is compared at a higher attainment than asked."
         for one in findings.contests
         if one.on_the_floor and one.point and (kept := one.point.mean(JUDGED)) is not None
     ]
 
 
 def owed_sentences(findings: Findings) -> list[str]:
-    """Whose bill is for work that was left at the end, where that is more than a hundredth of it."""
+    """Policies with more than 1 % of their bill for work left at the end."""
     return [
-        f"{one.policy.name} owes {owed.mean:,.0f} of the {billed.mean:,.0f} GPU-hours that it bills, "
-        "for work that was left at the end: a longer scenario would show what it costs."
+        f"{one.policy.name} owes {owed.mean:,.0f} of its {billed.mean:,.0f} billed GPU-hours for work "
+        "left at the end; a longer scenario would show the actual cost."
         for one in findings.contests
         if one.point
         and (owed := one.point.mean(OWED)) is not None
@@ -114,9 +114,9 @@ def owed_sentences(findings: Findings) -> list[str]:
 
 
 def lent_sentences(findings: Findings) -> list[str]:
-    """What hangs on lending: a policy's bill if the spot market paid half of what was lent, or all."""
+    """The bill of policies that lend, at half and full credit by the spot market."""
     return [
-        f"{one.policy.name} lent {lent.mean:,.0f} of the {billed.mean:,.0f} GPU-hours that it bills; "
+        f"{one.policy.name} lent {lent.mean:,.0f} of its {billed.mean:,.0f} billed GPU-hours; "
         f"at half credit it would bill {billed.mean - lent.mean / 2:,.0f}, at full credit "
         f"{billed.mean - lent.mean:,.0f}."
         for one in findings.contests
@@ -129,10 +129,10 @@ def lent_sentences(findings: Findings) -> list[str]:
 
 def _miss(one: Contest, asked: float) -> str:
     if one.point is None:
-        return f"{one.policy.name} has no setting at which every seed was lived to its end."
+        return f"{one.policy.name} has no setting at which every seed finished."
     if len(one.points) == 1:
         return f"{one.policy.name} did not reach {100 * asked:g}% at headroom {one.chosen:g}."
     return (
-        f"{one.policy.name} did not reach {100 * asked:g}% with any headroom that was tried; it is shown "
-        "at its best."
+        f"{one.policy.name} did not reach {100 * asked:g}% at any headroom tried; it is shown at its "
+        "best setting."
     )

@@ -1,1 +1,1 @@
-"""Who asks when and for how much: sources of single requests, chunked and replayable."""
+"""Sources of single requests, chunked and replayable."""

@@ -30,7 +30,7 @@ def joined_rates(past: ArrivalRates, run: ArrivalRates) -> ArrivalRates:
     """Two stretches that follow one another, as one. Raises InvalidInput when they do not."""
     if past.span.end != run.start or past.demands != run.demands:
         raise InvalidInput(
-            "history", f"{past.span} does not lead up to {run.start} demand by demand"
+            "history", f"{past.span} does not end at {run.start} for the same demands"
         )
     by_demand = {key: _after(past.by_demand[key], run.by_demand[key]) for key in run.demands}
     return ArrivalRates(start=past.start, by_demand=by_demand)

@@ -33,7 +33,7 @@ class RequestColumns:
             raise InvalidInput("requests", "needs four one-dimensional columns of one length")
         if not len(self):
             return
-        _refuse("arrival_seconds", ~np.isfinite(self.arrival_seconds), "is no time")
+        _refuse("arrival_seconds", ~np.isfinite(self.arrival_seconds), "is not a time")
         late = self.arrival_seconds[1:] < self.arrival_seconds[:-1]
         _refuse("arrival_seconds", late, "arrives after the next one: requests must be sorted")
         for name, tokens in (
@@ -41,7 +41,7 @@ class RequestColumns:
             ("output_tokens", self.output_tokens),
         ):
             _refuse(name, tokens < 0, "is negative")
-            _refuse(name, tokens > LONGEST_TOKENS, f"is overlong (most {LONGEST_TOKENS:,})")
+            _refuse(name, tokens > LONGEST_TOKENS, f"is too long (at most {LONGEST_TOKENS:,})")
 
     def __len__(self) -> int:
         return len(self.arrival_seconds)

@@ -82,7 +82,7 @@ class RequestsFromRates:
     def between(self, begin: datetime, end: datetime) -> RequestColumns:
         asked = Span(begin, end)
         if begin < self.span.start or end > self.span.end:
-            raise InvalidInput("requests", f"{asked} reaches outside {self.span}")
+            raise InvalidInput("requests", f"{asked} is not within {self.span}")
         first, last = (_seconds(at - self.start) for at in (begin, end))
         block = MINUTE_SECONDS * self._block_minutes
         blocks = range(int(first // block), int(-(-last // block)))
@@ -94,7 +94,7 @@ class RequestsFromRates:
     def known(self, origin: RegionName, minute: datetime) -> bool:
         at = self._rates.minute_of(minute)
         if not 0 <= at < self._rates.minutes:
-            raise InvalidInput("minute", f"{minute} lies outside {self._rates.span}")
+            raise InvalidInput("minute", f"{minute} is outside {self._rates.span}")
         known = self._known.get(origin)
         return known is None or bool(known[at])
 

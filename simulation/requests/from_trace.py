@@ -63,7 +63,7 @@ class TraceRequests:
         self._homes = homes
         self._kind = kind or detect_format(path)
         if not self._kind.holds_requests:
-            raise InvalidTrace(str(path), f"is {self._kind}: it holds bins, not requests")
+            raise InvalidTrace(str(path), f"is {self._kind}: it contains bins, not requests")
         self._skip_bad_rows, self._remedy = skip_bad_rows, remedy
         self._extent = self._read_through(on_rows)
         self._blocks: Iterator[RequestColumns] = iter(())
@@ -101,7 +101,7 @@ class TraceRequests:
     def between(self, begin: datetime, end: datetime) -> RequestColumns:
         asked = Span(begin, end)
         if begin < self.span.start or end > self.span.end:
-            raise InvalidInput("requests", f"{asked} reaches outside {self.span}")
+            raise InvalidInput("requests", f"{asked} is not within {self.span}")
         first, last = ((at - self.start).total_seconds() for at in (begin, end))
         if first <= self._gone_until:
             self._rewind()
@@ -117,7 +117,7 @@ class TraceRequests:
 
     def known(self, origin: RegionName, minute: datetime) -> bool:
         if minute not in self.span:
-            raise InvalidInput("minute", f"{minute} lies outside {self.span}")
+            raise InvalidInput("minute", f"{minute} is outside {self.span}")
         return not any(minute in hole for hole in self._extent.holes.get(origin, ()))
 
     def _rewind(self) -> None:
@@ -147,7 +147,7 @@ class TraceRequests:
             split = split or self._homes.splits(rows["series"])
             first = rules.start
         if not ledger.kept:
-            raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+            raise ledger.refuse("contains no valid row" if ledger.bad else "contains no rows")
         notes = RequestNotes(start=first, span=None, holes={})
         if self._kind is TraceFormat.REQUESTS:
             notes = request_notes(self._path)

@@ -1,4 +1,4 @@
-"""Holes in telemetry: which minutes of which origin nobody knows, as arrays and as spans."""
+"""Gaps in telemetry: the unknown minutes of each origin, as arrays and as spans."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class BegunLater:
 
     def between(self, begin: datetime, end: datetime) -> RequestColumns:
         if begin < self._span.start or end > self._span.end:
-            raise InvalidInput("requests", f"{Span(begin, end)} reaches outside {self._span}")
+            raise InvalidInput("requests", f"{Span(begin, end)} is not within {self._span}")
         found = self._source.between(begin, end)
         if not self._shift:
             return found

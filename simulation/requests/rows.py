@@ -71,7 +71,7 @@ class RowHomes:
         tokens = pl.col("input_tokens") + pl.col("output_tokens")
         longest = series.replace_strict(self._longest, default=None, return_dtype=pl.Float64)
         unmeasured = pl.when(tokens.is_null()).then(
-            pl.lit("its tokens are not measured, and a request cannot be served without them")
+            pl.lit("its tokens are not measured; the simulator needs them")
         )
         overlong = pl.when(tokens > longest).then(
             pl.format("is overlong: {} tokens, no engine of its model holds {}", tokens, longest)

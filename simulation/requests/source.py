@@ -1,4 +1,4 @@
-"""The port of request sources: who asks when and for how much, the same each time it is asked."""
+"""The port of request sources: arrivals and sizes of requests, the same on every call."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.names import ModelName, Tier
 from simulation.workload.readers.whose import UNNAMED
 
-_MEND = "mend the rows, or give the fleet one of that name"
+_MEND = "fix the rows, or add one of that name to the fleet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +26,20 @@ def stranger(series: str, catalogue: FleetCatalogue, models: Mapping[str, ModelN
     origin, model, tier = _parts(series, regions)
     if model not in models:
         known = ", ".join(sorted(str(one.name) for one in catalogue.models))
-        wrong = "is no model of the fleet and not mapped to one"
+        wrong = "is not a model of the fleet and not mapped to one"
         if model == UNNAMED:
-            wrong = "stands for a model that the row does not name, and is not mapped to one"
+            wrong = "is used for rows without a model, and is not mapped to one"
         return Stranger(
             why=f"'{model}' {wrong}; models are {known}",
             remedy=f"map it in the scenario file, under demand: `models: {{{model}: MODEL}}`",
         )
     if origin and origin not in regions:
         return Stranger(
-            why=f"'{origin}' is no region of the fleet; regions are {', '.join(regions)}",
+            why=f"'{origin}' is not a region of the fleet; regions are {', '.join(regions)}",
             remedy=_MEND,
         )
     offered = ", ".join(spec.tier for spec in catalogue.model(models[model]).tiers)
-    return Stranger(
-        why=f"'{tier}' is no tier that {model} offers; its tiers are {offered}", remedy=_MEND
-    )
+    return Stranger(why=f"'{tier}' is not a tier of {model}; its tiers are {offered}", remedy=_MEND)
 
 
 def _parts(series: str, regions: list[str]) -> tuple[str, str, str]:

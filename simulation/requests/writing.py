@@ -48,7 +48,7 @@ def write_requests(
             if on_written:
                 on_written(written, (until - source.start).total_seconds())
         if not written:
-            raise InvalidTrace(str(target), "would be empty: the source holds no request")
+            raise InvalidTrace(str(target), "would be empty: the source has no requests")
         told = dict(notes) | _own_notes(source)
         pl.scan_parquet(parts).sink_parquet(
             beside, compression="zstd", row_group_size=ROW_GROUP, metadata=told

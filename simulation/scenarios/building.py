@@ -83,13 +83,13 @@ def build_trace(
 def _check_target(target: Path, spec_path: Path) -> None:
     """A trace replaces what stands there: not its own spec, and no device."""
     if target.exists() and not target.is_file():
-        raise InvalidTrace(str(target), "is no file: a trace cannot be written there")
+        raise InvalidTrace(str(target), "is not a file: a trace cannot be written there")
     if target.resolve() == spec_path.resolve():
-        raise InvalidTrace(str(target), "is the scenario file itself", remedy="name another file")
+        raise InvalidTrace(str(target), "is the scenario file itself", remedy="choose another file")
     if target.suffix != BUILT_SUFFIX:
         raise InvalidTrace(
             str(target),
-            "would be found by nobody: a built trace is looked for by its ending",
+            "would not be recognised: a built trace needs its file extension",
             remedy=f"call it {target.stem}{BUILT_SUFFIX}",
         )
 

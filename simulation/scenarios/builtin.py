@@ -26,9 +26,11 @@ MONDAY = datetime(2026, 2, 2, 6, tzinfo=UTC)
 """Midnight in the middle of the US; no clock changes in the weeks before and after."""
 _DAY = timedelta(days=1)
 _LARGE = "20 or more busy replicas per model in the busiest hour by the planner's θ"
-_NO_RETRIES = "Who is turned away does not come back."
+_NO_RETRIES = "Rejected requests do not return."
 TENANTS_BUSY = 20.5
-_TENANTS = "ServeGen's 205 tenants, whole, in three regions round the globe, with their holes."
+_TENANTS = (
+    "ServeGen's 205 tenants, unsplit, in three regions around the globe, with their data gaps."
+)
 
 
 def built_in(name: str, *, data: Path | None = None) -> Scenario:
@@ -80,7 +82,7 @@ _SHAPED: Mapping[str, _Shaped] = {
         busy=20.0,
     ),
     "day": _Shaped(
-        description="A working day round the globe: three regions, four models on A100s and H100s.",
+        description="A working day around the globe: three regions, four models on A100s and H100s.",
         sized_for=f"{_LARGE}; about 7.5 million requests",
         fleet=fleets.globe_fleet,
         begins=datetime(2026, 2, 3, tzinfo=UTC),
@@ -88,7 +90,7 @@ _SHAPED: Mapping[str, _Shaped] = {
         busy=22.5,
     ),
     "burst": _Shaped(
-        description="SageServe's burst test: from hour 25 on each hour's first minute holds 8 times "
+        description="SageServe's burst test: from hour 25 on, each hour's first minute has 8 times "
         "its requests.",
         sized_for=f"{_LARGE}, bursts on top",
         fleet=partial(fleets.us_fleet, least=2),
@@ -99,7 +101,7 @@ _SHAPED: Mapping[str, _Shaped] = {
     ),
     "outage": _Shaped(
         description="The largest region is lost for two hours at its peak, with every replica in it.",
-        sized_for=f"{_LARGE}; quotas let the other two regions carry all",
+        sized_for=f"{_LARGE}; quotas allow the other two regions to carry all load",
         fleet=partial(fleets.us_fleet, least=2),
         begins=MONDAY + _DAY,
         days=1,
@@ -108,7 +110,8 @@ _SHAPED: Mapping[str, _Shaped] = {
         lost=(RegionName("eastus"), 11.5, 2.0),
     ),
     "small": _Shaped(
-        description="The week of a fleet an eighth as large: floors decide, policies hardly differ.",
+        description="The week of a fleet an eighth as large: minimum replicas dominate, policies hardly "
+        "differ.",
         sized_for="2 to 3 busy replicas per model in the busiest hour by the planner's θ",
         fleet=partial(fleets.us_fleet, least=1),
         begins=MONDAY,
@@ -168,5 +171,5 @@ def _tenants(data: Path | None) -> Scenario:
         ends=wanted.begins + _DAY * wanted.days,
         history=_DAY * wanted.history_days,
         source=tenants_source(trace, catalogue, wanted),
-        said=(*said, _NO_RETRIES, "Seeds draw the requests; tenants, homes and holes stay."),
+        said=(*said, _NO_RETRIES, "Seeds draw the requests; tenants, homes and gaps are fixed."),
     )

@@ -32,7 +32,7 @@ def built_scenario(path: Path, on_rows: OnRows | None = None) -> Scenario:
         raise InvalidScenario(
             str(path),
             "is a trace without a fleet",
-            remedy="name it in a scenario file (docs/scenarios.md), which says where it is lived",
+            remedy="use it in a scenario file (docs/scenarios.md), which defines the fleet",
         )
     catalogue = _catalogue(path, notes)
     past = _history(path, notes, catalogue)
@@ -63,7 +63,7 @@ def built_scenario(path: Path, on_rows: OnRows | None = None) -> Scenario:
         retries=retry_rule(notes.retries),
         said=(
             *notes.said,
-            f"The requests are those of seed {notes.seed}, whatever seed the clouds run with.",
+            f"The requests are those of seed {notes.seed}, whatever the seed of the run.",
         ),
     )
 
@@ -81,13 +81,13 @@ def _history(path: Path, notes: ScenarioNotes, catalogue: FleetCatalogue) -> Arr
     file = path.with_name(notes.history)
     if not file.is_file():
         raise DataMissing(
-            f"{path} keeps its history in {notes.history}, which is not there",
+            f"{path} keeps its history in {notes.history}, which does not exist",
             remedy=f"put it beside as {file}",
         )
     series = {one.series_id: one for one in load_trace(file).series}
     demands = catalogue_demands(catalogue)
     if series.keys() != {str(demand) for demand in demands}:
-        raise InvalidTrace(str(file), f"does not hold the {len(demands)} demands of the fleet")
+        raise InvalidTrace(str(file), f"does not have the {len(demands)} demands of the fleet")
     start = next(iter(series.values())).start
     assert start is not None, "a series file has a date in every bin"
     return ArrivalRates(

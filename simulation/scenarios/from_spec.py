@@ -38,7 +38,7 @@ from storage.mapping_file import read_mapping
 
 _DAY = timedelta(days=1)
 _SKIP_REMEDY = (
-    "mend the row, or set `skip_bad_rows: true` under demand in the scenario file to leave such rows "
+    "fix the row, or set `skip_bad_rows: true` under demand in the scenario file to leave such rows "
     "out, counted"
 )
 _FLEETS: dict[str, Callable[[], fleets.Fleet]] = {
@@ -100,7 +100,7 @@ def resolved(path: Path, text: str) -> Path:
     if "$" in filled:
         raise DataMissing(
             f"{path}: {text} names a variable that is not set",
-            remedy="set it, or write the path itself",
+            remedy="set it, or write the path explicitly",
         )
     return path.parent / Path(filled).expanduser()
 
@@ -109,7 +109,7 @@ def _fleet(spec: ScenarioSpec, path: Path) -> tuple[fleets.Fleet, FleetCatalogue
     if spec.fleet is not None:
         fleet = _FLEETS[spec.fleet]()
         return fleet, parse_catalogue(fleet)
-    assert spec.catalogue is not None, "a spec names its fleet in one way or the other"
+    assert spec.catalogue is not None, "a spec names its fleet in exactly one way"
     file = resolved(path, spec.catalogue)
     mapping = read_mapping(file, InvalidCatalogue)
     try:
@@ -228,11 +228,10 @@ def _said_of(recorded: TraceRequests, name: str) -> tuple[str, ...]:
     said = [f"{recorded.requests:,} requests of {name} as they were recorded."]
     if not recorded.says_when:
         said.append(
-            f"{name} does not say when it was recorded: {recorded.start:%Y-%m-%dT%H:%MZ}, a Monday, is "
-            "assumed."
+            f"{name} has no recording time: {recorded.start:%Y-%m-%dT%H:%MZ}, a Monday, is assumed."
         )
     if not recorded.says_whose:
-        said.append(f"Origins and tiers that {name} does not name are drawn by seed.")
+        said.append(f"Origins and tiers missing in {name} are drawn by seed.")
     return tuple(said)
 
 

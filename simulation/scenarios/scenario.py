@@ -54,7 +54,7 @@ class Scenario:
         if self.begins - self.history < from_epoch(0) or self.ends.year >= LAST_YEAR:
             raise InvalidScenario(
                 self.name,
-                f"reaches beyond the years {FIRST_YEAR} to {LAST_YEAR}, its history included",
+                f"extends beyond the years {FIRST_YEAR} to {LAST_YEAR}, its history included",
             )
         if not 0 < self.usable_share <= 1:
             raise InvalidScenario(self.name, f"usable share {self.usable_share} is not in (0, 1]")
@@ -89,7 +89,7 @@ def _check_quotas(name: str, catalogue: FleetCatalogue) -> None:
             raise InvalidScenario(
                 name,
                 f"{region.name} has no quota for any VM type on which a model runs",
-                remedy="give it one, or leave the region out",
+                remedy="give it one, or omit the region",
             )
         for model in catalogue.models:
             for tier in model.tiers:
@@ -100,6 +100,6 @@ def _check_quotas(name: str, catalogue: FleetCatalogue) -> None:
                 ):
                     raise InvalidScenario(
                         name,
-                        f"{region.name}/{model.name}/{tier.tier} can be served nowhere: no pool within "
+                        f"{region.name}/{model.name}/{tier.tier} cannot be served: no pool within "
                         "its residency and latency budget has a quota",
                     )

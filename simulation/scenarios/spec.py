@@ -173,14 +173,14 @@ class ScenarioSpec(Part):
         minutes = 1.0 if days is None else days * DAY_MINUTES
         if abs(minutes - round(minutes)) > _NEARLY_WHOLE or round(minutes) < 1:
             raise ValueError(
-                f"{days:g} days are {minutes:g} minutes; they must be whole, as those of 0.25 days are"
+                f"{days:g} days are {minutes:g} minutes; it must be whole minutes, as 0.25 days are"
             )
         return days
 
     @model_validator(mode="after")
     def _complete(self) -> ScenarioSpec:
         if (self.catalogue is None) == (self.fleet is None):
-            raise ValueError("needs either `catalogue` (a file) or `fleet` (a built-in one)")
+            raise ValueError("needs either `catalogue` (a file) or `fleet` (a built-in fleet)")
         if not isinstance(self.demand, RequestsDemand) and (
             self.begins is None or self.days is None
         ):
@@ -190,7 +190,7 @@ class ScenarioSpec(Part):
         if self.begins is not None and (self.begins.second or self.begins.microsecond):
             raise ValueError("`begins` must be a whole minute")
         if self.begins is not None and not FIRST_YEAR < self.begins.year < LAST_YEAR:
-            raise ValueError(f"`begins` must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+            raise ValueError(f"`begins` must be between the years {FIRST_YEAR} and {LAST_YEAR}")
         return self
 
     @property

@@ -46,7 +46,7 @@ def _named(path: Path, mapping: dict[str, Any], error: ValidationError) -> Inval
 
 def _words(kind: str, message: str) -> str:
     if kind == _UNKNOWN_KEY:
-        return "is not known here"
+        return "unknown key"
     if kind == _MISSING:
         return "is missing"
     said = message.removeprefix("Value error, ")

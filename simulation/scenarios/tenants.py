@@ -39,7 +39,7 @@ LENGTHS = LengthLaws(
 
 def tenants_trace(data: Path | None) -> LoadedTrace:
     """Both pools as one trace. Raises DataMissing, naming what is not there and where it was looked for."""
-    where = f"set {DATA_VARIABLE} to a folder that holds {' and '.join(POOLS)}"
+    where = f"set {DATA_VARIABLE} to a folder that contains {' and '.join(POOLS)}"
     if data is None:
         raise DataMissing(f"scenario tenants: {DATA_VARIABLE} is not set", remedy=where)
     lacking = [str(data / name) for name in POOLS if not (data / name).is_file()]

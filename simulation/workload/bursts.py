@@ -1,4 +1,4 @@
-"""The burst test: at regular times everybody sends a multiple of what the minute would have held."""
+"""The burst test: at regular times all demand is multiplied for some minutes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BurstTest:
 
     def __post_init__(self) -> None:
         if not 1 <= self.factor <= 1000:
-            raise InvalidInput("burst.factor", f"{self.factor} is out of [1, 1000]")
+            raise InvalidInput("burst.factor", f"{self.factor} is not within [1, 1000]")
         if self.after < timedelta(0) or not timedelta(0) < self.length <= self.every:
             raise InvalidInput("burst", "needs after ≥ 0 and 0 < length ≤ every")
         if any(part % WINDOW for part in (self.after, self.every, self.length)):

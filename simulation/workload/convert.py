@@ -35,7 +35,7 @@ def convert_requests(
     Blocks go to part files first and are streamed into one; a failed conversion leaves nothing.
     """
     if not kind.holds_requests:
-        raise InvalidInput("to", f"{kind} holds bins, not requests; convert it to series")
+        raise InvalidInput("to", f"{kind} contains bins, not requests; convert it to series")
     ledger = RowLedger(path=source, skip_bad_rows=skip_bad_rows)
     parts: list[Path] = []
     start = ""
@@ -47,7 +47,7 @@ def convert_requests(
             at = request_start(source) if kind is TraceFormat.REQUESTS else rules.start
             start = at.isoformat() if at else ""
         if not ledger.kept:
-            raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+            raise ledger.refuse("contains no valid row" if ledger.bad else "contains no rows")
         notes = {"kind": "requests", "origin": source.name, "start_ts": start}
         pl.scan_parquet(parts).sink_parquet(target, compression="zstd", metadata=notes)
     except OSError as error:
@@ -61,7 +61,9 @@ def convert_requests(
 def convert_series(trace: LoadedTrace, target: Path) -> int:
     """Write a loaded trace as series parquet; gives the rows written. Raises InvalidInput, InvalidTrace."""
     if not trace.series:
-        raise InvalidInput("to", f"{trace.path} holds lengths without arrivals: there is no series")
+        raise InvalidInput(
+            "to", f"{trace.path} contains lengths without arrivals: there is no series"
+        )
     zone = {"tz_local": trace.time_zone} if trace.time_zone else {}
     return write_series(trace.series, target, {"origin": trace.path.name, **zone})
 

@@ -66,10 +66,10 @@ def describe(trace: LoadedTrace) -> TraceFigures:
     notes = list(trace.said)
     singles, left_out = without_roll_ups(trace.series)
     if left_out:
-        notes.append(f"{', '.join(left_out)} are sums of the others and count once.")
+        notes.append(f"{', '.join(left_out)} are sums of the others and are not counted again.")
     total = _total(singles, cut_off=cut_off) if singles else None
     if total and total.missing_bins:
-        notes.append(f"{total.missing_bins:,} bins lack a series; they are missing in the total.")
+        notes.append(f"{total.missing_bins:,} bins lack a series; they are missing from the total.")
     each = [series_figures(one, cut_off=cut_off) for one in singles]
     each.sort(key=lambda figures: (-_order(figures), figures.series_id))
     lengths = trace.lengths

@@ -26,8 +26,8 @@ from simulation.workload.usable import source_clock, usable_series
 from simulation.workload.wanted import HISTORY_DAYS, FleetDemand, WantedDemand
 
 _LENGTHS_ONLY = (
-    "Only the lengths of requests are the trace's own: hours and weekdays are synthesised from the "
-    "shapes that SageServe publishes."
+    "Only request lengths come from the trace: hours and weekdays are synthesised from the shapes "
+    "that SageServe publishes."
 )
 
 

@@ -31,7 +31,8 @@ class TraceFormat(StrEnum):
 
 
 KNOWN = (
-    "known are a request CSV of your own, Azure LLM inference CSV, BurstGPT CSV, Mooncake JSON lines, a "
+    "known formats are a request CSV of your own, Azure LLM inference CSV, BurstGPT CSV, Mooncake JSON "
+    "lines, a "
     "ServeGen folder, and request or series parquet (docs/traces.md shows their columns)"
 )
 
@@ -69,7 +70,7 @@ def detect_format(path: Path) -> TraceFormat:
     if _is_header(first):
         raise lacking(path, header_names(first))
     seen = f"its first line is {first[:60]!r}" if first else "it is empty"
-    raise InvalidTrace(str(path), f"is in no format that we know; {seen}", remedy=KNOWN)
+    raise InvalidTrace(str(path), f"has no known format; {seen}", remedy=KNOWN)
 
 
 def _parquet_format(path: Path) -> TraceFormat:

@@ -1,4 +1,4 @@
-"""Puts the rows of a series file on one regular grid; bins that nobody wrote stay missing."""
+"""Puts the rows of a series file on one regular grid; absent bins stay missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def series_on_grid(
     said: list[str] = []
     ordered = rows.sort("series_id", "start_seconds", maintain_order=True)
     if not ordered["line"].equals(rows.sort("series_id", maintain_order=True)["line"]):
-        said.append("Rows were not in order of time; they were sorted.")
+        said.append("Rows were not in time order; they were sorted.")
     gap = pl.col("start_seconds").diff().over("series_id")
     twice = ordered.filter(gap == 0)
     if twice.height:
@@ -54,7 +54,7 @@ def _step_seconds(
         return step.total_seconds()
     least = ordered.select(gap.min()).item()
     if least is None:
-        raise ledger.refuse("holds one bin per series: their length cannot be told")
+        raise ledger.refuse("has one bin per series, so the bin length is unknown")
     return float(least)
 
 

@@ -138,7 +138,7 @@ def _requests(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> L
     least = int(notes.span / MINUTE) if notes.span else 0
     series = tuple(bins.series(notes.start, least)) if ledger.kept else ()
     if not series:
-        raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+        raise ledger.refuse("contains no valid row" if ledger.bad else "contains no rows")
     loaded = _loaded(ledger, kind, with_holes(series, notes.holes), every, ledger.sentences())
     return replace(loaded, model_lengths=by_model, whole=notes.span is not None)
 
@@ -149,15 +149,15 @@ def _lengths_only(ledger: RowLedger, lengths: Lengths) -> LoadedTrace:
     for block in request_rows(ledger):
         lengths.add(rules.check(block.with_columns(at_seconds=pl.lit(0.0))))
     if not ledger.kept:
-        raise ledger.refuse("holds no rows")
-    said = [*ledger.sentences(), "The file holds lengths of requests and no arrival times."]
+        raise ledger.refuse("contains no rows")
+    said = [*ledger.sentences(), "The file contains lengths of requests but no arrival times."]
     return _loaded(ledger, TraceFormat.REQUESTS, (), lengths, said)
 
 
 def _series_file(ledger: RowLedger, kind: TraceFormat) -> LoadedTrace:
     rows = series_rows(ledger)
     if rows.is_empty():
-        raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+        raise ledger.refuse("contains no valid row" if ledger.bad else "contains no rows")
     metadata = parquet_metadata(ledger.path)
     interval = whole_seconds(metadata.get("interval_s", ""))
     step = timedelta(seconds=interval) if interval > 0 else None
@@ -179,13 +179,13 @@ def _servegen(ledger: RowLedger, kind: TraceFormat, on_rows: OnRows | None) -> L
         if on_rows:
             on_rows(ledger.kept + ledger.bad)
     if not frames or not sum(frame.height for frame in frames):
-        raise ledger.refuse("holds no good row" if ledger.bad else "holds no rows")
+        raise ledger.refuse("contains no valid row" if ledger.bad else "contains no rows")
     series, said = series_on_grid(pl.concat(frames), ledger, None)
     # The windows count from a start that the files do not name.
     relative = tuple(replace(one, start=None) for one in series)
-    said.append("Requests of a window are its rate times its length: the files give rates.")
+    said.append("Requests of a window are its rate times its length, because the files give rates.")
     if without:
-        said.append(f"{len(without)} of {len(frames)} clients come without lengths of requests.")
+        said.append(f"{len(without)} of {len(frames)} clients have no request lengths.")
     return _loaded(ledger, kind, relative, None, [*ledger.sentences(), *said], "Asia/Shanghai")
 
 

@@ -152,7 +152,7 @@ def _busy_at_peak(
     peak = float(busy.reshape(-1, 60).mean(axis=1).max())
     if peak <= 0:
         raise InvalidTrace(
-            str(frame.trace.path), f"holds no load for {model.name}", kept=frame.trace.kept
+            str(frame.trace.path), f"has no load for {model.name}", kept=frame.trace.kept
         )
     return peak
 

@@ -27,7 +27,7 @@ def merged(pools: Sequence[tuple[LoadedTrace, float]]) -> LoadedTrace:
     for trace, factor in pools:
         singles, sums = without_roll_ups(trace.series)
         if not singles:
-            raise InvalidTrace(str(trace.path), "holds no series of arrivals", kept=trace.kept)
+            raise InvalidTrace(str(trace.path), "contains no series of arrivals", kept=trace.kept)
         grid = grid or singles[0]
         _check_grid(trace, singles, grid)
         said += trace.said
@@ -39,7 +39,7 @@ def merged(pools: Sequence[tuple[LoadedTrace, float]]) -> LoadedTrace:
     names = Counter(one.series_id for one in series)
     twice = sorted(name for name, times in names.items() if times > 1)
     if twice:
-        raise InvalidTrace(str(pools[0][0].path), f"several pools hold {', '.join(twice)[:200]}")
+        raise InvalidTrace(str(pools[0][0].path), f"several pools contain {', '.join(twice)[:200]}")
     return replace(
         pools[0][0],
         series=tuple(series),

@@ -28,8 +28,8 @@ def said_of_lengths(series: Sequence[LoadSeries]) -> list[str]:
     said: list[str] = []
     if not any(observed(one.requests) for one in series):
         said.append(
-            "Requests are not in the trace: input tokens divided by the prompt length that the "
-            "catalogue assumes for each model."
+            "The trace has no request counts: they are input tokens divided by the catalogue's prompt "
+            "length of each model."
         )
     for kind, mean in zip(("Input", "Output"), mean_lengths(series), strict=True):
         lacking = [one for one in series if not _holds(one, kind)]
@@ -37,11 +37,11 @@ def said_of_lengths(series: Sequence[LoadSeries]) -> list[str]:
             continue
         if mean is None and len(lacking) == len(series):
             said.append(
-                f"{kind} tokens per request are assumed as the catalogue says for each model."
+                f"{kind} tokens per request are the catalogue's assumptions for each model."
             )
         elif lacking:
             said.append(
-                f"{len(lacking)} of {len(series)} series hold no {kind.lower()} tokens: they get the "
+                f"{len(lacking)} of {len(series)} series have no {kind.lower()} tokens: they get the "
                 f"mean of the others, {mean or 0:,.0f} per request."
             )
     return said
@@ -54,14 +54,14 @@ def said_of_level(
     said: list[str] = []
     if step > timedelta(minutes=1):
         said.append(
-            f"Bins of {step.total_seconds() / 60:g} minutes hold no minutes: straight lines join them, "
-            "and each minute's count is drawn round the line."
+            f"Bins of {step.total_seconds() / 60:g} minutes are interpolated linearly, and each minute's "
+            "count is drawn around the line."
         )
     if not tiers_known:
-        said.append(f"Tiers are not in the trace: requests are split {mix_words(wanted.mix)}.")
+        said.append(f"The trace has no tiers: requests are split {mix_words(wanted.mix)}.")
     said.append(
         f"Scaled so that {wanted.busy_replicas:g} replicas per model are busy in the busiest hour "
-        f"({', '.join(scales)}); counts and lengths are drawn round that."
+        f"({', '.join(scales)}); counts and lengths are drawn around that level."
     )
     return said
 
@@ -72,7 +72,7 @@ def said_of_holes(by_demand: Mapping[DemandKey, MinuteArrivals]) -> list[str]:
     every = sum(len(arrivals) for arrivals in by_demand.values())
     if not missing:
         return []
-    return [f"Holes stay missing, they are not zero: {missing / every:.1%} of all minutes."]
+    return [f"Gaps stay missing and do not count as zero: {missing / every:.1%} of all minutes."]
 
 
 def _holds(series: LoadSeries, kind: str) -> bool:

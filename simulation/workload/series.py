@@ -1,4 +1,4 @@
-"""Load series: sums per bin on a regular grid, where NaN says that nobody looked."""
+"""Load series: sums per bin on a regular grid; NaN = not measured."""
 
 from __future__ import annotations
 

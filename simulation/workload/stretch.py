@@ -45,31 +45,31 @@ def plan_stretch(span: timedelta, wanted: int, aheads: Sequence[int] = ()) -> St
     """
     minutes = int(span.total_seconds() // 60)
     if aheads and min(aheads) >= 0 and max(aheads) + wanted <= minutes:
-        said = "The trace holds the wanted dates: each local minute is that minute of the trace."
+        said = "The trace has the wanted dates: each local minute is that minute of the trace."
         return Stretch(period=minutes, wanted=wanted, sentence=said, dated=True)
     days = minutes // DAY
     need = wanted // DAY
     if days >= 7:
         if days >= need + 7:
             # The first weekday that fits lies at most a week into the series.
-            said = f"Of {days} days a stretch of {need} within the first {need + 7} is used."
+            said = f"Of {days} days, {need} consecutive days within the first {need + 7} are used."
             return Stretch(period=(need + 7) * DAY, wanted=wanted, sentence=said)
         weeks = days // 7
         said = (
-            f"{weeks * 7} days are tiled to {need} days with weekdays kept; repeated days vary by a few "
-            "per cent, so that nobody knows them by heart."
+            f"{weeks * 7} days are repeated to {need} days with weekdays kept; repeated days vary by a few "
+            "per cent, so that no forecast is perfect."
         )
         return Stretch(period=weeks * WEEK, wanted=wanted, sentence=said)
     if days:
         said = (
-            f"{days} day{'s' if days > 1 else ''} tiled to {need} days: hours are kept, a weekly cycle is "
-            "not known; repeated days vary by a few per cent."
+            f"{days} day{'s' if days > 1 else ''} repeated to {need} days: hours are kept, there is no "
+            "weekly cycle; repeated days vary by a few per cent."
         )
         return Stretch(period=days * DAY, wanted=wanted, sentence=said)
     said = (
-        f"{minutes} minutes hold no day: hours and weekdays are synthesised from the shapes that "
+        f"{minutes} minutes are less than a day: hours and weekdays are synthesised from the shapes that "
         "SageServe publishes; the minutes within an hour are the trace's own, each hour starting "
-        "at another one of them."
+        "at a different one."
     )
     return Stretch(period=0, wanted=wanted, sentence=said)
 

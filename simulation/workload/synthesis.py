@@ -56,7 +56,7 @@ def synthesise(
     its place. Holds no holes. Raises InvalidInput.
     """
     if not 1 <= days <= LONGEST_DAYS:
-        raise InvalidInput("days", f"{days} is out of [1, {LONGEST_DAYS}]")
+        raise InvalidInput("days", f"{days} is not within [1, {LONGEST_DAYS}]")
     check_level(busy_replicas)
     by_demand: dict[DemandKey, MinuteArrivals] = {}
     seeds = SeedSequence(seed).spawn(len(catalogue.models))

@@ -31,7 +31,7 @@ def _level(key: object) -> float:
     except ValueError:
         level = -1.0
     if not text.startswith("p") or not 0 <= level < 1:
-        raise ValueError(f"{text!r} is no quantile; write p50, p99.9 or max")
+        raise ValueError(f"{text!r} is not a quantile; use p50, p99.9 or max")
     return level
 
 
@@ -44,7 +44,7 @@ def _rising(quantiles: dict[float, float]) -> dict[float, float]:
 
 def _below_one(quantiles: dict[float, float]) -> dict[float, float]:
     if 1.0 in quantiles:
-        raise ValueError("a law of lengths has no max; give the highest quantile that is known")
+        raise ValueError("a length distribution has no max; give the highest known quantile")
     return quantiles
 
 

@@ -1,4 +1,4 @@
-"""Who lives where: gives each series of a trace, whole, a home region and a model of the catalogue."""
+"""Assigns each series of a trace to a home region and a model of the catalogue."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def assign_homes(series: Sequence[LoadSeries], catalogue: FleetCatalogue) -> Hom
         return Homes(
             series={cell: [] for cell in cells},
             weights=dict.fromkeys(_shares(catalogue), 1.0),
-            sentence="Each series says its region, model and tier, and stays there on its own clock.",
+            sentence="Each series names its region, model and tier and is used there, on its own clock.",
             tiers=named,
         )
     if len(series) >= len(cells):
@@ -107,8 +107,8 @@ def _tenants(series: Sequence[LoadSeries], catalogue: FleetCatalogue, cells: lis
         series=homes,
         weights=dict.fromkeys(shares, 1.0),
         sentence=(
-            f"The trace has {len(series)} tenants: each went whole to one home region and one model, "
-            f"largest first ({counts}), and lives there on that region's clock."
+            f"The trace has {len(series)} tenants: each was assigned to one home region and one model, "
+            f"largest first ({counts}), on that region's clock."
         ),
     )
 

@@ -29,9 +29,9 @@ def usable_series(trace: LoadedTrace) -> tuple[list[LoadSeries], list[str]]:
         singles = [_without_last_bin(one) for one in singles]
     filled = [one for one in singles if observed(one.volume) and np.nansum(one.volume) > 0]
     if len(filled) < len(singles):
-        said.append(f"{len(singles) - len(filled)} series without any load left out.")
+        said.append(f"{len(singles) - len(filled)} series without load left out.")
     if not filled:
-        raise InvalidTrace(str(trace.path), "holds no load", kept=trace.kept)
+        raise InvalidTrace(str(trace.path), "contains no load", kept=trace.kept)
     return filled, said
 
 
@@ -50,7 +50,9 @@ def _flat_hour(trace: LoadedTrace) -> LoadSeries:
     lengths = trace.lengths
     prompt, output = (lengths.prompt.mean, lengths.output.mean) if lengths else (None, None)
     if prompt is None or output is None:
-        raise InvalidTrace(str(trace.path), "holds neither arrivals nor lengths", kept=trace.kept)
+        raise InvalidTrace(
+            str(trace.path), "contains neither arrivals nor lengths", kept=trace.kept
+        )
     return LoadSeries(
         series_id="lengths",
         start=None,
@@ -63,7 +65,7 @@ def _flat_hour(trace: LoadedTrace) -> LoadSeries:
 
 def source_clock(trace: LoadedTrace, series: LoadSeries, start: datetime) -> tuple[int, str]:
     """How many minutes the trace's local clock is ahead of its stamps, and what to say about it."""
-    each = "Each region lives the trace's local time on its own clock"
+    each = "Each region follows the trace's local time on its own clock"
     if series.start is None:
         return 0, f"{each}; the trace has no date: its first row is taken as a Monday's midnight."
     try:

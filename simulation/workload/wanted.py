@@ -45,7 +45,7 @@ class WantedDemand:
         if self.days < 1 or self.history_days < 0 or self.all_days > LONGEST_DAYS:
             raise InvalidInput(
                 "days",
-                f"{self.days} after {self.history_days} of history are out of [1, {LONGEST_DAYS}]",
+                f"{self.days} after {self.history_days} of history are not within [1, {LONGEST_DAYS}]",
             )
 
     @property

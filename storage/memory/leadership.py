@@ -58,4 +58,6 @@ class MemoryLeadership:
         """Raise Fenced unless a leader leads in this epoch now."""
         held = self.current()
         if held is None or held.epoch != epoch:
-            raise Fenced(f"epoch {epoch} is over", remedy="stop deciding; another may lead")
+            raise Fenced(
+                f"epoch {epoch} is over", remedy="stop deciding; another control plane may lead"
+            )

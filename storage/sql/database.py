@@ -184,9 +184,9 @@ def _parsed(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError:
-        wrong = "it is no database URL"
+        wrong = "it is not a database URL"
     except ValueError:
-        wrong = "it is no database URL: its port is no number"
+        wrong = "it is not a database URL: its port is not a number"
     # Outside the handlers, and without the URL: it may hold a password, and where it cannot be read
     # nobody knows which part of it that is. What the library says quotes such parts.
     raise InvalidSettings(
@@ -200,10 +200,10 @@ def _parsed(url: str) -> URL:
 def _check_folder(file: Path) -> None:
     if not file.parent.is_dir():
         raise InvalidSettings(
-            "database", f"{file.parent} is no directory", remedy="make it, or mend the path"
+            "database", f"{file.parent} is not a directory", remedy="create it, or fix the path"
         )
     if file.is_dir():
-        raise InvalidSettings("database", f"{file} is a directory", remedy="name a file in it")
+        raise InvalidSettings("database", f"{file} is a directory", remedy="give a file in it")
 
 
 def _is_no_file(database: str | None) -> bool:

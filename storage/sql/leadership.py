@@ -73,7 +73,9 @@ class SqlLeadership:
         self._lock(tx, only_against_holders=not alone)
         row = self._select(tx.connection)
         if row is None or not row.in_force or row.epoch != epoch:
-            raise Fenced(f"epoch {epoch} is over", remedy="stop deciding; another may lead")
+            raise Fenced(
+                f"epoch {epoch} is over", remedy="stop deciding; another control plane may lead"
+            )
 
     def check_free(self, tx: Transaction) -> None:
         """Raise DatabaseInUse while a leader's lease is in force; none can begin until `tx` ends."""
@@ -129,7 +131,7 @@ class SqlLeadership:
             raise SecondControlPlane(
                 f"{held.holder} at {held.address} holds this SQLite file until "
                 f"{from_epoch(int(held.expires_at)).isoformat()}",
-                remedy="stop it, wait for its lease to run out, or use PostgreSQL",
+                remedy="stop it, wait for its lease to expire, or use PostgreSQL",
             )
 
 

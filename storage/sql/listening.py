@@ -1,4 +1,4 @@
-"""Hears what other processes commit to PostgreSQL: LISTEN, and polling while that fails."""
+"""Notices commits of other processes to PostgreSQL: LISTEN, and polling while that fails."""
 
 from __future__ import annotations
 

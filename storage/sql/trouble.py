@@ -1,4 +1,4 @@
-"""What goes wrong with a database, in our errors: which file, and what to do about it."""
+"""Maps database failures to typed errors with file and remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def translated(file: str | None) -> Iterator[None]:
         raise _unavailable(file, str(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise StorageUnavailable(f"the database went away: {error.orig}") from error
+            raise StorageUnavailable(f"the database connection was lost: {error.orig}") from error
         if type(error) is DatabaseError:
             # Not one of its kinds: SQLite says so of a file that is damaged, or no database.
             raise DataLoss(f"the database {file} cannot be read: {error.orig}") from error

@@ -32,7 +32,7 @@ def test_the_directory_may_stand_in_the_environment_or_a_whole_settings_file(
     assert ran.code == 0, ran.err
     file = tmp_path / "agent.yaml"
     file.write_text(f"region: eastus\ndata_dir: {folder}\ntick: 5\n")
-    assert "is paused by" in heliostat("agent", "status", "--settings", file).out
+    assert "was paused by" in heliostat("agent", "status", "--settings", file).out
 
 
 def test_a_region_is_taken_and_not_needed(folder: Path) -> None:

@@ -63,10 +63,10 @@ def test_every_request_of_the_history_is_offered_and_what_is_assumed_is_said(
     assert told["begins"] == "2026-03-02T12:00:00Z"  # whole quarters
     assert told["policies"]["ours"]["offered"]["mean"] == 4 * 60 * 240
     said = " ".join(told["assumes"])
-    assert "What was shed is offered again" in said
-    assert "stretched to the tokens of each minute" in said
-    assert "catalogue's priors" in said
-    assert "2026-03-02T11:00Z to 2026-03-02T12:00Z is known as history" in said
+    assert "Shed requests are offered again" in said
+    assert "scaled to the tokens of each minute" in said
+    assert "Lead times are the catalogue's" in said
+    assert "2026-03-02T11:00Z to 2026-03-02T12:00Z is available as history" in said
 
 
 def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> None:
@@ -92,15 +92,15 @@ def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> N
             "2026-03-02T12:46Z",
             ("--to", "2026-03-02T12:50Z"),
             65,
-            "--to: lies in the same quarter of an hour as --from",
+            "--to: is in the same 15 minutes as --from",
         ),
-        ("yesterday", (), 65, "no instant"),
-        ("2026-03-02T12:00Z", ("--database", "memory"), 78, "memory holds no history"),
+        ("yesterday", (), 65, "not an instant"),
+        ("2026-03-02T12:00Z", ("--database", "memory"), 78, "memory has no history"),
         (
             "2026-03-02T12:00Z",
             ("--catalogue", "nowhere.yaml"),
             78,
-            "nowhere.yaml: cannot be read: there is no such file; name your fleet's catalogue with "
+            "nowhere.yaml: cannot be read: file not found; give your fleet's catalogue with "
             "--catalogue",
         ),
         ("2026-03-02T12:00Z", ("--policy", "nobody.yaml"), 65, "nobody.yaml"),
@@ -110,7 +110,7 @@ def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> N
             "2026-03-02T12:00Z",
             ("--resume", "/dev/null/x"),
             65,
-            "--resume: /dev/null/x cannot be made",
+            "--resume: /dev/null/x cannot be created",
         ),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_database_without_history_says_so(place: Path, tmp_path: Path) -> None
     upgrade(url)
     ran = backtest(place, "--database", url)
     assert ran.code == 65
-    assert "holds no usage before --to" in ran.err
+    assert "has no usage before --to" in ran.err
 
 
 def test_a_database_of_another_release_is_not_read(place: Path, tmp_path: Path) -> None:

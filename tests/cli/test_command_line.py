@@ -169,7 +169,7 @@ def run_failing(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tup
 def test_a_full_disk_is_a_limit_and_no_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run_failing(OSError(errno.ENOSPC, "No space left on device"), capsys)
     assert code == exits.exit_code(errors.Exhausted(""))
-    assert "cannot write: No space left on device; make room" in err
+    assert "cannot write: No space left on device; free disk space" in err
 
 
 def test_a_fault_of_ours_is_one_sentence_and_no_traceback(
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_certificate_is_named_with_its_option(tmp_path: Any) -
     ran = heliostat("mode", "get", "--address", "10.255.255.1:7443", "--tls-ca", pem)
     assert ran.code == 78
     assert ran.err.replace("\n", "").startswith("heliostat: --tls-ca (HELIOSTAT_TLS_CA): ")
-    assert "ca.pem holds no certificate" in ran.err.replace("\n", "")
+    assert "ca.pem contains no PEM certificate" in ran.err.replace("\n", "")
 
 
 @pytest.mark.parametrize(
@@ -330,4 +330,4 @@ def test_a_number_that_the_wire_cannot_carry_is_wrong_use(
 ) -> None:
     ran = heliostat(*arguments)
     assert ran.code == code
-    assert "fault of ours" not in ran.err
+    assert "internal error" not in ran.err

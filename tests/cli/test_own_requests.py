@@ -72,4 +72,4 @@ def test_a_header_of_other_names_is_told_what_it_should_be(place: Path) -> None:
     ran = heliostat("trace", "describe", table)
     assert ran.code == 65
     assert "lacks the columns arrival, input_tokens" in ran.err
-    assert "begins with arrival,input_tokens,output_tokens" in ran.err
+    assert "must start with arrival,input_tokens,output_tokens" in ran.err

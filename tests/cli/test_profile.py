@@ -56,6 +56,6 @@ def test_tables_that_give_no_law_say_why_and_save_none(tmp_path: Path) -> None:
     file = write(tmp_path / "runs.csv", map(a_line, some_rows()[:1]))
     ran = heliostat("profile", "fit", file, "--save", tmp_path / "laws.yaml")
     assert ran.code == 65
-    assert "runs.csv: gives no law; docs/engine-laws.md says what a law takes" in ran.err
+    assert "runs.csv: yields no law; docs/engine-laws.md lists what a law needs" in ran.err
     assert "No law for llama2-70b" in ran.out
     assert not (tmp_path / "laws.yaml").exists()

@@ -80,7 +80,7 @@ def test_a_kept_file_that_is_broken_is_said_and_run_again(scenario: Path, tmp_pa
     again = simulate(scenario, *arguments)
     assert again.code == 0
     assert f"{broken.name} (reactive at headroom 0.4, seed" in again.err
-    assert "was run again" in again.err
+    assert "run was repeated" in again.err
     assert again.err.count("(found)") == 1
 
 
@@ -94,13 +94,11 @@ def test_runs_of_something_else_in_the_folder_are_said(scenario: Path, tmp_path:
 
 def test_how_much_there_is_to_do_is_said_before_it_is_done(scenario: Path, tmp_path: Path) -> None:
     lost = simulate(scenario, "--policy", "reactive", "--headroom", 0.4)
-    assert lost.err.startswith(
-        "2 runs to begin with. --resume FOLDER would keep what is finished.\n"
-    )
+    assert lost.err.startswith("2 initial runs. --resume FOLDER would keep finished runs.\n")
     kept = simulate(scenario, "--policy", "reactive", "--bounds", "--resume", tmp_path / "kept")
     first = kept.err.splitlines()[0]
-    assert "8 of them the causal oracle's (--no-bounds leaves bounds out)" in first
-    assert "a few more where a sweep looks closer" in first
+    assert "8 of them for the causal oracle (--no-bounds skips bounds)" in first
+    assert "sweeps add a few more" in first
     assert "would keep" not in first
 
 
@@ -133,10 +131,10 @@ def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (("--policy", "magic"), 66, "unknown policy 'magic'"),
-        (("--policy", "heliostat,heliostat"), 65, "name of its own"),
+        (("--policy", "heliostat,heliostat"), 65, "unique name"),
         (("--policy", ","), 65, "at least one policy"),
         (("--forecaster", "tea"), 66, "unknown forecaster 'tea'"),
-        (("--headroom", "much"), 65, "write sweep"),
+        (("--headroom", "much"), 65, "use sweep"),
         (("--headroom", "-1"), 65, "headroom"),
         (("--attainment", "2"), 65, "attainment"),
         (("--engine", "steam"), 65, "engine"),
@@ -146,8 +144,8 @@ def test_a_policy_may_be_a_file(scenario: Path, tmp_path: Path) -> None:
         (("--json", "/nowhere/at/all.json"), 65, "folder does not exist"),
         (("--html", "/nowhere/at/all.html"), 65, "folder does not exist"),
         (("--json", "/"), 65, "--json: / is a folder"),
-        (("--html", "-"), 65, "--html: a page goes into a file"),
-        (("--html", "/proc/report.html"), 65, "--html: /proc takes no file"),
+        (("--html", "-"), 65, "--html: a page must be written to a file"),
+        (("--html", "/proc/report.html"), 65, "--html: no file can be written to /proc"),
     ],
 )
 def test_a_wrong_question_is_refused_before_anything_runs(

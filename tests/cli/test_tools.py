@@ -48,6 +48,8 @@ def test_a_trace_is_described_in_words_and_in_json(tmp_path: Path) -> None:
     assert shown.code == 0
     assert "3 kept" in shown.out
     assert "prompt" in shown.out
+    assert "(needs 6 bins with traffic in an hour)" in shown.out
+    assert "ten minutes or less" not in shown.out, "bins of a minute are short enough"
     assert max(map(len, shown.out.splitlines())) <= 80
     figures = heliostat("trace", "describe", path, "--json").json
     assert figures["rows_kept"] == 3

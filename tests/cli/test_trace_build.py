@@ -20,7 +20,7 @@ def test_a_built_trace_is_described_beside_its_target(tmp_path: Path) -> None:
     assert "requests over 1 d from 2026-02-06T00:00Z, seed 1." in built.out
     assert (tmp_path / "o.history.parquet").is_file()
     shown = heliostat("trace", "describe", out)
-    assert "Prompt tokens beside the target" in shown.out
+    assert "Prompt tokens compared with the target" in shown.out
     assert "By model" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
     told = heliostat("trace", "describe", out, "--json").json
@@ -48,7 +48,7 @@ def test_a_target_of_ones_own_is_set_beside(tmp_path: Path) -> None:
     ]
     assert told[1]["found"] is None
     shown = heliostat("trace", "describe", out)
-    assert "found ÷ target" in shown.out
+    assert "measured ÷ target" in shown.out
 
 
 def test_the_seed_can_be_overruled(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_wrong_spec_ends_with_the_code_of_wrong_input_and_leaves_nothing(tmp_p
     spec, out = spec_file(tmp_path, dayz=1), tmp_path / "o.parquet"
     ran = heliostat("trace", "build", "--spec", spec, out)
     assert ran.code == 65
-    assert "little.yaml:10: dayz: is not known here" in ran.err
+    assert "little.yaml:10: dayz: unknown key" in ran.err
     assert not out.exists()
 
 
@@ -102,4 +102,4 @@ def test_a_built_trace_is_demand_for_a_demo(tmp_path: Path) -> None:
     assert heliostat("trace", "build", "--spec", spec_file(tmp_path, days=2), out).code == 0
     day = NOON.replace(hour=0)
     demand = fit_to_demo(load_trace(out), a_catalogue(), day_start=day, busy_replicas=5, seed=1)
-    assert any("stays there on its own clock" in sentence for sentence in demand.said)
+    assert any("is used there, on its own clock" in sentence for sentence in demand.said)

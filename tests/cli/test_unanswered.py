@@ -23,17 +23,17 @@ DOOR = Connection(address="127.0.0.1:7444", tls_ca=CA, door=True)
         (
             PLAIN,
             "Failed to connect to remote host: Connection refused",
-            "nobody listens",
-            "start it",
+            "connection was refused",
+            "start the process",
         ),
-        (PLAIN, "UNAVAILABLE: Socket closed", "plain text", "--tls-ca"),
-        (PLAIN, "Deadline Exceeded", "says nothing", "its log"),
-        (HALF, "UNAVAILABLE: Socket closed", "without a certificate", "--tls-cert"),
-        (WHOLE, "SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks plain text", "leave out --tls-ca"),
-        (WHOLE, "Hostname Verification Check failed.", "not made out to ::1;", "--server ::1"),
-        (HALF, "CERTIFICATE_VERIFY_FAILED", "signed by somebody unknown", "--tls-ca"),
+        (PLAIN, "UNAVAILABLE: Socket closed", "plain-text", "--tls-ca"),
+        (PLAIN, "Deadline Exceeded", "does not answer", "its log"),
+        (HALF, "UNAVAILABLE: Socket closed", "without a client certificate", "--tls-cert"),
+        (WHOLE, "SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks plain text", "omit --tls-ca"),
+        (WHOLE, "Hostname Verification Check failed.", "not valid for ::1;", "--server ::1"),
+        (HALF, "CERTIFICATE_VERIFY_FAILED", "signed by an unknown CA", "--tls-ca"),
         (WHOLE, "UNAVAILABLE: Socket closed", "Socket closed", "then retry"),
-        (DOOR, "CERTIFICATE_VERIFY_FAILED", "somebody unknown", "--tls-ca (HELIOSTAT_DOOR_TLS_CA)"),
+        (DOOR, "CERTIFICATE_VERIFY_FAILED", "an unknown CA", "--tls-ca (HELIOSTAT_DOOR_TLS_CA)"),
         (DOOR, "WRONG_VERSION_NUMBER", "speaks plain text", "HELIOSTAT_DOOR_TLS_CA, _CERT"),
     ],
 )
@@ -50,7 +50,10 @@ def test_silence_is_told_with_its_cause_and_what_to_do(
     ("connection", "remedy"),
     [
         (PLAIN, "a control plane with --address (HELIOSTAT_ADDRESS)"),
-        (DOOR, "the door of an agent that dispatches with --agent (HELIOSTAT_DOOR_ADDRESS)"),
+        (
+            DOOR,
+            "the gateway address of an agent that dispatches with --agent (HELIOSTAT_DOOR_ADDRESS)",
+        ),
     ],
 )
 def test_who_does_not_serve_a_call_is_told_from_who_would(

@@ -18,7 +18,7 @@ def test_one_replica_is_one() -> None:
 def test_a_device_is_no_trace() -> None:
     ran = heliostat("trace", "describe", "/dev/null")
     assert ran.code == 65
-    assert "/dev/null: is in no format that we know; it is empty" in ran.err
+    assert "/dev/null: has no known format; it is empty" in ran.err
 
 
 @pytest.mark.parametrize("host", ["", " ", "a b", "plane..example", "https://plane"])

@@ -349,5 +349,5 @@ def test_a_request_is_found_by_its_id_and_one_that_never_came_is_not(world: Worl
     assert outbox.requested("r-1", asked.order) == one
     assert outbox.requested("r-2", asked.order) is None
     assert outbox.requested("", asked.order) is None
-    with pytest.raises(RequestIdReused, match="request r-1 came before"):
+    with pytest.raises(RequestIdReused, match="request r-1 already ordered"):
         outbox.requested("r-1", command(target=9).order)

@@ -229,7 +229,7 @@ def test_a_request_that_orders_something_else_is_told_what_it_ordered_before(wor
     with pytest.raises(RequestIdReused) as caught:
         commit(world, commands=(command(target=9, request_id="r-1"),))
     assert str(caught.value) == (
-        "request r-1 came before and ordered something else: "
+        "request r-1 already ordered something else: "
         f"{pool()} → 3 as command {first.command_id}, now {pool()} → 9; "
         "send a fresh request_id for a new intent"
     )

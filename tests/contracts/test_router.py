@@ -136,7 +136,7 @@ def test_a_region_that_reported_and_one_that_did_not_are_two_reasons(router: Rou
     for table in router.route(a_routing_problem(fleet=replace(empty, pools=west_only))):
         for entry in table.entries:
             assert entry.shed_ppm == MILLION
-            assert "nobody reported yet from east" in entry.reason
+            assert "no reports yet from east" in entry.reason
 
 
 def test_an_advisory_origin_is_served_at_home(router: Router) -> None:

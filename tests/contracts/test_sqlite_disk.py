@@ -57,7 +57,7 @@ def test_a_file_that_may_only_be_read_says_what_must_be_writable(opened: OpenSto
 
 
 def test_a_path_that_leads_nowhere_is_a_setting_to_mend(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="nowhere is no directory"):
+    with pytest.raises(InvalidSettings, match="nowhere is not a directory"):
         open_stores(f"sqlite:///{tmp_path / 'nowhere' / 'h.db'}")
     with pytest.raises(InvalidSettings, match="is a directory"):
         open_stores(f"sqlite:///{tmp_path}")

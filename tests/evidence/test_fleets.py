@@ -84,7 +84,7 @@ def test_its_own_worker_counts_where_it_differs_from_the_reference() -> None:
 def test_what_reaches_the_level_with_no_fleet_has_no_gain() -> None:
     found = rows(searched({PUBLISHED: None, QUEUE: 200.0}), "1.3×", f"{PUBLISHED} on")
     assert {row.verdict for row in found} == {Verdict.NOT}
-    assert all("no number of GPUs" in row.reason for row in found)
+    assert all("No fleet size reached" in row.reason for row in found)
 
 
 def test_more_gpus_than_the_queue_do_not_hold() -> None:
@@ -105,7 +105,7 @@ def test_behind_at_one_point_is_behind_and_named() -> None:
     ]
     (row,) = rows(worse, fleets.STRICT_EQUAL)
     assert row.verdict is Verdict.NOT
-    assert "4 a second on 8 workers" in row.reason
+    assert "4 requests/s on 8 workers" in row.reason
 
 
 def test_oracles_and_halves_of_ours_are_no_rivals() -> None:

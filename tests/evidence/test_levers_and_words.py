@@ -23,15 +23,15 @@ def at(name: str, *, kept: float, billed: float) -> Standing | None:
     return standing(a_ledger(trials), HOME, name, 0.99)
 
 
-def test_a_lever_earns_costs_keeps_the_promise_or_makes_no_difference() -> None:
+def test_a_lever_saves_costs_is_needed_or_makes_no_difference() -> None:
     cheap, dear = at("cheap", kept=0.995, billed=80), at("dear", kept=0.995, billed=100)
     late = at("late", kept=0.9, billed=50)
-    assert earning(Lever(name="", with_it=cheap, without_it=dear)) == "earns"
+    assert earning(Lever(name="", with_it=cheap, without_it=dear)) == "saves"
     assert earning(Lever(name="", with_it=dear, without_it=cheap)) == "costs"
-    assert "costs the promise: 90.00 %" in earning(Lever(name="", with_it=late, without_it=cheap))
+    assert "misses the level: 90.00 %" in earning(Lever(name="", with_it=late, without_it=cheap))
     kept = earning(Lever(name="", with_it=cheap, without_it=late))
-    assert "keeps the promise: 90.00 % at best without it" in kept
-    assert earning(Lever(name="", with_it=None, without_it=cheap)) == "was not lived"
+    assert "needed to reach the level: 90.00 % at best without it" in kept
+    assert earning(Lever(name="", with_it=None, without_it=cheap)) == "not run"
     told = levers_table([Lever(name="routing", with_it=cheap, without_it=dear)])
     assert "| routing | cheap | dear | −19.6 % [" in told
 
@@ -45,16 +45,15 @@ def test_who_keeps_more_than_was_asked_at_its_least_headroom_may_be_cheaper() ->
     ]
     floored = standing(a_ledger(trials), HOME, "oracle", 0.99)
     cheap, dear = at("cheap", kept=0.991, billed=80), at("dear", kept=0.991, billed=120)
-    at_most = "at most that: 99.90 % with the least headroom"
+    at_most = "at most this: 99.90 % already with the least headroom"
     assert earning(Lever(name="", with_it=floored, without_it=cheap)) == f"costs {at_most}"
-    assert earning(Lever(name="", with_it=cheap, without_it=floored)) == f"earns {at_most}"
-    assert earning(Lever(name="", with_it=floored, without_it=dear)) == "earns"
+    assert earning(Lever(name="", with_it=cheap, without_it=floored)) == f"saves {at_most}"
+    assert earning(Lever(name="", with_it=floored, without_it=dear)) == "saves"
 
 
-def test_what_holds_zero_makes_no_difference_that_shows() -> None:
-    assert change_word(Estimate(mean=0.01, low=-0.1, high=0.12, count=3)) == (
-        "makes no difference that shows"
-    )
+def test_an_interval_that_includes_zero_is_no_significant_difference() -> None:
+    found = Estimate(mean=0.01, low=-0.1, high=0.12, count=3)
+    assert change_word(found) == "no significant difference"
     assert "one seed" in change_word(Estimate(mean=0.01, low=None, high=None, count=1))
 
 
@@ -63,6 +62,25 @@ def test_figures_carry_true_signs_and_their_intervals() -> None:
     assert change(found) == "−21.3 % [−22.0, +0.6]"
     assert change(Estimate(mean=0.03, low=None, high=None, count=1)) == "+3.0 % (one seed)"
     assert change(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "said"),
+    [
+        (10.0, 9.0, 11.0, "+1000.0 % [+900.0, +1100.0]"),
+        (10.5, 8.5, 12.5, "× 11.5 [9.5, 13.5]"),
+        (122.468, 108.312, 136.623, "× 123 [109, 138]"),
+        (1233.6, None, None, "× 1,235 (one seed)"),
+        (40.0, -3.0, 83.0, "× 41 [−2, 84]"),
+    ],
+)
+def test_changes_above_a_thousand_per_cent_are_factors(
+    mean: float, low: float | None, high: float | None, said: str
+) -> None:
+    assert change(Estimate(mean=mean, low=low, high=high, count=3)) == said
+
+
+def test_other_figures_read_as_text() -> None:
     assert signed(-0.0001) == "0.0 %"
     assert number(Estimate(mean=13720, low=13570, high=13870, count=5)) == "13,720 ± 150"
     assert percent(0.99123) == "99.12 %"
@@ -101,6 +119,6 @@ def test_pictures_of_nothing_say_so_and_all_are_xml() -> None:
     )
     for picture in pictures:
         assert ET.fromstring(picture).tag.endswith("svg")
-    assert "Nothing was lived" in pictures[0]
+    assert "No finished runs" in pictures[0]
     assert "Nothing was measured" in pictures[2]
     assert "−20.0 %" in pictures[3]

@@ -50,7 +50,7 @@ SCENARIOS = ROOT / "benchmarks" / "evidence" / "scenarios"
 def test_a_page_without_any_run_says_so_instead_of_breaking(name: str, tmp_path: Path) -> None:
     ledger = replace(a_ledger([], complete=False, places=()), page=name, places=())
     text = write_page(PAGES[name], ledger, tmp_path).read_text()
-    assert "Nothing has been lived for this page yet" in text
+    assert "No runs exist for this page yet" in text
     assert Verdict.UNTESTED in text
     assert Verdict.HOLDS + "**" not in text
 
@@ -156,7 +156,7 @@ def test_a_page_is_lived_written_and_taken_up_again(tmp_path: Path) -> None:
     first, text = made(tmp_path, scenario)
     assert first.made > 4
     assert "`little` (for `chiron-mixed`)" in text
-    assert "Preliminary: `little` stands for `chiron-mixed`" in text
+    assert "Preliminary: `little` stands in for `chiron-mixed`" in text
     again, same = made(tmp_path, scenario)
     assert (again.made, again.runs) == (0, first.runs)
     assert same == text
@@ -221,7 +221,10 @@ def test_a_bill_that_is_an_upper_limit_tells_nothing_where_the_verdict_hangs_on_
         [*asked("floored", 0.998, 100), *asked("cheap", 0.991, 80), *asked("dear", 0.991, 130)]
     )
     floored, cheap, dear = (standing(ledger, HOME, n, 0.99) for n in ("floored", "cheap", "dear"))
-    limit = "`floored` keeps 99.80 % already with the least headroom tried: what it bills is an upper limit."
+    limit = (
+        "`floored` already keeps 99.80 % with the least headroom tried, "
+        "so its bill is only an upper limit."
+    )
     lost = change_row("", floored, cheap, "gpu_hours_billed", -0.25)
     assert (lost.verdict, lost.reason) == (Verdict.UNTESTED, limit)
     won = change_row("", cheap, floored, "gpu_hours_billed", -0.1)
@@ -241,12 +244,12 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     ours, theirs, late = (standing(ledger, HOME, n, 0.99) for n in ("ours", "theirs", "late"))
     row = change_row("fewer", ours, theirs, "gpu_hours_billed", -0.25, because="So it is.")
     assert (row.verdict, row.asked) == (Verdict.IN_PART, "−25.0 %")
-    assert "78 % of what was asked" in row.reason
+    assert "only 78 % of the claimed one" in row.reason
     assert row.reason.endswith("So it is.")
     assert change_row("", ours, theirs, "gpu_hours_billed", -0.19).verdict is Verdict.HOLDS
     missed = change_row("", late, theirs, "gpu_hours_billed", -0.25)
     assert missed.verdict is Verdict.NOT
-    assert "`late` misses the level with every headroom tried (90.00 % at best)" in missed.reason
+    assert "`late` misses the level at every headroom tried (90.00 % at best)" in missed.reason
     absent = change_row("", None, theirs, "gpu_hours_billed", -0.25)
     assert (absent.verdict, absent.found) == (Verdict.UNTESTED, "–")
     best = best_row("", ours, [theirs], "gpu_hours_billed", asked="least")
@@ -272,8 +275,8 @@ def test_nothing_is_judged_by_a_search_that_has_not_ended() -> None:
         limit_row("", ours, Estimate(mean=0.1, low=0.1, high=0.1, count=3), 0.3),
     ):
         assert row.verdict is Verdict.UNTESTED
-        assert (row.found, row.reason) == ("–", "Its settings are still being searched.")
-    assert earning(Lever(name="", with_it=ours, without_it=theirs)) == "is still being searched"
+        assert (row.found, row.reason) == ("–", "The search for its settings has not finished.")
+    assert earning(Lever(name="", with_it=ours, without_it=theirs)) == "search not finished"
     assert "| ours … |" in standings_table([("ours", ours)], theirs)
 
 
@@ -281,10 +284,10 @@ def test_what_a_page_rests_on_names_who_stood_in() -> None:
     trials = [a_trial("ours", 0.4, 1, scenario="week")]
     told = rests_on(a_ledger(trials, seeds=(1,), places=(a_place("week", name="small"),)))
     assert "1 runs on `small` (for `week`); one seed" in told
-    assert "**Preliminary: `small` stands for `week` here.**" in told
+    assert "**Preliminary: `small` stands in for `week`.**" in told
     whole = rests_on(a_ledger(trials, places=(a_place("week"),)))
     assert "Preliminary" not in whole
-    assert "has been lived yet" not in whole
+    assert "still missing" not in whole
 
 
 def test_every_order_is_judged_by_what_one_tier_gains_and_what_the_other_pays() -> None:

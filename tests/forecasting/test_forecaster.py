@@ -186,7 +186,7 @@ def test_whatever_comes_in_a_forecast_is_sound(data: st.DataObject) -> None:
 
 def test_settings_say_what_is_wrong_with_them() -> None:
     for zone in ("Mars/Olympus", "America"):
-        with pytest.raises(InvalidInput, match=f"no time zone '{zone}'"):
+        with pytest.raises(InvalidInput, match=f"unknown time zone '{zone}'"):
             ForecasterSettings(zones={RegionName("east"): zone})
     with pytest.raises(InvalidInput, match="between 0 and 1"):
         ForecasterSettings(levels=(0.5, 1.0))

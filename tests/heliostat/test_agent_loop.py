@@ -293,7 +293,7 @@ def test_a_braked_agent_says_why_it_waits_and_refuses_at_the_deadline() -> None:
     agent.journal.receive([a_command()])
     agent.loop.tick(NOON)
     assert agent.word().state is CommandState.LEASED
-    assert "brake" in agent.word().progress.detail
+    assert "paused locally" in agent.word().progress.detail
     agent.loop.tick(NOON + timedelta(hours=1))
     assert agent.driver.applied == []
     assert agent.driver.abandoned == ["1"]

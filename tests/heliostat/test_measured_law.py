@@ -31,9 +31,9 @@ def a_law(**changes: Any) -> MeasuredLaw:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"prefill_per_token": 0.0}, r"prefill_per_token 0\.0 must lie within \[1e-09"),
+        ({"prefill_per_token": 0.0}, r"prefill_per_token 0\.0 must be within \[1e-09"),
         ({"decode_base": nan}, "decode_base nan"),
-        ({"prefill_base": -1.0}, r"prefill_base -1\.0 must lie within \[0"),
+        ({"prefill_base": -1.0}, r"prefill_base -1\.0 must be within \[0"),
         ({"decode_per_sequence": 1e10}, "decode_per_sequence 10000000000"),
         ({"error": inf}, "error inf"),
         ({"iteration_ratio": -0.5}, "iteration_ratio"),

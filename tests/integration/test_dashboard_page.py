@@ -140,5 +140,5 @@ def test_a_lost_connection_is_said_and_the_last_picture_stays(
     page.locator("body[data-link=live]").wait_for()
     empty.stop()
     page.locator("body[data-link=lost]").wait_for()
-    assert "Disconnected: the page shows 15:20" in (page.locator("#notice").text_content() or "")
+    assert "Disconnected: showing data of 15:20" in (page.locator("#notice").text_content() or "")
     watched.close()

@@ -173,7 +173,7 @@ def test_a_stopped_demo_leaves_nothing_behind(
         raise
     assert process.returncode == 130, heard + rest
     assert "Traceback" not in rest
-    assert "Stopped. Nothing is left behind." in rest
+    assert "Stopped. All processes and files were cleaned up." in rest
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
     for port in ports:

@@ -68,7 +68,7 @@ async def test_certificates_meant_for_the_control_plane_are_not_shown_at_an_agen
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("status", ["alpha", "signals", "asked", "made to wait", "catalogue's law"]),
+        ("status", ["alpha", "signals", "received", "queued", "catalogue's law"]),
         ("replicas", ["vm-0", "vm-1 (drains)", "fresh", "2 of 2 replicas"]),
         ("queue", ["beta", "first due"]),
     ],
@@ -112,7 +112,7 @@ async def test_a_control_plane_taken_for_an_agent_and_an_agent_for_a_control_pla
             heliostat, "dispatch", "status", "--agent", world.plane.address
         )
         assert ran.code != 0
-        assert "the door of an agent that dispatches with --agent" in ran.err
+        assert "the gateway address of an agent that dispatches with --agent" in ran.err
     door = f"127.0.0.1:{agent.local_port}"
     ran = await asyncio.to_thread(heliostat, "plan", "get", "--address", door)
     assert ran.code != 0

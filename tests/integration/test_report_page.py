@@ -107,7 +107,7 @@ def test_decisions_are_filtered_by_policy_pool_and_text(opened: Opened) -> None:
     assert told.inner_text() == "1 decisions"
     assert "more is wanted (3)" in opened.page.locator("#log").inner_text()
     opened.page.fill("#log-text", "nothing like it")
-    assert "Nothing fits." in opened.page.locator("#log").inner_text()
+    assert "No matches." in opened.page.locator("#log").inner_text()
 
 
 def test_a_long_log_is_shown_in_parts(opened: Opened) -> None:
@@ -137,5 +137,5 @@ def test_findings_without_any_finished_run_are_still_a_page(
     path.write_text(page_of(findings(contests=(broken,))), "utf-8")
     window = Opened(browser, path, "desktop", "light")
     assert window.said == []
-    assert "no setting was lived to its end" in window.page.locator("#frontier").inner_text()
+    assert "no setting finished" in window.page.locator("#frontier").inner_text()
     window.context.close()

@@ -86,9 +86,7 @@ def test_what_was_measured_is_not_told_as_forecast() -> None:
     surge = replace(calm, measured=(came(60.0),))
     said = {t.reason.forecast for t in PLANNER.plan(surge).targets if t.replicas > t.current}
     assert said
-    assert all(
-        one.endswith(": no more than the 60.00 requests/s that were measured") for one in said
-    )
+    assert all(one.endswith(": no more than the 60.00 requests/s measured") for one in said)
     assert not any("measured" in t.reason.forecast for t in PLANNER.plan(calm).targets)
 
 

@@ -213,7 +213,7 @@ def test_the_floor_stays_the_floor_as_long_as_nothing_else_was_decided() -> None
     for _ in range(3):
         plan = PLANNER.plan(blind(plan))
         assert plan.status is PlanStatus.FLOOR
-        assert plan.notes[0].endswith("the catalogue's floor stands")
+        assert plan.notes[0].endswith("the catalogue's minimum applies")
         assert {target.reason.binding for target in plan.targets} == {"minimum"}
     solved = PLANNER.plan(a_problem(20.0, previous=plan))
     assert solved.status is PlanStatus.SOLVED
@@ -234,16 +234,14 @@ def test_a_floor_that_the_solver_fails_on_is_the_last_plan_kept() -> None:
 
 def test_the_floor_does_not_say_of_a_pool_that_nobody_reported_that_it_stands() -> None:
     unseen = blind(PLANNER.plan(blind()), signal=Signal.MISSING)
-    assert "nobody reported what stands" in of(PLANNER.plan(unseen)).reason.summary
-    assert "what was wanted last" in of(PLANNER.plan(unseen)).reason.summary
-    assert "nobody reported" not in of(PLANNER.plan(blind())).reason.summary
+    assert "existing replicas were not reported" in of(PLANNER.plan(unseen)).reason.summary
+    assert "the last plan's target is kept" in of(PLANNER.plan(unseen)).reason.summary
+    assert "not reported" not in of(PLANNER.plan(blind())).reason.summary
 
 
 def test_the_first_floor_does_not_speak_of_a_last_plan() -> None:
     fleet = replace(blind().fleet, pools=())
     first = of(PLANNER.plan(replace(blind(), fleet=fleet)))
-    assert (
-        "nobody reported what stands, so at least the floor of 1 is taken" in first.reason.summary
-    )
+    assert "existing replicas were not reported, so the minimum of 1" in first.reason.summary
     assert "last" not in first.reason.summary
     assert (first.replicas, first.reason.binding) == (1, "minimum")

@@ -73,7 +73,7 @@ def test_regions_too_far_away_do_not_help() -> None:
         ({"requests_per_second": {"east": {"m": "many"}}}, "problem.requests_per_second.east.m"),
         ({"usable_share": 1.5}, "usable_share"),
         ({"colour": "red"}, "problem.colour"),
-        ({"serving": {"east": ["east"]}}, "give one of them"),
+        ({"serving": {"east": ["east"]}}, "give only one of them"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], says: str) -> None:

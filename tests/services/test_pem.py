@@ -49,13 +49,15 @@ def test_a_chain_is_handed_on_as_it_stands(folder: Path, tmp_path: Path) -> None
 def test_a_file_without_a_certificate_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "some.pem"
     path.write_bytes(content)
-    with pytest.raises(InvalidSettings, match=r"--tls-ca: .*some\.pem holds no certificate"):
+    with pytest.raises(InvalidSettings, match=r"--tls-ca: .*some\.pem contains no PEM certificate"):
         certificates("--tls-ca", path)
 
 
 def test_a_certificate_in_the_place_of_its_key_is_named(folder: Path) -> None:
     own = folder / "server.pem"
-    with pytest.raises(InvalidSettings, match=r"--tls-key: .*server\.pem holds no private key"):
+    with pytest.raises(
+        InvalidSettings, match=r"--tls-key: .*server\.pem contains no PEM private key"
+    ):
         key_pair("--tls-cert", own, "--tls-key", own)
 
 

@@ -124,9 +124,9 @@ def test_a_remedy_names_a_file_only_where_there_is_one(
     a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HELIOSTAT_LEASE", "soon")
-    with pytest.raises(InvalidSettings, match=r"set it there$"):
+    with pytest.raises(InvalidSettings, match=r"set that variable$"):
         load_settings()
-    with pytest.raises(InvalidSettings, match=f"set it in {a_file} or there$"):
+    with pytest.raises(InvalidSettings, match=f"set it in {a_file} or in that variable$"):
         load_settings(a_file)
 
 
@@ -150,7 +150,7 @@ def test_lead_times_are_kept_for_as_long_as_plans_look_back(a_file: Path) -> Non
 
 
 def test_a_database_url_that_cannot_be_read_is_a_wrong_setting() -> None:
-    with pytest.raises(InvalidSettings, match="no database URL"):
+    with pytest.raises(InvalidSettings, match="not a database URL"):
         engine_of("postgresql+psycopg://someone@db.example:port/heliostat")
 
 

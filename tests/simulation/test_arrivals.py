@@ -23,7 +23,7 @@ def rates(*offered: float) -> ArrivalRates:
 
 def test_a_hole_is_a_hole_in_all_columns() -> None:
     columns(1, np.nan, 3)
-    with pytest.raises(InvalidInput, match="holes elsewhere"):
+    with pytest.raises(InvalidInput, match="gaps in other places"):
         MinuteArrivals(
             offered=np.array([1.0, np.nan]),
             input_tokens=np.array([1.0, 1.0]),

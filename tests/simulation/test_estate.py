@@ -93,5 +93,5 @@ def test_a_minute_that_the_workload_does_not_know_is_not_reported() -> None:
 
 def test_time_beyond_the_workload_is_refused() -> None:
     estate, _ = an_estate()
-    with pytest.raises(InvalidInput, match="nothing is known"):
+    with pytest.raises(InvalidInput, match="no data for"):
         estate.serve(NOON + 10 * MINUTE, {})

@@ -220,7 +220,7 @@ def test_what_is_ordered_is_billed_before_it_is_ready() -> None:
 
 def test_time_beyond_the_arrivals_is_refused_by_name() -> None:
     world = a_world(arrivals(hours_after=1))
-    with pytest.raises(InvalidInput, match="nothing is known of 2026-03-02T13:00"):
+    with pytest.raises(InvalidInput, match="no data for 2026-03-02T13:00"):
         world.run_until(NOON + 2 * HOUR)
 
 

@@ -40,7 +40,7 @@ def test_a_wrong_value_is_named_by_file_and_key(tmp_path: Path) -> None:
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    assert "'regions' stands twice" in complaint(tmp_path, "regions: 1\nregions: 2\n")
+    assert "'regions' appears twice" in complaint(tmp_path, "regions: 1\nregions: 2\n")
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [", "a: \x00"])
@@ -54,7 +54,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCatalogue, match=r"no such file; name .* with --catalogue"):
+    with pytest.raises(InvalidCatalogue, match=r"file not found; give .* with --catalogue"):
         read_catalogue(tmp_path / "none.yaml")
 
 

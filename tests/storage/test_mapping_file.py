@@ -34,19 +34,19 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("seed: 1\nseed: 2\n", "'seed' stands twice"),
-        ("driving: {start: 1, start: 2}\n", "'start' stands twice"),
+        ("seed: 1\nseed: 2\n", "'seed' appears twice"),
+        ("driving: {start: 1, start: 2}\n", "'start' appears twice"),
         ("? [a, b]\n: 1\n", "unhashable"),
         ("- a\n", "not a mapping"),
         ("5: x\n", "the key 5 is not text"),
         ("a: " + "[" * 5000 + "]" * 5000, "nested too deep"),
         (LAUGHS, "more than 1,000,000 values"),
         ("&a {me: *a}\n", "more than 1,000,000 values"),
-        ("a: 1\nday: 2026-02-31\n", r"'2026-02-31' is no timestamp.*\s.*line 2"),
-        ("a: " + "9" * 5000, "is no int"),
-        ("a: !!int ''\n", "'' is no int"),
-        ("a: !!bool tea\n", "'tea' is no bool"),
-        ("a: !!timestamp tea\n", "'tea' is no timestamp"),
+        ("a: 1\nday: 2026-02-31\n", r"'2026-02-31' is not a valid timestamp.*\s.*line 2"),
+        ("a: " + "9" * 5000, "is not a valid int"),
+        ("a: !!int ''\n", "'' is not a valid int"),
+        ("a: !!bool tea\n", "'tea' is not a valid bool"),
+        ("a: !!timestamp tea\n", "'tea' is not a valid timestamp"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

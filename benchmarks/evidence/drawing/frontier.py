@@ -30,7 +30,7 @@ def frontier_picture(
     }
     every = [point for points in shown.values() for point in points]
     if not every:
-        canvas.words(_LEFT, _HEIGHT / 2, "Nothing was lived to its end.")
+        canvas.words(_LEFT, _HEIGHT / 2, "No finished runs.")
         return canvas.svg()
     costs = sorted(cost for cost, _, _ in every)
     low = min(costs[0], bound or costs[0]) * 0.96

@@ -1,4 +1,4 @@
-"""Aladdin: does placing by best fit under promises take fewer GPUs, and what of it is the worker's size?"""
+"""Aladdin: does best-fit placement under promises save GPUs, and how much is due to the worker's size?"""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PUBLISHED, CAREFUL, OURS = "best fit", "best fit, careful", "heliostat"
 QUEUE, TWO = "shortest queue", "power of two"
 _OF_OURS = (CAREFUL, "best fit, spread", OURS)
 RIVALS = tuple(name for name in CONTENDERS if name not in _OF_OURS and "known" not in name)
-"""What somebody else could run: no oracle, no half of ours."""
+"""Baselines: no oracle, no variant of ours."""
 _LEVEL = 0.95
-"""Of the claims: the highest that all but the plainest rivals reach everywhere."""
+"""Level of the claims: the highest that all but the simplest baselines reach everywhere."""
 BySeed = Mapping[int, float | None]
 
 _STRICT_SAID = "Promises are 1.3 times what an idle worker of 8 GPUs takes."
@@ -57,7 +57,7 @@ def figures(ledger: Ledger, scenario: str, policy: str, at: float, figure: str) 
 
 
 def claims(ledger: Ledger) -> list[Row]:
-    """The paper's figures, then what we ask of ours."""
+    """The paper's figures, then our own targets."""
     rows = []
     for scenario, words in ((fleets.STRICT_FEWEST, "1.3×"), (fleets.LAX_FEWEST, "5×")):
         for contender in (PUBLISHED, CAREFUL, OURS):
@@ -105,11 +105,9 @@ def _fewer(
     claimed: float,
     words: str,
 ) -> Row:
-    """A row on how many GPUs less ours takes than theirs."""
+    """A row on how many fewer GPUs ours needs than theirs."""
     mine, other = _gpus(ledger, scenario, rate, ours), _gpus(ledger, scenario, rate, theirs)
-    claim = (
-        f"{words}, {rate:g} a second: fewer GPUs, {ours[0]} on {_worker(ours)} against {theirs[0]}"
-    )
+    claim = f"{words}, {rate:g} requests/s: fewer GPUs, {ours[0]} on {_worker(ours)} against {theirs[0]}"
     asked = f"up to −{100 * claimed:.0f} %"
     if not mine or not other:
         return Row(
@@ -120,7 +118,7 @@ def _fewer(
             reason="Not measured.",
         )
     if any(gpus is None for gpus in mine.values()):
-        reason = f"With no number of GPUs does it keep {level_words(_LEVEL)} of promises."
+        reason = f"No fleet size reached {level_words(_LEVEL)}."
         return Row(claim=claim, asked=asked, found=NOTHING, verdict=Verdict.NOT, reason=reason)
     pairs = [
         (gpus - less) / less
@@ -157,11 +155,11 @@ def _nowhere_behind(ledger: Ledger, scenario: str) -> Row:
             ahead += low > 0
             level += low <= 0 <= high
             if high < 0:
-                behind.append(f"{rate:g} a second on {size} workers")
+                behind.append(f"{rate:g} requests/s on {size} workers")
     points = ahead + level + len(behind)
     verdict = Verdict.UNTESTED if not points else Verdict.NOT if behind else Verdict.HOLDS
     return Row(
-        claim=f"`{scenario}`: {OURS} keeps at least as many promises as the best rival",
+        claim=f"`{scenario}`: {OURS} keeps at least as many promises as the best baseline",
         asked="behind at no point",
         found=f"ahead at {ahead}, behind at {len(behind)}, neither at {level} of {points} points"
         if points
@@ -169,7 +167,7 @@ def _nowhere_behind(ledger: Ledger, scenario: str) -> Row:
         verdict=verdict,
         reason=f"Behind at {', '.join(behind)}."
         if behind
-        else "The best rival is chosen at each point.",
+        else "Against the best baseline at each point.",
     )
 
 
@@ -199,7 +197,7 @@ def _fewest_table(ledger: Ledger, scenario: str, rates: Sequence[float], level: 
                 cells.append("never" if missed else number(estimate(list(found.values())), 1))
             if set(cells) != {NOTHING}:
                 rows.append((name, configuration, *cells))
-    head = ("placed by", "worker", *(f"{rate:g} a second" for rate in rates))
+    head = ("placed by", "worker", *(f"{rate:g} requests/s" for rate in rates))
     return table(head, rows, right=range(2, len(head)))
 
 

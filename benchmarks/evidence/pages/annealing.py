@@ -28,7 +28,7 @@ from simulation.instance.mix import Foresight
 PAPER, OURS, WALK, FIRST = "annealing", "heliostat", "random-walk", "fcfs"
 CHEAP = ("fcfs", "sjf", "edf", "pf", "dpa", "least-slack", "qlm")
 RIVALS = (*CHEAP, "on-time", WALK, PAPER, queues.NOBODY_STARVES)
-"""Everybody but ours and the exhaustive one, which nobody can run."""
+"""All but ours and the exhaustive one, which is too slow to run."""
 SWEPT = (queues.AT_ONCE, queues.JOINING, queues.STREAM)
 EVERY = (
     *settings(queues.MODELS, queues.CAPS),
@@ -38,21 +38,17 @@ WANTS = (
     Measured(
         scenario=queues.AT_ONCE,
         measure=queues.at_once,
-        said=(
-            "Up to 40 requests wait at once for one replica with static batches; one order, made once.",
-        ),
+        said=("Up to 40 requests wait at once for one replica with static batches; ordered once.",),
     ),
     Measured(
         scenario=queues.JOINING,
         measure=queues.joining,
-        said=(
-            "The same with continuous batching; the queue is ordered anew before each admission.",
-        ),
+        said=("The same with continuous batching; the queue is reordered before each admission.",),
     ),
     Measured(
         scenario=queues.STREAM,
         measure=queues.streams,
-        said=("100 requests of a Poisson stream; the queue is ordered anew when somebody came.",),
+        said=("100 requests of a Poisson stream; the queue is reordered at each arrival.",),
     ),
     Measured(
         scenario=queues.BLURRED,
@@ -68,7 +64,7 @@ WANTS = (
 
 
 def claims(ledger: Ledger) -> list[Row]:
-    """The paper's figures, then what we ask of it and of ours."""
+    """The paper's figures, then our own targets."""
     return [*_of_the_paper(ledger), _walk_row(ledger), *_captured_rows(ledger), *_own_rows(ledger)]
 
 
@@ -129,13 +125,13 @@ def _walk_row(ledger: Ledger) -> Row:
         asked="at every point",
         found=_count_words(duels) if duels else NOTHING,
         verdict=of_best([one.change.estimate for one in duels]),
-        reason=_behind_words(duels, "Of shorter queues both find the best order."),
+        reason=_behind_words(duels, "On shorter queues both find the best order."),
     )
 
 
 def _behind_words(duels: Sequence[Duel], else_said: str) -> str:
     if not duels:
-        return "It was not measured."
+        return "Not measured."
     behind = [str(one.spot) for one in duels if one.behind]
     return f"Behind at {listed(behind)}." if behind else else_said
 
@@ -176,11 +172,11 @@ def _own_rows(ledger: Ledger) -> list[Row]:
         duels = _duels(ledger, OURS, RIVALS, (scenario,), queues.KEPT)
         rows.append(
             Row(
-                claim=f"`{scenario}`: heliostat keeps at least as many promises as the best rival",
+                claim=f"`{scenario}`: heliostat keeps at least as many promises as the best baseline",
                 asked="behind at no point",
                 found=_count_words(duels) if duels else NOTHING,
                 verdict=_nowhere_behind(duels),
-                reason=_behind_words(duels, "Against the best rival of each point."),
+                reason=_behind_words(duels, "Against the best baseline at each point."),
             )
         )
     rows += [_plan_row(ledger, name) for name in (PAPER, OURS)]
@@ -215,7 +211,7 @@ def _plan_row(ledger: Ledger, ordering: str) -> Row:
         asked="≤ 1 ms",
         found=NOTHING if slowest is None else f"{number(slowest, 2)} ms",
         verdict=of_limit(slowest, 1.0),
-        reason="CPU time after warm-up, with tables and answer; of the machine that made the page.",
+        reason="CPU time after warm-up, including tables and answer, on the machine that made the page.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Chiron's headline figures, asked again: in its own setting, and with each lever taken out."""
+"""Chiron's headline figures re-tested: in its own setting, and with each lever removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EFFICIENCY = 1 / 1.7 - 1
 BATCH_SIZES = (16, 64, 256)
 
 ENGINE = {"prefill": "chunks"}
-"""What all engines of the page do: packed replicas stall nobody where prompts are read in chunks."""
+"""Used by all engines of the page: with chunked prompts a packed replica does not stall decoding."""
 SPREAD, WHOLE_PROMPTS = "chiron, spread", "chiron, whole prompts"
 _RIVALS = tuple(
     rival(name, **ENGINE) for name in ("chiron", "llumnix", "llumnix-untuned", "reactive")
@@ -122,7 +122,7 @@ def claims(ledger: Ledger) -> list[Row]:
 
 
 def _at_rate(role: str) -> str:
-    return f"At the rate of the sweep where Chiron gains most ({RATES[role]}); both as they come."
+    return f"At the swept rate where Chiron gains most ({RATES[role]}); both at their defaults."
 
 
 def _default_of(name: str) -> str:
@@ -167,7 +167,7 @@ def show(ledger: Ledger) -> Shown:
                 (LEVEL,),
             ),
             "chiron-levers.svg": bars_picture(
-                "GPU-hours against the whole of Chiron at equal SLO",
+                "GPU-hours against full Chiron at equal SLO",
                 changes(levers, whole),
             ),
         },
@@ -177,15 +177,15 @@ def show(ledger: Ledger) -> Shown:
 def _levers(found: Mapping[str, Standing | None]) -> list[Lever]:
     pairs = (
         ("batch sizes by local backpressure", "chiron", "chiron-global"),
-        ("IBP and BBP, not the reactive rule", "chiron", "chiron-local"),
+        ("IBP and BBP instead of the reactive rule", "chiron", "chiron-local"),
         ("BBP", "chiron", "chiron-ibp"),
-        ("the mixed pool and its evictions", "chiron", "chiron-unmixed"),
+        ("the mixed pool with evictions", "chiron", "chiron-unmixed"),
         ("packing", "chiron", SPREAD),
-        ("prompts in chunks", "chiron", WHOLE_PROMPTS),
+        ("chunked prompts", "chiron", WHOLE_PROMPTS),
         ("the same, under the reactive rule", "reactive", "reactive, whole prompts"),
         *(
             (
-                f"Chiron but for the controller, at B = {size}",
+                f"Chiron without the controller, at B = {size}",
                 f"chiron scaling, B {size}",
                 f"reactive scaling, B {size}",
             )

@@ -44,9 +44,9 @@ NAMES = (
 SPREAD = rival("chiron", "chiron, spread", dispatch="least-work", prefill="whole-prompts")
 """Packed, Chiron breaks too many promises of a second; this is its better setting (decision 0019)."""
 SCENARIOS = {
-    WEEK: "three US regions, four models, twenty busy replicas a model",
-    TENANTS: "205 measured tenants with their holes, two models, three regions round the globe",
-    SMALL: "an eighth of the week: two or three busy replicas a model, floors decide",
+    WEEK: "three US regions, four models, twenty busy replicas per model",
+    TENANTS: "205 measured tenants with their data gaps, two models, three regions around the globe",
+    SMALL: "an eighth of the week: two or three busy replicas per model, minimum replicas dominate",
 }
 _JUDGED = tuple(rival(name) for name in NAMES[:2])
 _OTHERS = (*(rival(name) for name in NAMES[2:]), SPREAD)
@@ -64,7 +64,7 @@ WANTS = (
 
 
 def claims(ledger: Ledger) -> list[Row]:
-    """What Heliostat set out to reach, judged like everybody's claims."""
+    """Heliostat's own targets, judged like all other claims."""
     rows = []
     for role in (WEEK, TENANTS, SMALL):
         ours, reactive = (standing(ledger, role, name, LEVEL) for name in ("heliostat", "reactive"))

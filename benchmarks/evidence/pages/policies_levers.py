@@ -1,4 +1,4 @@
-"""Which lever of Heliostat's earns what: one working day of `week`, everybody at equal SLO."""
+"""The effect of each of Heliostat's levers: one working day of `week`, all policies at equal SLO."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _VARIANTS = (
 WANT = Match(scenario=DAY, policies=_VARIANTS, levels=(_LEVEL,), seeds=_SEEDS)
 _LEVERS = (
     ("the plan on forecasts, same routes, order and placement", UNPLACED, ARMED),
-    ("regions filled alike", WHOLE, "heliostat-unpooled"),
+    ("regions filled evenly", WHOLE, "heliostat-unpooled"),
     ("the same, under the reactive rule", "reactive, our routes", RIVAL),
-    ("first those whose promise can be kept", WHOLE, "heliostat, fcfs"),
+    ("requests first whose promise can be kept", WHOLE, "heliostat, fcfs"),
     ("the same, under the reactive rule", ARMED, "reactive, our routes"),
-    ("requests placed by Aladdin's rows", WHOLE, UNPLACED),
+    ("placement by Aladdin's rows", WHOLE, UNPLACED),
     ("replicas counted by those rows too", "heliostat-placed", WHOLE),
-    ("batch work waits for room", WHOLE, "heliostat-batch-now"),
-    ("the house's forecast, not the last value", WHOLE, "heliostat, last value"),
+    ("batch work waits for capacity", WHOLE, "heliostat-batch-now"),
+    ("Heliostat's forecast instead of the last value", WHOLE, "heliostat, last value"),
     ("knowing the future", "heliostat, oracle", WHOLE),
 )
 
 
 def levers(ledger: Ledger) -> dict[str, str]:
-    """The two tables of the section: what each lever earns, and what every variant stands at."""
+    """The two tables of the section: the effect of each lever, and every variant's figures."""
     found: dict[str, Standing | None] = {
         one.name: standing(ledger, DAY, one.name, _LEVEL) for one in _VARIANTS
     }

@@ -1,4 +1,4 @@
-"""SageServe's page: the same start, the same fleet, real lead times and no foresight for everybody."""
+"""SageServe's page: the same start and fleet, real lead times and no foresight for all policies."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def _levers(day: Mapping[str, Standing | None]) -> list[Lever]:
         ("forecast and programme, same router", "lt-i", "reactive + 70 % router"),
         ("forecast and programme, nearest router", "lt-i, nearest router", "reactive"),
         ("gating by utilisation", "lt-u", "lt-i"),
-        ("going past the programme", "lt-ua", "lt-u"),
+        ("scaling past the programme", "lt-ua", "lt-u"),
         ("regions optimised together (the ILP)", "lt-ua-shared", "lt-ua"),
-        ("the house's forecast, not the last value", "lt-ua", "lt-ua, last value"),
-        ("the house's forecast, not last week's", "lt-ua", "lt-ua, last week"),
+        ("Heliostat's forecast instead of the last value", "lt-ua", "lt-ua, last value"),
+        ("Heliostat's forecast instead of last week's", "lt-ua", "lt-ua, last week"),
         ("knowing the future", "lt-ua, oracle", "lt-ua"),
     )
     return [

@@ -56,14 +56,14 @@ def _saving_claims(ledger: Ledger) -> list[Row]:
     )
     return [
         change_row(
-            "GPU-hours against today's deployment, at the best of the three",
+            "GPU-hours against the current deployment, best of the three",
             best,
             reactive,
             BILLED,
             -0.25,
             asked="up to −25.0 %",
             because=(
-                "Microsoft's own deployment is not public; reactive at its best honest setting stands "
+                "Microsoft's own deployment is not public; reactive at its best setting stands in "
                 "for it."
             ),
         ),
@@ -140,7 +140,7 @@ def _course_claims(ledger: Ledger) -> list[Row]:
             (
                 "the same against the rule on KV memory, as in the paper",
                 "reactive-kv, as published",
-                "The rule is what starves here: KV memory hardly fills, so it hardly acts.",
+                "Here the rule itself starves: KV memory hardly fills, so it hardly acts.",
             ),
         )
     ]
@@ -151,10 +151,10 @@ def _course_claims(ledger: Ledger) -> list[Row]:
             fixed(ledger, BURST, "lt-ua"),
             [fixed(ledger, BURST, name) for name in ("reactive", "lt-i", "lt-u")],
             RECOVERY,
-            asked="the fewest minutes",
+            asked="fewest minutes",
             because=(
-                "Minutes of an hour until interactive-fast requests keep their promise as they did "
-                "before the bursts, in steps of five minutes, at the settings found on `week`."
+                "Minutes of each hour until interactive-fast attainment is back at its level before the "
+                "bursts, in steps of five minutes, at the settings found on `week`."
             ),
         ),
     ]

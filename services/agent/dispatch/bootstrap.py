@@ -1,4 +1,4 @@
-"""Puts a dispatch room together: the only place that knows which placer, predictor and queue it gets."""
+"""Wires a dispatcher: the only place that knows the concrete placer, predictor and queue."""
 
 from __future__ import annotations
 

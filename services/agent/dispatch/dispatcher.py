@@ -1,6 +1,6 @@
-"""Decides on every ask: a place here, another region, wait, or turned away; and takes places back.
+"""Decides on every ask: a place here, another region, wait, or reject; and takes places back.
 
-Plain and synchronous: whoever calls it passes `now`, in seconds since 1970 on a clock that never goes
+Plain and synchronous: callers pass `now`, in seconds since 1970 on a clock that never goes
 back. Batch requests wait on disk (`batch.py`); here they are only placed and ended.
 """
 

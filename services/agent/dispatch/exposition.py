@@ -1,4 +1,4 @@
-"""The dispatcher in Prometheus' words, read at every scrape."""
+"""Prometheus metrics of the dispatcher, read at every scrape."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DispatchCollector(Collector):
         room = self._room
         decisions = CounterMetricFamily(
             "heliostat_dispatch_decisions",
-            "Decisions by outcome; an ask may have several, one after the other",
+            "Decisions by outcome; an ask may get several in sequence",
             labels=["region", "outcome"],
         )
         for outcome, count in asdict(room.tally.counts).items():

@@ -1,9 +1,8 @@
-"""Which batch requests go where: what may not wait any longer wherever there is a place, the rest to
-replicas with room to spare, the first due first.
+"""Feeds batch requests to replicas: urgent ones to any place, the rest to spare replicas, earliest due first.
 
-A replica that is used less than 60 % takes one, less than 50 % two (SageServe, batch queue), and only
-while it keeps every promise (Aladdin's rows). Who finds no place, perhaps because it is too large for the
-room there is, stands aside for a while: those behind it are tried.
+A replica less than 60 % used takes one request, less than 50 % two (SageServe, batch queue), and only
+while it keeps every promise (Aladdin's rows). A request without a place, perhaps because it is too large,
+is skipped for a while, so that those behind it are tried.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from services.agent.dispatch.replicas import Replicas
 from services.agent.journal.batch_entry import BatchEntry
 
 _TRIES = 4
-"""How many requests may find no place before the rest waits for the next time."""
+"""Failed placements after which the rest waits for the next feeding."""
 _ASIDE_SECONDS = 30.0
-"""How long one that found no place leaves the others their turn: so many feedings, times `_TRIES`, is how
-many may wait in front that nothing has room for."""
+"""How long a request without a place is skipped. In that time `_TRIES` per feeding are skipped, so this
+bounds how many unplaceable requests can precede others."""
 
 Fed = Mapping[str, tuple[BatchEntry, Placed]]
 """What was placed, by request."""
@@ -41,14 +40,14 @@ class BatchRules(BatchAdmission):
 
 
 class Feeder:
-    """Books places for batch requests; remembers who found none lately."""
+    """Books places for batch requests and skips those that recently found none."""
 
     def __init__(self, placing: Placing, replicas: Replicas, rules: BatchRules) -> None:
         self._placing = placing
         self._replicas = replicas
         self._rules = rules
         self._aside: dict[str, float] = {}
-        """Requests that stand aside, and until when."""
+        """Requests being skipped, and until when."""
 
     def feed(
         self, model: ModelName, first: Iterable[BatchEntry], aged: Iterable[BatchEntry], now: float
@@ -67,7 +66,7 @@ class Feeder:
         return fed
 
     def _candidates(self, entries: Iterable[BatchEntry]) -> list[BatchEntry]:
-        """Without those who stand aside, unless all of them do: then there is nobody to let pass."""
+        """Without skipped requests, unless all of them are skipped."""
         all_of_them = list(entries)
         found = [entry for entry in all_of_them if entry.ask.request_id not in self._aside]
         return found or all_of_them
@@ -96,7 +95,7 @@ class Feeder:
     def _fill(
         self, model: ModelName, waiting: deque[BatchEntry], now: float
     ) -> dict[str, tuple[BatchEntry, Placed]]:
-        """Every replica with room to spare takes one or two; who suits none of them stands aside."""
+        """Every spare replica takes one or two requests; one that fits none is skipped for a while."""
         fed: dict[str, tuple[BatchEntry, Placed]] = {}
         missed: set[str] = set()
         for row, used in self._replicas.spare(model, self._rules.one_below):

@@ -1,4 +1,4 @@
-"""How well the expected first token was told: what gateways measured beside what was expected."""
+"""Expected and measured times to the first token, from gateways' reports."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Holding:
 
     @property
     def full(self) -> bool:
-        """True when nobody else may wait."""
+        """True when no more requests may be held."""
         return len(self._by_id) >= self._most
 
     def get(self, request_id: str) -> Held | None:

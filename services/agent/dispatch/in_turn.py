@@ -1,4 +1,4 @@
-"""Places without knowing how full replicas are: each in turn, as far as our own bookings leave room."""
+"""Round-robin placement without signals, as far as our own bookings leave room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What batch asks are answered, given what the disk holds of them; nothing is written here."""
+"""Decides the answers to batch asks from the state on disk; writes nothing."""
 
 from __future__ import annotations
 
@@ -127,12 +127,12 @@ class BatchIntake:
         )
 
     def _new(self, ask: DispatchAsk, taken: Taken, now: float) -> Outcome:
-        """What becomes of a request that nobody has seen; the ones that wait are kept as `fresh`."""
+        """The outcome for a new request; the ones that wait are kept as `fresh`."""
         request = self._placing.request_of(ask, now)
         at = from_epoch(int(now))
         due = self._due(ask, at)
         if due <= at:
-            detail = f"it was to be done by {due:%Y-%m-%dT%H:%M:%SZ}"
+            detail = f"it was due by {due:%Y-%m-%dT%H:%M:%SZ}"
             return Shed(reason=ShedReason.DEADLINE, detail=detail)
         turned = self._routes.first_choice(ask, at) or self._limits.never_fits(request)
         if turned is not None:
@@ -140,7 +140,7 @@ class BatchIntake:
         if self._box.waiting() + len(taken.fresh) >= self._most_waiting:
             return Shed(
                 reason=ShedReason.QUEUE_FULL,
-                detail=f"{self._box.waiting():,} batch requests wait already",
+                detail=f"{self._box.waiting():,} batch requests are already waiting",
                 retry_after=timedelta(minutes=1),
             )
         taken.fresh[ask.request_id] = (ask, due)
@@ -151,7 +151,7 @@ class BatchIntake:
             durable=True,
             due=due,
             ahead=self._box.waiting(model),
-            reason="batch requests wait for replicas with room to spare",
+            reason="batch requests wait for spare capacity",
         )
 
     def _due(self, ask: DispatchAsk, at: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What engines and gateways measured, as prefills and decode iterations that a law can be fitted to.
+"""Turns measurements of engines and gateways into prefills and decode iterations for fitting a law.
 
 An engine counts what it did between two looks: the gaps between output tokens of all sequences, and
 what prefills took. Their means are one observation. Where an engine measures no gaps, what gateways

@@ -1,4 +1,4 @@
-"""The laws by which replicas are judged: the catalogue's, refitted pool by pool to what engines did.
+"""The engine laws in force: the catalogue's, refitted per pool to observations.
 
 A refitted law comes into force once it rests on enough, and again whenever it has moved. What was learnt
 is memory of this process: after a restart the catalogue's laws are in force until as much was seen again.

@@ -1,6 +1,6 @@
 """Leases: which requests hold a place, until when, and which ended lately.
 
-A lease that nobody renews or closes runs out, so that hung clients hold nothing for ever. It decides
+A lease that is neither renewed nor closed expires, so that hung clients hold nothing for ever. It decides
 nothing; it keeps one place per request, whatever is asked of it.
 """
 

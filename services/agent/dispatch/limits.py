@@ -1,4 +1,4 @@
-"""What no replica of the region could ever hold."""
+"""Requests too large for any replica of the region."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Limits:
         most = self._largest.get(request.model, 0)
         if needed <= most:
             return None
-        detail = f"{needed:,.0f} tokens do not fit on any replica here, the largest holds {most:,}"
+        detail = f"{needed:,.0f} tokens do not fit on any replica here; the largest holds {most:,}"
         return Shed(reason=ShedReason.TOO_LARGE, detail=detail)

@@ -1,4 +1,4 @@
-"""In which order those who wait for a place are tried: by an ordering of `scheduling.ordering`.
+"""The order in which held requests are tried, by an ordering of `scheduling.ordering`.
 
 Replicas give places back one after the other: to those who wait the region is one server, on which a
 request takes its time on a replica divided by the places that there are. Who waited longest is tried first

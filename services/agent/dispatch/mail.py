@@ -73,8 +73,8 @@ class Mail:
             return False
         if before in self._boxes:
             raise RequestIdReused(
-                f"request {request_id} is that of gateway {before}, whose stream is open",
-                remedy="give every request a name of its own in the region",
+                f"request {request_id} belongs to gateway {before}, whose stream is open",
+                remedy="use request ids that are unique in the region",
             )
         return True
 

@@ -1,4 +1,4 @@
-"""Says in the log what changed about dispatching: places taken back, and by what places are given.
+"""Logs changes in dispatching: places taken back, and the basis of placement.
 
 That replicas are ready before anybody has looked at them is no warning; that they were looked at and say
 nothing, or nothing new, is one.
@@ -23,7 +23,7 @@ class Why(StrEnum):
     """By what a model's places are given, and why so."""
 
     FRESH = "signals are fresh"
-    NEW = "replicas are new, a look is to come"
+    NEW = "replicas are new and not observed yet"
     STALE = "signals are stale or missing"
 
 

@@ -22,12 +22,12 @@ from services.agent.dispatch.routes import Routes
 _SOON = timedelta(seconds=1)
 _WHY = {
     Reason.NO_REPLICA: "no replica of the model is ready here",
-    Reason.STALE: "nothing is known of the replicas",
-    Reason.TOO_LONG: "no replica that is ready could ever hold it",
-    Reason.TTFT: "no replica would send the first token in time",
+    Reason.STALE: "no data on the replicas",
+    Reason.TOO_LONG: "no ready replica could ever hold it",
+    Reason.TTFT: "no replica would return the first token in time",
     Reason.ITL: "no replica would keep the token gap",
-    Reason.STALL: "its prefill would stall those who run on every replica",
-    Reason.MEMORY: "no replica has the memory",
+    Reason.STALL: "its prefill would stall running requests on every replica",
+    Reason.MEMORY: "no replica has enough memory",
     Reason.BATCH: "every replica's batch is full",
 }
 
@@ -44,7 +44,7 @@ class HoldingRules:
 
 
 class Patience:
-    """Holds those who wait; tells what became of them."""
+    """Holds waiting requests and reports their outcomes."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Patience:
         if too_large is not None:
             return too_large
         if self.holding.full:
-            detail = f"{len(self.holding):,} requests wait already"
+            detail = f"{len(self.holding):,} requests are already waiting"
             return leaves or Shed(reason=ShedReason.QUEUE_FULL, detail=detail, retry_after=_SOON)
         share = 1.0 if leaves is None else self._rules.share_before_leaving
         patience = min(share * request.promise.ttft_seconds, self._rules.longest_seconds)
@@ -94,7 +94,7 @@ class Patience:
         return answer
 
     def queued(self, held: Held) -> Queued:
-        """The answer of one who waits."""
+        """The decision for a waiting request."""
         return Queued(
             durable=False,
             due=from_epoch(int(held.until)),

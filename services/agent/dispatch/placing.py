@@ -1,4 +1,4 @@
-"""Gives one request a place and books it, or says why there is none; gives places back.
+"""Books a place for one request, or gives the reason why there is none; releases places.
 
 By signals: the placer's rows, or the replica of the session before where it keeps every promise too. In
 turn, and said so, where too few ready replicas have fresh signals.

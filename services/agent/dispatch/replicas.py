@@ -1,4 +1,4 @@
-"""The replicas of this region as rows of `scheduling.workers`, kept equal to what the agent last saw.
+"""The replicas of this region as rows of `scheduling.workers`, in step with the agent's last observation.
 
 Names in a row are `<vm type>/<replica>`: replicas of one model are told apart also across pools.
 """
@@ -233,7 +233,7 @@ class Replicas:
     def _appear(
         self, workers: Workers, name: str, endpoint: ReplicaEndpoint, now: float
     ) -> WorkerLaw:
-        """Nobody has looked at it yet: as if its last report were too old."""
+        """Not observed yet: treated as if its last report were too old."""
         law = self._laws.law(endpoint.pool)
         assert law is not None  # others were left out
         workers.appear(name, law, now - self._stale_after - 1.0)

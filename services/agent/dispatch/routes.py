@@ -1,4 +1,4 @@
-"""Where the last good routing table sends one request: here, to another region, or nowhere.
+"""Applies the last good routing table to one request: this region, another one, or none.
 
 The share that a request falls into follows from its session (or its name), as in every gateway: asked
 again it falls into the same one. What was forwarded once is served here.

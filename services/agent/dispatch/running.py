@@ -1,4 +1,4 @@
-"""What is assumed of requests that run: gateways tell only their ends.
+"""Estimates of running requests, because gateways report only completions.
 
 A request begins to decode when its first token was expected, and generates at its worker's pace. One that
 has generated, by that, all that was predicted is expected to go on (Aladdin, arXiv 2405.06856, step 5:

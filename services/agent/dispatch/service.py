@@ -1,4 +1,4 @@
-"""The dispatcher as a process sees it: asks and ends as they come, a beat that lets time pass.
+"""The dispatcher's runtime: handles asks and completions, and runs the periodic beat.
 
 Everything runs on one event loop; only the disk is waited for in threads.
 """
@@ -133,7 +133,7 @@ class DispatchRoom:
         return known is None
 
     def complete(self, completion: Completion) -> bool | None:
-        """An interactive request ended: True; False = it had before, None = nobody knows it."""
+        """An interactive request ended: True; False = it had before, None = unknown."""
         return self._parts.dispatcher.complete(completion, self._parts.seconds())
 
     async def end(self, ends: Mapping[str, bool]) -> Mapping[str, BatchState]:

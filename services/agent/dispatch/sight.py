@@ -1,4 +1,4 @@
-"""What the agent last saw of its replicas: noted while its loop observes, read by the dispatcher.
+"""The agent's last observation of its replicas: written by its loop, read by the dispatcher.
 
 The loop's thread writes, the event loop reads; a look is one value, whole or not there.
 """

@@ -31,7 +31,7 @@ class Tally:
         self._seen: Counter[str] = Counter()
 
     def asked(self) -> None:
-        """A request that nobody had asked for."""
+        """A request without a preceding ask."""
         self._seen["asked"] += 1
 
     def decided(self, outcome: Outcome) -> None:

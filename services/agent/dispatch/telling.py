@@ -1,4 +1,4 @@
-"""Decisions on their way out: every one is counted, those that come later are put into the mail."""
+"""Sends decisions: each one is counted, later ones go to the gateway's mailbox."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Telling:
         return DispatchDecision(request_id=ask.request_id, attempt=ask.attempt, outcome=outcome)
 
     def later(self, held: Held, outcome: Outcome) -> None:
-        """What became of one who waited."""
+        """The outcome of a held request."""
         self._post(held.gateway_id, held.ask.request_id, held.attempt, outcome)
 
     def withdrawn(self, lease: Lease, reason: WithdrawalReason) -> None:

@@ -1,4 +1,4 @@
-"""What people see of the dispatcher: its replicas, the fullest first, its queues and its counts."""
+"""The dispatcher's status view: replicas (fullest first), queues and counts."""
 
 from __future__ import annotations
 

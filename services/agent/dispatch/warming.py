@@ -1,4 +1,4 @@
-"""Compiles what deciding takes before somebody waits for it."""
+"""Compiles the placement code before the first request needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What local gateways talk to: the control plane's contract for routes and usage, from the journal."""
+"""The gateway address: the control plane's contract for routes and usage, served from the journal."""
 
 from services.agent.door.opening import Door
 

@@ -1,4 +1,4 @@
-"""Who comes in at the local door, and how a call there is refused: as a control plane would."""
+"""Authentication and errors at the gateway address, as on a control plane."""
 
 from __future__ import annotations
 

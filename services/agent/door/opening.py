@@ -1,4 +1,4 @@
-"""The local door itself: a port that answers for journal and board, from `open` to `close`."""
+"""The gateway address: a gRPC server for journal and board, from `open` to `close`."""
 
 from __future__ import annotations
 

@@ -40,7 +40,10 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
             await abort(context, InvalidInput("message", "the first request must be `subscribe`"))
         if first.subscribe.origin_region != self._region:
             await abort(
-                context, UnknownRegion(first.subscribe.origin_region, remedy=f"I am {self._region}")
+                context,
+                UnknownRegion(
+                    first.subscribe.origin_region, remedy=f"this agent serves {self._region}"
+                ),
             )
         reader = asyncio.create_task(_hear(request_iterator, first.subscribe.gateway_id))
         version: str | None = None

@@ -75,7 +75,7 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
 
     def _keeps_no_history(self) -> Unsupported:
         return Unsupported(
-            f"the agent of {self._region} takes reports and keeps no history",
+            f"the agent of {self._region} accepts reports but stores no history",
             remedy=f"ask a control plane: {', '.join(self._control_planes)}",
         )
 
@@ -83,16 +83,18 @@ class LocalUsage(usage_pb2_grpc.UsageServiceServicer):
         batch = self._reader.request(request)
         if not batch.source_id.startswith(f"{self._region}/"):
             raise Forbidden(
-                f"source {batch.source_id!r} is not of {self._region}",
+                f"source {batch.source_id!r} does not belong to {self._region}",
                 remedy=f"call it {self._region}/<name>",
             )
         if batch.source_id == self._journal.usage.source_id:
-            raise InvalidInput("batch.source_id", f"{batch.source_id} is the agent's own")
+            raise InvalidInput(
+                "batch.source_id", f"{batch.source_id} is reserved for the agent itself"
+            )
         elsewhere = sorted({series.origin for series in batch.series} - {self._region})
         if elsewhere:
             raise Forbidden(
-                f"requests that arrived in {', '.join(elsewhere)} are not {self._region}'s to report",
-                remedy="report them through the agent of the region in which they arrived",
+                f"requests that arrived in {', '.join(elsewhere)} may not be reported by {self._region}",
+                remedy="report them through the agent of the region where they arrived",
             )
         return self._journal.usage.take(batch)
 

@@ -1,1 +1,1 @@
-"""The agent's hands: one driver per cloud, each with the same promises."""
+"""Cloud drivers, all with the same contract."""

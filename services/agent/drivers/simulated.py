@@ -1,4 +1,4 @@
-"""A region that does not exist, for trying an agent out: it is empty at first and ends with the process."""
+"""A simulated region for trying out an agent: initially empty, gone when the process ends."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What an agent remembers: one SQLite file per agent, one routing file for the gateways beside it."""
+"""An agent's durable state: one SQLite file, and a routing file for gateways beside it."""

@@ -1,4 +1,4 @@
-"""The agent's own brake: who pulled or released it, and when; the newest word counts."""
+"""The agent's local brake: who paused or resumed it, and when; the newest entry applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The brake's last resort: a small file beside the journal, written over in place.
+"""A fallback for the brake: a small file beside the journal, overwritten in place.
 
 A disk without room takes no new word into the journal, and no moment needs the brake more. The file is
 made with the journal, so that pulling the brake asks the disk for nothing.

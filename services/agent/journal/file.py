@@ -83,7 +83,7 @@ class JournalFile:
         """
         if not path.exists():
             raise StorageUnavailable(
-                f"there is no journal at {path}", remedy="start the agent once, or mend the path"
+                f"there is no journal at {path}", remedy="start the agent once, or fix the path"
             )
         with _typed(path):
             return cls(path, connect(path), None, None)
@@ -175,7 +175,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         os.close(handle)
         raise JournalInUse(
-            f"another agent holds the journal {path}", remedy="one journal serves one agent"
+            f"another agent is using the journal {path}", remedy="each agent needs its own journal"
         ) from error
     return handle
 

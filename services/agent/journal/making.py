@@ -1,4 +1,4 @@
-"""What a journal's file holds and how it is made, checked, and moved aside when it cannot be read."""
+"""Creates, checks and migrates a journal file, and moves it aside if it cannot be read."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
         if version == 0 and application == 0:
             _create(connection, now)
         elif application != _APPLICATION_ID:
-            raise sqlite3.DatabaseError("is not a journal of ours")
+            raise sqlite3.DatabaseError("is not a Heliostat journal")
         elif version > SCHEMA_VERSION:
             raise MigrationAhead(
-                f"journal {path} has version {version}, this agent knows {SCHEMA_VERSION}",
+                f"journal {path} has version {version}, this agent supports {SCHEMA_VERSION}",
                 remedy="run the newer agent again",
             )
         _bring_up(connection)
@@ -163,6 +163,6 @@ def move_aside(path: Path, now: datetime, what: str) -> CorruptJournal:
         if part.exists():
             part.replace(aside.with_name(aside.name + ending))
     return CorruptJournal(
-        f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a fresh one begun",
+        f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a new one was created",
         remedy="unsent usage in it is lost; adopt the VMs that the agent reports as unknown",
     )

@@ -1,4 +1,4 @@
-"""An operator's door into a journal, from another process, with or without a running agent."""
+"""Operator access to a journal from another process, with or without a running agent."""
 
 from __future__ import annotations
 

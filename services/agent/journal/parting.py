@@ -1,4 +1,4 @@
-"""Parts a usage batch by model, so that a model which nobody knows yet holds up none that everybody knows."""
+"""Splits a usage batch by model, so that an unknown model does not hold up known ones."""
 
 from __future__ import annotations
 

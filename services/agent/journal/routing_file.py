@@ -1,4 +1,4 @@
-"""The last good routing table as a file beside the journal, for gateways that start while nobody answers.
+"""The last good routing table as a file, for gateways that start while agent and control plane are down.
 
 `{"sha256": …, "table": {…}}`: the table in the wire contract's JSON form, the checksum over that table
 written with sorted keys, without spaces, in ASCII. Replaced whole, never changed in place.

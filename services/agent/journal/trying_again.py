@@ -1,4 +1,4 @@
-"""Which refused usage batches go once more, and when: said in the words that are kept beside each.
+"""Decides which refused usage batches are sent again, and when, from the text stored with each.
 
 A control plane's clock may have jumped, or its catalogue may come later than its agents': what it refuses
 for an instant goes once more, what it refuses for a name goes again and again, at ages that double.

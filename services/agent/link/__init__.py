@@ -1,4 +1,4 @@
-"""Keeps journal and control plane in step; works on alone while nobody answers."""
+"""Synchronises journal and control plane; keeps working without the control plane."""
 
 from services.agent.link.link import Link
 

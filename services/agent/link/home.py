@@ -1,4 +1,4 @@
-"""Which control plane we talk to: one of several addresses, the leader where somebody names it."""
+"""Chooses the control plane to call: one of several addresses, the leader if known."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Home:
 
     def __init__(self, addresses: Sequence[str], tls: ClientTls | None) -> None:
         if not addresses:
-            raise InvalidSettings("control_planes", "names no address")
+            raise InvalidSettings("control_planes", "contains no address")
         self._addresses = list(addresses)
         self._tls = tls
         self._address = self._addresses[0]

@@ -1,4 +1,4 @@
-"""Keeps one task of the link going: starts it over after every failure, each time a little later."""
+"""Restarts one task of the link after every failure, with back-off."""
 
 from __future__ import annotations
 
@@ -120,6 +120,6 @@ def hung_up_as_unavailable() -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise Unavailable("the agent moved on to another control plane") from None
+        raise Unavailable("the agent switched to another control plane") from None
     except aio.UsageError as error:
-        raise Unavailable(f"the agent hung up: {error}") from error
+        raise Unavailable(f"the agent closed the stream: {error}") from error

@@ -1,4 +1,4 @@
-"""Brings journal and control plane level as of now, for those who step time and for orderly ends."""
+"""Synchronises journal and control plane up to now, for stepped time and for orderly shutdown."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Level:
         except TimeoutError:
             why = f": {problem}" if problem is not None else ""
             raise Unavailable(
-                f"not level with {self._home.address} after {timeout_seconds:.0f} s{why}"
+                f"not in sync with {self._home.address} after {timeout_seconds:.0f} s{why}"
             ) from None
 
     async def _have_commands(self) -> None:

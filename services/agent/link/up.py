@@ -94,7 +94,7 @@ async def _next_answer(call: _UsageCall) -> usage_pb2.ReportUsageResponse:
     answer = await call.read()
     if not isinstance(answer, usage_pb2.ReportUsageResponse):
         await check_end(call)
-        raise Unavailable("the control plane ended the stream before it had answered")
+        raise Unavailable("the control plane ended the stream before answering")
     return answer
 
 

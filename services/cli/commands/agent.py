@@ -1,4 +1,4 @@
-"""`heliostat agent`: one region's agent, and the brake that stands on its machine."""
+"""`heliostat agent`: one region's agent, and its local brake."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from services.cli.wiring import wired
 
 app = typer.Typer(
     invoke_without_command=True,
-    help="One region's agent; `pause` and `resume` are its own brake.",
+    help="One region's agent; `pause` and `resume` are its local brake.",
 )
 
-Region = Annotated[str, typer.Option("--region", help="The region that it speaks for.")]
+Region = Annotated[str, typer.Option("--region", help="The region it serves.")]
 NeedlessRegion = Annotated[
     str,
-    typer.Option("--region", hidden=True, help="Taken and not needed: the directory is enough."),
+    typer.Option("--region", hidden=True, help="Ignored; kept for compatibility."),
 ]
 SettingsFile = Annotated[
     Path | None,
@@ -48,11 +48,11 @@ def run_agent(
 ) -> None:
     """Run one region's agent until SIGTERM or Ctrl-C.
 
-    Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options go before both.
+    Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options override both.
     """
     if ctx.invoked_subcommand is not None:
         if any(_typed(ctx, option) for option in ctx.params):
-            raise typer.BadParameter(f"options go behind `agent {ctx.invoked_subcommand}`")
+            raise typer.BadParameter(f"put options after `agent {ctx.invoked_subcommand}`")
         return
     from services.agent.main import run
     from services.agent.settings import load_agent_settings
@@ -68,7 +68,7 @@ def run_agent(
 
 
 def _typed(ctx: typer.Context, option: str) -> bool:
-    """False for what the environment says: that holds behind the subcommand too."""
+    """Whether the option was typed; environment variables also apply to subcommands."""
     source = ctx.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
@@ -81,7 +81,7 @@ def pause(
     settings: SettingsFile = None,
     region: NeedlessRegion = "",
 ) -> None:
-    """Pull the agent's own brake: it carries nothing out, with or without a control plane."""
+    """Pause the agent locally: it carries out no commands, with or without a control plane."""
     from services.agent.main import pause as pull
 
     pull(_journal(settings, data_dir), author=_author())
@@ -96,7 +96,7 @@ def resume(
     settings: SettingsFile = None,
     region: NeedlessRegion = "",
 ) -> None:
-    """Release the agent's own brake."""
+    """Resume a locally paused agent."""
     from services.agent.main import resume as release
 
     release(_journal(settings, data_dir), author=_author())
@@ -111,7 +111,7 @@ def status(
     settings: SettingsFile = None,
     region: NeedlessRegion = "",
 ) -> None:
-    """Whether the agent's own brake is pulled, by whom and since when."""
+    """Show whether the agent is paused locally, by whom and since when."""
     from services.agent.main import status as brake_of
 
     brake = brake_of(_journal(settings, data_dir))
@@ -119,9 +119,9 @@ def status(
         out.json(brake)
         return
     if not brake.paused:
-        out.say("The agent's brake is released.")
+        out.say("The agent's brake is off.")
         return
-    out.say(f"The agent is paused by {brake.author} since {at(brake.at)}.")
+    out.say(f"The agent was paused by {brake.author} at {at(brake.at)}.")
 
 
 @app.command()
@@ -140,18 +140,18 @@ def adopt(
     if out.as_json:
         out.json({"asked_for": vm})
         return
-    out.say(f"Asked for {', '.join(vm)}; the agent looks at its next tick.")
+    out.say(f"Requested adoption of {', '.join(vm)}; the agent acts at its next tick.")
 
 
 def _journal(settings: Path | None, data_dir: Path | None) -> Path:
-    """The agent's journal; nothing else of its settings need be known."""
+    """The agent's journal; needs no other setting."""
     from services.agent.settings import journal_of
 
     return journal_of(settings, **given(data_dir=data_dir))
 
 
 def _author() -> str:
-    """Who sits at the keyboard, for the journal."""
+    """The local user's name, for the journal."""
     try:
         return f"local:{getpass.getuser()}"
     except (OSError, KeyError):
@@ -163,5 +163,5 @@ def _say_brake(out: Output, *, paused: bool) -> None:
         out.json({"paused": paused})
         return
     out.say(
-        "The agent is paused within a tick." if paused else "The agent works again within a tick."
+        "The agent will pause within a tick." if paused else "The agent will resume within a tick."
     )

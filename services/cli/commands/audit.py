@@ -17,12 +17,12 @@ from services.cli.wiring import wired
 if TYPE_CHECKING:
     from heliostat.model.governance import AuditRecord
 
-app = typer.Typer(no_args_is_help=True, help="Who did what.")
+app = typer.Typer(no_args_is_help=True, help="The audit log.")
 
 
 @app.callback()
 def _group() -> None:
-    """Who did what."""
+    """The audit log."""
 
 
 @app.command("list")
@@ -31,16 +31,16 @@ def list_(
     client: Client,
     out: Output,
     start: Annotated[str, typer.Option(help=f"From: {INSTANT_HELP}.")] = "-24h",
-    end: Annotated[str, typer.Option(help="To, not included.")] = "+1m",
+    end: Annotated[str, typer.Option(help="To (exclusive).")] = "+1m",
     author: Annotated[
-        list[str] | None, typer.Option("--author", help="Like operator:anna; may repeat.")
+        list[str] | None, typer.Option("--author", help="For example operator:anna; may repeat.")
     ] = None,
     action: Annotated[
-        list[str] | None, typer.Option("--action", help="Like scale-pool; may repeat.")
+        list[str] | None, typer.Option("--action", help="For example scale-pool; may repeat.")
     ] = None,
     limit: Limit = 200,
 ) -> None:
-    """Changes that somebody asked for, done or refused, oldest first; operators and admins only."""
+    """Requested changes, done or refused, oldest first; for operators and admins."""
     from heliostat.model.governance import AuditQuery
     from services.translation.audit import audit_query_to_wire, entry_from_wire
 
@@ -62,9 +62,9 @@ def list_(
         return
     out.table(
         "",
-        ["at, by!", "action, outcome!", "on / in words"],
+        ["at, by!", "action, outcome!", "subject / details"],
         [_row(entry.record) for entry in shown],
-        empty=f"Nobody changed anything between {at(asked.span.start)} and {at(asked.span.end)}.",
+        empty=f"No changes between {at(asked.span.start)} and {at(asked.span.end)}.",
     )
     if len(found) > limit:
         out.note(f"Only the first {limit:,} records are shown; raise --limit for more.")

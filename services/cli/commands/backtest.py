@@ -1,4 +1,4 @@
-"""`heliostat backtest`: what policies would have done on the history of one's own control plane."""
+"""`heliostat backtest`: policies compared on the history of a control plane's database."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def backtest(
     database: Database = DEFAULT_DATABASE,
     catalogue: Catalogue = DEFAULT_CATALOGUE,
     memory: Annotated[
-        str, typer.Option(help=f"What policies may know from before: {LENGTH_HELP}.")
+        str, typer.Option(help=f"History known at the start: {LENGTH_HELP}.")
     ] = "14d",
 ) -> None:
-    """What policies would have cost and kept on your own history, compared at equal SLO.
+    """Replay your own history under several policies and compare them at equal SLO.
 
-    The database is read and not changed. Seeds differ in the luck of the clouds alone.
+    The database is read, not changed. Seeds differ only in simulated cloud behaviour.
     """
     from heliostat.errors import InvalidInput
     from heliostat.model.instants import Span
@@ -47,7 +47,9 @@ def backtest(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidInput("--resume", f"{folder} cannot be made: {error.strerror}") from error
+            raise InvalidInput(
+                "--resume", f"{folder} cannot be created: {error.strerror}"
+            ) from error
         with progress("reading the history"):
             kept = record(database, catalogue, span, parse_length("--memory", memory), folder)
         compare(out, scene_ref(str(kept)), asked)

@@ -23,7 +23,7 @@ def _group() -> None:
 @wired
 def make(
     out: Output,
-    directory: Annotated[Path, typer.Argument(help="Where certificates and keys go.")] = Path(
+    directory: Annotated[Path, typer.Argument(help="Folder for certificates and keys.")] = Path(
         "certs"
     ),
     server: Annotated[
@@ -38,13 +38,13 @@ def make(
             help="A client: role/name (operator/anna) or role/region/name (agent/eastus/agent-1)."
         ),
     ] = None,
-    valid: Annotated[str, typer.Option(help="How long certificates hold: 24h, 90d.")] = "90d",
+    valid: Annotated[str, typer.Option(help="Validity of certificates: 24h, 90d.")] = "90d",
 ) -> None:
-    """Make a CA (kept when it is there), the server's certificate and one per client.
+    """Create a CA (or reuse the existing one), the server's certificate and one per client.
 
-    An existing server.pem is kept, too, unless --server names its hosts, because running servers reload
-    it. Roles are agent and gateway (with their region), automation, operator and
-    admin. Keys are readable by their owner only. Keep ca-key.pem offline where anything depends on it.
+    An existing server.pem is kept unless --server names its hosts, because running servers reload it.
+    Roles are agent and gateway (with their region), automation, operator and admin. Keys are readable
+    by their owner only. Keep ca-key.pem offline in production.
     """
     from services.cli.certificates import CertificateMaker
 
@@ -57,7 +57,7 @@ def make(
         f"Certificates in {directory}",
         ["certificate!", "identity"],
         [[one.certificate.name, one.identity] for one in written],
-        empty="nothing was made",
+        empty="nothing was created",
     )
     for one in written:
         if one.kept and one.certificate.name == "server.pem":

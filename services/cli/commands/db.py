@@ -1,4 +1,4 @@
-"""`heliostat db`: bring a database to this release, see whether it is there, or take it back."""
+"""`heliostat db`: migrate a database to this release, check its revision, or take it back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 @app.command()
 @wired
 def upgrade(out: Output, database: Database = DEFAULT_DATABASE) -> None:
-    """Migrate to this release; safe to repeat.
+    """Migrate to this release. Safe to repeat.
 
-    Control planes of the previous release may go on running meanwhile. They do not start again on the new
-    schema: to return to that release, see db downgrade.
+    Control planes of the previous release may keep running meanwhile, but cannot be started on the new
+    schema. To return to that release, see db downgrade.
     """
     from migrations.running import upgrade as migrate
 
@@ -29,13 +29,13 @@ def upgrade(out: Output, database: Database = DEFAULT_DATABASE) -> None:
     if out.as_json:
         out.json({"revision": revision})
         return
-    out.say(f"The database stands at revision {revision}.")
+    out.say(f"Database is at revision {revision}.")
 
 
 @app.command()
 @wired
 def check(out: Output, database: Database = DEFAULT_DATABASE) -> None:
-    """Say whether this release can run on the database; exit code 71 when it has to be upgraded."""
+    """Check whether this release can use the database; exit code 71 if it must be upgraded."""
     from migrations.running import check as stands
     from migrations.running import head
 
@@ -43,7 +43,7 @@ def check(out: Output, database: Database = DEFAULT_DATABASE) -> None:
     if out.as_json:
         out.json({"revision": head(), "ready": True})
         return
-    out.say(f"The database stands at revision {head()}, as this release needs it.")
+    out.say(f"Database is at revision {head()}, as this release requires.")
 
 
 @app.command()
@@ -87,5 +87,5 @@ def downgrade(
 
 def _stored(url: str) -> str:
     if url == "memory":
-        raise InvalidSettings("--database", "memory has no schema to look after")
+        raise InvalidSettings("--database", "memory has no schema")
     return url

@@ -1,4 +1,4 @@
-"""`heliostat dispatch`: what a region's agent places requests by, asked at its door for gateways."""
+"""`heliostat dispatch`: how a region's agent places requests, read from its gateway address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from heliostat.model.dispatch_view import DispatchView
     from heliostat.model.measured_law import MeasuredLaw
 
-app = typer.Typer(no_args_is_help=True, help="Single requests inside a region; asks its agent.")
+app = typer.Typer(no_args_is_help=True, help="Single requests inside a region, from its agent.")
 
 Model = Annotated[str, typer.Option(help="Only this model.")]
 
@@ -23,14 +23,14 @@ Model = Annotated[str, typer.Option(help="Only this model.")]
 @app.command()
 @wired
 def status(agent: Client, out: Output, model: Model = "") -> None:
-    """By what requests are placed at this moment, and what was decided since the agent's start."""
+    """How requests are currently placed, and the decisions since the agent's start."""
     view = _view(agent, model, 1)
     if out.as_json:
         found = {"bases": view.bases, "laws": view.laws, "held": view.held}
         out.json({"region": view.region, **found, **_counts(view)})
         return
     out.table(
-        f"{view.region}: places are given by",
+        f"{view.region}: basis of placement",
         ["model", "basis", "fresh>", "not looked at yet>", "ready>"],
         [
             [
@@ -42,26 +42,26 @@ def status(agent: Client, out: Output, model: Model = "") -> None:
             ]
             for one in view.bases
         ],
-        empty=f"{view.region}: no replica is ready.",
+        empty=f"{view.region}: no replicas are ready.",
     )
     out.table(
-        f"{view.region}: laws as refitted, beside the catalogue's",
+        f"{view.region}: refitted laws, relative to the catalogue's",
         ["model", "vm type", "seen>", "error>", "prompts>", "prefill>", "batches>", "gap>"],
         [_law(one) for one in view.laws],
-        empty="Every pool is placed on by the catalogue's law: too little was observed to refit one.",
+        empty="All pools use the catalogue's law: too few observations to refit one.",
     )
     counts, placed = view.counts, view.counts.placed
     out.facts(
         {
-            "asked": count(counts.asked),
-            "placed": f"{count(placed)}, of these in turn {count(counts.placed_in_turn)}, "
+            "received": count(counts.asked),
+            "placed": f"{count(placed)}, of these round-robin {count(counts.placed_in_turn)}, "
             f"on the session's replica {count(counts.session_kept)}",
-            "re-balanced": f"{count(counts.rebalanced)}, since outputs ran past predictions",
-            "made to wait": f"{count(counts.queued)}, now in memory {count(view.held)}",
+            "re-balanced": f"{count(counts.rebalanced)}, because outputs exceeded predictions",
+            "queued": f"{count(counts.queued)}, now in memory {count(view.held)}",
             "other region": count(counts.other_region),
-            "turned away": f"{count(counts.shed)}, wrong {count(counts.refused)}",
+            "rejected": f"{count(counts.shed)}, invalid {count(counts.refused)}",
             "ended": f"{count(counts.finished)} finished, {count(counts.given_up)} given up, "
-            f"{count(counts.withdrawn)} places taken back",
+            f"{count(counts.withdrawn)} withdrawn",
         }
     )
 
@@ -72,9 +72,9 @@ def replicas(
     agent: Client,
     out: Output,
     model: Model = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most replicas to show.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of replicas.")] = 50,
 ) -> None:
-    """The replicas, the fullest first: what is booked on them and what they measured."""
+    """List replicas, fullest first, with their bookings and measurements."""
     view = _view(agent, model, limit)
     if out.as_json:
         out.json({"region": view.region, "replicas": view.replicas})
@@ -96,14 +96,14 @@ def replicas(
             ]
             for one in view.replicas
         ],
-        empty=f"{view.region}: no replica is known.",
+        empty=f"{view.region}: no replicas are known.",
     )
 
 
 @app.command()
 @wired
 def queue(agent: Client, out: Output, model: Model = "") -> None:
-    """Batch requests on the agent's disk, by model."""
+    """Show batch requests on the agent's disk, by model."""
     view = _view(agent, model, 1)
     if out.as_json:
         out.json({"region": view.region, "queues": view.queues})
@@ -122,12 +122,12 @@ def queue(agent: Client, out: Output, model: Model = "") -> None:
             ]
             for one in view.queues
         ],
-        empty=f"{view.region}: no batch request waits or runs.",
+        empty=f"{view.region}: no batch requests are waiting or running.",
     )
 
 
 def _law(law: MeasuredLaw) -> list[str]:
-    """Ranges of what was seen, and times beside the catalogue's."""
+    """Observed ranges, and times relative to the catalogue's."""
     return [
         law.pool.model,
         law.pool.vm_type,

@@ -1,4 +1,4 @@
-"""`heliostat fleet`: what stands where, and orders by hand that the planner keeps to."""
+"""`heliostat fleet`: pools as observed, and manual orders, which the planner follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.cli.wiring import wired
 if TYPE_CHECKING:
     from heliostat.model.fleet import PoolState
 
-app = typer.Typer(no_args_is_help=True, help="Pools, orders by hand, commands.")
+app = typer.Typer(no_args_is_help=True, help="Pools, manual orders, commands.")
 
 
 @app.command()
@@ -27,9 +27,9 @@ def get(
     client: Client,
     out: Output,
     region: Regions = None,
-    every: Annotated[bool, typer.Option("--all", help="Also pools without a replica.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include pools without replicas.")] = False,
 ) -> None:
-    """Pools as last observed; – = not measured."""
+    """Show pools as last observed; – = not measured."""
     from heliostat.v1 import fleet_pb2
     from services.translation.fleet import etags_from_wire, fleet_from_wire, holds_from_wire
 
@@ -44,11 +44,11 @@ def get(
         f"Fleet at {at(fleet.at)}",
         ["pool", "want>", "ready>", "coming>", "drain>", "fail>", "used>", "signal"],
         [_row(state) for state in shown],
-        empty="No pool holds a replica (--all shows all pools).",
+        empty="No pool has replicas (--all shows all pools).",
     )
     if fleet.denials:
         out.table(
-            "Clouds that refused",
+            "Cloud refusals",
             ["region", "VM type", "until", "at most>", "because"],
             [
                 [one.region, one.vm_type, at(one.until), str(one.most_replicas), one.reason]
@@ -67,7 +67,7 @@ def get(
             empty="",
         )
     for paused in sorted(fleet.paused_agents):
-        out.say(f"The agent of {paused} is paused: its region carries nothing out.")
+        out.say(f"The agent of {paused} is paused: its region carries out no commands.")
 
 
 app.command()(manual.scale)
@@ -79,10 +79,10 @@ app.command()(manual.redeploy)
 def overrides(
     client: Client,
     out: Output,
-    region: Annotated[str, typer.Option(help="Region; all without it.")] = "",
+    region: Annotated[str, typer.Option(help="Region (default: all).")] = "",
     limit: Limit = 200,
 ) -> None:
-    """Targets set by hand that the planner keeps to, newest first."""
+    """List manual targets that the planner follows, newest first."""
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import override_from_wire
 
@@ -106,7 +106,7 @@ def overrides(
             ]
             for one in found
         ],
-        empty="No override is in force: the planner decides alone.",
+        empty="No overrides are in force.",
     )
     if found:
         out.say(
@@ -120,14 +120,14 @@ def overrides(
 def commands(
     client: Client,
     out: Output,
-    region: Annotated[str, typer.Option(help="Region; all without it.")] = "",
+    region: Annotated[str, typer.Option(help="Region (default: all).")] = "",
     state: Annotated[
         list[CommandState] | None,
         typer.Option(metavar="<state>", help=f"{', '.join(CommandState)}; may repeat."),
     ] = None,
     limit: Limit = 100,
 ) -> None:
-    """Commands, newest first, with how they went."""
+    """List commands with their progress and outcome, newest first."""
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import command_from_wire
     from services.translation.enums import COMMAND_STATE
@@ -142,7 +142,7 @@ def commands(
     if out.as_json:
         out.json({"commands": found, "total": total})
         return
-    show_commands(out, found, empty="No command matches.")
+    show_commands(out, found, empty="No commands match.")
     _say_more(out, len(found), total)
 
 
@@ -151,7 +151,7 @@ app.command()(manual.cancel)
 
 def _say_more(out: Output, shown: int, total: int) -> None:
     if total > shown:
-        out.say(f"{total - shown} older ones are not shown: --limit {total} shows all.")
+        out.say(f"{total - shown} older ones not shown; --limit {total} shows all.")
 
 
 def _stands(state: PoolState) -> bool:
@@ -160,7 +160,7 @@ def _stands(state: PoolState) -> bool:
 
 
 def _row(state: PoolState) -> list[str]:
-    """– for all that nobody measured, which is not zero."""
+    """– for values that were not measured, which is not zero."""
     seen = state.observation
     if state.observed_at is None:
         return [str(seen.pool), *[NOTHING] * 6, state.signal]

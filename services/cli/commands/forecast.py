@@ -1,4 +1,4 @@
-"""`heliostat forecast`: what we expect, how it fared, and how methods would have fared on a trace."""
+"""`heliostat forecast`: forecasts, their accuracy, and a backtest of methods on a trace."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def get(
     model: Models = None,
     tier: Tiers = None,
     kind: Kinds = None,
-    when: Annotated[str, typer.Option("--at", help=f"In force when: {INSTANT_HELP}.")] = "now",
-    steps: Annotated[int, typer.Option(min=1, help="How many steps ahead to show.")] = 8,
+    when: Annotated[str, typer.Option("--at", help=f"In force at: {INSTANT_HELP}.")] = "now",
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps ahead to show.")] = 8,
     limit: Limit = 20,
 ) -> None:
-    """Forecasts in force, tokens per second; --json holds every step. Region * = all together."""
+    """Show forecasts in force, tokens per second; --json has every step. Region * = all regions."""
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from heliostat.v1 import forecast_pb2
@@ -65,7 +65,7 @@ def get(
         out.json({"forecasts": found})
         return
     if not found:
-        out.say("No forecast is in force for these series; the first refresh makes some.")
+        out.say("No forecasts for these series yet; the next refresh creates them.")
     for forecast in found:
         _show(out, forecast, steps)
 
@@ -82,7 +82,7 @@ def accuracy(
     method: Annotated[list[str] | None, typer.Option(help="Method; may repeat.")] = None,
     limit: Limit = 60,
 ) -> None:
-    """How forecasts fared when the truth came in, champions beside their naive rivals."""
+    """Compare forecasts with what came, champions beside the naive baselines."""
     from heliostat.v1 import forecast_pb2
     from services.translation.forecasts import champion_from_wire, score_from_wire
 
@@ -95,12 +95,12 @@ def accuracy(
     if out.as_json:
         out.json({"scores": scores, "champions": champions})
         return
-    show_scores(out, scores, limit, empty="No forecast has met its truth yet.")
+    show_scores(out, scores, limit, empty="No forecast has been scored yet.")
     out.table(
         "Champions",
         ["series", "method", "since!", "reason"],
         [[str(one.key), one.method, at(one.since), one.reason] for one in champions],
-        empty="No champion has been chosen yet; selection runs nightly.",
+        empty="No champion has been selected yet; selection runs nightly.",
     )
 
 
@@ -110,16 +110,18 @@ def backtest(
     out: Output,
     trace: Annotated[Path, typer.Argument(help="A trace or series file (see `heliostat trace`).")],
     days: Annotated[
-        int, typer.Option(min=1, help="Replay so many days, the last of the file.")
+        int, typer.Option(min=1, help="Number of days to replay, at the end of the file.")
     ] = 3,
-    every: Annotated[str, typer.Option(help=f"Forecast how often: {LENGTH_HELP}.")] = "6h",
-    horizon: Annotated[str, typer.Option(help="How far ahead.")] = "24h",
-    series: Annotated[int, typer.Option(min=1, help="How many series, largest first.")] = 3,
-    family: Annotated[str, typer.Option(help="fast, or full with the slow methods.")] = "fast",
+    every: Annotated[str, typer.Option(help=f"Time between forecasts: {LENGTH_HELP}.")] = "6h",
+    horizon: Annotated[str, typer.Option(help="Forecast horizon.")] = "24h",
+    series: Annotated[int, typer.Option(min=1, help="Number of series, largest first.")] = 3,
+    family: Annotated[
+        str, typer.Option(help="fast, or full (includes the slow methods).")
+    ] = "fast",
     limit: Limit = 60,
     skip_bad_rows: SkipBad = False,
 ) -> None:
-    """Replay the end of a trace as if each instant were now, and score every method on it."""
+    """Replay the end of a trace and score every method, each forecast from past data only."""
     from services.cli.backtesting import backtest_series
 
     with progress(f"replaying {trace.name}") as bar:
@@ -160,7 +162,7 @@ def _filter(
 
 
 def show_scores(out: Output, scores: Sequence[ForecastScore], limit: int, *, empty: str) -> None:
-    """The first `limit` scores, a table per series. `covered` = truths at or below the 95 % quantile."""
+    """The first `limit` scores, a table per series; `covered` = values at or below the 95 % quantile."""
     if not scores:
         out.say(empty)
     shown = scores[:limit]
@@ -200,5 +202,5 @@ def _show(out: Output, forecast: Forecast, steps: int) -> None:
             ]
             for step in range(min(steps, forecast.steps))
         ],
-        empty="The forecast holds no steps.",
+        empty="The forecast has no steps.",
     )

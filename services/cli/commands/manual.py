@@ -1,4 +1,4 @@
-"""Orders by hand for the fleet: scale, redeploy, and the end of an order or an override."""
+"""Manual fleet orders: scale, redeploy, and cancelling an order or an override."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from services.cli.times import LENGTH_HELP, parse_length, present
 from services.cli.wiring import wired
 
 Until = Annotated[
-    str, typer.Option("--for", help=f"How long the planner keeps to it: {LENGTH_HELP}.")
+    str, typer.Option("--for", help=f"How long the planner follows it: {LENGTH_HELP}.")
 ]
 RequestId = Annotated[
-    str, typer.Option(help="Repeat with the same id and nothing is ordered twice; made up without.")
+    str, typer.Option(help="Repeating with the same id orders nothing twice; generated if omitted.")
 ]
-Wait = Annotated[bool, typer.Option("--wait", help="Stay until the command has ended.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the command has ended.")]
 
 
 @wired
@@ -28,7 +28,9 @@ def scale(
     client: Client,
     out: Output,
     pool: Annotated[str, typer.Argument(help="region/model/vm_type")],
-    target: Annotated[int, typer.Argument(min=0, max=MOST_REPLICAS, help="Replicas to have.")],
+    target: Annotated[
+        int, typer.Argument(min=0, max=MOST_REPLICAS, help="Target number of replicas.")
+    ],
     reason: Reason,
     keep: Until = "4h",
     request_id: RequestId = "",
@@ -36,7 +38,7 @@ def scale(
     dry_run: DryRun = False,
     wait: Wait = False,
 ) -> None:
-    """Order an absolute number of replicas. In active mode the planner keeps to it until it expires."""
+    """Order an absolute number of replicas. In active mode the planner follows it until it expires."""
     from heliostat.model.names import PoolKey
     from heliostat.v1 import fleet_pb2
     from services.translation.names import pool_to_wire
@@ -55,9 +57,9 @@ def redeploy(
     client: Client,
     out: Output,
     source: Annotated[
-        str, typer.Argument(help="Pool that gives: region/model/vm_type=replicas left.")
+        str, typer.Argument(help="Source pool: region/model/vm_type=remaining replicas.")
     ],
-    destination: Annotated[str, typer.Argument(help="Pool that gets: …=replicas in the end.")],
+    destination: Annotated[str, typer.Argument(help="Destination pool: …=resulting replicas.")],
     reason: Reason,
     keep: Until = "4h",
     request_id: RequestId = "",
@@ -65,7 +67,7 @@ def redeploy(
     dry_run: DryRun = False,
     wait: Wait = False,
 ) -> None:
-    """Change the model on VMs that stand already; both counts are absolute."""
+    """Change the model on existing VMs; both counts are absolute."""
     from heliostat.model.command import RedeployOrder
     from heliostat.model.names import PoolKey
     from heliostat.v1 import fleet_pb2
@@ -97,7 +99,7 @@ def cancel(
     override: Annotated[bool, typer.Option("--override", help="End an override instead.")] = False,
     etag: Etag = "",
 ) -> None:
-    """End a command (its agent lets go at the next safe point), or an override."""
+    """End a command (its agent stops at the next safe point), or an override."""
     from heliostat.v1 import fleet_pb2
     from services.translation.commands import command_from_wire, override_from_wire
 
@@ -126,7 +128,7 @@ def cancel(
 def _conditions(
     reason: str, keep: str, request_id: str, etag: str, dry_run: bool
 ) -> dict[str, Any]:
-    """The fields that every request of an order by hand has."""
+    """The fields shared by all manual orders."""
     from services.translation.fields import instant_to_wire
 
     return {
@@ -162,7 +164,7 @@ def _override_id(client: Client, name: str) -> str:
 
 
 def _whole_id(name: str) -> str:
-    """A command's id as stored: tables leave its leading zeros out."""
+    """A command's id as stored; tables omit its leading zeros."""
     from storage.numbering import command_id
 
     return command_id(int(name)) if name.isdecimal() and len(name) <= 12 else name

@@ -1,4 +1,4 @@
-"""`heliostat mode`: who may move capacity, everywhere and per region."""
+"""`heliostat mode`: whether the control plane may change capacity, globally and per region."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Advisory, active or paused.")
 @app.command()
 @wired
 def get(client: Client, out: Output) -> None:
-    """Settings, and what follows from them for every region."""
+    """Show settings and the resulting mode of every region."""
     from heliostat.v1 import plan_pb2
     from services.translation.enums import MODE
     from services.translation.modes import modes_from_wire
@@ -40,7 +40,7 @@ def get(client: Client, out: Output) -> None:
             [_place(one.region), one.mode, one.author, at(one.at), one.reason, etags[one.region]]
             for one in settings
         ],
-        empty="No mode was set: advisory everywhere. Plans are not ordered; manual orders are.",
+        empty="No mode has been set: advisory everywhere. Plans are not ordered; manual orders are.",
     )
 
 
@@ -49,13 +49,13 @@ def get(client: Client, out: Output) -> None:
 def set_(
     client: Client,
     out: Output,
-    mode: Annotated[Mode, typer.Argument(help="What the control plane may do.")],
+    mode: Annotated[Mode, typer.Argument(help="Permissions of the control plane.")],
     reason: Reason,
     region: Annotated[str, typer.Option(help="Region; * = everywhere.")] = EVERYWHERE,
     etag: Etag = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Set the mode of a region, or of all; the more cautious of the two counts."""
+    """Set the global or a region's mode; the stricter of the global and the regional mode applies."""
     from heliostat.v1 import plan_pb2
     from services.translation.enums import MODE
     from services.translation.modes import setting_from_wire

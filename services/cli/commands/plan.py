@@ -1,4 +1,4 @@
-"""`heliostat plan`: what was decided and why, what would be, and what an operator approves."""
+"""`heliostat plan`: plans with their reasons, what-if plans, and approval."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from heliostat.model.plan import CapacityPlan, PoolTarget, WhatIf
 
 NEWEST = 2**63 - 1
-"""No version is higher: the wire carries 64 bits."""
+"""The highest version: the wire format has 64 bits."""
 
 
 def _a_version(version: int) -> int:
-    """Wrong use when it can be no plan's version; 0 = the newest."""
+    """Usage error if it cannot be a plan version; 0 = the newest."""
     if not 0 <= version <= NEWEST:
-        raise typer.BadParameter(f"{version} is no plan's version")
+        raise typer.BadParameter(f"{version} is not a plan version")
     return version
 
 
@@ -39,12 +39,12 @@ def get(
     client: Client,
     out: Output,
     version: Annotated[
-        int, typer.Argument(callback=_a_version, help="Which; the newest without it.")
+        int, typer.Argument(callback=_a_version, help="Plan version (default: newest).")
     ] = 0,
     region: Regions = None,
-    every: Annotated[bool, typer.Option("--all", help="Also pools that stay at zero.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include pools that stay at zero.")] = False,
 ) -> None:
-    """A plan: replicas per pool with the reason of each."""
+    """Show a plan: replicas per pool, each with its reason."""
     from heliostat.v1 import plan_pb2
     from services.translation.plans import plan_from_wire
 
@@ -63,7 +63,7 @@ def explain(
     out: Output,
     pool: Annotated[str, typer.Argument(help="region/model/vm_type")],
 ) -> None:
-    """Why a pool has its target, why not otherwise, and what is scarce."""
+    """Explain a pool's target: reason, alternatives, and scarce resources."""
     from heliostat.model.names import PoolKey
     from heliostat.v1 import plan_pb2
     from services.translation.names import pool_to_wire
@@ -79,7 +79,7 @@ def explain(
         "pool": str(target.pool),
         "target": f"{replicas_in_words(target.replicas)}, {target.current} now",
         "because": reason.summary,
-        "decided by": reason.binding,
+        "binding limit": reason.binding,
         "forecast": reason.forecast,
         "clipped": reason.clip,
     }
@@ -96,13 +96,13 @@ def explain(
             ]
             for one in found.alternatives
         ],
-        empty="There is no alternative to compare with.",
+        empty="No alternatives to compare with.",
     )
     out.table(
-        "What one more unit would save (duals of the linear relaxation)",
+        "Savings from one more unit (duals of the linear relaxation)",
         ["of", "per hour>"],
         [[row, dollars(value)] for row, value in found.marginal_values],
-        empty="Nothing is scarce.",
+        empty="No resource is scarce.",
     )
 
 
@@ -111,14 +111,14 @@ def explain(
 def propose(
     client: Client,
     out: Output,
-    demand: Annotated[float, typer.Option(help="All demand times this.")] = 1.0,
-    lost: Annotated[str, typer.Option("--lost-region", help="As if this region were gone.")] = "",
+    demand: Annotated[float, typer.Option(help="Multiply all demand by this.")] = 1.0,
+    lost: Annotated[str, typer.Option("--lost-region", help="Assume this region is lost.")] = "",
     quota: Annotated[list[str] | None, typer.Option(help="region/vm_type=VMs; may repeat.")] = None,
     target: Annotated[
         list[str] | None, typer.Option(help="region/model/vm_type=replicas; may repeat.")
     ] = None,
 ) -> None:
-    """The plan that would be made in a supposed world; changes nothing."""
+    """Compute the plan for a what-if scenario; changes nothing."""
     from heliostat.v1 import plan_pb2
     from services.translation.plans import plan_from_wire
     from services.translation.questions import what_if_to_wire
@@ -141,7 +141,7 @@ def approve(
     out: Output,
     version: Annotated[int, typer.Argument(callback=_a_version, help="The newest plan's version.")],
 ) -> None:
-    """Order the newest plan's targets, in advisory regions too."""
+    """Order the newest plan's targets, including in advisory regions."""
     from heliostat.v1 import plan_pb2
     from services.translation.commands import command_from_wire
 
@@ -151,7 +151,7 @@ def approve(
         out.json({"version": version, "commands": commands})
         return
     show_commands(
-        out, commands, empty=f"Plan {version} orders nothing: the fleet stands as it wants."
+        out, commands, empty=f"Plan {version} orders nothing: the fleet is already at its targets."
     )
 
 
@@ -194,7 +194,7 @@ def _show(out: Output, plan: CapacityPlan, regions: set[str], every: bool) -> No
         "",
         ["pool", "now>", "target>", "because"],
         [[str(one.pool), str(one.current), str(one.replicas), one.reason.summary] for one in shown],
-        empty="No pool has or gets a replica (--all shows them).",
+        empty="No pool has or gets replicas (--all shows all pools).",
     )
     if plan.shortages:
         out.table(

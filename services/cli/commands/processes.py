@@ -1,7 +1,7 @@
-"""`heliostat serve` and `demo`: hand over to the long-running processes.
+"""`heliostat serve` and `demo`: start the long-running processes.
 
-Each process keeps its own settings and its own life; these commands pass on what was typed, which
-goes before the environment and the settings file.
+Each process has its own settings; these commands pass on the options given, which override the
+environment and the settings file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def serve(
 ) -> None:
     """Run a control plane: gRPC, forecasts, plans, routes, /metrics, until SIGTERM or Ctrl-C.
 
-    Every setting is a key of the file and a HELIOSTAT_… variable; options here go before both.
+    Every setting is a key of the file and a HELIOSTAT_… variable; options override both.
     """
     from services.control_plane.bootstrap import file_to_make
     from services.control_plane.bootstrap import serve as run
@@ -52,32 +52,35 @@ def serve(
 @wired
 def demo(
     headless: Annotated[
-        bool, typer.Option("--headless", help="No page; ends with the day.")
+        bool, typer.Option("--headless", help="No page; exit at the end of the day.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the run's figures as JSON; - = stdout.")
+        Path | None, typer.Option("--json", help="Write the results as JSON; - = stdout.")
     ] = None,
     trace: Annotated[
         Path | None, typer.Option("--trace", help="Demand from a real trace or series.")
     ] = None,
     hours: Annotated[int, typer.Option(min=1, max=24, help="Length of the day.")] = 24,
     speed: Annotated[
-        float, typer.Option(min=0, help="At most so many domain minutes a second; 0 = no limit.")
+        float, typer.Option(min=0, help="Maximum simulated minutes per second; 0 = no limit.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Chance of demand and clouds.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
     policy: Annotated[
         str,
         typer.Option(help="How the control plane plans: heliostat-careful or heliostat."),
     ] = "heliostat-careful",
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The page's port; 0 = any free one.")
+        int | None,
+        typer.Option(min=0, max=65535, help="The page's port (default: 8321); 0 = any free one."),
     ] = None,
     catalogue: Annotated[
-        Path | None, typer.Option(help="Another fleet than deploy/catalogue.yaml.")
+        Path | None, typer.Option(help="Fleet catalogue (default: deploy/catalogue.yaml).")
     ] = None,
-    keep: Annotated[Path | None, typer.Option(help="Keep databases and journals there.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep databases and journals in this folder.")
+    ] = None,
 ) -> None:
-    """Live a day of three regions in minutes, on simulated clouds, with a page to look at."""
+    """Simulate a day in three regions in minutes, on simulated clouds, with a web page."""
     from services.demo.main import run
     from services.demo.settings import DemoSettings
 

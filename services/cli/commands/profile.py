@@ -1,4 +1,4 @@
-"""`heliostat profile`: engine laws out of measured times."""
+"""`heliostat profile`: engine laws from measured times."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def fit(
         ),
     ],
     save: Annotated[
-        Path | None, typer.Option(help="Keep the laws in this file (YAML), sources and errors too.")
+        Path | None,
+        typer.Option(help="Write the laws to this file (YAML), with sources and errors."),
     ] = None,
     skip_bad_rows: SkipBad = False,
     json_file: Annotated[
@@ -47,7 +48,7 @@ def fit(
     """Fit prefill and decode laws, with their errors and the range beyond which they extrapolate.
 
     Iteration times of whole engines give measured laws; times of single operators give composed
-    ones, and scaled ones for models of which nothing was measured. Tables that give no law end with code 65.
+    ones, and scaled ones for models without measurements. Tables that yield no law end with code 65.
     """
     from simulation.profiles.fitting import fit_laws
     from simulation.profiles.laws_file import write_laws
@@ -65,8 +66,8 @@ def fit(
     if not report.laws:
         raise InvalidInput(
             str(tables),
-            "gives no law",
-            remedy="docs/engine-laws.md says what a law takes",
+            "yields no law",
+            remedy="docs/engine-laws.md lists what a law needs",
         )
 
 
@@ -102,7 +103,7 @@ def _show(out: Output, report: FitReport) -> None:
 
 def _compare(out: Output, report: FitReport) -> None:
     out.table(
-        "Sums of operators beside whole iterations (one sequence; mean over all settings)",
+        "Sums of operators and whole iterations (one sequence; mean over all settings)",
         ["engine", "measured>", "summed>", "decode>", "prefill>"],
         [
             [

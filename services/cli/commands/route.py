@@ -1,4 +1,4 @@
-"""`heliostat route`: who serves whose requests, and which gateways know."""
+"""`heliostat route`: routing tables, and which gateways use them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ app = typer.Typer(no_args_is_help=True, help="Routing tables.")
 def get(
     client: Client,
     out: Output,
-    region: Annotated[str, typer.Option(help="Origin region; all without it.")] = "",
-    version: Annotated[str, typer.Option(help="That version; needs --region.")] = "",
+    region: Annotated[str, typer.Option(help="Origin region (default: all).")] = "",
+    version: Annotated[str, typer.Option(help="Table version; needs --region.")] = "",
 ) -> None:
-    """The published tables and what gateways said of them."""
+    """Show the published tables and their acknowledgements by gateways."""
     from heliostat.v1 import routing_pb2
     from services.translation.routing import gateway_from_wire, table_from_wire
 
@@ -51,7 +51,7 @@ def get(
             [one.origin, one.gateway_id, one.version, _yes(one.accepted), at(one.at), one.detail]
             for one in gateways
         ],
-        empty="No gateway has said anything yet.",
+        empty="No gateway has acknowledged a table yet.",
     )
 
 
@@ -61,7 +61,7 @@ def watch(
     client: Client,
     out: Output,
     region: Annotated[str, typer.Argument(help="Origin region.")],
-    tables: Annotated[int, typer.Option(min=0, help="Stop after so many tables; 0 = never.")] = 0,
+    tables: Annotated[int, typer.Option(min=0, help="Stop after this many tables; 0 = never.")] = 0,
 ) -> None:
     """Show a region's table now and on every change; --json writes one table a line. Ctrl-C ends it.
 
@@ -121,7 +121,7 @@ def _show(out: Output, table: RoutingTable) -> None:
             ]
             for entry in table.entries
         ],
-        empty=f"{table.origin}: version {table.version} holds no entries.",
+        empty=f"{table.origin}: version {table.version} has no entries.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`heliostat simulate`: live a scenario under several policies and compare them at equal SLO."""
+"""`heliostat simulate`: run several policies on a scenario and compare them at equal SLO."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ def simulate(
     scenario: Annotated[str, typer.Option(help="A built-in scenario, or a file.")] = "day",
     names: Annotated[
         bool,
-        typer.Option(
-            "--list", help="List scenarios, policies, forecasters; or tell about --policy."
-        ),
+        typer.Option("--list", help="List scenarios, policies, forecasters; or describe --policy."),
     ] = False,
 ) -> None:
-    """Live a scenario under several policies, and compare them at equal SLO.
+    """Simulate a scenario under several policies and compare them at equal SLO.
 
-    Each policy's headroom is swept; it is shown at its cheapest setting that keeps what is asked.
+    Each policy's headroom is swept; it is shown at its cheapest setting that reaches --attainment.
     """
     if names:
         from services.cli.shelves import show_shelves

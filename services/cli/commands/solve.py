@@ -1,4 +1,4 @@
-"""`heliostat plan solve`: the solver on a problem of one's own, and how good its answer is."""
+"""`heliostat plan solve`: the solver on a given problem, with the optimality gap."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ def solve(
         str, typer.Option("--random", help="RxMxG: regions, models, VM types of a random problem.")
     ] = "",
     busy: Annotated[float, typer.Option(help="Mean busy replicas per region and model.")] = 5.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same problem.")] = 1,
-    save: Annotated[Path | None, typer.Option(help="Keep the random problem in this file.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the problem.")] = 1,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the random problem to this file.")
+    ] = None,
     nodes: Annotated[
-        int, typer.Option(min=0, help="Branch-and-bound nodes after the dive; 0 = the dive alone.")
+        int, typer.Option(min=0, help="Branch-and-bound nodes after the dive; 0 = dive only.")
     ] = 0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures as JSON; - = stdout.")
+        Path | None, typer.Option("--json", help="Write the result as JSON; - = stdout.")
     ] = None,
 ) -> None:
-    """Solve a problem without any control plane and say how good the answer is.
+    """Solve a planning problem without a control plane and report the optimality gap.
 
-    The figures are status, objective and lp_bound (dollars per hour), gap, cpu_seconds, replicas.
+    Reports status, objective and lp_bound (dollars per hour), gap, cpu_seconds, replicas.
     """
     from services.cli.solving import keep, made_up, problem_in, solved
 

@@ -1,4 +1,4 @@
-"""`heliostat trace`: look at a trace, turn it into our formats, or make one up from published shapes."""
+"""`heliostat trace`: describe, convert, build and synthesise traces."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ app = typer.Typer(no_args_is_help=True, help="Request traces and load series.")
 Source = Annotated[
     Path,
     typer.Argument(
-        help="Your own CSV, Azure, BurstGPT, Mooncake, ServeGen or our parquet.", metavar="TRACE"
+        help="Your own CSV, Azure, BurstGPT, Mooncake, ServeGen or Heliostat's parquet.",
+        metavar="TRACE",
     ),
 ]
-FormatName = Annotated[
-    str, typer.Option("--format", help="Take the file as this format instead of finding out.")
-]
+FormatName = Annotated[str, typer.Option("--format", help="The file's format (default: detected).")]
 
 
 @app.command()
@@ -45,13 +44,13 @@ def describe(
         ),
     ],
     series: Annotated[
-        int, typer.Option(min=0, help="How many series to list, largest first.")
+        int, typer.Option(min=0, help="Number of series to list, largest first.")
     ] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Of a scenario: whose requests.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of a scenario's requests.")] = 1,
     skip_bad_rows: SkipBad = False,
     format_name: FormatName = "",
 ) -> None:
-    """Rates, cycles, bursts and lengths of a trace, beside its target; or a scenario's size."""
+    """Show rates, cycles, bursts and lengths of a trace beside its target, or a scenario's size."""
     from simulation.scenarios.finding import SPEC_SUFFIXES
 
     # A bare word that is no file can only be meant for a scenario, built in or misspelt.
@@ -86,10 +85,10 @@ def build(
     target: Annotated[Path, typer.Argument(help="The parquet file to write.", metavar="OUT")],
     spec: Annotated[Path, typer.Option(help="The scenario file (docs/scenarios.md).")],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Overrules the file's seed.", show_default=False)
+        int | None, typer.Option(min=0, help="Overrides the file's seed.", show_default=False)
     ] = None,
 ) -> None:
-    """Write the requests that a scenario file asks for; the same file and seed, the same requests."""
+    """Write a scenario's requests as a trace; the same file and seed give the same requests."""
     from services.cli.figures import span_words
     from simulation.scenarios.building import build_trace
 
@@ -113,7 +112,7 @@ def build(
         f"{built.begins:%Y-%m-%dT%H:%MZ}, seed {built.seed}."
     )
     if built.history:
-        out.say(f"{built.history}: what came before, by minute; keep it beside the other.")
+        out.say(f"{built.history}: the history by minute; keep it beside the trace.")
 
 
 @app.command()
@@ -128,7 +127,7 @@ def convert(
     skip_bad_rows: SkipBad = False,
     format_name: FormatName = "",
 ) -> None:
-    """Write a trace as our request parquet or series parquet."""
+    """Write a trace as request parquet or series parquet."""
     from heliostat.errors import InvalidInput
     from simulation.workload.convert import convert_requests, convert_series
     from simulation.workload.formats import detect_format
@@ -165,13 +164,13 @@ def synthesize(
     start: Annotated[
         str, typer.Option(help=f"First minute: {INSTANT_HELP}.")
     ] = "2026-03-02T00:00Z",
-    days: Annotated[int, typer.Option(help="How many days.")] = 15,
+    days: Annotated[int, typer.Option(help="Number of days.")] = 15,
     busy: Annotated[
         float, typer.Option(help="Busy replicas per model in the busiest mean hour.")
     ] = 20.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same minutes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
 ) -> None:
-    """Make a fleet's demand up from the shapes that SageServe publishes, minute by minute."""
+    """Generate a fleet's demand by the minute from the shapes that SageServe publishes."""
     from heliostat.model.instants import floor_to
     from heliostat.model.usage import WINDOW
     from simulation.workload.convert import arrivals_as_series, write_series
@@ -180,7 +179,7 @@ def synthesize(
 
     fleet = read_catalogue(catalogue)
     first = floor_to(parse_instant("--start", start, present()), WINDOW)
-    with progress("making demand up"):
+    with progress("generating demand"):
         arrivals = synthesise(fleet, start=first, days=days, busy_replicas=busy, seed=seed)
         made = arrivals_as_series(arrivals)
         rows = write_series(made, target, {"kind": "synthetic", "seed": str(seed)})

@@ -1,4 +1,4 @@
-"""`heliostat usage`: what happened, bucket by bucket."""
+"""`heliostat usage`: past usage by bucket."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from services.cli.wiring import wired
 if TYPE_CHECKING:
     from heliostat.model.usage import UsageBucket
 
-app = typer.Typer(no_args_is_help=True, help="What happened.")
+app = typer.Typer(no_args_is_help=True, help="Past usage per series and bucket.")
 
 
 @app.callback()
 def _group() -> None:
-    """What happened."""
+    """Past usage per series and bucket."""
 
 
 @app.command()
@@ -30,7 +30,7 @@ def query(
     client: Client,
     out: Output,
     start: Annotated[str, typer.Option(help=f"From: {INSTANT_HELP}.")] = "-1h",
-    end: Annotated[str, typer.Option(help="To, not included.")] = "now",
+    end: Annotated[str, typer.Option(help="To (exclusive).")] = "now",
     bucket: Annotated[str, typer.Option(help=f"{LENGTH_HELP.capitalize()}.")] = "15m",
     region: Regions = None,
     serving: Annotated[
@@ -38,10 +38,10 @@ def query(
     ] = None,
     model: Models = None,
     tier: Tiers = None,
-    latency: Annotated[bool, typer.Option("--latency", help="Latencies too.")] = False,
+    latency: Annotated[bool, typer.Option("--latency", help="Include latencies.")] = False,
     limit: Limit = 200,
 ) -> None:
-    """Usage per series and bucket, all sources summed; a missing measurement is –, never 0."""
+    """Show usage per series and bucket, summed over sources; – = not measured, never 0."""
     from heliostat.model.usage import UsageQuery
     from services.translation.usage_views import bucket_from_wire, query_to_wire
 
@@ -64,7 +64,7 @@ def query(
     if out.as_json:
         out.json({"span": asked.span, "bucket": asked.bucket, "buckets": shown})
         return
-    columns = ["start!", "series", "offered>", "served>", "turned away>", "in tok>", "out tok>"]
+    columns = ["start!", "series", "offered>", "served>", "rejected>", "in tok>", "out tok>"]
     out.table(
         "",
         [*columns, *(["TTFT p50/p99>"] if latency else [])],

@@ -133,7 +133,7 @@ class AgentConversation:
     def _not_ahead(self, path: str, at: datetime) -> None:
         """Raises InvalidInput for instants in the future: they would outlast what comes after."""
         if at > self._desk.clock.now() + self._desk.usage_limits.ahead:
-            raise InvalidInput(path, f"{at.isoformat()} lies in the future", remedy="set the clock")
+            raise InvalidInput(path, f"{at.isoformat()} is in the future", remedy="set the clock")
 
 
 def _found(look: Callable[[str], Command], command_id: str) -> Command | None:

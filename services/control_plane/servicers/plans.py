@@ -104,14 +104,14 @@ class PlanServicer(plan_pb2_grpc.PlanServiceServicer):
             return self._desk.stores.plans.plan(version)
         plan = self._desk.stores.plans.latest_plan()
         if plan is None:
-            raise NoPlanYet("there is no plan yet", remedy="wait for the first planning tick")
+            raise NoPlanYet("no plan exists yet", remedy="wait for the first planning tick")
         return plan
 
     def _set(self, setting: ModeSetting, etag: str, epoch: int, *, dry: bool) -> ModeSetting:
         """In the one writing thread, so that nobody comes between the look and the change."""
         before = self._setting(setting.region)
         if etag and etag != str(before.revision if before else 0):
-            raise StaleEtag("the mode changed since you looked", remedy="read it again")
+            raise StaleEtag("the mode changed in the meantime", remedy="read it again")
         after = replace(setting, revision=before.revision + 1 if before else 1)
         return after if dry else self._desk.manual.set_mode(after, epoch=epoch)
 

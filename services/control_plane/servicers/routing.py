@@ -44,7 +44,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         ledger, read = self._desk.stores.routing, self._desk.threads.read
         if not request.origin_region:
             if request.version:
-                raise InvalidInput("version", "goes with an origin_region")
+                raise InvalidInput("version", "requires origin_region")
             tables = await read(ledger.latest_tables)
             acks = await read(ledger.routing_acks)
         else:

@@ -111,7 +111,7 @@ export function showExpectation(node, grid, seen, now) {
   });
   const last = seen.came.filter((value) => value !== null).at(-1);
   show(node, [grid, seen.high, seen.median, seen.came], build, "tokens",
-    `Forecast band from median to 95 % and what came; last came ${tokens(last)} tokens per second`);
+    `Forecast band from median to 95 % and actual load; last ${tokens(last)} tokens per second`);
 }
 
 export function showRivals(node, grid, ours, theirs, kind, says) {

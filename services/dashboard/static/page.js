@@ -52,7 +52,7 @@ function showFigures({ rivalry, pools, command_counts: counts }) {
   }, "no data yet");
   const sum = (name) => pools.reduce((total, pool) => total + pool[name], 0);
   put(at("replicas"), whole(sum("ready")));
-  put(at("replicas-sub"), `${whole(sum("wanted"))} wanted, ${whole(sum("coming"))} on their way, ${whole(sum("draining"))} draining`);
+  put(at("replicas-sub"), `${whole(sum("wanted"))} wanted, ${whole(sum("coming"))} starting, ${whole(sum("draining"))} draining`);
   put(at("orders"), whole(counts.applied));
   put(at("orders-sub"), `applied; ${counts.refused} refused, ${counts.expired} expired, ${counts.cancelled} cancelled, ${counts.pending + counts.leased} open`);
 }
@@ -70,7 +70,7 @@ function showRivalry(picture, grid) {
   const { rivalry } = picture;
   at("rivalry").hidden = !rivalry;
   if (!rivalry) return;
-  showRivals(at("hours-chart"), grid, rivalry.heliostat.gpu_hours, rivalry.reactive.gpu_hours, "tokens", "Billed GPU-hours per quarter hour of both policies");
+  showRivals(at("hours-chart"), grid, rivalry.heliostat.gpu_hours, rivalry.reactive.gpu_hours, "tokens", "Billed GPU-hours per 15 minutes of both policies");
   showRivals(at("slo-chart"), grid, rivalry.heliostat.attainment, rivalry.reactive.attainment, "share", "Share of requests within their SLO of both policies");
   put(at("rivalry-foot"), [rivalry.until ? `Totals are up to ${clock(rivalry.until)}.` : "", rivalry.note].join(" ").trim());
 }
@@ -90,7 +90,7 @@ function draw(picture) {
   }
   showExpectation(at("expectation"), grid, seen, picture.pulse.now);
   put(at("expectation-foot"), seen.issued_at
-    ? `The solid line is what came. The band reaches from the median to the 95 % quantile of the last forecast issued at least ${seen.lead / 60} min before. Method: ${seen.method}${seen.degraded ? ` (${seen.degraded})` : ""}. Quantiles do not add up: “all regions” is a forecast of its own.`
+    ? `The solid line is the actual load. The band spans the median to the 95 % quantile of the last forecast issued at least ${seen.lead / 60} min before. Method: ${seen.method}${seen.degraded ? ` (${seen.degraded})` : ""}. Quantiles do not add up: “all regions” is a separate forecast.`
     : "No forecast of this series yet.");
   showRoutes(at("routes"), picture.routes, picture.regions.map((region) => region.name));
   put(at("routes-title"), `${picture.focus.model}, ${picture.focus.tier}`);
@@ -110,7 +110,7 @@ async function look() {
   } catch (problem) {
     document.body.dataset.link = latest ? "lost" : "waiting";
     put(at("notice"), latest
-      ? `Disconnected: the page shows ${clock(latest.pulse.now)} and asks again.`
+      ? `Disconnected: showing data of ${clock(latest.pulse.now)}, retrying.`
       : "No data yet: the control plane does not answer.");
   }
 }

@@ -39,7 +39,7 @@ function spark(pool) {
 
 function condition(pool) {
   const words = [];
-  if (pool.coming) words.push(`${pool.coming} coming`);
+  if (pool.coming) words.push(`${pool.coming} starting`);
   if (pool.draining) words.push(`${pool.draining} draining`);
   if (pool.failed) words.push(`${pool.failed} failed`);
   if (pool.signal === "stale" || pool.signal === "missing") words.push(`signal ${pool.signal}`);

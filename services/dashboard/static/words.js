@@ -29,7 +29,7 @@ export function day(epoch) {
 
 export function speed(value) {
   if (value === 1) return "real time";
-  if (!value) return "time stands still";
+  if (!value) return "paused";
   return `${value >= 100 ? Math.round(value) : value.toFixed(1)} × real time`;
 }
 

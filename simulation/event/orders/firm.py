@@ -1,4 +1,4 @@
-"""Firm deadlines: earliest first while the promise can be kept, who is too late behind those who are not.
+"""Firm deadlines: earliest first while the promise can be kept; late requests go behind all others.
 
 A moment of overload makes everybody late under any order that serves the latest first. Here it costs
 those who came too many, and who comes after it finds the queue open (expired requests last: Haritsa,

@@ -60,7 +60,7 @@ class OnRay:
         except self._ray.exceptions.RayError as error:
             raise WorkersUnavailable(
                 f"the Ray worker for {spec} was lost: {type(error).__name__}",
-                remedy="look for killed processes (memory?) and run the same again; with --resume, "
+                remedy="check for killed processes (out of memory?) and repeat the command; with --resume, "
                 "what was finished is kept",
             ) from error
         if isinstance(found, Blame):

@@ -1,4 +1,4 @@
-"""What an experiment needs from whoever carries its runs out."""
+"""The port of executors, which carry out an experiment's runs."""
 
 from __future__ import annotations
 

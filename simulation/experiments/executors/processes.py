@@ -118,7 +118,7 @@ class Processes:
             raise WorkersUnavailable(
                 f"the worker process for {worker.spec or 'warming up'} ended with exit code "
                 f"{worker.process.exitcode}",
-                remedy="look for killed processes (memory?) and run the same again with fewer "
+                remedy="check for killed processes (out of memory?) and repeat the command with fewer "
                 "workers; with --resume, what was finished is kept",
             ) from None
         return word

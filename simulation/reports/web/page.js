@@ -23,7 +23,7 @@ function options(select, names, first) {
 function drawFrontier() {
   const node = byId("frontier");
   const points = data.policies.flatMap((one) => one.frontier.filter((p) => p.kept && p.billed));
-  if (!points.length) return empty(node, "no setting was lived to its end");
+  if (!points.length) return empty(node, "no setting finished");
   const limits = Object.entries({ "LP bound": data.bound.lp_gpu_hours, "causal oracle": data.bound.causal_oracle_gpu_hours })
     .filter(([, bound]) => bound).map(([name, bound]) => [name, bound.mean]);
   const hours = [...points.map((p) => p.billed[0]), ...limits.map(([, h]) => h)];
@@ -66,7 +66,7 @@ const KINDS = { busy: "work", idle: "idle", over: "scaling overhead", lent: "len
 function drawHours() {
   const node = byId("hours");
   const shown = data.policies.filter((one) => one.figures?.gpu_hours_billed);
-  if (!shown.length) return empty(node, "no policy was lived to its end");
+  if (!shown.length) return empty(node, "no policy finished");
   const thick = Math.max(32, Math.min(52, 320 / shown.length));
   node.style.height = `${thick * shown.length + 34}px`;
   const names = Math.min(130, 16 + 7 * Math.max(...shown.map((one) => one.name.length)));
@@ -209,7 +209,7 @@ function kept(record, tier) {
 function drawKept() {
   const node = byId("kept"), tier = byId("tier").value;
   const lines = recorded.map((one) => [one.name, kept(one.record, tier)]).filter(([, line]) => line.length);
-  if (!lines.length) return empty(node, "nobody asked in this tier");
+  if (!lines.length) return empty(node, "no requests in this tier");
   const all = lines.flatMap(([, line]) => line), times = all.map(([at]) => at);
   const low = Math.max(0, Math.min(nines(data.asked), ...all.map(([, share]) => nines(share))) - 0.05);
   const f = frame(node, "Share of requests in SLO over time");
@@ -248,8 +248,8 @@ function drawLog() {
   const found = decisions.filter((one) => (!policy || one.policy === policy) && (!pool || one.pool === pool)
     && (!text || `${clock(one.at)} ${one.policy} ${one.pool} ${one.reason} ${one.detail} ${one.outcome}`.toLowerCase().includes(text)));
   const missing = recorded.filter((one) => !policy || one.name === policy).reduce((sum, one) => sum + one.record.left_out, 0);
-  byId("log-count").textContent = `${grouped.format(found.length)} decisions${missing ? `; ${grouped.format(missing)} later ones are not kept` : ""}`;
-  byId("log").replaceChildren(...(found.length ? found.slice(0, listed).map(row) : [html("li", { class: "none" }, "Nothing fits.")]));
+  byId("log-count").textContent = `${grouped.format(found.length)} decisions${missing ? `; ${grouped.format(missing)} later ones not stored` : ""}`;
+  byId("log").replaceChildren(...(found.length ? found.slice(0, listed).map(row) : [html("li", { class: "none" }, "No matches.")]));
   byId("log-more").hidden = found.length <= listed;
 }
 

@@ -62,6 +62,6 @@ def _instant(field: str) -> tuple[pl.Expr, pl.Expr]:
     plain = pl.col(field).str.strip_chars().str.replace(r"(Z|[+-]00:?00)$", "")
     at = clock_text(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
     why = pl.when(at.is_null()).then(
-        pl.format("TIMESTAMP is no UTC instant: '{}'", pl.col(field).fill_null("").str.head(40))
+        pl.format("TIMESTAMP is not a UTC instant: '{}'", pl.col(field).fill_null("").str.head(40))
     )
     return at.dt.epoch("us") / 1e6, why

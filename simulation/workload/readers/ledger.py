@@ -13,7 +13,7 @@ from heliostat.errors import InvalidTrace
 EXAMPLES = 5
 """How many bad rows are remembered by line and reason."""
 
-SKIP_REMEDY = "mend the row, or pass --skip-bad-rows to leave such rows out, counted"
+SKIP_REMEDY = "fix the row, or pass --skip-bad-rows to skip and count such rows"
 
 
 @dataclass(slots=True, kw_only=True)

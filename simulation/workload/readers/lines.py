@@ -29,7 +29,7 @@ def line_blocks(ledger: RowLedger, block_bytes: int = BLOCK_BYTES) -> Iterator[p
                     rest = tail
                     yield frame
                 if len(rest) > max(LONGEST_LINE_BYTES, 2 * block_bytes):
-                    raise ledger.refuse("the line is overlong: is this a text file?", line=line)
+                    raise ledger.refuse("the line is too long; is this a text file?", line=line)
     except OSError as error:
         raise ledger.refuse(f"cannot be read: {error.strerror or error}") from error
     if rest:

@@ -29,9 +29,9 @@ def _row(text: str) -> Row:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return _bad("is no JSON object")
+        return _bad("is not a JSON object")
     if not isinstance(found, dict):
-        return _bad("is no JSON object")
+        return _bad("is not a JSON object")
     numbers: list[float] = []
     for key in KEYS:
         value: Any = found.get(key)
@@ -40,7 +40,7 @@ def _row(text: str) -> Row:
         try:
             numbers.append(float(value))
         except OverflowError:
-            return _bad(f"{key} is overlong")
+            return _bad(f"{key} is too long")
     return numbers[0] / 1000, "mooncake", numbers[1], numbers[2], None
 
 

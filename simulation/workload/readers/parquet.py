@@ -93,12 +93,12 @@ def request_notes(path: Path) -> RequestNotes:
     if span and whole_seconds(span) % 60 != 0:
         raise InvalidTrace(
             f"{path}: {SPAN_NOTE}",
-            f"{span[:40]!r} is not a whole number of minutes, ten years at most",
+            f"{span[:40]!r} is not a whole number of minutes, at most ten years",
         )
     start = request_start(path)
     if start is not None and not FIRST_YEAR < start.year < LAST_YEAR:
         raise InvalidTrace(
-            f"{path}: start_ts", f"{start:%Y} lies beyond the years {FIRST_YEAR} to {LAST_YEAR}"
+            f"{path}: start_ts", f"{start:%Y} is outside the years {FIRST_YEAR} to {LAST_YEAR}"
         )
     return RequestNotes(
         start=start,
@@ -151,7 +151,7 @@ def series_rows(ledger: RowLedger) -> pl.DataFrame:
     _check_numbers(ledger, columns, MEASURES)
     frames = [ledger.sift(_series_block(block, columns)) for block in _blocks(ledger, BLOCK_ROWS)]
     if not frames:
-        raise ledger.refuse("holds no rows")
+        raise ledger.refuse("contains no rows")
     return pl.concat(frames)
 
 
@@ -170,7 +170,7 @@ def _series_block(block: pl.DataFrame, columns: dict[str, pl.DataType]) -> pl.Da
     why = [
         pl.when(pl.col("start_seconds").is_null()).then(pl.lit("start_ts is missing")),
         pl.when(~pl.col("start_seconds").is_between(0, _LATEST_SECONDS)).then(
-            pl.lit("start_ts lies outside the years 1970 to 9999")
+            pl.lit("start_ts is outside the years 1970 to 9999")
         ),
         pl.when(pl.col("series_id").is_null()).then(pl.lit("series_id is missing")),
         *(
@@ -215,4 +215,4 @@ def _typed_errors(path: Path) -> Iterator[None]:
         yield
     except (PolarsError, PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise InvalidTrace(str(path), f"is no readable parquet file: {reason}") from error
+        raise InvalidTrace(str(path), f"is not a readable parquet file: {reason}") from error

@@ -19,7 +19,7 @@ PLAIN_HEADER = ("arrival", "input_tokens", "output_tokens")
 """Columns that every such file has; `origin`, `model` and `tier` may stand beside them."""
 
 RIGHT_HEADER = (
-    f"a request CSV of your own begins with {','.join(PLAIN_HEADER)} and may add "
+    f"a request CSV must start with {','.join(PLAIN_HEADER)} and may add "
     f"{', '.join(DEMAND_PARTS)} (docs/traces.md)"
 )
 _PEEK_BYTES = 64 * 1024
@@ -90,7 +90,7 @@ def _tables(ledger: RowLedger, block_bytes: int) -> Iterator[tuple[dict[str, str
             if not set(PLAIN_HEADER) <= set(names):
                 raise lacking(ledger.path, names)
             if len(set(names)) < len(names):
-                raise ledger.refuse("a column stands twice in the header", line=1)
+                raise ledger.refuse("a column appears twice in the header", line=1)
             plain = plain.slice(1)
         yield {name: f"f{place}" for place, name in enumerate(names)}, fields(plain, len(names))
 
@@ -106,7 +106,7 @@ def _seconds(field: str) -> tuple[pl.Expr, pl.Expr]:
     # Seconds since 1970 would be taken for a trace without a date, and lose the hour of the day.
     far = pl.when(value > LONGEST_SPAN_SECONDS).then(
         pl.format(
-            "arrival {} is more than ten years in seconds; write seconds from the first request, or "
+            "arrival {} is more than ten years in seconds; use seconds from the first request, or "
             "instants such as 2026-02-06T10:00:00Z",
             value,
         )
@@ -125,11 +125,11 @@ def _instant(field: str) -> tuple[pl.Expr, pl.Expr]:
     at = clock_text(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False)
     why = pl.when(at.is_null()).then(
         pl.format(
-            "arrival is no instant with its zone, such as 2026-02-06T10:00:00Z: '{}'",
+            "arrival is not an instant with a time zone, such as 2026-02-06T10:00:00Z: '{}'",
             pl.col(field).fill_null("").str.head(40),
         )
     )
     beyond = pl.when(~at.dt.year().is_between(FIRST_YEAR, LAST_YEAR, closed="none")).then(
-        pl.format("arrival lies beyond the years {} to {}", pl.lit(FIRST_YEAR), pl.lit(LAST_YEAR))
+        pl.format("arrival is outside the years {} to {}", pl.lit(FIRST_YEAR), pl.lit(LAST_YEAR))
     )
     return at.dt.epoch("us") / 1e6, pl.coalesce(why, beyond)

@@ -105,7 +105,7 @@ class RequestRules:
             good_at.cum_max().forward_fill().shift(1), pl.lit(self._latest, dtype=pl.Float64)
         )
         late = pl.when(pl.col("at_seconds") < latest).then(
-            pl.lit("arrives before the row before it; sort the file by time first")
+            pl.lit("arrives before the previous row; sort the file by time first")
         )
         good = self._ledger.sift(rows.with_columns(why=pl.coalesce("why", late)), remedies)
         if good.height:
@@ -153,6 +153,6 @@ def _size(column: str) -> tuple[pl.Expr, pl.Expr]:
             pl.format("{} are not a whole number of at least 0: {}", name, value)
         ),
         pl.when(value > MOST_TOKENS).then(
-            pl.format("{} are overlong: {} (most {})", name, value, pl.lit(MOST_TOKENS))
+            pl.format("{} are too long: {} (at most {})", name, value, pl.lit(MOST_TOKENS))
         ),
     )

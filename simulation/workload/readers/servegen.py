@@ -38,7 +38,7 @@ def servegen_rows(ledger: RowLedger) -> Iterator[tuple[str, Path, pl.DataFrame]]
     except OSError as error:
         raise ledger.refuse(f"cannot be read: {error.strerror or error}") from error
     if not files:
-        raise ledger.refuse("holds no chunk-<client>-trace.csv")
+        raise ledger.refuse("contains no chunk-<client>-trace.csv")
     try:
         for file in files:
             ledger.path = file
@@ -59,7 +59,7 @@ def client_lengths(trace: Path, ledger: RowLedger) -> ClientLengths:
         means = {int(at): _means(laws) for at, laws in found.items()}
     except (ValueError, SyntaxError, TypeError, AttributeError, OSError, RecursionError) as error:
         ledger.path = beside
-        raise ledger.refuse(f"holds no length histograms: {error}"[:200]) from error
+        raise ledger.refuse(f"contains no length histograms: {error}"[:200]) from error
     return ClientLengths({at: mean for at, mean in means.items() if mean is not None})
 
 
@@ -112,7 +112,7 @@ def _sorted(windows: pl.DataFrame, ledger: RowLedger) -> pl.DataFrame:
     steps = windows["start_seconds"].diff()
     late = windows.filter(steps <= 0)
     if late.height:
-        raise ledger.refuse("windows are not in order, or twice", line=int(late["line"][0]))
+        raise ledger.refuse("windows are out of order or duplicated", line=int(late["line"][0]))
     return windows
 
 

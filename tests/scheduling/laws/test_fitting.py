@@ -101,7 +101,7 @@ def test_memory_is_recovered() -> None:
 def test_rows_that_tell_nothing_are_refused() -> None:
     with pytest.raises(InvalidInput, match="two lengths"):
         fit_prefill([PrefillRow(tokens=10, seconds=1)] * 3)
-    with pytest.raises(InvalidInput, match="no longer"):
+    with pytest.raises(InvalidInput, match="do not take longer"):
         fit_prefill([PrefillRow(tokens=n, seconds=1 / n) for n in (1, 2, 3)])
     with pytest.raises(InvalidInput, match="three"):
         fit_decode([DecodeRow(sequences=1, tokens=1, seconds=1)] * 2)

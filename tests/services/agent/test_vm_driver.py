@@ -353,7 +353,7 @@ def test_a_refused_repeat_of_a_lost_purchase_drops_nothing_that_may_come_up(
         driver.apply(order, cloud.now)
     cloud.refuse_all = PurchaseRefused("the role may not buy any more")
     cloud.now += MINUTE
-    with pytest.raises(DriverUnavailable, match="in doubt"):
+    with pytest.raises(DriverUnavailable, match="unknown until"):
         driver.apply(order, cloud.now)
     cloud.now += MINUTE
     assert driver.apply(order, cloud.now).done
@@ -369,7 +369,7 @@ def test_a_repeated_purchase_that_bought_nothing_is_refused_once_the_list_would_
         driver.apply(order, cloud.now)
     cloud.refuse_all = PurchaseRefused("the role may not buy")
     cloud.now += patience_of(DriverSettings()).visibility
-    with pytest.raises(DriverUnavailable, match="in doubt"):
+    with pytest.raises(DriverUnavailable, match="unknown until"):
         driver.apply(order, cloud.now)
     cloud.now += MINUTE
     with pytest.raises(PurchaseRefused, match="the role may not buy"):

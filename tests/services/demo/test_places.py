@@ -43,7 +43,7 @@ def test_a_place_that_cannot_be_used_is_refused_with_what_to_do(
     with pytest.raises(InvalidSettings, match=words) as refused, place(keep):
         pytest.fail("it was entered all the same")
     assert refused.value.field == "--keep"
-    assert "name a" in refused.value.remedy
+    assert "use a " in refused.value.remedy
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -36,8 +36,8 @@ def _asked_for(place: int) -> list[str]:
 
 
 def test_a_record_beyond_the_end_is_an_error() -> None:
-    assert _asked_for(1) == ["0", "no record of requests is there"]
+    assert _asked_for(1) == ["0", "there is no record of requests"]
 
 
 def test_nobodys_place_is_an_error() -> None:
-    assert _asked_for(-1) == ["0", "no record of requests is there"]
+    assert _asked_for(-1) == ["0", "there is no record of requests"]

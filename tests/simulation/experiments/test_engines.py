@@ -89,7 +89,7 @@ def test_only_the_fluid_engine_says_that_it_knows_no_retries(scene: SceneRef) ->
     for engine in ("event", "fluid"):
         check_engine(engine, returning)
     assert engine_said("event", returning, ()) == ()
-    assert "knows no retries" in engine_said("fluid", returning, ())[0]
+    assert "has no retries" in engine_said("fluid", returning, ())[0]
     assert engine_said("fluid", scenario, ()) == ()
 
 
@@ -101,8 +101,8 @@ def test_the_fluid_engine_says_what_it_does_not_show_of_whom(scene: SceneRef) ->
         PolicySpec(name="plain", policy="reactive"),
     )
     of_packed, of_ordered = engine_said("fluid", scenario, asked)
-    assert "not show of packed: batch sizes, packing, eviction" in of_packed
-    assert of_ordered == "The fluid engine does not do what ordered asks: order, batch_size."
+    assert "not show, for packed: batch sizes, packing, eviction" in of_packed
+    assert of_ordered == "The fluid engine ignores these settings of ordered: order, batch_size."
     assert engine_said("event", scenario, asked) == ()
 
 

@@ -142,7 +142,7 @@ def test_that_nothing_is_known_from_before_is_assumed_aloud(
     tmp_path: Path, before: int, said: bool
 ) -> None:
     assumed = found(an_experiment(a_history(tmp_path, before=before)), needs(0.2)).said
-    assert any(one.startswith("Nothing from before is known") for one in assumed) is said
+    assert any(one.startswith("There is no history") for one in assumed) is said
 
 
 def test_only_the_first_seed_is_recorded(scene: SceneRef) -> None:
@@ -167,7 +167,7 @@ def test_the_cheapest_may_be_cheapest_in_dollars(scene: SceneRef) -> None:
     ("changes", "word"),
     [
         ({"policies": ()}, "policy"),
-        ({"policies": (REACTIVE, REACTIVE)}, "name of its own"),
+        ({"policies": (REACTIVE, REACTIVE)}, "unique name"),
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),
         ({"attainment": 0.0}, "attainment"),

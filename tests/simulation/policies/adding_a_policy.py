@@ -1,4 +1,4 @@
-"""The worked example of docs/adding-a-policy.md: one replica more for every so many requests that wait."""
+"""The worked example of docs/adding-a-policy.md: scale on the number of waiting requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAITING_AT_NO_HEADROOM = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRule:
-    """Out when more than `most` requests wait per standing replica, in when none waits."""
+    """Scale out when more than `most` requests wait per replica, in when none waits."""
 
     most: float
     policy: str = "queue-rule"
@@ -36,7 +36,7 @@ class QueueRule:
 
 
 def make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-    """The rule every minute, the cheapest VM type first, requests to the nearest region."""
+    """Apply the rule every minute, cheapest VM type first, requests to the nearest region."""
     headroom = options.headroom_or(DEFAULT_HEADROOM)
     rule = QueueRule(most=_WAITING_AT_NO_HEADROOM / (1 + headroom))
     return ruled("queue-rule", rule, catalogue, options)

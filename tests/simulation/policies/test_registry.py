@@ -126,7 +126,7 @@ def test_levels_that_a_planner_asks_for_are_issued_beside_the_usual_ones() -> No
 
 
 def test_the_oracle_must_be_told_the_future_and_is_then_what_it_was_told() -> None:
-    with pytest.raises(InvalidInput, match="needs to be told"):
+    with pytest.raises(InvalidInput, match="needs the future demand"):
         policy_named("lt-i", CATALOGUE, PolicyOptions(forecaster="oracle"))
     told = forecaster_named("naive", CATALOGUE)
     options = PolicyOptions(forecaster="oracle", oracle=told)

@@ -91,7 +91,7 @@ def test_too_few_settings_give_no_law_and_say_so() -> None:
     (one_batch,) = lessons([a_row(128 * 2**i) for i in range(7)])
     law, why = measured_law(one_batch)
     assert law is None
-    assert "do not tell d0, d1 and d2 apart" in why
+    assert "are not enough to determine d0, d1 and d2" in why
 
 
 def test_operator_times_add_up_to_a_law(tmp_path: Path) -> None:

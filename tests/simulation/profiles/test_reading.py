@@ -65,7 +65,7 @@ def test_what_is_no_table_is_said(tmp_path: Path) -> None:
         read_profiles(tmp_path / "nothing.csv")
     with pytest.raises(InvalidProfile, match="no CSV file"):
         read_profiles(tmp_path)
-    with pytest.raises(InvalidProfile, match="none of our tables"):
+    with pytest.raises(InvalidProfile, match="not a known table"):
         read_profiles(write(tmp_path / "other.csv", ["1,2"], header="x,y"))
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00")

@@ -104,5 +104,5 @@ def test_laws_survive_their_file(tmp_path: Path) -> None:
 def test_a_broken_laws_file_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "laws.yaml"
     file.write_text(text)
-    with pytest.raises(InvalidProfile, match="no file of engine laws"):
+    with pytest.raises(InvalidProfile, match="not a file of engine laws"):
         read_laws(file)

@@ -145,7 +145,7 @@ def test_a_bound_that_is_missing_says_why() -> None:
     not_asked = replace(whole.experiment, bounds=False)
     told = document(replace(whole, experiment=not_asked, oracle=None, linear={}))["bound"]
     assert told["lp_gpu_hours"] is told["causal_oracle_gpu_hours"] is None
-    assert told["reason"] == "bounds were not asked for"
+    assert told["reason"] == "bounds were not requested"
     weak = replace(whole.contests[2], policy=ORACLE)
     infeasible = {1: RunResult(figures={"lp_gpu_hours": None}, requests=0, cpu_seconds=0.1)}
     reason = document(replace(whole, oracle=weak, linear=infeasible))["bound"]["reason"]

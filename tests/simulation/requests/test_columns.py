@@ -30,9 +30,9 @@ def columns(**changed: Any) -> RequestColumns:
     ("changed", "told"),
     [
         ({"arrival_seconds": [0.0, 2.0, 1.0]}, r"arrival_seconds\[1\].*sorted"),
-        ({"arrival_seconds": [0.0, 2.0, np.nan]}, r"arrival_seconds\[2\].*no time"),
+        ({"arrival_seconds": [0.0, 2.0, np.nan]}, r"arrival_seconds\[2\].*not a time"),
         ({"input_tokens": [1, -1, 1]}, r"input_tokens\[1\].*negative"),
-        ({"output_tokens": [1, 1, 10_000_001]}, r"output_tokens\[2\].*overlong"),
+        ({"output_tokens": [1, 1, 10_000_001]}, r"output_tokens\[2\].*too long"),
         ({"demand": [0, 1]}, "one length"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_build_tells_how_far_it_is(tmp_path: Path) -> None:
 def test_a_build_replaces_neither_its_own_spec_nor_a_device(tmp_path: Path) -> None:
     spec = spec_file(tmp_path)
     before = spec.read_text()
-    for target, told in ((spec, "the scenario file itself"), (Path(os.devnull), "is no file")):
+    for target, told in ((spec, "the scenario file itself"), (Path(os.devnull), "is not a file")):
         with pytest.raises(InvalidTrace, match=told):
             build_trace(spec, target)
     assert spec.read_text() == before
@@ -121,7 +121,9 @@ def test_a_build_replaces_neither_its_own_spec_nor_a_device(tmp_path: Path) -> N
 def test_a_built_trace_without_its_history_says_where_it_should_lie(tmp_path: Path) -> None:
     build_trace(spec_file(tmp_path), tmp_path / "o.parquet")
     (tmp_path / "o.history.parquet").unlink()
-    with pytest.raises(DataMissing, match=r"o.history.parquet, which is not there; put it beside"):
+    with pytest.raises(
+        DataMissing, match=r"o.history.parquet, which does not exist; put it beside"
+    ):
         find_scenario(str(tmp_path / "o.parquet"))
 
 
@@ -134,7 +136,7 @@ def test_a_built_trace_has_an_ending_by_which_it_is_found(tmp_path: Path) -> Non
 
 def test_some_other_trace_needs_a_fleet(tmp_path: Path) -> None:
     path = requests_file(tmp_path, [0.0, 1.0])
-    with pytest.raises(InvalidScenario, match=r"is a trace without a fleet; name it in a scenario"):
+    with pytest.raises(InvalidScenario, match=r"is a trace without a fleet; use it in a scenario"):
         find_scenario(str(path))
 
 
@@ -176,7 +178,7 @@ def test_recorded_requests_are_lived_as_they_were(tmp_path: Path) -> None:
     assert {source.demands[place].model for place in everything(source).demand} == {"beta"}
     assert scenario.said == (
         "2,880 requests of requests.parquet as they were recorded.",
-        "Origins and tiers that requests.parquet does not name are drawn by seed.",
+        "Origins and tiers missing in requests.parquet are drawn by seed.",
     )
 
 
@@ -214,7 +216,7 @@ def test_requests_of_a_csv_are_lived_and_nothing_is_said_to_be_drawn_that_is_not
 def test_a_start_that_no_file_tells_is_said_to_be_assumed(tmp_path: Path) -> None:
     scenario = find_scenario(str(own_requests(tmp_path, OWN.format(0, 61))))
     assert scenario.said[1:] == (
-        "mine.csv does not say when it was recorded: 2026-03-02T00:00Z, a Monday, is assumed.",
+        "mine.csv has no recording time: 2026-03-02T00:00Z, a Monday, is assumed.",
     )
 
 
@@ -250,7 +252,7 @@ def test_tenants_of_a_series_file_keep_holes_and_weekdays(tmp_path: Path) -> Non
     scenario = scenario_in(
         spec_file(tmp_path, demand=demand, begins="2025-04-05T00:00Z", days=2, history_days=3)
     )
-    assert any("holds the wanted dates" in sentence for sentence in scenario.said)
+    assert any("has the wanted dates" in sentence for sentence in scenario.said)
     source = scenario.source(1)
     hidden = [
         at
@@ -277,7 +279,7 @@ def test_a_demand_that_nobody_may_serve_is_told(tmp_path: Path) -> None:
     for model in fleet["models"]:
         model["tiers"]["batch"] = {**model["tiers"]["batch"], "residency": ["moon"]}
     (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet), "utf-8")
-    with pytest.raises(InvalidScenario, match="east/alpha/batch can be served nowhere"):
+    with pytest.raises(InvalidScenario, match="east/alpha/batch cannot be served"):
         scenario_in(path)
 
 
@@ -295,5 +297,5 @@ def test_a_history_of_another_fleet_is_refused(tmp_path: Path) -> None:
     history.filter(pl.col("series_id") != "east/alpha/batch").write_parquet(
         tmp_path / "o.history.parquet"
     )
-    with pytest.raises(InvalidTrace, match="does not hold the 12 demands"):
+    with pytest.raises(InvalidTrace, match="does not have the 12 demands"):
         find_scenario(str(tmp_path / "o.parquet"))

@@ -41,17 +41,17 @@ demand:
         ("days: 1\n", "days: 1.0e-12\n", r"yaml:5: days: 1e-12 days are 1.44e-09 minutes"),
         ("history_days: 1\n", "history_days: 0.5\n", r"yaml:6: history_days: .*integer"),
         ("name: little", "name: a b", r"little.yaml:2: name: "),
-        ("busy_replicas", "busy", r"little.yaml:9: demand.busy: is not known here \(1 more\)"),
+        ("busy_replicas", "busy", r"little.yaml:9: demand.busy: unknown key \(1 more\)"),
         ("  busy_replicas: 0.5\n", "", r"little.yaml:7: demand.busy_replicas: is missing"),
         ("kind: published", "kind: guessed", r"little.yaml:7: demand: .*'published', 'series'"),
         ("{batch: 1}", "{batch: 0}", r"little.yaml:10: demand.mix: needs a weight above 0"),
-        ("{batch: 1}", "{bulk: 1}", r"little.yaml:10: demand.mix.bulk: is not known here"),
+        ("{batch: 1}", "{bulk: 1}", r"little.yaml:10: demand.mix.bulk: unknown key"),
         ("begins: 2026-02-06T00:00Z\n", "", r"little.yaml:1: a demand of kind published needs"),
         ("T00:00Z", "T00:00", r"little.yaml:4: begins: .*timezone"),
         ("{batch: 1}", "{batch: .inf}", r"little.yaml:10: demand.mix.batch: "),
         ("{batch: 1}", "{batch: 1.0e+308}", r"little.yaml:10: demand.mix.batch: "),
-        ("2026-02-06T", "1969-02-06T", r"`begins` must lie between the years 1970 and 9000"),
-        ("2026-02-06T", "9999-12-31T", r"`begins` must lie between the years 1970 and 9000"),
+        ("2026-02-06T", "1969-02-06T", r"`begins` must be between the years 1970 and 9000"),
+        ("2026-02-06T", "9999-12-31T", r"`begins` must be between the years 1970 and 9000"),
         ("T00:00Z", "T00:00:30Z", r"little.yaml:1: `begins` must be a whole minute"),
         ("catalogue: fleet.yaml\n", "", r"little.yaml:1: needs either `catalogue`"),
         ("version: 1", "version: 2", r"little.yaml:1: version: "),
@@ -67,7 +67,7 @@ def test_what_is_no_yaml_or_no_mapping_or_twice_is_refused(tmp_path: Path) -> No
     for text, told in (
         ("a: [", "is not YAML"),
         ("- 1\n", "is not a mapping"),
-        (GOOD + "days: 2\n", "'days' stands twice"),
+        (GOOD + "days: 2\n", "'days' appears twice"),
     ):
         with pytest.raises(InvalidScenario, match=told):
             read_spec(text_spec(tmp_path, text))

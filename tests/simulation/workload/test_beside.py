@@ -94,8 +94,8 @@ def test_the_published_target_survives_being_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"prompt_tokens": {"q5": 1}}, "is no quantile; write p50"),
-        ({"prompt_tokens": {"p101": 1}}, "is no quantile"),
+        ({"prompt_tokens": {"q5": 1}}, "is not a quantile; use p50"),
+        ({"prompt_tokens": {"p101": 1}}, "is not a quantile"),
         ({"prompt_tokens": {}}, "at least one quantile"),
         ({"prompt_tokens": {"p50": 5, "p90": 4}}, "rising"),
         ({"prompt_tokens": [1]}, "valid dictionary"),

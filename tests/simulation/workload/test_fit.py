@@ -83,7 +83,7 @@ def test_a_tiled_week_keeps_weekdays_and_its_repeats_are_not_copies(tmp_path: Pa
     assert by_day[weekend].max() < by_day[~np.array(weekend)].min()
     first, second = by_day[:7], by_day[7:14]
     assert np.abs(second / first - 1).max() > 0.01
-    assert any("7 days are tiled to 15 days" in said for said in demand.said)
+    assert any("7 days are repeated to 15 days" in said for said in demand.said)
 
 
 def test_every_region_lives_the_traces_hours_on_its_own_clock(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_time_zone_that_is_none_is_said(tmp_path: Path, zone: str) -> None:
 
 def test_a_long_series_is_used_once_and_not_tiled(tmp_path: Path) -> None:
     demand = fitted(a_week(tmp_path, days=35))
-    assert any("Of 35 days a stretch of 15" in said for said in demand.said)
+    assert any("Of 35 days, 15 consecutive days" in said for said in demand.said)
 
 
 def test_the_level_keeps_the_wanted_replicas_busy(tmp_path: Path) -> None:
@@ -132,7 +132,9 @@ def test_lengths_that_the_trace_lacks_are_assumed_aloud(tmp_path: Path) -> None:
     demand = fitted(trace)
     arrivals = demand.day.by_demand[key("east")]
     assert arrivals.input_tokens.sum() / arrivals.offered.sum() == pytest.approx(1000, rel=0.05)
-    assert any("Input tokens per request are assumed" in said for said in demand.said)
+    assert any(
+        "Input tokens per request are the catalogue's assumptions" in said for said in demand.said
+    )
 
 
 def test_requests_that_the_trace_lacks_follow_from_input_tokens_aloud(tmp_path: Path) -> None:
@@ -152,8 +154,10 @@ def test_requests_that_the_trace_lacks_follow_from_input_tokens_aloud(tmp_path: 
         path=trace.path, format=trace.format, series=(only,), lengths=None, kept=1, bad=0, said=()
     )
     demand = fitted(trace)
-    assert any("Requests are not in the trace" in said for said in demand.said)
-    assert any("Output tokens per request are assumed" in said for said in demand.said)
+    assert any("The trace has no request counts" in said for said in demand.said)
+    assert any(
+        "Output tokens per request are the catalogue's assumptions" in said for said in demand.said
+    )
     assert hourly(demand, key("east")).min() > 0
 
 
@@ -176,7 +180,7 @@ def test_holes_stay_missing_and_are_said(tmp_path: Path) -> None:
     demand = fitted(load_trace(series_file(tmp_path, {"s": holed}, step=HOUR)))
     offered = demand.history.by_demand[key("east")].offered
     assert 10 * 60 <= np.isnan(offered).sum() <= 30 * 60
-    assert any("Holes stay missing" in said for said in demand.said)
+    assert any("Gaps stay missing" in said for said in demand.said)
 
 
 def test_less_than_a_day_gets_its_hours_from_published_shapes(tmp_path: Path) -> None:
@@ -184,14 +188,14 @@ def test_less_than_a_day_gets_its_hours_from_published_shapes(tmp_path: Path) ->
     demand = fitted(load_trace(requests_file(tmp_path, arrivals)))
     mean_day = hourly(demand, key("east")).reshape(-1, 24).mean(axis=0)
     assert mean_day.max() > 1.5 * mean_day.min()
-    assert any("56 minutes hold no day" in said for said in demand.said)
+    assert any("56 minutes are less than a day" in said for said in demand.said)
 
 
 def test_lengths_without_arrivals_get_synthesised_arrivals(tmp_path: Path) -> None:
     demand = fitted(load_trace(requests_file(tmp_path, [None] * 5, tokens=700)))
     arrivals = demand.day.by_demand[key("east")]
     assert arrivals.input_tokens.sum() / arrivals.offered.sum() == pytest.approx(700, rel=0.05)
-    assert any("Only the lengths" in said for said in demand.said)
+    assert any("Only request lengths" in said for said in demand.said)
 
 
 def test_a_trace_without_load_is_refused(tmp_path: Path) -> None:
@@ -250,10 +254,10 @@ def test_minutes_hold_about_what_the_bins_held(column: list[float], seconds: int
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("series/azure2024_conv_hourly.parquet", "7 days are tiled"),
-        ("series/sageserve_A_1min.parquet", "Requests are not in the trace"),
+        ("series/azure2024_conv_hourly.parquet", "7 days are repeated"),
+        ("series/sageserve_A_1min.parquet", "The trace has no request counts"),
         ("series/servegen_m-small.parquet", "43 tenants"),
-        ("traces/azure2023_conv.parquet", "58 minutes hold no day"),
+        ("traces/azure2023_conv.parquet", "58 minutes are less than a day"),
     ],
 )
 def test_public_traces_fit_the_fleet(name: str, said: str) -> None:
@@ -275,8 +279,8 @@ def named_week(folder: Path, level: dict[str, float]) -> LoadedTrace:
 
 def test_series_named_after_their_demand_stay_at_home_on_their_own_clock(tmp_path: Path) -> None:
     demand = fitted(named_week(tmp_path, {"interactive-fast": 3.0, "batch": 1.0}))
-    assert any("stays there" in sentence for sentence in demand.said)
-    assert not any("Tiers are not in the trace" in sentence for sentence in demand.said)
+    assert any("is used there" in sentence for sentence in demand.said)
+    assert not any("The trace has no tiers" in sentence for sentence in demand.said)
     east, west = hourly(demand, key("east")), hourly(demand, key("west"))
     assert np.corrcoef(east, west)[0, 1] > 0.9
     batch = hourly(demand, key("east", tier=Tier.BATCH))
@@ -297,7 +301,7 @@ def test_dates_that_the_trace_holds_are_kept(tmp_path: Path) -> None:
     start = TUESDAY - timedelta(days=16)
     trace = load_trace(series_file(tmp_path, {"service": levels}, step=HOUR, start=start))
     demand = fitted(trace)
-    assert any("holds the wanted dates" in sentence for sentence in demand.said)
+    assert any("has the wanted dates" in sentence for sentence in demand.said)
     days = hourly(demand, key("east")).reshape(-1, 24).mean(axis=1)
     assert np.all(np.diff(np.round(days / days[0], 1)) >= 0)
     assert days[-1] / days[0] == pytest.approx((10 + 16) / (10 + 2), rel=0.05)

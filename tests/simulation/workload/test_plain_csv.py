@@ -106,7 +106,7 @@ def test_fields_may_be_quoted_and_lines_end_as_windows_ends_them(tmp_path: Path)
         (
             "time,prompt_tokens,output_tokens,model",
             r"a.csv:1: lacks the columns arrival, input_tokens; its header names time, prompt_tokens, "
-            r"output_tokens, model; .* begins with arrival,input_tokens,output_tokens and may add "
+            r"output_tokens, model; .* must start with arrival,input_tokens,output_tokens and may add "
             r"origin, model, tier",
         ),
         (
@@ -132,19 +132,19 @@ def test_a_table_that_misses_a_column_is_told_which_and_what_its_header_should_b
 
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = "arrival,input_tokens,output_tokens,arrival\n0,1,2,3\n"
-    with pytest.raises(InvalidTrace, match="a column stands twice"):
+    with pytest.raises(InvalidTrace, match="a column appears twice"):
         load_trace(text_file(tmp_path, "a.csv", text))
 
 
 @pytest.mark.parametrize(
     ("row", "complaint"),
     [
-        ("2026-02-06T10:00:01,1,2", "arrival is no instant with its zone, such as 2026-"),
-        ("2026-02-06,1,2", "arrival is no instant with its zone"),
-        ("61.5,1,2", "arrival is no instant with its zone.*: '61.5'"),
-        (",1,2", "arrival is no instant with its zone.*: ''"),
-        ("9999-02-06T10:00:01Z,1,2", "arrival lies beyond the years 1970 to 9000"),
-        ("2026-02-06T09:59:59Z,1,2", "before the row before it"),
+        ("2026-02-06T10:00:01,1,2", "arrival is not an instant with a time zone, such as 2026-"),
+        ("2026-02-06,1,2", "arrival is not an instant with a time zone"),
+        ("61.5,1,2", "arrival is not an instant with a time zone.*: '61.5'"),
+        (",1,2", "arrival is not an instant with a time zone.*: ''"),
+        ("9999-02-06T10:00:01Z,1,2", "arrival is outside the years 1970 to 9000"),
+        ("2026-02-06T09:59:59Z,1,2", "before the previous row"),
         ("2026-02-06T10:00:01Z,many,2", "input_tokens is not a number: 'many'"),
         ("2026-02-06T10:00:01Z,1,-2", "output tokens are not a whole number of at least 0"),
         ("2026-02-06T10:00:01Z,1", "has 2 fields, expected 3"),
@@ -165,7 +165,7 @@ def test_a_bad_row_is_refused_by_the_rules_of_all_traces(
     ("row", "complaint"),
     [
         ("2026-02-06T10:00:01Z,1,2", "arrival is not a number: '2026-02-06T10:00:01Z'"),
-        ("1770372000,1,2", "more than ten years in seconds; write seconds from the first request"),
+        ("1770372000,1,2", "more than ten years in seconds; use seconds from the first request"),
     ],
 )
 def test_a_file_keeps_to_one_clock(tmp_path: Path, row: str, complaint: str) -> None:

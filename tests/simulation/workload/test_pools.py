@@ -55,7 +55,7 @@ def test_pools_on_different_grids_are_refused(tmp_path: Path) -> None:
 
 def test_a_tenant_in_two_pools_is_refused(tmp_path: Path) -> None:
     one = pool(tmp_path, "a")
-    with pytest.raises(InvalidTrace, match="several pools hold a/a"):
+    with pytest.raises(InvalidTrace, match="several pools contain a/a"):
         merged([(one, 1.0), (one, 1.0)])
 
 

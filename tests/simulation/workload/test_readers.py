@@ -67,15 +67,15 @@ def test_a_byte_order_mark_and_carriage_returns_do_no_harm(tmp_path: Path) -> No
     ("row", "complaint"),
     [
         ("2023-11-16 18:15:47,1", "has 2 fields, expected 3"),
-        ("yesterday,1,2", "no UTC instant: 'yesterday'"),
-        ("2023-11-16 18:15:47+02:00,1,2", "no UTC instant"),
+        ("yesterday,1,2", "not a UTC instant: 'yesterday'"),
+        ("2023-11-16 18:15:47+02:00,1,2", "not a UTC instant"),
         ("2023-11-16 18:15:47,many,2", "ContextTokens is not a number: 'many'"),
         ("2023-11-16 18:15:47,1,", "GeneratedTokens is not a number"),
         ("2023-11-16 18:15:47,-1,2", "not a whole number of at least 0"),
         ("2023-11-16 18:15:47,1.5,2", "not a whole number of at least 0"),
-        ("2023-11-16 18:15:47,99000000,2", "are overlong"),
+        ("2023-11-16 18:15:47,99000000,2", "are too long"),
         ("2023-11-16 18:15:47,nan,2", "is not a number"),
-        ("2023-11-16 17:00:00,1,2", "before the row before it"),
+        ("2023-11-16 17:00:00,1,2", "before the previous row"),
         ("2044-11-16 18:15:47,1,2", "more than ten years after"),
     ],
 )
@@ -131,7 +131,7 @@ def test_files_in_no_format_of_ours_are_refused(tmp_path: Path, content: bytes) 
 
 
 def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTrace, match="holds no rows"):
+    with pytest.raises(InvalidTrace, match="contains no rows"):
         load_trace(text_file(tmp_path, "a.csv", samples.AZURE.splitlines()[0] + "\n"))
 
 
@@ -212,7 +212,7 @@ def test_servegen_clients_are_series_and_lengths_come_from_their_histograms(tmp_
     assert first.input_tokens[0] == 900 * 200
     assert np.isnan(second.input_tokens).all()
     assert first.start is None
-    assert any("1 of 2 clients come without lengths" in said for said in trace.said)
+    assert any("1 of 2 clients have no request lengths" in said for said in trace.said)
 
 
 def test_one_servegen_client_is_a_trace_as_well(tmp_path: Path) -> None:

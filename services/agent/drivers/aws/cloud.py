@@ -106,7 +106,7 @@ class AwsCloud:
         return answer["Command"]["CommandId"]
 
     def redeploy_state(self, vm_id: str, operation_id: str) -> RedeployState:
-        with cloud_call(f"look after the redeploy of {vm_id}"):
+        with cloud_call(f"check the redeploy of {vm_id}"):
             try:
                 answer = self._ssm.get_command_invocation(CommandId=operation_id, InstanceId=vm_id)
             except ClientError as error:

@@ -1,4 +1,4 @@
-"""What Amazon's error codes mean for an order: no capacity, quota, slow down, unknown, or try later."""
+"""Maps Amazon's error codes to outcomes of an order: no capacity, quota, throttled, unknown, or retry."""
 
 from __future__ import annotations
 
@@ -91,11 +91,13 @@ def _refusal(code: str, what: str, message: str) -> HeliostatError | None:
     if code in _QUOTA:
         return QuotaExceeded(message)
     if code in _NOT_FOR_US:
-        return PurchaseRefused(message, remedy="let the agent's role and account buy such VMs")
+        return PurchaseRefused(message, remedy="allow the agent's role and account to buy such VMs")
     if code in _NO_TEMPLATE:
-        return UnknownPool(what, remedy=f"{code}: make the launch template, or name it in the pool")
+        return UnknownPool(
+            what, remedy=f"{code}: create the launch template, or set it in the pool"
+        )
     if code in _WRONG_TEMPLATE:
-        return UnknownPool(what, remedy=f"mend the launch template: {message}")
+        return UnknownPool(what, remedy=f"fix the launch template: {message}")
     return None
 
 

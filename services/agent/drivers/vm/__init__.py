@@ -1,1 +1,1 @@
-"""What every cloud of virtual machines has in common: intent first, then buy, drain, redeploy, release."""
+"""The part shared by all VM clouds: record the intent, then buy, drain, redeploy, release."""

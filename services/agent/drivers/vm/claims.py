@@ -1,4 +1,4 @@
-"""Which of the VMs that the cloud lists are ours: bought by a call that was cut short, adopted, or back."""
+"""Recognises listed VMs as ours: bought by an interrupted call, adopted, or reappeared."""
 
 from __future__ import annotations
 

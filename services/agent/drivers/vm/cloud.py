@@ -1,4 +1,4 @@
-"""What the VM driver asks of a cloud, and of the engines on its VMs."""
+"""The interface between the VM driver, a cloud, and the engines on its VMs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an order ends: settled, refused for a reason that is kept, or not before a doubt is cleared."""
+"""How an order ends: settled, refused with a reason, or delayed until a purchase is confirmed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wait_while_in_doubt(chunks: Iterable[Chunk], now: datetime, patience: Patien
         clear_at = (chunk.sent_at or now) + patience.visibility
         if chunk.state is ChunkState.SENT and now <= clear_at:
             raise DriverUnavailable(
-                f"whether {chunk.count} VMs were bought is in doubt until {clear_at:%H:%M:%S}"
+                f"whether {chunk.count} VMs were bought is unknown until {clear_at:%H:%M:%S}"
             )
 
 

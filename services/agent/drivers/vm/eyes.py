@@ -1,4 +1,4 @@
-"""The driver's eyes: looks at cloud and engines, and writes down what changed since the last look."""
+"""Observes cloud and engines, and records changes since the last observation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the VM driver must remember across kill -9: intents with their tokens, and the VMs that are ours."""
+"""The VM driver's durable state: intents with their tokens, and our VMs."""
 
 from __future__ import annotations
 

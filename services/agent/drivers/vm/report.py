@@ -1,4 +1,4 @@
-"""What the driver tells: the progress of an order, and the region as it stands."""
+"""The driver's reports: the progress of an order, and the state of the region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One bounded step of an intent: buy a chunk, change or give back what has drained, mend what died.
+"""One bounded step of an intent: buy a chunk, redeploy or release drained VMs, replace failed ones.
 
 Every step is written down before the cloud is asked (see `driver`), so that it can be cut short anywhere.
 """
@@ -45,7 +45,7 @@ class DriverLimits:
     """How much the driver does at once, and how often it repairs."""
 
     chunk_size: int
-    """Most VMs in one purchase."""
+    """Maximum VMs per purchase."""
     repairs: int
     """How many times VMs that died under an order are replaced."""
     weights_on_disk: bool

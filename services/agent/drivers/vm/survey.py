@@ -1,4 +1,4 @@
-"""What stands: the cloud's list, the engines' answers and our records, put together VM by VM."""
+"""The current state: the cloud's list, the engines' answers and our records, combined per VM."""
 
 from __future__ import annotations
 

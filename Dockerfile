@@ -25,6 +25,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     NUMBA_CACHE_DIR=/tmp/numba
 USER heliostat
 WORKDIR /var/lib/heliostat
-EXPOSE 7443 9464
+# Control plane: gRPC, metrics, page. Agent: local API, metrics.
+EXPOSE 7443 9464 8321 7444 9465
 ENTRYPOINT ["heliostat"]
 CMD ["--help"]

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,9 @@ class Engines:
     def abandon(self, command: Command, now: datetime) -> CommandProgress:
         """Nothing to let go."""
         return CommandProgress()
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        """Nothing to let go."""
 
     def observe(self, now: datetime) -> RegionObservation:
         """The same replicas every time."""

@@ -35,7 +35,7 @@ def _gaps(busy: float, gap: float | None, cpu: float | None) -> Iterable[Figure]
     reports = []
     for seed in SEEDS:
         problem = random_problem(regions=10, models=20, vm_types=4, busy=busy, seed=seed)
-        solution = solve(problem.instance(), _DIVES)
+        solution = solve(problem.instance(), _DIVES, stopwatch=cpu_seconds)
         assert solution is not None
         reports.append(solution.report)
     spent = cpu_seconds() - began
@@ -75,7 +75,7 @@ def busy_1() -> Iterable[Figure]:
     yield from _gaps(1, None, None)
     began = cpu_seconds()
     problem = random_problem(regions=10, models=20, vm_types=4, busy=1, seed=SEEDS[0])
-    branched = solve(problem.instance(), _BRANCH)
+    branched = solve(problem.instance(), _BRANCH, stopwatch=cpu_seconds)
     assert branched is not None
     yield Figure(
         name="plan 10x20x4, 1 busy, best MIP's gap (seed 1)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import itemgetter
@@ -19,6 +19,8 @@ from heliostat.model.names import SeriesKey
 
 _LAST_VALUE = LastValue().name
 _WEEK = timedelta(days=7)
+_AT_ONCE = 16
+"""Series that are scored together: the arrays of two days still fit into a core's cache."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,7 +28,8 @@ Ints = NDArray[np.int64]
 
 @dataclass(slots=True)
 class _Pairs:
-    """Truths (n, leads) and the quantiles (n, levels, leads) that were said of them, in parts; NaN = none."""
+    """Truths (n, leads, series) and the quantiles (n, levels, leads, series) that were said of them, in
+    parts; NaN = none."""
 
     levels: tuple[float, ...]
     truths: list[Floats] = field(default_factory=list)
@@ -35,6 +38,8 @@ class _Pairs:
 
 _Tally = dict[str, _Pairs]
 """By method; forecasts at other levels than a method's first cannot be averaged with it."""
+_Issued = tuple[DemandSeries, list[ForecastExcerpt]]
+"""A series and what was forecast of it."""
 
 
 class AccuracyScorer:
@@ -53,66 +58,85 @@ class AccuracyScorer:
         self, issued: Sequence[ForecastExcerpt], truth: Sequence[DemandSeries]
     ) -> tuple[ForecastScore, ...]:
         """See the port; sorted by series, method and horizon."""
-        known = {one.key: one for one in truth}
         by_key: dict[SeriesKey, list[ForecastExcerpt]] = defaultdict(list)
         for forecast in issued:
             by_key[forecast.key].append(forecast)
-        return tuple(
-            score
-            for key in sorted(by_key)
-            if key in known
-            for score in _score_series(known[key], by_key[key])
-        )
+        alike: dict[Hashable, list[_Issued]] = defaultdict(list)
+        for series in truth:
+            if found := by_key.get(series.key):
+                alike[_layout(series, found)].append((series, found))
+        scores = {
+            series.key: own
+            for group in alike.values()
+            for first in range(0, len(group), _AT_ONCE)
+            for (series, _), own in _score_alike(group[first : first + _AT_ONCE])
+        }
+        return tuple(score for key in sorted(scores) for score in scores[key])
 
 
-def _score_series(
-    series: DemandSeries, forecasts: Sequence[ForecastExcerpt]
-) -> Iterator[ForecastScore]:
-    """One score per method and horizon that meets any truth."""
-    alike: dict[tuple[str, tuple[float, ...], tuple[int, ...]], list[ForecastExcerpt]]
-    alike = defaultdict(list)
-    for forecast in forecasts:
+def _layout(series: DemandSeries, forecasts: Sequence[ForecastExcerpt]) -> Hashable:
+    """Everything but the rates: series of one layout are scored at once."""
+    return (
+        (series.start, series.step, len(series.tokens_per_second)),
+        tuple(
+            (one.method, one.levels, one.leads, one.start, one.step, one.trained_until)
+            for one in forecasts
+        ),
+    )
+
+
+def _score_alike(group: Sequence[_Issued]) -> Iterator[tuple[_Issued, list[ForecastScore]]]:
+    """With each series one score per method and horizon that meets any truth."""
+    alike: dict[tuple[str, tuple[float, ...], tuple[int, ...]], list[int]] = defaultdict(list)
+    series, forecasts = group[0]
+    for place, forecast in enumerate(forecasts):
         if series.bucket_of(forecast.start, forecast.step) is not None:
-            alike[forecast.method, forecast.levels, forecast.leads].append(forecast)
+            alike[forecast.method, forecast.levels, forecast.leads].append(place)
     leads = np.array(sorted({lead for _, _, own in alike for lead in own}), np.int64)
-    rates = np.array(series.tokens_per_second, np.float64)
+    rates = np.array([one.tokens_per_second for one, _ in group], np.float64).T.copy()
     issued: _Tally = {}
     rivals: _Tally = {}
-    for group in alike.values():
-        _pair(group, series, rates, leads, issued, rivals)
+    for places in alike.values():
+        some = [[own[place] for place in places] for _, own in group]
+        _pair(some, series, rates, leads, issued, rivals)
+    keys = [one.key for one, _ in group]
     # A rival that really served was scored with its own intervals.
-    scores = {
-        (method, score.horizon): score
-        for tally in (rivals, issued)
-        for method, pairs in tally.items()
-        for score in _scores(series, method, leads, pairs)
-    }
-    yield from (score for _, score in sorted(scores.items(), key=itemgetter(0)))
+    found: list[dict[tuple[str, timedelta], ForecastScore]] = [{} for _ in group]
+    for tally in (rivals, issued):
+        for method, pairs in tally.items():
+            for row, score in _scores(keys, method, leads, series.step, pairs):
+                found[row][method, score.horizon] = score
+    for one, own in zip(group, found, strict=True):
+        yield one, [score for _, score in sorted(own.items(), key=itemgetter(0))]
 
 
 def _pair(
-    forecasts: Sequence[ForecastExcerpt],
+    forecasts: Sequence[Sequence[ForecastExcerpt]],
     series: DemandSeries,
     rates: Floats,
     leads: Ints,
     issued: _Tally,
     rivals: _Tally,
 ) -> None:
-    """Put what forecasts of one method, levels and leads said, and their rivals, beside what came."""
-    levels, own = forecasts[0].levels, np.isin(leads, forecasts[0].leads)
+    """Put what forecasts of one method, levels and leads said, and their rivals, beside what came: of
+    series alike, of which `series` is one."""
+    first = forecasts[0][0]
+    levels, own = first.levels, np.isin(leads, first.leads)
     day = timedelta(days=1) // series.step
-    firsts, newest = _places(forecasts, series)
+    firsts, newest = _places(forecasts[0], series)
     buckets = firsts[:, None] + leads
-    came = np.where(own, _at(rates, buckets), np.nan)
-    last = np.where(newest >= firsts - 7 * day, _at(rates, newest), np.nan)
+    came = np.where(own[:, None], _at(rates, buckets), np.nan)
+    recent = newest >= firsts - 7 * day
+    last = np.where(recent[:, None], _at(rates, newest), np.nan)
     said = {
         _LAST_VALUE: np.broadcast_to(last[:, None], came.shape),
         SAME_TIME_YESTERDAY.name: _at(rates, buckets - day * (leads // day + 1)),
         SAME_TIME_LAST_WEEK.name: _at(rates, buckets - 7 * day * (leads // (7 * day) + 1)),
     }
-    quantiles = np.full((len(forecasts), len(levels), len(leads)), np.nan)
-    quantiles[:, :, own] = [forecast.mean for forecast in forecasts]
-    _keep(issued, forecasts[0].method, levels, came, quantiles)
+    means = np.array([[one.mean for one in some] for some in forecasts])
+    quantiles = np.full((len(firsts), len(levels), len(leads), len(forecasts)), np.nan)
+    quantiles[:, :, own] = np.moveaxis(means, 0, -1)
+    _keep(issued, first.method, levels, came, quantiles)
     for name, values in said.items():
         _keep(rivals, name, levels, came, np.repeat(values[:, None], len(levels), axis=1))
 
@@ -130,9 +154,9 @@ def _places(forecasts: Sequence[ForecastExcerpt], series: DemandSeries) -> tuple
 
 
 def _at(rates: Floats, buckets: Ints) -> Floats:
-    """The rates of these buckets; NaN outside of the series."""
+    """The rates of these buckets (…, series); NaN outside of the series."""
     inside = (buckets >= 0) & (buckets < len(rates))
-    found = np.full(buckets.shape, np.nan)
+    found = np.full((*buckets.shape, rates.shape[1]), np.nan)
     found[inside] = rates[buckets[inside]]
     return found
 
@@ -147,9 +171,9 @@ def _keep(
 
 
 def _scores(
-    series: DemandSeries, method: str, leads: Ints, pairs: _Pairs
-) -> Iterator[ForecastScore]:
-    """One per lead of which any pair is known."""
+    keys: Sequence[SeriesKey], method: str, leads: Ints, step: timedelta, pairs: _Pairs
+) -> Iterator[tuple[int, ForecastScore]]:
+    """One per series, told by its place, and lead of which any pair is known."""
     truths, quantiles = np.concatenate(pairs.truths), np.concatenate(pairs.quantiles)
     known = ~(np.isnan(truths) | np.isnan(quantiles).any(axis=1))
     counts = known.sum(axis=0)
@@ -159,17 +183,21 @@ def _scores(
     errors = quantiles[:, int(np.abs(levels - 0.5).argmin())] - truths
     totals, biases = truths.sum(axis=0), errors.sum(axis=0)
     missed = np.abs(errors).sum(axis=0)
-    losses = pinball(truths[:, None], quantiles, levels[:, None]).mean(axis=1).sum(axis=0)
+    losses = pinball(truths[:, None], quantiles, levels[:, None, None]).mean(axis=1).sum(axis=0)
     covered = ((truths[:, None] <= quantiles) & known[:, None]).sum(axis=0)
-    for place in np.flatnonzero(counts):
-        count, total = int(counts[place]), float(totals[place])
-        yield ForecastScore(
-            key=series.key,
-            method=method,
-            horizon=series.step * (int(leads[place]) + 1),
-            scored=count,
-            wape=float(missed[place]) / total if total > 0 else None,
-            bias=float(biases[place]) / total if total > 0 else None,
-            pinball=float(losses[place]) / count,
-            coverage=tuple(zip(pairs.levels, (covered[:, place] / count).tolist(), strict=True)),
+    for place, row in np.argwhere(counts).tolist():
+        count, total = int(counts[place, row]), float(totals[place, row])
+        shares = (covered[:, place, row] / count).tolist()
+        yield (
+            row,
+            ForecastScore(
+                key=keys[row],
+                method=method,
+                horizon=step * (int(leads[place]) + 1),
+                scored=count,
+                wape=float(missed[place, row]) / total if total > 0 else None,
+                bias=float(biases[place, row]) / total if total > 0 else None,
+                pinball=float(losses[place, row]) / count,
+                coverage=tuple(zip(pairs.levels, shares, strict=True)),
+            ),
         )

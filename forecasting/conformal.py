@@ -30,13 +30,16 @@ PRIOR_PEAK_RATIO = 1.5
 class Calibration:
     """Score quantiles of one series: `mean[l, q]` and `peak[l, q]` at lead `leads[l]`.
 
-    `floor` (tokens per second) is added to the forecast when scores become rates; `peak_ratio` is
-    the usual peak over its mean. `peaks_seen` and `scored` say what it rests on.
+    Each table holds measured scores up to the lead (in steps) that `mean_until` and `peak_until` name,
+    and widens past it. `floor` (tokens per second) is added to the forecast when scores become rates;
+    `peak_ratio` is the usual peak over its mean. `peaks_seen` and `scored` say what it rests on.
     """
 
     leads: Ints
     mean: Floats
     peak: Floats
+    mean_until: int
+    peak_until: int
     floor: float
     peak_ratio: float
     peaks_seen: bool
@@ -79,14 +82,31 @@ def score_table(errors: Floats, levels: tuple[float, ...]) -> Floats:
     assumed = np.interp(levels, PRIOR_LEVELS, PRIOR_SCORES)
     table = np.empty((errors.shape[1], len(levels)))
     for lead in range(errors.shape[1]):
-        pool = errors[:, max(0, lead - 1) : lead + 2].ravel()
-        pool = np.sort(pool[~np.isnan(pool)])
+        pool = _pool(errors, lead)
         if len(pool) >= _FEWEST_SCORES:
+            pool = np.sort(pool)
             ranks = np.ceil((len(pool) + 1) * np.array(levels)).astype(np.int64)
             table[lead] = pool[np.minimum(ranks, len(pool)) - 1]
         else:
             table[lead] = table[lead - 1] if lead else assumed
     return table
+
+
+def scored_until(errors: Floats, leads: Ints) -> int:
+    """The last of the leads at which `score_table` has twelve scores.
+
+    The longest lead if none has them: the assumed quantiles hold for every lead and do not widen.
+    """
+    for lead in reversed(range(len(leads))):
+        if len(_pool(errors, lead)) >= _FEWEST_SCORES:
+            return int(leads[lead])
+    return int(leads[-1])
+
+
+def _pool(errors: Floats, lead: int) -> Floats:
+    """The known scores at one lead and the leads beside it."""
+    pool = errors[:, max(0, lead - 1) : lead + 2].ravel()
+    return pool[~np.isnan(pool)]
 
 
 def quantile_paths(
@@ -98,13 +118,16 @@ def quantile_paths(
     widen with its square root, at most twofold. Never negative, never falling over the levels, and
     no peak below its mean.
     """
-    first = calibrations[0]
-    weights = _interpolation(first.leads, leads)
+    weights = _interpolation(calibrations[0].leads, leads)
     floor = np.array([one.floor for one in calibrations])[:, None, None]
     scale = centre[:, None, :] + floor
     both = []
-    for tables in ([one.mean for one in calibrations], [one.peak for one in calibrations]):
+    for tables, until in (
+        ([one.mean for one in calibrations], [one.mean_until for one in calibrations]),
+        ([one.peak for one in calibrations], [one.peak_until for one in calibrations]),
+    ):
         path = np.matmul(weights, np.array(tables)).transpose(0, 2, 1)
+        path = path * _growth(until, leads)[:, None, :]
         path = np.maximum(centre[:, None, :] + path * scale, 0.0)
         both.append(np.maximum.accumulate(path, axis=1))
     mean, peak = both
@@ -113,10 +136,13 @@ def quantile_paths(
 
 
 def _interpolation(known: Ints, wanted: Ints) -> Floats:
-    """(wanted, known): linear weights over log(lead), growing past the longest known lead."""
+    """(wanted, known): linear weights over log(lead)."""
     identity = np.eye(len(known))
     logs, targets = np.log(known), np.log(wanted)
-    weights = np.stack([np.interp(targets, logs, column) for column in identity], axis=1)
-    growth = np.clip(np.sqrt(wanted / known[-1]), 1.0, _MOST_GROWTH)
-    grown: Floats = weights * growth[:, None]
+    return np.stack([np.interp(targets, logs, column) for column in identity], axis=1)
+
+
+def _growth(until: list[int], wanted: Ints) -> Floats:
+    """(series, wanted): by how much scores widen past the last lead at which they were measured."""
+    grown: Floats = np.clip(np.sqrt(wanted / np.array(until)[:, None]), 1.0, _MOST_GROWTH)
     return grown

@@ -13,6 +13,7 @@ from forecasting.conformal import (
     lead_ladder,
     peak_ratios,
     score_table,
+    scored_until,
     scores,
 )
 from forecasting.grid import Floats, Grid, Ints
@@ -104,6 +105,8 @@ def _tables(
             leads=leads,
             mean=score_table(mean[row], levels),
             peak=score_table(peak[row], levels),
+            mean_until=scored_until(mean[row], leads),
+            peak_until=scored_until(peak[row], leads),
             floor=float(floor[row]),
             peak_ratio=float(ratios[row]),
             peaks_seen=not np.isnan(peak[row]).all(),

@@ -55,9 +55,10 @@ def find_memory(values: Floats, grid: Grid, rule: ShiftRule) -> Memory:
     # Zeros before the first request are a tenant that had not started, not its demand.
     begins[active.any(axis=1)] = active.argmax(axis=1)[active.any(axis=1)]
     known = np.where(np.arange(length) < begins[:, None], np.nan, values)
+    hours = _means_backwards(known, grid.per_hour)
     days_ago = _shift_in_days(known, grid, rule.factor)
-    hours_ago = _shift_in_hours(known, grid, rule.factor)
-    calm = ~_is_restless(known, grid, rule)
+    hours_ago = _shift_in_hours(hours, rule.factor)
+    calm = ~_is_restless(hours, rule)
     days_ago, hours_ago = days_ago * calm, hours_ago * calm
     back = np.where(hours_ago > 0, hours_ago * grid.per_hour, days_ago * grid.per_day)
     return Memory(np.where(back > 0, length - back, begins), back > 0)
@@ -81,12 +82,11 @@ def _shift_in_days(values: Floats, grid: Grid, factor: float) -> Ints:
     return found
 
 
-def _shift_in_hours(values: Floats, grid: Grid, factor: float) -> Ints:
-    """How many hours ago the level shifted within the last 30, 0 = not at all."""
-    found = np.zeros(len(values), dtype=np.int64)
-    if values.shape[1] < grid.per_day + _RECENT_HOURS * grid.per_hour:
+def _shift_in_hours(hours: Floats, factor: float) -> Ints:
+    """How many hours ago the level shifted within the last 30, 0 = not at all; of hourly means."""
+    found = np.zeros(len(hours), dtype=np.int64)
+    if hours.shape[1] < 24 + _RECENT_HOURS:
         return found
-    hours = _means_backwards(values, grid.per_hour)
     window = np.arange(min(_LONGEST_FRESH_HOURS, hours.shape[1]))
     against = [
         _ratios(hours[:, window], hours[:, lag + window])
@@ -106,9 +106,9 @@ def _shift_in_hours(values: Floats, grid: Grid, factor: float) -> Ints:
     return found
 
 
-def _is_restless(values: Floats, grid: Grid, rule: ShiftRule) -> Flags:
-    """Whether leaps like a shift are everyday matters; one shift itself fills a day at most."""
-    hours = _means_backwards(values, grid.per_hour)
+def _is_restless(hours: Floats, rule: ShiftRule) -> Flags:
+    """Whether leaps like a shift are everyday matters; one shift itself fills a day at most. Of hourly
+    means."""
     ratios = _ratios(hours[:, :-24], hours[:, 24:])
     leaps = (ratios > rule.factor) | (ratios < 1 / rule.factor)
     known = (~np.isnan(ratios)).sum(axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 from forecasting.conformal import PRIOR_LEVELS
 from forecasting.families import FAST_FAMILY, Family
@@ -14,6 +13,7 @@ from forecasting.grid import LocalCalendar
 from forecasting.memory import ShiftRule
 from heliostat.errors import InvalidInput
 from heliostat.model.forecast import QUANTILE_LEVELS
+from heliostat.model.instants import is_time_zone
 from heliostat.model.names import RegionName
 
 
@@ -66,10 +66,8 @@ class ForecasterSettings:
         if not all(PRIOR_LEVELS[0] < level < PRIOR_LEVELS[-1] for level in self.levels):
             raise InvalidInput("forecaster.levels", f"{self.levels} must be between 0 and 1")
         for zone in self.zones.values():
-            try:
-                ZoneInfo(zone)
-            except (KeyError, ValueError) as error:
-                raise InvalidInput("forecaster.zones", f"unknown time zone {zone!r}") from error
+            if not is_time_zone(zone):
+                raise InvalidInput("forecaster.zones", f"unknown time zone {zone!r}")
 
     def calendar(self, origin: RegionName) -> LocalCalendar:
         """The clock and days off of that region."""

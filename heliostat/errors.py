@@ -199,6 +199,10 @@ class StaleEtag(Conflict):
     """The resource changed since the caller read it."""
 
 
+class OutdatedDecision(Conflict):
+    """What a decision was made from changed before it was stored; nothing was stored."""
+
+
 class RequestIdReused(AlreadyExists):
     """The same `request_id` was used before with different content."""
 
@@ -248,7 +252,15 @@ class RegionHeld(Precondition):
 
 
 class MigrationBehind(Precondition):
-    """The database's schema is older (or newer) than this code."""
+    """The database's schema is older than this code."""
+
+
+class MigrationAhead(Precondition):
+    """A newer release upgraded the database (or wrote the journal); this one does not know its schema."""
+
+
+class DatabaseInUse(Precondition):
+    """A control plane leads on this database; its schema must not go back under it."""
 
 
 class ModeForbids(Precondition):
@@ -267,6 +279,10 @@ class NoPlanYet(Precondition):
     """No plan exists yet; the first planning tick creates one."""
 
 
+class PurchaseRefused(Precondition):
+    """The cloud account or role may not buy such a VM: a retry fails until an operator permits it."""
+
+
 class DataMissing(Precondition):
     """Public data that this needs is not on this machine; the remedy says where it is looked for."""
 
@@ -280,10 +296,6 @@ class CapacityUnavailable(Exhausted):
 
 class QuotaExceeded(Exhausted):
     """The account's quota for this VM type in the region is used up."""
-
-
-class PurchaseRefused(Exhausted):
-    """The account or role may not buy such a VM: waiting does not help, an operator must fix it."""
 
 
 class Throttled(Exhausted):

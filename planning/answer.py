@@ -7,7 +7,8 @@ import numpy as np
 from heliostat.catalogue import PoolSpec
 from heliostat.model.names import EVERYWHERE, PoolKey
 from heliostat.model.plan import CapacityPlan, Flow, PlanStatus, PoolTarget, Redeployment
-from planning.milp.instance import Instance, Ints
+from planning.arrays import Ints
+from planning.milp.instance import Instance
 from planning.reasons import Told, shortages
 from planning.situation import Situation
 from planning.solve import Solution

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, RegionName, Tier, VmTypeName
-from planning.milp.instance import Cover, Floats
+from planning.arrays import Floats
+from planning.milp.instance import Cover
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
 

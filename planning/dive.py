@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planning.arrays import Bools, Floats, Ints
 from planning.highs import Answer, Solver
 from planning.milp.build import Programme
-from planning.milp.instance import Bools, Floats, Instance, Ints
+from planning.milp.instance import Instance
 
 WHOLE = 1e-6
 """How near to a whole number a count must be to be one."""

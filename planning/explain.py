@@ -7,22 +7,23 @@ scarce row would save, as long as it stays scarce.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from heliostat.clock import cpu_seconds
+from heliostat.catalogue import PoolSpec
 from heliostat.errors import UnknownPool
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import Alternative, CapacityPlan, Explanation
 from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
+from planning.arrays import Ints
 from planning.limits import quota_groups
-from planning.milp.instance import Floats, Instance
+from planning.milp.instance import Instance
 from planning.served import situated
 from planning.settings import PlannerSettings
 from planning.situation import Situation
-from planning.solve import Solution, solve
+from planning.solve import Solution, Stopwatch, not_measured, solve
 from planning.stage import full_instance
 
 _MOST_VALUES = 8
@@ -36,11 +37,11 @@ class PerturbingExplainer:
         self,
         settings: PlannerSettings | None = None,
         *,
-        stopwatch: Callable[[], float] = cpu_seconds,
+        stopwatch: Stopwatch = not_measured,
         served: ServedPerReplica | None = None,
     ) -> None:
         """`served`: the planner's source of θ, so that what is explained is what was planned."""
-        self._settings = settings or PlannerSettings()
+        self.settings = settings or PlannerSettings()
         self._stopwatch = stopwatch
         self._served = served
 
@@ -49,7 +50,7 @@ class PerturbingExplainer:
         target = plan.target(pool)
         if target is None:
             raise UnknownPool(pool, remedy="the plan was made before the catalogue offered it")
-        situation = situated(problem, self._settings, self._served)
+        situation = situated(problem, self.settings, self._served)
         if not situation.wanted.regional:
             return Explanation(target=target)
         instance = full_instance(situation)
@@ -57,37 +58,34 @@ class PerturbingExplainer:
         if base is None:
             return Explanation(target=target)
         number = [spec.key for spec in situation.pools].index(pool)
-        planned = base.replicas[number]
         alternatives = [
-            self._alternative(instance, base, number, planned + 1, "one replica more"),
-            self._alternative(instance, base, number, planned - 1, "one replica fewer"),
-            self._alternative(instance, base, number, planned * 0, "none at all"),
+            self._alternative(situation, instance, base, number, first, counts, what)
+            for first, counts, what in _otherwise(instance, base, number)
         ]
         return Explanation(
             target=target,
-            alternatives=tuple(a for a in alternatives if a is not None),
+            alternatives=tuple(alternatives),
             marginal_values=marginal_values(situation, instance, base),
         )
 
     def _solve(self, instance: Instance) -> Solution | None:
-        return solve(instance, self._settings.solve, stopwatch=self._stopwatch)
+        return solve(instance, self.settings.solve, stopwatch=self._stopwatch)
 
     def _alternative(
-        self, instance: Instance, base: Solution, number: int, counts: Floats, what: str
-    ) -> Alternative | None:
-        """The pool at other counts from the step on at which orders of now are ready."""
-        assert instance.moves is not None
-        first = int(instance.moves.start_arrival[number, 0])
-        if first >= instance.steps:
-            return None
-        counts = np.maximum(0, counts[first:])
-        if (counts == base.replicas[number, first:]).all():
-            return None
+        self,
+        situation: Situation,
+        instance: Instance,
+        base: Solution,
+        number: int,
+        first: int,
+        counts: Ints,
+        what: str,
+    ) -> Alternative:
+        """The pool at these counts from step `first` on."""
         lower, upper = instance.lower.copy(), instance.upper.copy()
         if (counts > upper[number, first:]).any():
-            return Alternative(
-                summary=f"{what}: max_replicas prevents it", extra_dollars_per_hour=None
-            )
+            why = _why_not_more(situation, situation.pools[number], counts)
+            return Alternative(summary=f"{what}: {why} prevents it", extra_dollars_per_hour=None)
         lower[number, first:] = upper[number, first:] = counts
         other = self._solve(replace(instance, lower=lower, upper=upper))
         if other is None or other.below_floor.sum() > base.below_floor.sum() + 1e-6:
@@ -101,6 +99,30 @@ class PerturbingExplainer:
         short = float(other.shortage.max(initial=0.0) - base.shortage.max(initial=0.0))
         said = f"{what}: leaves {short:.2f} requests/s unserved" if short > _CENT else what
         return Alternative(summary=said, extra_dollars_per_hour=round(extra, 2))
+
+
+def _otherwise(instance: Instance, base: Solution, number: int) -> Iterator[tuple[int, Ints, str]]:
+    """Other counts of the pool, each once, from the step on at which orders of now are ready."""
+    assert instance.moves is not None
+    first = int(instance.moves.start_arrival[number, 0])
+    if first >= instance.steps:
+        return
+    planned = base.replicas[number, first:]
+    yield first, planned + 1, "one replica more"
+    if (planned > 0).any():
+        yield first, np.maximum(0, planned - 1), "one replica fewer"
+    if (planned > 1).any():
+        yield first, np.zeros_like(planned), "none at all"
+
+
+def _why_not_more(situation: Situation, spec: PoolSpec, counts: Ints) -> str:
+    """What keeps the pool below these counts in `planning.limits.bounds`."""
+    if spec.key.region == situation.problem.lost_region:
+        return f"the loss of {spec.key.region}"
+    override = situation.overrides.get(spec.key)
+    if override is not None and (counts <= spec.max_replicas).all():
+        return f"the override by {override.author}"
+    return f"max_replicas = {spec.max_replicas}"
 
 
 def marginal_values(

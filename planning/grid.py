@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from heliostat.model.instants import Span, floor_to
-from planning.milp.instance import NEVER, Floats, Ints
+from planning.arrays import Floats, Ints
+from planning.milp.instance import NEVER
 from planning.settings import PlannerSettings
 
 _MINUTE = timedelta(minutes=1)

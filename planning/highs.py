@@ -14,8 +14,8 @@ import highspy
 import numpy as np
 from scipy import sparse
 
+from planning.arrays import Floats, Ints
 from planning.milp.build import Programme
-from planning.milp.instance import Floats, Ints
 
 _ALWAYS: tuple[tuple[str, float | str], ...] = (
     ("output_flag", False),
@@ -118,8 +118,11 @@ class Solver:
             values=np.array(solution.col_value),
             objective=objective,
             bound=objective,
-            row_duals=np.array(solution.row_dual),
         )
+
+    def row_duals(self) -> Floats:
+        """Those of the last linear solve, which found an optimum."""
+        return np.array(self._highs.getSolution().row_dual)
 
     def whole(self, start: Floats) -> Answer:
         """Branch and bound from a feasible `start` (all columns), within the limits."""

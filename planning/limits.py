@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from heliostat.model.names import RegionName, VmTypeName
-from planning.milp.instance import Floats, Ints
+from planning.arrays import Floats, Ints
 from planning.situation import Situation
 
 

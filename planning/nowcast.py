@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from heliostat.ports.deciding import DemandRate
+from planning.arrays import Floats
 from planning.grid import Grid
-from planning.milp.instance import Floats
 from planning.wanted import Wanted, WantedDemand
 
 

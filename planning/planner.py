@@ -11,16 +11,13 @@ Cold starts and redeployments are planned; warm starts are the driver's matter a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from heliostat.clock import cpu_seconds
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import PlanningProblem, ServedPerReplica
 from planning.answer import plan_of
 from planning.fallback import keep_or_floor
 from planning.served import situated
 from planning.settings import PlannerSettings
-from planning.solve import solve
+from planning.solve import Stopwatch, not_measured, solve
 from planning.stage import full_instance
 
 POLICY = "heliostat"
@@ -33,7 +30,7 @@ class HeliostatPlanner:
         self,
         settings: PlannerSettings | None = None,
         *,
-        stopwatch: Callable[[], float] = cpu_seconds,
+        stopwatch: Stopwatch = not_measured,
         served: ServedPerReplica | None = None,
     ) -> None:
         """`served`: another source of θ than `planning.throughput`, where placement knows it."""

@@ -7,7 +7,7 @@ stay at their minimum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -30,7 +30,8 @@ _MINUTE = timedelta(minutes=1)
 class Wish:
     """What a rule wants of a pool, the row that decided, and why in a few words.
 
-    `later` is what the pool should have once what is passing now has passed; None = the same.
+    `later` is what the pool should have once what is passing now has passed; None = the same. It
+    becomes the second count of the target's path, where the rule finds it at its next look.
     """
 
     replicas: int
@@ -144,14 +145,15 @@ def room_left(problem: PlanningProblem) -> dict[tuple[RegionName, VmTypeName], i
 
 
 def _at_quota(target: PoolTarget, replicas: int) -> PoolTarget:
-    return PoolTarget(
-        pool=target.pool,
+    """The target at fewer replicas; its path, which a rule may read back, stays within them."""
+    return replace(
+        target,
         replicas=replicas,
-        current=target.current,
-        reason=Reason(
+        reason=replace(
+            target.reason,
             summary=f"{replicas_in_words(replicas)}, {target.current} now: quota or a refusal of "
             f"{target.pool.vm_type} in {target.pool.region} allows no more",
             binding=QUOTA,
         ),
-        path=(replicas,),
+        path=tuple(min(count, replicas) for count in target.path),
     )

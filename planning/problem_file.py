@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from heliostat.errors import InvalidInput
-from planning.milp.instance import Bools, Floats
+from planning.arrays import Bools, Floats
 from planning.solve import Solution
 from planning.static_problem import StaticProblem
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from heliostat.errors import InvalidInput
-from planning.milp.instance import Bools, Floats, Ints
+from planning.arrays import Bools, Floats, Ints
 from planning.static_problem import StaticProblem
 
 NEAREST = 8

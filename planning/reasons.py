@@ -10,8 +10,9 @@ from heliostat.model.counting import replicas_in_words
 from heliostat.model.fleet import StartKind
 from heliostat.model.names import Tier
 from heliostat.model.plan import Reason, Shortage
+from planning.arrays import Ints
 from planning.bindings import DATA, ENDED, LOST, MAXIMUM, MEASURED, MINIMUM, QUOTA, RULED
-from planning.milp.instance import Cover, Instance, Ints
+from planning.milp.instance import Cover, Instance
 from planning.situation import Situation
 from planning.solve import Solution
 

@@ -8,13 +8,11 @@ plans no flows: routing decides by utilisation. Quotas, limits and overrides hol
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 
-from heliostat.clock import cpu_seconds
 from heliostat.errors import InvalidInput
 from heliostat.model.fleet import StartKind
 from heliostat.model.plan import CapacityPlan
@@ -28,7 +26,7 @@ from planning.milp.instance import Cover, Instance, Moves
 from planning.moving import full_moves
 from planning.settings import PlannerSettings
 from planning.situation import Situation, look
-from planning.solve import solve
+from planning.solve import Stopwatch, not_measured, solve
 
 POLICY = "sageserve"
 
@@ -53,7 +51,7 @@ class SageServePlanner:
         self,
         settings: SageServeSettings | None = None,
         *,
-        stopwatch: Callable[[], float] = cpu_seconds,
+        stopwatch: Stopwatch = not_measured,
     ) -> None:
         self._settings = settings or SageServeSettings()
         self._stopwatch = stopwatch

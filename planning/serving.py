@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, Tier, VmTypeName
-from planning.milp.instance import Floats, Ints, Work
+from planning.arrays import Floats, Ints
+from planning.milp.instance import Work
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
 from planning.throughput import Throughput, common_throughput

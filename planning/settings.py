@@ -36,7 +36,7 @@ class PlannerSettings:
     and of all work over a step, at most `most_busy` full then. `batch_within` > 0: where the backlog is
     measured, capacity is held for batch work only as far as it would otherwise not be done that long after
     it came. `measured_counts`: what came in the last minutes bounds demand from below (`nowcast`).
-    The defaults are the careful ones of a live control plane; `simulation.policies.heliostat` sweeps others
+    The defaults are those of the careful policy of a control plane; `planning.house_policies` has the others
     (docs/decisions/0013).
     `latency_weight` is the cost of one second of round trip in multiples of serving the request on
     its cheapest VM. Start, change and redeploy costs are hours of the VM's price, on top of what is

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from planning.arrays import Floats, Ints
 from planning.highs import Answer, SolveLimits, Solver
 from planning.milp.build import Programme, build
-from planning.milp.instance import Floats, Instance, Ints
+from planning.milp.instance import Instance
 
 _NOTICEABLE = 1e-6
 """A smaller change of ρ is none."""
@@ -31,7 +34,7 @@ class SizedProgramme:
         return answer
 
     def relax(self, times: int) -> Answer:
-        """The relaxation, solved again so many times with ρ taken at the sizes just found."""
+        """The relaxation with its duals, solved again so many times with ρ taken at the sizes just found."""
         answer = self.linear()
         for _ in range(times if np.ptp(self.instance.usable) > 0 else 0):
             if answer.values is None:
@@ -41,7 +44,9 @@ class SizedProgramme:
                 self.instance.usable_at(np.where(counts > 0.5, counts, self.instance.typical))
             )
             answer = self.linear()
-        return answer
+        if answer.values is None:
+            return answer
+        return replace(answer, row_duals=self.solver.row_duals())
 
     # --- the share ---------------------------------------------------------------------------
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heliostat.clock import cpu_seconds
 from heliostat.model.plan import SolveReport
+from planning.arrays import Floats, Ints
 from planning.dive import DiveStyle
 from planning.highs import Answer, SolveLimits
 from planning.milp.columns import Block
-from planning.milp.instance import Floats, Instance, Ints
+from planning.milp.instance import Instance
 from planning.sized import SizedProgramme
 from planning.whole_counts import WholeCounts
 
@@ -58,25 +58,29 @@ class Solution:
     report: SolveReport
 
 
+Stopwatch = Callable[[], float]
+"""CPU seconds of this process so far, for reports; no answer depends on them."""
+
+
+def not_measured() -> float:
+    """The stopwatch that measures nothing: reports say 0 CPU seconds, and are the same each time."""
+    return 0.0
+
+
 def solve(
     instance: Instance,
     settings: SolveSettings | None = None,
     *,
-    stopwatch: Callable[[], float] = cpu_seconds,
+    stopwatch: Stopwatch = not_measured,
 ) -> Solution | None:
-    """The best answer found; None when no whole counts satisfy quotas and upper bounds.
-
-    `stopwatch` gives CPU seconds for the report; the answer does not depend on it.
-    """
+    """The best answer found; None when no whole counts satisfy quotas and upper bounds."""
     return _Attempt(instance, settings or SolveSettings(), stopwatch).run()
 
 
 class _Attempt:
     """One solve, with the best answer so far."""
 
-    def __init__(
-        self, instance: Instance, settings: SolveSettings, stopwatch: Callable[[], float]
-    ) -> None:
+    def __init__(self, instance: Instance, settings: SolveSettings, stopwatch: Stopwatch) -> None:
         self._settings = settings
         self._stopwatch = stopwatch
         self._began = stopwatch()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from heliostat.errors import InvalidInput
-from planning.milp.instance import Bools, Floats, Instance, Ints
+from planning.arrays import Bools, Floats, Ints
+from planning.milp.instance import Instance
 
 LATENCY_WEIGHT = 0.5
 """A second of round trip costs half of what serving the request on its cheapest VM costs."""

@@ -21,8 +21,11 @@ from heliostat.catalogue import FleetCatalogue, ModelSpec, TierSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.engine import EngineLaw
 from heliostat.model.names import DemandKey, ModelName, Tier, VmTypeName
+from heliostat.read_only import read_only
 
 _KEPT = 16384
+_MIXES_KEPT = 4
+"""Catalogues and mixes; a control loop plans and routes for a quarter of an hour by the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +51,14 @@ Thetas = Mapping[tuple[DemandKey, VmTypeName], Throughput]
 
 def throughput(model: ModelSpec, vm_type: VmTypeName, spec: TierSpec, mix: TokenMix) -> Throughput:
     """θ of one model, VM type and tier at a mix (SLO as the catalogue promises it)."""
+    input_tokens = max(1.0, mix.input_tokens)
     return _throughput(
         model.name,
         vm_type,
         spec,
         model.engines[vm_type],
-        model.engines.get(spec.slo.reference_vm_type),
-        max(1.0, mix.input_tokens),
+        model.ttft_seconds(spec, input_tokens),
+        input_tokens,
         max(1.0, mix.output_tokens),
     )
 
@@ -65,14 +69,12 @@ def _throughput(
     vm_type: VmTypeName,
     spec: TierSpec,
     law: EngineLaw,
-    reference: EngineLaw | None,
+    ttft: float,
     input_tokens: float,
     output_tokens: float,
 ) -> Throughput:
-    """`throughput` of values that can be remembered."""
+    """`throughput` of values that can be remembered; `ttft` is the promise in seconds."""
     prefill = law.prefill_seconds(input_tokens)
-    unloaded = reference.prefill_seconds(input_tokens) if reference else 0.0
-    ttft = spec.slo.ttft_seconds(unloaded)
     per_sequence = seconds_per_sequence(law, input_tokens, output_tokens)
     batch = min(
         (spec.slo.itl_seconds - law.decode_base) / per_sequence,
@@ -132,12 +134,17 @@ def throughputs(
 
 def demand_throughputs(catalogue: FleetCatalogue, mixes: Sequence[TokenMix]) -> Thetas:
     """θ at the lengths of each origin's own requests, and of all origins' together."""
+    return _demand_throughputs(catalogue, tuple(mixes))
+
+
+@lru_cache(maxsize=_MIXES_KEPT)
+def _demand_throughputs(catalogue: FleetCatalogue, mixes: tuple[TokenMix, ...]) -> Thetas:
     found: dict[tuple[DemandKey, VmTypeName], Throughput] = {}
     for key, mix in catalogue.demand_mixes(mixes).items():
         model = catalogue.model(key.model)
         for vm_type in model.engines:
             found[key, vm_type] = throughput(model, vm_type, model.offered(key.tier), mix)
-    return found
+    return read_only(found)
 
 
 def common_throughput(

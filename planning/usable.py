@@ -18,7 +18,7 @@ from scipy.special import ndtr
 
 from heliostat.catalogue import ModelSpec
 from heliostat.model.names import ModelName, Tier, VmTypeName
-from planning.milp.instance import Floats
+from planning.arrays import Floats
 from planning.throughput import Throughput
 
 MOST_USABLE = 0.95

@@ -23,11 +23,13 @@ import numpy as np
 from heliostat.model.demand import TokenMix
 from heliostat.model.forecast import Forecast
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
+from planning.arrays import Floats, Ints
 from planning.grid import Grid
-from planning.milp.instance import Floats, Ints
 from planning.settings import Aim
 
 _MEDIAN = 0.5
+TokensPerStep = tuple[Floats | None, Floats | None]
+"""Of input and of output, in tokens per second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,10 +81,12 @@ class RateReader:
         `peak_share` of the way from the step's mean to its peak minute, each at its quantile `level`.
         `like`: told in requests of that demand's mix instead of its own.
         """
-        mix = self.mixes[like or key]
-        share = self.prefill_shares[like or key]
-        inputs = self._tokens(key, TokenKind.INPUT, level, peak_share)
-        outputs = self._tokens(key, TokenKind.OUTPUT, level, peak_share)
+        return self.told_like(like or key, self.tokens(key, level, peak_share))
+
+    def told_like(self, like: DemandKey, tokens: TokensPerStep) -> Floats | None:
+        """Those tokens per second as requests per second of that demand's mix."""
+        mix, share = self.mixes[like], self.prefill_shares[like]
+        inputs, outputs = tokens
         by_input = None if inputs is None else inputs / max(1.0, mix.input_tokens)
         by_output = None if outputs is None else outputs / max(1.0, mix.output_tokens)
         if by_input is None or by_output is None:
@@ -99,6 +103,12 @@ class RateReader:
                 return f"{key} {what} p{found.levels[found.level_index(level)] * 100:g} by {found.method}"
         return ""
 
+    def tokens(self, key: DemandKey, level: float, peak_share: float) -> TokensPerStep:
+        """Input and output tokens per second per step, each None when no forecast reaches into the
+        horizon; `peak_share` as for `rates`."""
+        inputs = self._tokens(key, TokenKind.INPUT, level, peak_share)
+        return inputs, self._tokens(key, TokenKind.OUTPUT, level, peak_share)
+
     def _tokens(
         self, key: DemandKey, kind: TokenKind, level: float, peak_share: float
     ) -> Floats | None:
@@ -109,9 +119,9 @@ class RateReader:
         if end <= self.grid.spans[0].start or forecast.start >= self.grid.spans[-1].end:
             return None
         place = forecast.level_index(level)
-        mean, peak = np.array(forecast.mean[place]), np.array(forecast.peak[place])
-        row = np.maximum(0.0, mean + peak_share * (peak - mean))
         within = _places(forecast.start, forecast.step, forecast.steps, self.grid)
+        mean, peak = (np.array(one[place][: within[-1]]) for one in (forecast.mean, forecast.peak))
+        row = np.maximum(0.0, mean + peak_share * (peak - mean))
         largest: Floats = np.maximum.reduceat(np.append(row, -np.inf), within)[::2]
         return largest
 
@@ -140,12 +150,13 @@ def wanted_demand(
     notes: list[str] = []
     for (model, tier), members in groups.items():
         level, part = aims[tier].level, aims[tier].peak_share
-        own = {k: r for k in members if (r := reader.rates(k, level, part)) is not None}
+        tokens = {k: reader.tokens(k, level, part) for k in members}
+        own = {k: r for k in members if (r := reader.told_like(k, tokens[k])) is not None}
         if not own:
             continue
         everywhere = DemandKey(origin=EVERYWHERE, model=model, tier=tier)
         total = reader.rates(everywhere, level, part)
-        alike = {k: _known(reader.rates(k, level, part, like=everywhere)) for k in own}
+        alike = {k: _known(reader.told_like(everywhere, tokens[k])) for k in own}
         if total is None:
             notes.append(f"no aggregate forecast of {model}/{tier}: regional quantiles were added")
             total = np.sum(list(alike.values()), axis=0)

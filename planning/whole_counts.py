@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from planning.arrays import Floats
 from planning.dive import WHOLE, Dive, DiveStyle, unserved
 from planning.highs import Answer
-from planning.milp.instance import Floats
 from planning.sized import SizedProgramme
 
 _UP = DiveStyle(share=1.0, cut=0.0)

@@ -83,11 +83,10 @@ def promise_of(
     """
     spec = catalogue.model(model)
     named = Tier.parse(tier)
-    slo = spec.offered(named).slo
-    reference = spec.engines.get(slo.reference_vm_type)
-    unloaded = reference.prefill_seconds(input_tokens) if reference else 0.0
+    offered = spec.offered(named)
+    slo = offered.slo
     promise = Promise(
-        ttft_seconds=slo.ttft_seconds(unloaded),
+        ttft_seconds=spec.ttft_seconds(offered, input_tokens),
         itl_seconds=slo.itl_seconds,
         e2e_seconds=None if slo.deadline is None else slo.deadline.total_seconds(),
     )

@@ -1,11 +1,39 @@
-"""Binds the port of a gRPC server, with or without TLS."""
+"""Options that all gRPC servers share, and binding their port, with or without TLS."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import grpc
 from grpc import aio
 
 from heliostat.errors import InvalidSettings
+
+PING_EVERY = timedelta(seconds=30)
+PING_ANSWERED_WITHIN = timedelta(seconds=10)
+
+
+def options_of(
+    max_message_bytes: int,
+    *,
+    ping_every: timedelta = PING_EVERY,
+    answered_within: timedelta = PING_ANSWERED_WITHIN,
+) -> list[tuple[str, int]]:
+    """Options of a server: pings that end the streams of hosts that vanished, and room above the message
+    limit. Within the room the refusal is ours (`services.messages`), above it gRPC's own."""
+    return [
+        ("grpc.max_receive_message_length", 4 * max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.keepalive_time_ms", ping_every // timedelta(milliseconds=1)),
+        ("grpc.keepalive_timeout_ms", answered_within // timedelta(milliseconds=1)),
+        # A time-out of its own, a minute where nothing is said, before the one above counts.
+        ("grpc.http2.ping_timeout_ms", answered_within // timedelta(milliseconds=1)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Else a stream on which nothing is said is no longer pinged after the second time.
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.so_reuseport", 0),
+    ]
 
 
 def bind(

@@ -20,8 +20,7 @@ from storage.mapping_file import read_mapping
 
 ENV_DELIMITER = "__"
 S = TypeVar("S", bound=BaseSettings)
-
-
+_UNKNOWN_KEY = "extra_forbidden"
 LONGEST = timedelta(days=36_525)
 """A hundred years; what is longer leads out of the calendar."""
 LONGEST_NAME = 200
@@ -132,7 +131,8 @@ def _unreadable(error: SettingsError, kind: type[BaseSettings]) -> InvalidSettin
 
 def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSettings:
     """The first complaint, in terms of key and environment variable."""
-    first = error.errors()[0]
+    # A key that there is not is often the misspelling of one that is missing: it is told first.
+    first = min(error.errors(), key=lambda one: one["type"] != _UNKNOWN_KEY)
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if not key:
@@ -140,6 +140,10 @@ def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSet
     # One of a list has no variable of its own.
     names = (part for part in first["loc"] if isinstance(part, str))
     variable = prefix + ENV_DELIMITER.join(names).upper()
+    if first["type"] == _UNKNOWN_KEY:
+        return InvalidSettings(
+            f"{key} ({variable})", "unknown key", remedy="remove it, or correct its spelling"
+        )
     shown = first.get("input")
     value = f" (is {shown!r})" if isinstance(shown, str | int | float | bool) else ""
     return InvalidSettings(

@@ -6,6 +6,7 @@ file; here a wrong file is named together with the setting that points to it.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -43,6 +44,14 @@ def key_pair(
     if private.public_key() != own.public_key():
         raise InvalidSettings(key_setting, f"{key} is not the key of {certificate}")
     return chain, secret
+
+
+def expiry(path: Path) -> datetime | None:
+    """When the first certificate in the file ends; None where there is none that can be read."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())[0].not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 _REMEDY = "heliostat certs make creates such files"

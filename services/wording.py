@@ -12,7 +12,7 @@ from heliostat.errors import HeliostatError
 from services.lines import LinesOrNothing
 
 FIELDS = "heliostat_fields"
-_TALKATIVE = ("apscheduler",)
+_TALKATIVE = ("alembic", "apscheduler")
 
 
 class JsonLines(logging.Formatter):

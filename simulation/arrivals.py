@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, check_instant
 from heliostat.model.names import DemandKey
 from heliostat.model.usage import WINDOW
+from simulation.columns import Floats
 
-Column = NDArray[np.float64]
 """One value per minute."""
 
 
@@ -27,9 +26,9 @@ class MinuteArrivals:
     every offered request completed.
     """
 
-    offered: Column
-    input_tokens: Column
-    output_tokens: Column
+    offered: Floats
+    input_tokens: Floats
+    output_tokens: Floats
 
     def __post_init__(self) -> None:
         columns = (self.offered, self.input_tokens, self.output_tokens)

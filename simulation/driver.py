@@ -7,7 +7,7 @@ the cloud is consistent, so a driver that lost its memory counts what stands and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from heliostat.errors import CapacityUnavailable, QuotaExceeded, UnknownPool
@@ -54,6 +54,9 @@ class SimulatedDriver:
         for pool in command.order.pools:
             self._accept_what_stands(pool)
         return self._progress(command)
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        """Nothing is under way here without its command."""
 
     def observe(self, now: datetime) -> RegionObservation:
         self._region.advance(now)

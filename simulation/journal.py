@@ -19,23 +19,27 @@ class MemoryJournal:
         self._source_id = source_id
         self._incarnation = incarnation
         self._open: dict[str, Command] = {}
-        self._ended: set[str] = set()
+        self._ended: dict[str, Acknowledgement] = {}
         self._unsent_acks: dict[str, Acknowledgement] = {}
         self._sequence = 0
         self._unsent_usage: list[UsageBatch] = []
         self._observation: RegionObservation | None = None
         self._table: RoutingTable | None = None
-        self._paused = False
-        self.brakes: list[tuple[datetime, str, bool]] = []
-        """Who pulled (True) or released the agent's brake, and when."""
+        self.braked = False
+        """The agent's brake; set it to pull or release it."""
 
     # --- commands ------------------------------------------------------------------------------
 
     def receive(self, commands: Sequence[Command]) -> None:
-        for command in commands:
+        for command in sorted(commands, key=lambda command: command.command_id):
             known = self._open.get(command.command_id)
             ended_elsewhere = command.state.ended and command.state is not CommandState.CANCELLED
-            if command.command_id in self._ended or (known is None and ended_elsewhere):
+            if command.command_id in self._ended:
+                if not command.state.ended:
+                    last_word = self._ended[command.command_id]
+                    self._unsent_acks.setdefault(command.command_id, last_word)
+                continue
+            if known is None and ended_elsewhere:
                 continue
             if known is None:
                 self._open[command.command_id] = command
@@ -43,7 +47,7 @@ class MemoryJournal:
                 self._open[command.command_id] = replace(command, progress=known.progress)
 
     def open_commands(self) -> tuple[Command, ...]:
-        return tuple(self._open[command_id] for command_id in sorted(self._open))
+        return tuple(self._open.values())
 
     def acknowledge(self, ack: Acknowledgement) -> None:
         if ack.command_id in self._ended:
@@ -51,7 +55,7 @@ class MemoryJournal:
         self._unsent_acks.pop(ack.command_id, None)
         self._unsent_acks[ack.command_id] = ack
         if ack.state.ended:
-            self._ended.add(ack.command_id)
+            self._ended[ack.command_id] = ack
             self._open.pop(ack.command_id, None)
         elif ack.command_id in self._open:
             known = self._open[ack.command_id]
@@ -109,8 +113,4 @@ class MemoryJournal:
         return self._table
 
     def paused(self) -> bool:
-        return self._paused
-
-    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
-        self._paused = paused
-        self.brakes.append((now, author, paused))
+        return self.braked

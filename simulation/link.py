@@ -29,11 +29,11 @@ class DirectLink:
     def report(self, now: datetime) -> None:
         """Hand over what the agent knows: acknowledgements, the region as it stands, usage."""
         for ack in self._journal.unsent_acks():
-            self._loop.acknowledge(ack)
+            self._loop.acknowledge(ack, now)
             self._journal.ack_sent(ack)
         observation = self._journal.unsent_observation()
         if observation is not None:
-            self._stores.fleet.observe(observation)
+            self._stores.fleet.observe(observation, now)
             self._journal.observation_sent(observation.observed_at)
         while batches := self._journal.unsent_usage(_BATCHES_PER_CALL):
             receipts = self._stores.usage.record(batches)

@@ -8,7 +8,6 @@ The fluid engine has one fixed behaviour and reads none of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from heliostat.errors import InvalidInput
@@ -16,6 +15,8 @@ from scheduling.batch_size.settings import BatchSize as BatchSize
 from scheduling.batch_size.settings import ChironBatchSize as ChironBatchSize
 from scheduling.batch_size.settings import StaticBatchSize as StaticBatchSize
 from scheduling.placement.margins import Margins
+from scheduling.sageserve import BatchAdmission as BatchAdmission
+from scheduling.sageserve import DpaBounds as DpaBounds
 
 
 class Order(StrEnum):
@@ -30,7 +31,7 @@ class Order(StrEnum):
     PF = "pf"
     """Interactive-fast before interactive-normal before batch, each in order of arrival."""
     DPA = "dpa"
-    """Deadline and priority: see `DpaBounds`."""
+    """Deadline and priority: see `scheduling.sageserve.DpaBounds`."""
 
 
 class Dispatch(StrEnum):
@@ -73,23 +74,6 @@ class Preemption(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DpaBounds:
-    """Where DPA draws its lines. The paper gives none: these are ours.
-
-    Four classes, served in this order, interactive-fast first within each: recently expired (past
-    the TTFT deadline by less than `severe` deadlines), urgent (less than `urgent` of the deadline
-    left), not urgent, severely expired.
-    """
-
-    urgent: float = 0.5
-    severe: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.urgent <= 1 or self.severe < 0:
-            raise InvalidInput("dpa", f"urgent {self.urgent}, severe {self.severe}: out of range")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """What best fit leaves unused, and what it knows of output lengths.
 
@@ -104,25 +88,6 @@ class Fit:
     def __post_init__(self) -> None:
         if self.length_error is not None and not 0 <= self.length_error <= 1:
             raise InvalidInput("fit.length_error", f"{self.length_error} is not within [0, 1]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchAdmission:
-    """Batch requests wait in a queue of their region and model, oldest first, until replicas have room.
-
-    A replica below `two_below` utilisation takes two of them, below `one_below` one; what waited
-    for `promoted_after` queues like an interactive-normal request (SageServe, batch queue).
-    """
-
-    one_below: float = 0.6
-    two_below: float = 0.5
-    promoted_after: timedelta = timedelta(hours=10)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.two_below <= self.one_below:
-            raise InvalidInput("batch_admission", "two_below must be within [0, one_below]")
-        if self.promoted_after <= timedelta(0):
-            raise InvalidInput("batch_admission.promoted_after", "must be positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

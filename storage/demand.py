@@ -115,14 +115,16 @@ def whole_steps(span: Span, step: timedelta) -> Span:
 def _add_aggregates(
     rates: dict[SeriesKey, Floats], peaks: Mapping[SeriesKey, Floats], coverage: Coverage
 ) -> None:
-    """Each aggregate is the sum of its origins' rates, missing where any origin is missing."""
+    """Each aggregate is the sum of its origins' rates, missing where any origin in use is missing."""
     missing = np.zeros(coverage.steps, np.bool_)
     for origin in coverage.origins:
-        missing |= ~coverage.enough(coverage.counts(origin))
+        missing |= coverage.in_use(origin) & ~coverage.enough(coverage.counts(origin))
+    in_use = {origin: coverage.in_use(origin) for origin in {s.demand.origin for s in rates}}
     parts: dict[SeriesKey, list[Floats]] = {}
     for series in sorted(rates):
         above = SeriesKey(demand=series.demand.everywhere, kind=series.kind)
-        parts.setdefault(above, []).append(rates[series])
+        used = in_use[series.demand.origin]
+        parts.setdefault(above, []).append(np.where(used, rates[series], 0.0))
     for series, origins in parts.items():
         if series in peaks:
             rates[series] = np.where(missing, np.nan, np.sum(origins, axis=0))

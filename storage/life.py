@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from heliostat.errors import (
     CommandFinished,
+    OutdatedDecision,
     OverrideExpired,
     RequestIdReused,
     StaleEtag,
@@ -16,17 +17,23 @@ from heliostat.errors import (
 from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.governance import AuditRecord, Override
 from heliostat.model.plan import CapacityPlan
-from heliostat.ports.decisions import Decision
+from heliostat.ports.decisions import Basis, Decision
 from storage.notify import Topic
+
+OVERDUE_GRACE = timedelta(minutes=15)
+"""An agent may be busy letting go of a command for so long after its deadline. Then the command ends whatever
+the lease: an agent that ended it before, or cannot read it, renews the lease for ever."""
 
 
 def acknowledged(command: Command, ack: Acknowledgement) -> Command:
     """The command after its agent's word; itself when it had ended or nothing is new.
 
-    Raises UnknownCommand when the agent of another region speaks.
+    Raises UnknownCommand when the agent of another region speaks, or one that speaks of another command.
     """
     if ack.region != command.region:
         raise UnknownCommand(ack.command_id, remedy=f"it belongs to {command.region}")
+    if not ack.is_on(command):
+        raise UnknownCommand(ack.command_id, remedy="the id was given to another command since")
     if command.state.ended:
         return command
     after = replace(command, state=ack.state, progress=ack.progress, refusal=ack.refusal)
@@ -71,10 +78,11 @@ def expired(command: Command, now: datetime) -> Command:
 
 
 def overdue(command: Command, leased_until: datetime | None, now: datetime) -> bool:
-    """True when the deadline passed and no agent holds a lease on it any more."""
+    """True when the deadline passed, and no agent holds a lease on it or OVERDUE_GRACE passed too."""
     if command.state.ended or command.not_after > now:
         return False
-    return leased_until is None or leased_until <= now
+    held = leased_until is not None and leased_until > now
+    return not held or command.not_after + OVERDUE_GRACE <= now
 
 
 def same_request(stored: Command, asked: Order) -> Command:
@@ -132,6 +140,22 @@ def is_replay(decision: Decision, known: Sequence[Command | None]) -> bool:
     """True when the decision is only commands that were all stored before: nothing to do."""
     news = decision.plan or decision.approves or decision.tables or decision.mode
     return bool(known) and all(known) and not news
+
+
+def check_basis(basis: Basis, standing: Basis) -> None:
+    """Raise OutdatedDecision when more is stored than the decision was made from."""
+    last, version = standing.last_command_id or "", standing.plan_version or 0
+    if basis.last_command_id is not None and last > basis.last_command_id:
+        changed = f"command {last} was stored"
+    elif basis.plan_version is not None and version > basis.plan_version:
+        changed = f"plan {version} was stored"
+    elif basis.modes is not None and basis.modes != standing.modes:
+        changed = "a mode changed"
+    else:
+        return
+    raise OutdatedDecision(
+        f"{changed} while this was decided", remedy="read again and decide again"
+    )
 
 
 def topics_of(decision: Decision) -> tuple[Topic, ...]:

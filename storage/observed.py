@@ -12,6 +12,7 @@ from heliostat.model.fleet import (
     PoolState,
     RegionObservation,
     Signal,
+    is_ahead,
 )
 
 
@@ -32,7 +33,7 @@ def fleet_of(
         replicas=tuple(replica for o in by_region for replica in o.replicas),
         denials=tuple(
             sorted(
-                (denial for denial in denials if denial.until > now),
+                (d for d in denials if d.until > now and not is_ahead(d.at, now)),
                 key=lambda denial: (denial.region, denial.vm_type),
             )
         ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import inspect, text
 
-from heliostat.errors import MigrationBehind
+from heliostat.errors import MigrationAhead, MigrationBehind
 from heliostat.ports.stores import Stores
 from storage.notify import ChangeFeed
 from storage.sql.audit import SqlAudit
@@ -46,7 +46,7 @@ def open_stores(url: str) -> OpenStores:
     """The stores at `sqlite:///path` or `postgresql+psycopg://user@host/name`.
 
     On PostgreSQL a thread listens for what other processes commit. Raises MigrationBehind,
-    StorageUnavailable, InvalidSettings.
+    MigrationAhead, StorageUnavailable, InvalidSettings.
     """
     feed = ChangeFeed()
     database = Database(url, feed)
@@ -60,7 +60,8 @@ def open_stores(url: str) -> OpenStores:
 
 
 def check_schema(database: Database) -> None:
-    """Raise MigrationBehind unless the database stands at this code's revision; makes no file."""
+    """Raise MigrationBehind or MigrationAhead unless the database stands at this code's revision; makes
+    no file."""
     found = None
     if database.is_unmade():
         raise MigrationBehind(
@@ -72,11 +73,23 @@ def check_schema(database: Database) -> None:
             found = connection.execute(
                 text(f"SELECT version_num FROM {_VERSION_TABLE}")  # noqa: S608 - our own name
             ).scalar()
+    if found is not None and found > SCHEMA_REVISION:  # revisions are 0001, 0002, …
+        raise ahead(found)
     if found != SCHEMA_REVISION:
         raise MigrationBehind(
             f"the database's schema is {found or 'empty'}, this release requires {SCHEMA_REVISION}",
-            remedy="run `heliostat db upgrade`, or this database's release of Heliostat",
+            remedy="run `heliostat db upgrade`",
         )
+
+
+def ahead(found: str) -> MigrationAhead:
+    """The error for a database at a revision that this release does not know."""
+    return MigrationAhead(
+        f"a newer release upgraded the database: its schema is {found}, this release knows"
+        f" {SCHEMA_REVISION}",
+        remedy="run that release, or go back with its `heliostat db downgrade --to"
+        f" {SCHEMA_REVISION}` before you start this one",
+    )
 
 
 def stores_on(database: Database) -> Stores:

@@ -98,7 +98,8 @@ class DemandReader:
             fold(self._source.minutes(run), above, BUCKET_SECONDS)
             for run in runs(self._source.open_buckets(span))
         ]
-        return np.concatenate([self._source.folded(span), *fresh])
+        folded = self._source.folded(span)
+        return np.concatenate([folded, *fresh]) if fresh else folded
 
     def _mixed(self, span: Span, above: Mapping[int, int]) -> Table:
         middle = _whole_buckets(span)

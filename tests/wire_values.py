@@ -288,6 +288,7 @@ def acknowledgements(draw: st.DrawFn) -> Acknowledgement:
         progress=draw(progresses),
         refusal=draw(st.sampled_from(RefusalKind)) if refused else None,
         detail=draw(texts),
+        command_created_at=draw(st.none() | instants),
     )
 
 

@@ -1,15 +1,17 @@
 """An example gateway: watch routes, keep the last good table on disk, route by weight, report usage.
 
 Needs the `heliostat` wheel alone. Speak to the agent of your region (or to a control plane). To see what
-it follows: `python gateway_client.py 127.0.0.1:7444 eastus gw-1`, until Ctrl-C.
+it follows: `python gateway_client.py 127.0.0.1:7444 eastus gw-1`, until Ctrl-C; beyond loopback with
+`--ca ca.pem --cert gateway-eastus-gw-1.pem --key gateway-eastus-gw-1-key.pem`.
 """
 
+import argparse
 import contextlib
 import hashlib
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import grpc
@@ -51,12 +53,18 @@ class Gateway:
             say.put(routing_pb2.WatchRoutesRequest(acknowledgement=word))
 
     def pick(
-        self, model: str, tier: common_pb2.Tier.ValueType, session: str, headers: dict[str, str]
+        self,
+        model: str,
+        tier: common_pb2.Tier.ValueType,
+        session: str,
+        headers: dict[str, str],
+        failed: Collection[str] = (),
     ) -> tuple[str, dict[str, str]] | None:
         """The serving region and the headers to send along; None = reject the request.
 
         The same session lands in the same region as long as weights stand. A request that was
-        forwarded once (it carries the hop header) is served here.
+        forwarded once (it carries the hop header) is served here. `failed` names the regions that just
+        failed this request: the entry's fall-back regions come next, and None when all of them failed.
         """
         hop = self.table.hop_header or "x-heliostat-hop"
         if hop in headers:
@@ -69,8 +77,12 @@ class Gateway:
             for share in entry.shares:
                 point -= share.weight_ppm
                 if point < 0:
-                    away = share.serving_region != self.region
-                    return share.serving_region, {**headers, hop: self.region} if away else headers
+                    tries = (share.serving_region, *entry.fallback_regions)
+                    serving = next((region for region in tries if region not in failed), None)
+                    if serving is None:
+                        return None
+                    away = serving != self.region
+                    return serving, {**headers, hop: self.region} if away else headers
             return None
         return self.region, headers
 
@@ -93,21 +105,44 @@ def show(table: routing_pb2.RoutingTable) -> None:
         sys.stdout.write(f"  {entry.model} {tier}: {', '.join(to + shed)}\n")
 
 
-def main(door: str, region: str, name: str) -> None:
-    """Watch the region's table forever and print every new one."""
+def channel_to(
+    address: str, ca: Path | None = None, cert: Path | None = None, key: Path | None = None
+) -> grpc.Channel:
+    """Mutual TLS where a CA is given, read anew for each channel; plain text, for loopback, without."""
+    if ca is None:
+        return grpc.insecure_channel(address)
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=ca.read_bytes(),
+        private_key=key.read_bytes() if key else None,
+        certificate_chain=cert.read_bytes() if cert else None,
+    )
+    return grpc.secure_channel(address, credentials)
+
+
+def main() -> None:
+    """Follow the region's table for ever, and show every new one."""
+    parser = argparse.ArgumentParser(description=__doc__, add_help=True)
+    for name in ("address", "region", "name"):
+        parser.add_argument(name)
+    for name in ("--ca", "--cert", "--key"):
+        parser.add_argument(name, type=Path, help="PEM file")
+    parser.add_argument("--table", type=Path, help="where the last good table is kept")
+    given = parser.parse_args()
+    disk = (
+        given.table or Path.home() / ".cache" / "heliostat" / f"{given.region}-{given.name}.table"
+    )
+    disk.parent.mkdir(parents=True, exist_ok=True)
     pause = threading.Event()
-    with grpc.insecure_channel(door) as channel:
-        gateway = Gateway(channel, region, f"{region}/{name}", Path(f"{name}.table"))
-        while True:
+    while True:
+        with channel_to(given.address, given.ca, given.cert, given.key) as channel:
+            gateway = Gateway(channel, given.region, f"{given.region}/{given.name}", disk)
             try:
                 gateway.watch(show)
             except grpc.RpcError as error:
-                sys.stderr.write(f"{door}: {error.details()}; asking again\n")
-            pause.wait(2.0)
+                sys.stderr.write(f"{given.address}: {error.details()}; asking again\n")
+        pause.wait(2.0)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit("usage: gateway_client.py HOST:PORT REGION NAME")
     with contextlib.suppress(KeyboardInterrupt):
-        main(*sys.argv[1:])
+        main()

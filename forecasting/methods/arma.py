@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from forecasting.grid import Floats, Ints
@@ -88,8 +90,16 @@ def _lags(values: Floats, origins: Ints, count: int) -> Floats:
 
 def _lead_weights(ar: Floats, ma: Floats, leads: Ints) -> Floats:
     """(series, p + q, leads): what each known value or innovation adds to each lead."""
-    series, p = ar.shape
-    q = ma.shape[1]
+    series = len(ar)
+    return _weights_of(series, ar.tobytes(), ma.tobytes(), leads.tobytes())
+
+
+@lru_cache(maxsize=32)
+def _weights_of(series: int, ar_bytes: bytes, ma_bytes: bytes, lead_bytes: bytes) -> Floats:
+    """The same of arrays as bytes, read-only: coefficients stay as they are from one fit to the next."""
+    ar, ma = (np.frombuffer(one).reshape(series, -1) for one in (ar_bytes, ma_bytes))
+    leads = np.frombuffer(lead_bytes, np.int64)
+    p, q = ar.shape[1], ma.shape[1]
     path = np.zeros((int(leads.max()), series, p + q))
     for step in range(len(path)):
         for lag in range(1, p + 1):
@@ -99,4 +109,6 @@ def _lead_weights(ar: Floats, ma: Floats, leads: Ints) -> Floats:
                 path[step, :, lag - step - 1] += ar[:, lag - 1]
         for lag in range(step + 1, q + 1):
             path[step, :, p + lag - step - 1] += ma[:, lag - 1]
-    return np.ascontiguousarray(path[leads - 1].transpose(1, 2, 0))
+    weights = np.ascontiguousarray(path[leads - 1].transpose(1, 2, 0))
+    weights.flags.writeable = False
+    return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from heliostat.catalogue.specs import (
@@ -52,7 +52,15 @@ class FleetCatalogue:
     round_trip_seconds: Mapping[tuple[RegionName, RegionName], float]
     lead_time_priors: Mapping[tuple[VmTypeName, StartKind], LeadTimePrior]
     guardrails: Guardrails = Guardrails()
+    demands: tuple[DemandKey, ...] = field(init=False, repr=False, compare=False, default=())
+    """Every demand that can be: each region as origin, each model, each tier that it offers."""
     _pools: Mapping[PoolKey, PoolSpec] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _regions: Mapping[str, RegionSpec] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _models: Mapping[str, ModelSpec] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
@@ -62,16 +70,13 @@ class FleetCatalogue:
         object.__setattr__(self, "_pools", read_only({pool.key: pool for pool in self.pools}))
         if len(self._pools) != len(self.pools):
             raise InvalidCatalogue("pools", "a pool appears twice")
+        object.__setattr__(self, "_regions", read_only({one.name: one for one in self.regions}))
+        object.__setattr__(self, "_models", read_only({one.name: one for one in self.models}))
+        object.__setattr__(self, "demands", tuple(_demands(self.regions, self.models)))
 
-    @property
-    def demands(self) -> tuple[DemandKey, ...]:
-        """Every demand that can be: each region as origin, each model, each tier that it offers."""
-        return tuple(
-            DemandKey(origin=region.name, model=model.name, tier=spec.tier)
-            for region in self.regions
-            for model in self.models
-            for spec in model.tiers
-        )
+    def __hash__(self) -> int:
+        """Equal catalogues have the same regions: what is derived from a catalogue can be remembered."""
+        return hash(tuple([region.name for region in self.regions]))
 
     def mixes(self, measured: Iterable[TokenMix]) -> dict[tuple[ModelName, Tier], TokenMix]:
         """Token mixes of every model and tier that it offers, all origins together: as measured, else as
@@ -97,17 +102,19 @@ class FleetCatalogue:
 
     def region(self, name: str) -> RegionSpec:
         """Raises UnknownRegion."""
-        for region in self.regions:
-            if region.name == name:
-                return region
-        raise UnknownRegion(name, remedy=f"regions are {', '.join(r.name for r in self.regions)}")
+        found = self._regions.get(name)
+        if found is None:
+            names = ", ".join(self._regions)
+            raise UnknownRegion(name, remedy=f"regions are {names}")
+        return found
 
     def model(self, name: str) -> ModelSpec:
         """Raises UnknownModel."""
-        for model in self.models:
-            if model.name == name:
-                return model
-        raise UnknownModel(name, remedy=f"models are {', '.join(m.name for m in self.models)}")
+        found = self._models.get(name)
+        if found is None:
+            names = ", ".join(self._models)
+            raise UnknownModel(name, remedy=f"models are {names}")
+        return found
 
     def vm_type(self, name: str) -> VmType:
         """Raises UnknownVmType."""
@@ -154,3 +161,10 @@ class FleetCatalogue:
         if origin == serving:
             return True
         return self.round_trip(origin, serving) <= spec.slo.latency_budget_seconds
+
+
+def _demands(regions: Iterable[RegionSpec], models: Iterable[ModelSpec]) -> Iterator[DemandKey]:
+    for region in regions:
+        for model in models:
+            for spec in model.tiers:
+                yield DemandKey(origin=region.name, model=model.name, tier=spec.tier)

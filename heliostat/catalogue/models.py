@@ -20,7 +20,7 @@ def parse_model(reader: Reader, vm_names: list[VmTypeName]) -> ModelSpec:
         raise reader.fail("needs at least one engine and one tier")
     return ModelSpec(
         name=ModelName(name_of(reader.at("name"))),
-        weights_bytes=int(reader.at("weights_gb").positive() * 1e9),
+        weights_bytes=reader.at("weights_gb").bytes_of_gb(),
         tiers=tiers,
         engines=engines,
     )
@@ -43,7 +43,7 @@ def _law(reader: Reader) -> EngineLaw:
             decode_per_sequence=decode[1],
             decode_per_sequence_kilotoken=decode[2],
             kv_bytes_per_token=reader.at("kv_bytes_per_token").count(least=1),
-            kv_bytes_available=int(reader.at("kv_gb").positive() * 1e9),
+            kv_bytes_available=reader.at("kv_gb").bytes_of_gb(),
             max_batch=reader.at("max_batch").count(least=1),
             fitted_batch=reader.at("fitted_batch").count(least=1),
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from heliostat.catalogue.reader import Reader, known
 from heliostat.catalogue.specs import ModelSpec, PoolSpec, Price, RegionSpec
-from heliostat.errors import InvalidCatalogue
+from heliostat.errors import InvalidCatalogue, InvalidInput
 from heliostat.model.fleet import MOST_REPLICAS
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 
@@ -39,10 +39,10 @@ def parse_pools(
     """One pool per (region, model, VM type) that has a law and a quota, unless `except` drops it."""
     place.only("min_replicas", "max_replicas", "except", "overrides")
     least, most = place.at("min_replicas").count(), place.at("max_replicas").count(least=1)
-    dropped = {PoolKey.parse(name) for name in place.maybe("except", Reader.texts, ())}
+    dropped = {_key(one, one.text()) for one in place.maybe("except", Reader.each, ())}
     special = {
-        PoolKey.parse(name): reader.only("min_replicas", "max_replicas", "launch_template")
-        for name, reader in place.maybe("overrides", Reader.items, ())
+        _key(one, name): one.only("min_replicas", "max_replicas", "launch_template")
+        for name, one in place.maybe("overrides", Reader.items, ())
     }
     pools: list[PoolSpec] = []
     for region in regions:
@@ -55,6 +55,13 @@ def parse_pools(
     if unknown:
         raise place.fail(f"names pools that cannot exist: {', '.join(map(str, unknown))}")
     return tuple(pool for pool in pools if pool.key not in dropped)
+
+
+def _key(place: Reader, name: str) -> PoolKey:
+    try:
+        return PoolKey.parse(name)
+    except InvalidInput:
+        raise place.fail(f"{name!r} is not region/model/vm_type") from None
 
 
 def _pool(key: PoolKey, special: Reader | None, least: int, most: int) -> PoolSpec:

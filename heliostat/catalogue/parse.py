@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from heliostat.catalogue.fleet_catalogue import FleetCatalogue
 from heliostat.catalogue.models import parse_model
@@ -13,6 +12,7 @@ from heliostat.catalogue.reader import Reader, known, name_of, unique
 from heliostat.catalogue.specs import LeadTimePrior, RegionSpec, VmType
 from heliostat.model.fleet import StartKind
 from heliostat.model.governance import Guardrails
+from heliostat.model.instants import is_time_zone
 from heliostat.model.names import RegionName, VmTypeName
 
 
@@ -53,10 +53,8 @@ def parse_catalogue(mapping: Mapping[str, Any]) -> FleetCatalogue:
 def _region(reader: Reader) -> RegionSpec:
     reader.only("name", "time_zone", "ingress_endpoint", "residency", "vm_types")
     zone = reader.at("time_zone")
-    try:
-        ZoneInfo(zone.text())
-    except (ZoneInfoNotFoundError, ValueError):
-        raise zone.fail(f"{zone.value!r} is not an IANA time zone") from None
+    if not is_time_zone(zone.text()):
+        raise zone.fail(f"{zone.value!r} is not an IANA time zone")
     return RegionSpec(
         name=RegionName(name_of(reader.at("name"))),
         time_zone=zone.text(),

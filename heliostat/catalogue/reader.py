@@ -104,6 +104,13 @@ class Reader:
             raise self.fail(f"{self.value} is out of range")
         return number
 
+    def bytes_of_gb(self) -> int:
+        """A size above zero given in gigabytes (10⁹ bytes), in whole bytes that fit into 64 bits."""
+        size = self.positive() * 1e9
+        if size > _MOST:
+            raise self.fail(f"{self.value} is out of range")
+        return int(size)
+
     def seconds(self) -> timedelta:
         """A length of time given in seconds, at most a hundred years."""
         seconds = self.number()

@@ -95,6 +95,14 @@ class ModelSpec:
             raise UnknownTier(tier, remedy=f"{self.name} offers {tiers}")
         return spec
 
+    def ttft_seconds(self, spec: TierSpec, input_tokens: float) -> float:
+        """The TTFT bound that one of its tiers promises to a prompt of that length.
+
+        The floor alone where the model has no engine law for the reference VM type.
+        """
+        reference = self.engines.get(spec.slo.reference_vm_type)
+        return spec.slo.ttft_seconds(reference.prefill_seconds(input_tokens) if reference else 0.0)
+
     def assumed_mix(self, spec: TierSpec) -> TokenMix:
         """The tokens per request of one of its tiers, until they are measured."""
         return TokenMix(

@@ -15,6 +15,7 @@ from heliostat.errors import (
     DriverUnavailable,
     Exhausted,
     NotFound,
+    PurchaseRefused,
     StorageUnavailable,
     Throttled,
 )
@@ -26,11 +27,14 @@ from heliostat.model.command import (
     RefusalKind,
 )
 from heliostat.model.names import RegionName
+from heliostat.model.usage import UsageSeries, UsageWindow
 from heliostat.ports.agent import AgentJournal, UsageMeter
 from heliostat.ports.cloud import CloudDriver
 
 _OF_THE_JOURNAL = (DataLoss, StorageUnavailable)
 """Without its journal an agent can do nothing: it may not even say what it did."""
+MOST_UNKEPT = 10_000
+"""Usage windows that wait for a journal whose disk is full: a day of seven models."""
 
 
 class AgentLoop:
@@ -45,6 +49,8 @@ class AgentLoop:
         self._meter = meter
         self._throttled: set[str] = set()
         """Open commands that the cloud asked to be slow with when they were tried last."""
+        self._unkept: dict[tuple[UsageSeries, datetime], UsageWindow] = {}
+        """Usage windows that the journal has not taken yet."""
 
     def tick(self, now: datetime) -> None:
         """Work on every open command, then observe, then keep the closed usage windows.
@@ -70,7 +76,7 @@ class AgentLoop:
         braked = self._journal.paused()
         commands = self._journal.open_commands()
         self._throttled &= {command.command_id for command in commands}
-        faults: list[Exception] = []
+        faults = self._abandon_others(commands, now)
         for number, command in enumerate(commands):
             try:
                 answer = self._advance(command, commands[number + 1 :], now, braked=braked)
@@ -94,8 +100,26 @@ class AgentLoop:
         self._journal.put_observation(replace(observation, agent_paused=self._journal.paused()))
 
     def keep_usage(self, now: datetime) -> None:
-        """Journal the usage windows that closed or were revised."""
-        self._journal.append_usage(self._meter.closed_windows(now))
+        """Journal the usage windows that closed or were revised. The meter tells them once: what the journal
+        refuses goes again at the next tick, up to MOST_UNKEPT windows."""
+        for window in self._meter.closed_windows(now):
+            self._unkept[window.series, window.start] = window
+        for oldest in list(self._unkept)[:-MOST_UNKEPT]:
+            del self._unkept[oldest]
+        self._journal.append_usage(tuple(self._unkept.values()))
+        self._unkept.clear()
+
+    def _abandon_others(self, commands: Sequence[Command], now: datetime) -> list[Exception]:
+        """Let go of what is under way for commands that are not open any more; what went wrong with it."""
+        try:
+            self._driver.abandon_others(commands, now)
+        except _OF_THE_JOURNAL:
+            raise
+        except (Throttled, DriverUnavailable):
+            return []
+        except Exception as fault:  # noqa: BLE001 - raised below, once the orders had their turn
+            return [fault]
+        return []
 
     def _advance(
         self, command: Command, later: Sequence[Command], now: datetime, *, braked: bool
@@ -117,7 +141,7 @@ class AgentLoop:
             if isinstance(error, Throttled):
                 self._throttled.add(command.command_id)
             return _held_up(command, now, f"will retry: {error}")
-        except (Exhausted, NotFound) as error:
+        except (Exhausted, PurchaseRefused, NotFound) as error:
             refusal = RefusalKind.of(error)
             return _acknowledged(
                 command, CommandState.REFUSED, now, refusal=refusal, detail=str(error)
@@ -162,11 +186,12 @@ def _raise(faults: Sequence[Exception]) -> None:
 
 
 def _supersedes(later: Command, earlier: Command) -> bool:
-    """Two orders of one decision, made at one instant, belong together; a later decision about a pool
-    replaces both, though the clock that stamped it was set back meanwhile."""
-    return later.created_at != earlier.created_at and bool(
-        set(later.order.pools) & set(earlier.order.pools)
-    )
+    """Two orders of one plan, made at one instant, belong together; a later decision about a pool replaces
+    both. Orders by hand are decisions of their own, two of one second too."""
+    of_one_plan = later.plan_version == earlier.plan_version != 0
+    if of_one_plan and later.created_at == earlier.created_at:
+        return False
+    return not set(later.order.pools).isdisjoint(earlier.order.pools)
 
 
 def _held_up(command: Command, now: datetime, why: str) -> Acknowledgement:
@@ -192,4 +217,5 @@ def _acknowledged(
         progress=progress or command.progress,
         refusal=refusal,
         detail=detail,
+        command_created_at=command.created_at,
     )

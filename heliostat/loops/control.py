@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
+from heliostat.loops.basis import once_more, read_basis
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.loops.orders import OrderBook, by_hand, check_nothing_by_hand_since
 from heliostat.loops.retention import Retention, drop_old
 from heliostat.loops.situation import ProblemReader, SituationSettings
 from heliostat.loops.sound import check_plan, check_tables
-from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind
+from heliostat.model.command import OPEN_STATES, Acknowledgement, Command, RefusalKind
 from heliostat.model.fleet import CapacityDenial
-from heliostat.model.governance import AuditRecord, Mode
+from heliostat.model.governance import AuditRecord, Mode, Modes
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, Explanation, PlanOrigin, WhatIf
@@ -32,13 +33,12 @@ from heliostat.ports.deciding import (
     ScalingStrategy,
     TargetGuard,
 )
-from heliostat.ports.decisions import Committed, Decision
+from heliostat.ports.decisions import Basis, Committed, Decision
 from heliostat.ports.forecasts import Forecaster, ForecastScorer
 from heliostat.ports.stores import Stores
 
 PLANNER = "planner"
 """The author of everything that the loop orders by itself."""
-_OPEN = (CommandState.PENDING, CommandState.LEASED)
 _MANY = 100_000
 _BY_THE_CLOUD = (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_ERROR)
 """Refusals that hold for every order of such VMs in the region: the cloud has none for us."""
@@ -46,7 +46,10 @@ _BY_THE_CLOUD = (RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
-    """How long commands live, how long a refusal counts, and how long what is kept."""
+    """How long commands live, how long a refusal counts, and how long records are kept.
+
+    `forecasts` is for the `ForecastLoop` that runs beside the control loop.
+    """
 
     forecasts: ForecastSettings = ForecastSettings()
     situation: SituationSettings = SituationSettings()
@@ -57,7 +60,10 @@ class ControlSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deciders:
-    """The pure objects that decide, behind their ports."""
+    """The pure objects that decide, behind their ports.
+
+    `forecaster` and `scorer` are for the `ForecastLoop`, the others for the `ControlLoop`.
+    """
 
     forecaster: Forecaster
     scorer: ForecastScorer
@@ -69,7 +75,10 @@ class Deciders:
 
 
 class ControlLoop:
-    """Turns what happened into what is ordered; holds no state of its own."""
+    """Turns what happened into what is ordered; its state is in the stores.
+
+    Its `ProblemReader` caches token mixes and lead times, which a new loop computes again.
+    """
 
     def __init__(
         self,
@@ -91,15 +100,17 @@ class ControlLoop:
         """Plan, clip, order what differs where the mode is active, and store all of it.
 
         Pools for which an order came by hand meanwhile are left alone, and the plan's notes say so.
+        Raises OutdatedDecision when orders or modes changed twice just before the plan was stored.
         """
-        modes = self._stores.modes.modes()
-        last = self._stores.outbox.commands(newest_first=True, limit=1)
+        before = read_basis(self._stores)
         plan = self._decide(now, what_if=None)
-        book = self._orders(now)
-        since = self._stores.outbox.commands(
-            after_id=last[0].command_id if last else "", limit=_MANY
-        )
-        book = replace(book, by_hand=by_hand(since))
+        return once_more(lambda: self._order(plan, before, now, epoch))
+
+    def _order(self, plan: CapacityPlan, before: Basis, now: datetime, epoch: int) -> Committed:
+        """Order what the plan changes, and store both; `before` is what the plan was made from."""
+        basis = read_basis(self._stores)
+        since = self._stores.outbox.commands(after_id=before.last_command_id or "", limit=_MANY)
+        book = replace(self._orders(now, basis), by_hand=by_hand(since))
         plan = replace(plan, notes=(*plan.notes, *_left_alone(book.by_hand)))
         commands = book.orders(plan, now=now, author=PLANNER)
         record = AuditRecord(
@@ -108,10 +119,10 @@ class ControlLoop:
             action="plan",
             subject=plan.policy,
             detail=f"{plan.status}: {len(commands)} commands, "
-            f"modes {', '.join(sorted({modes.of(r.name) for r in self._catalogue.regions}))}",
+            f"modes {', '.join(sorted({book.modes.of(r.name) for r in self._catalogue.regions}))}",
         )
         return self._stores.decisions.commit(
-            Decision(plan=plan, commands=commands, audit=(record,)), epoch=epoch
+            Decision(basis=basis, plan=plan, commands=commands, audit=(record,)), epoch=epoch
         )
 
     def propose(self, now: datetime, what_if: WhatIf) -> CapacityPlan:
@@ -122,8 +133,13 @@ class ControlLoop:
         """Order the newest plan's targets in advisory regions too, and mark it as approved.
 
         Raises NoPlanYet, StaleEtag when a newer plan exists or the plan would undo what was ordered
-        by hand since it was made, ModeForbids when all are paused.
+        by hand since it was made, ModeForbids when all are paused, OutdatedDecision when orders or
+        modes changed twice just before the approval was stored.
         """
+        return once_more(lambda: self._approve(version, now, author=author, epoch=epoch))
+
+    def _approve(self, version: int, now: datetime, *, author: str, epoch: int) -> Committed:
+        basis = read_basis(self._stores)
         plan = self._stores.plans.latest_plan()
         if plan is None:
             raise NoPlanYet("there is no plan to approve", remedy="wait for the next planning tick")
@@ -132,7 +148,7 @@ class ControlLoop:
                 f"plan {version} is not the newest",
                 remedy=f"review and approve plan {plan.version} instead",
             )
-        book = self._orders(now)
+        book = self._orders(now, basis)
         if all(book.modes.of(region.name) is Mode.PAUSED for region in self._catalogue.regions):
             raise ModeForbids("every region is paused", remedy="set the mode to advisory or active")
         commands = book.orders(plan, now=now, author=author, least_mode=Mode.ADVISORY)
@@ -147,7 +163,8 @@ class ControlLoop:
             detail=f"{len(commands)} commands",
         )
         return self._stores.decisions.commit(
-            Decision(approves=version, commands=commands, audit=(record,)), epoch=epoch
+            Decision(basis=basis, approves=version, commands=commands, audit=(record,)),
+            epoch=epoch,
         )
 
     def explain(self, now: datetime, pool: PoolKey) -> Explanation:
@@ -161,23 +178,30 @@ class ControlLoop:
     # --- routing -----------------------------------------------------------------------------
 
     def reroute(self, now: datetime, *, epoch: int) -> tuple[RoutingTable, ...]:
-        """Make every origin's table and publish those that changed or would soon go stale."""
+        """Make every origin's table and publish those that changed or would soon go stale.
+
+        Raises OutdatedDecision when modes changed twice just before the tables were stored.
+        """
+        return once_more(lambda: self._reroute(now, epoch))
+
+    def _reroute(self, now: datetime, epoch: int) -> tuple[RoutingTable, ...]:
         problem = self.situation.routing(now)
         tables = self._deciders.router.route(problem)
-        check_tables(tables, self._catalogue, problem.fleet)
+        check_tables(tables, self._catalogue, problem.fleet, problem.modes)
         before = {table.origin: table for table in problem.previous}
         news = tuple(t for t in tables if _worth_publishing(before.get(t.origin), t, now))
         if not news:
             return ()
-        return self._stores.decisions.commit(Decision(tables=news), epoch=epoch).tables
+        decision = Decision(basis=Basis(modes=problem.modes), tables=news)
+        return self._stores.decisions.commit(decision, epoch=epoch).tables
 
     # --- commands ----------------------------------------------------------------------------
 
-    def acknowledge(self, ack: Acknowledgement) -> Command:
+    def acknowledge(self, ack: Acknowledgement, now: datetime) -> Command:
         """Take in an agent's word; a refusal by the cloud caps the next plans."""
         command = self._stores.outbox.acknowledge(ack)
         if ack.refusal in _BY_THE_CLOUD:
-            self._stores.fleet.deny(self._denial(command, ack))
+            self._stores.fleet.deny(self._denial(command, ack), now)
         return command
 
     def settle(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
@@ -207,11 +231,11 @@ class ControlLoop:
         )
         return replace(plan, targets=targets)
 
-    def _orders(self, now: datetime) -> OrderBook:
+    def _orders(self, now: datetime, basis: Basis) -> OrderBook:
         return OrderBook(
             fleet=self.situation.fleet(now),
-            open_commands=self._stores.outbox.commands(states=_OPEN, limit=_MANY),
-            modes=self._stores.modes.modes(),
+            open_commands=self._stores.outbox.commands(states=OPEN_STATES, limit=_MANY),
+            modes=basis.modes or Modes(),
             lifetime=self._settings.command_lifetime,
         )
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import HeliostatError, InvalidInput, ModeForbids, OverrideExpired, StaleEtag
+from heliostat.loops.basis import once_more, read_basis
 from heliostat.model.command import Command, Order, RedeployOrder, ScaleOrder
 from heliostat.model.governance import AuditRecord, Mode, ModeSetting, Override
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
-from heliostat.ports.decisions import Decision
+from heliostat.ports.decisions import Basis, Decision
 from heliostat.ports.stores import Stores
 
 _ACTIONS: dict[type[Order], str] = {ScaleOrder: "scale-pool", RedeployOrder: "redeploy-pool"}
@@ -44,16 +45,19 @@ class ManualDesk:
         self._lifetime = command_lifetime
 
     def pool_etag(self, pool: PoolKey, now: datetime) -> str:
-        """What a caller must have seen of the pool: its desired count, override and last change."""
+        """What a caller must have seen of the pool: its desired count, its override, its last change and the
+        command behind that."""
         return self.pool_etags([pool], now)[pool]
 
     def pool_etags(self, pools: Sequence[PoolKey], now: datetime) -> dict[PoolKey, str]:
         """The etags of several pools, at the price of one."""
         overrides = {o.pool: o.override_id for o in self._stores.overrides.overrides(now)}
         changed = dict(self._stores.outbox.last_changes())
+        commands = dict(self._stores.outbox.last_commands())
         fleet = self._stores.fleet.fleet(now)
         return {
-            pool: f"{fleet.pool(pool).desired}:{overrides.get(pool, '')}:{changed.get(pool, '')}"
+            pool: f"{fleet.pool(pool).desired}:{overrides.get(pool, '')}"
+            f":{changed.get(pool, '')}:{commands.get(pool, '')}"
             for pool in pools
         }
 
@@ -62,8 +66,14 @@ class ManualDesk:
 
         A request that came before gives its command, whatever has changed since. With `validate_only`
         the command that would be stored. Raises UnknownPool, InvalidInput, ModeForbids (paused),
-        OverrideExpired, StaleEtag, RequestIdReused, Fenced.
+        OverrideExpired, StaleEtag, RequestIdReused, Fenced, and OutdatedDecision when modes, or with an
+        etag other commands, were stored twice just before this one.
         """
+        return once_more(lambda: self._order(manual, now, epoch))
+
+    def _order(self, manual: ManualOrder, now: datetime, epoch: int) -> Command:
+        seen = read_basis(self._stores)
+        last = seen.last_command_id if manual.etag else None
         try:
             self._check(manual, now)
         except HeliostatError:
@@ -88,6 +98,7 @@ class ManualDesk:
         if manual.validate_only:
             return command
         decision = Decision(
+            basis=Basis(last_command_id=last, modes=seen.modes),
             commands=(command,),
             overrides=self._overrides(manual, now),
             audit=(

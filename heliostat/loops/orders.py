@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from heliostat.errors import StaleEtag
-from heliostat.model.command import Command, CommandState, Order, RedeployOrder, ScaleOrder
+from heliostat.model.command import (
+    OPEN_STATES,
+    Command,
+    CommandState,
+    Order,
+    RedeployOrder,
+    ScaleOrder,
+)
 from heliostat.model.fleet import Fleet
 from heliostat.model.governance import Mode, Modes
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan, PoolTarget
 
-_IN_FORCE = (CommandState.PENDING, CommandState.LEASED, CommandState.APPLIED)
+_IN_FORCE = (*OPEN_STATES, CommandState.APPLIED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

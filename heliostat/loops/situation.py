@@ -153,13 +153,16 @@ class ProblemReader:
             offered = self._stores.usage.net_offered(Span(start, end))
         heard: dict[RegionName, set[datetime]] = defaultdict(set)
         for demand, counts in offered.items():
-            span = spans.get(demand.origin)
-            if span is not None:
-                heard[demand.origin].update(minute for minute in counts if minute in span)
-        return {
-            key: [offered.get(key, {}).get(minute, 0) for minute in heard[key.origin]]
-            for key in self._catalogue.demands
+            heard[demand.origin].update(counts)
+        reported = {
+            origin: [minute for minute in heard[origin] if minute in span]
+            for origin, span in spans.items()
         }
+        found: dict[DemandKey, list[int]] = {}
+        for key in self._catalogue.demands:
+            counts = offered.get(key, {})
+            found[key] = [counts.get(minute, 0) for minute in reported.get(key.origin, ())]
+        return found
 
     def _measured_mixes(self, end: datetime) -> tuple[TokenMix, ...]:
         kept_end, kept = self._kept_mixes

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidPolicyOutput
 from heliostat.model.fleet import Fleet
+from heliostat.model.governance import Mode, Modes
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import RoutingTable
@@ -31,10 +32,13 @@ def check_plan(plan: CapacityPlan, catalogue: FleetCatalogue) -> None:
             )
 
 
-def check_tables(tables: Iterable[RoutingTable], catalogue: FleetCatalogue, fleet: Fleet) -> None:
-    """Tables are for known origins, each once, and send nothing to pools without ready replicas.
+def check_tables(
+    tables: Iterable[RoutingTable], catalogue: FleetCatalogue, fleet: Fleet, modes: Modes
+) -> None:
+    """Tables are for known origins, each once, and steer nothing to pools without ready replicas.
 
-    Raises InvalidPolicyOutput.
+    An origin that is not in ACTIVE mode is not steered: its table may leave requests with replicas that
+    nobody reports. Raises InvalidPolicyOutput.
     """
     ready = {
         (state.observation.pool.region, state.observation.pool.model)
@@ -50,6 +54,8 @@ def check_tables(tables: Iterable[RoutingTable], catalogue: FleetCatalogue, flee
                 place, f"table for {table.origin!r} is unknown or appears twice"
             )
         seen.add(table.origin)
+        if modes.of(table.origin) is not Mode.ACTIVE:
+            continue
         for entry in table.entries:
             for share in entry.shares:
                 if share.weight_ppm and (share.serving, entry.model) not in ready:

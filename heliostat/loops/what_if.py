@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,10 +26,7 @@ def suppose(problem: PlanningProblem, what_if: WhatIf) -> PlanningProblem:
     return replace(
         problem,
         catalogue=replace(catalogue, quotas=quotas),
-        forecasts=tuple(
-            replace(f, mean=_scaled(f.mean, factor), peak=_scaled(f.peak, factor))
-            for f in problem.forecasts
-        ),
+        forecasts=tuple(forecast.scaled(factor) for forecast in problem.forecasts),
         measured=tuple(
             replace(rate, requests_per_second=rate.requests_per_second * factor)
             for rate in problem.measured
@@ -51,7 +47,3 @@ def _supposed_override(problem: PlanningProblem, pool: PoolKey, target: int) -> 
         created_at=problem.at,
         expires_at=problem.at + timedelta(days=1),
     )
-
-
-def _scaled(rows: Iterable[tuple[float, ...]], factor: float) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(value * factor for value in row) for row in rows)

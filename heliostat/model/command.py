@@ -35,7 +35,11 @@ class CommandState(StrEnum):
     @property
     def ended(self) -> bool:
         """True when the state can no longer change."""
-        return self not in (CommandState.PENDING, CommandState.LEASED)
+        return self not in OPEN_STATES
+
+
+OPEN_STATES = (CommandState.PENDING, CommandState.LEASED)
+"""The states that can still change."""
 
 
 class RefusalKind(StrEnum):
@@ -180,7 +184,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """What an agent says of a command: progress (LEASED) or how it ended. Safe to repeat."""
+    """What an agent says of a command: progress (LEASED) or how it ended. Safe to repeat.
+
+    `command_created_at` tells the command from another of the same id, which a database restored from a
+    backup may give again; None = the agent is of an older release.
+    """
 
     command_id: str
     region: RegionName
@@ -189,12 +197,17 @@ class Acknowledgement:
     progress: CommandProgress = CommandProgress()
     refusal: RefusalKind | None = None
     detail: str = ""
+    command_created_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.state is CommandState.PENDING:
             raise InvalidInput("acknowledgement.state", "an agent cannot put a command back")
         if (self.refusal is not None) != (self.state is CommandState.REFUSED):
             raise InvalidInput("acknowledgement.refusal", "is only valid with the state 'refused'")
+
+    def is_on(self, command: Command) -> bool:
+        """False when the word is on another command that had this one's id before."""
+        return self.command_created_at in (None, command.created_at)
 
     def sayable(self) -> Self:
         """The same, in words that every journal, wire and store can keep: faults and clouds say anything."""

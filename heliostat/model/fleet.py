@@ -13,6 +13,8 @@ from heliostat.model.names import ModelName, PoolKey, RegionName, VmTypeName
 
 MOST_REPLICAS = 100_000
 """Of one pool, in each stage. More is a fault of who counted, and tables grow with a pool's size."""
+MOST_AHEAD = timedelta(minutes=5)
+"""Clocks may differ by so much. What lies further in the future was observed before a clock was set back."""
 
 
 class Signal(StrEnum):
@@ -231,15 +233,27 @@ class Fleet:
         )
 
     def aged(self, now: datetime, stale_after: timedelta) -> Fleet:
-        """The same fleet seen at `now`: observations older than `stale_after` become STALE."""
+        """The same fleet seen at `now`: observations older than `stale_after` become STALE, and so do those
+        from the future (`is_ahead`), whose age is not known."""
         return replace(
             self,
             at=now,
             pools=tuple(
                 replace(state, signal=Signal.STALE)
-                if state.observed_at is not None and now - state.observed_at > stale_after
+                if _is_stale(state.observed_at, now, stale_after)
                 else state
                 for state in self.pools
             ),
             denials=tuple(denial for denial in self.denials if denial.until > now),
         )
+
+
+def is_ahead(observed_at: datetime, now: datetime) -> bool:
+    """True for an instant so far in the future that a clock must have been set back since."""
+    return observed_at > now + MOST_AHEAD
+
+
+def _is_stale(observed_at: datetime | None, now: datetime, stale_after: timedelta) -> bool:
+    if observed_at is None:
+        return False
+    return now - observed_at > stale_after or is_ahead(observed_at, now)

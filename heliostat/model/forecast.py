@@ -6,7 +6,7 @@ EVERYWHERE) are forecast on their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -51,6 +51,14 @@ class Forecast:
     def steps(self) -> int:
         """How many steps ahead it reaches."""
         return len(self.mean[0])
+
+    def scaled(self, factor: float) -> Forecast:
+        """The same forecast with every rate times a factor."""
+        return replace(
+            self,
+            mean=tuple(tuple(rate * factor for rate in row) for row in self.mean),
+            peak=tuple(tuple(rate * factor for rate in row) for row in self.peak),
+        )
 
     def excerpt(self) -> ForecastExcerpt:
         """The part of it that is scored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from heliostat.errors import RegionHeld
@@ -39,6 +39,17 @@ class RegionHold:
         check_instant("hold.until", self.until)
 
 
+def standing(hold: RegionHold | None, now: datetime, lease: timedelta) -> RegionHold | None:
+    """The hold as it counts at `now`; None = nobody holds the region.
+
+    A hold never ends later than a lease from now: one that does was made before the clock was set
+    back, and would keep every other agent out for as long as that.
+    """
+    if hold is None or hold.until <= now:
+        return None
+    return replace(hold, since=min(hold.since, now), until=min(hold.until, now + lease))
+
+
 def claimed(
     before: RegionHold | None,
     region: RegionName,
@@ -52,13 +63,13 @@ def claimed(
     or was started twice from one copy. Raises RegionHeld.
     """
     same = before is not None and before.agent.journal_id == agent.journal_id
-    if before is not None and before.until > now:
-        later = same and agent.incarnation >= before.agent.incarnation
+    holds = standing(before, now, lease)
+    if holds is not None:
+        later = same and agent.incarnation >= holds.agent.incarnation
         if not later:
-            raise refusal(before, str(agent))
-    since = before.since if before is not None and same else now
-    until = now + lease if before is None or not same else max(now + lease, before.until)
-    return RegionHold(region=region, agent=agent, since=since, until=until)
+            raise refusal(holds, str(agent))
+    since = min(before.since, now) if before is not None and same else now
+    return RegionHold(region=region, agent=agent, since=since, until=now + lease)
 
 
 def refusal(hold: RegionHold, claimant: str) -> RegionHeld:

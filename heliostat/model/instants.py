@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from heliostat.errors import InvalidInput
 
@@ -74,6 +75,19 @@ class Span:
         while at < self.end:
             yield at
             at += step
+
+
+def is_time_zone(name: str) -> bool:
+    """True for the name of an IANA time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (
+        ZoneInfoNotFoundError,
+        ValueError,
+        OSError,
+    ):  # names are paths: `America` is a directory
+        return False
+    return True
 
 
 def _in_words(instant: datetime) -> str:

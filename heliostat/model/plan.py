@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -53,7 +53,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolTarget:
-    """The replicas that a pool should have now (`replicas`) and over the horizon (`path`)."""
+    """The replicas that a pool should have now (`replicas`) and over the horizon (`path`).
+
+    `path` has one count per step of the plan. Planners without a horizon give one count (now), or two:
+    now, and once what is passing now has passed.
+    """
 
     pool: PoolKey
     replicas: int
@@ -108,7 +112,10 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveReport:
-    """What the solver found: dollars over the horizon, its bound, the gap, and its effort."""
+    """What the solver found: dollars over the horizon, its bound, the gap, and its effort.
+
+    `cpu_seconds` is 0 where no stopwatch measured them, as in simulation.
+    """
 
     objective: float | None
     lp_bound: float | None
@@ -145,16 +152,19 @@ class CapacityPlan:
     solve: SolveReport | None = None
     notes: tuple[str, ...] = ()
     """Sentences about the whole plan: degraded inputs, excluded VM types, kept targets."""
+    _target_of: dict[PoolKey, PoolTarget] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         check_instant("plan.created_at", self.created_at)
-        pools = [target.pool for target in self.targets]
-        if len(set(pools)) != len(pools):
+        self._target_of.update({target.pool: target for target in self.targets})
+        if len(self._target_of) != len(self.targets):
             raise InvalidInput("plan.targets", "a pool appears twice")
 
     def target(self, pool: PoolKey) -> PoolTarget | None:
         """The pool's target, None when the plan says nothing about it."""
-        return next((target for target in self.targets if target.pool == pool), None)
+        return self._target_of.get(pool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,11 +20,14 @@ class AgentJournal(Protocol):
 
     # commands, in
     def receive(self, commands: Sequence[Command]) -> None:
-        """Keep commands as received; one already ended here stays ended; cancelled ones are marked."""
+        """Keep commands as received; cancelled ones are marked. One already ended here stays ended; arriving
+        open, its end is said again, since the control plane has lost it."""
         ...
 
     def open_commands(self) -> tuple[Command, ...]:
-        """Received and not ended here, oldest first; cancelled ones included until let go."""
+        """Received and not ended here, in the order in which they came (those that came at once by their
+        ids); cancelled ones included until let go. Neither ids nor instants tell which is the later one: a
+        restored database counts from a lower id again, and clocks are set back."""
         ...
 
     # acknowledgements, out
@@ -78,11 +81,7 @@ class AgentJournal(Protocol):
 
     # the agent's own brake
     def paused(self) -> bool:
-        """True while a local operator holds the brake."""
-        ...
-
-    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
-        """Set or release the brake; durable."""
+        """True while a local operator holds the brake, which is pulled from outside this loop."""
         ...
 
 

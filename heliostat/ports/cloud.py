@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -37,6 +38,11 @@ class CloudDriver(Protocol):
     def abandon(self, command: Command, now: datetime) -> CommandProgress:
         """Let go of an order (cancelled, superseded or expired) at a safe point: nothing new is
         ordered for it, what is under way becomes part of the pool. Repeatable."""
+        ...
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        """Let go of every order under way that is none of these open ones: its command is gone, since
+        another one came under the same id. Repeatable. Raises Throttled, DriverUnavailable."""
         ...
 
     def observe(self, now: datetime) -> RegionObservation:

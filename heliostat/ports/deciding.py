@@ -5,7 +5,7 @@ All are pure: the same input gives the same answer, nothing is read from anywher
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
@@ -67,13 +67,18 @@ class PlanningProblem:
     """The last good plan."""
     lost_region: RegionName | None = None
     """What-if: plan as if this region were gone."""
+    _lead_time_of: dict[tuple[PoolKey, StartKind], LeadTimeEstimate] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        for estimate in self.lead_times:
+            self._lead_time_of.setdefault((estimate.pool, estimate.start_kind), estimate)
 
     def lead_time(self, pool: PoolKey, kind: StartKind) -> LeadTimeEstimate:
         """How long starts of that kind take in a pool of the catalogue: as estimated, else its prior."""
-        for estimate in self.lead_times:
-            if estimate.pool == pool and estimate.start_kind is kind:
-                return estimate
-        return LeadTimeEstimate.assumed(pool, self.catalogue, kind)
+        estimate = self._lead_time_of.get((pool, kind))
+        return estimate or LeadTimeEstimate.assumed(pool, self.catalogue, kind)
 
 
 class CapacityPlanner(Protocol):
@@ -169,7 +174,8 @@ class Router(Protocol):
 
         Shares + shed = 1; nothing to a pool without ready replicas; residency and latency hold. An
         entry that no region can serve sheds everything, with the reason. Stale input repeats the
-        previous table's entry. An origin in ADVISORY mode is not steered (own region, nearest one
-        with ready replicas if it cannot); in PAUSED mode it keeps its previous entries.
+        previous table's entry. An origin in ADVISORY mode is not steered: its own region serves it, also
+        without ready replicas, since the fleet may have some that no agent reports. In PAUSED mode it
+        keeps its previous entries. Neither sheds for want of ready replicas.
         """
         ...

@@ -26,6 +26,20 @@ from heliostat.model.names import PoolKey, RegionName
 from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import RoutingAck, RoutingTable
 
+CLOCK_SET_BACK = timedelta(minutes=1)
+"""By more than this no word is late: what is stored was said by a clock that ran ahead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a decision was made from, as far as another decision may change it; None = any."""
+
+    last_command_id: str | None = None
+    """The newest command's id; "" before the first."""
+    plan_version: int | None = None
+    """The version of the newest plan that was not merely proposed; 0 before the first."""
+    modes: Modes | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -33,6 +47,9 @@ class Decision:
 
     A command in `commands` supersedes every pending command about the same pools.
     """
+
+    basis: Basis = Basis()
+    """What must still stand when the decision is stored."""
 
     plan: CapacityPlan | None = None
     approves: int | None = None
@@ -64,7 +81,9 @@ class DecisionStore(Protocol):
         version of the newest plan.
 
         Raises Fenced when the epoch is over, RequestIdReused when a `request_id` came before with
-        another order, UnknownPlan when the plan that it approves is not stored.
+        another order, UnknownPlan when the plan that it approves is not stored, OutdatedDecision when
+        a newer command, a newer plan or other modes than those of its `basis` were stored meanwhile:
+        read again, decide again.
         """
         ...
 
@@ -104,7 +123,11 @@ class RoutingLedger(Protocol):
         ...
 
     def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
-        """Store the newest acknowledgement per (origin, gateway), all or none; repeatable; not fenced."""
+        """Store the newest acknowledgement per (origin, gateway), all or none; repeatable; not fenced.
+
+        An older one that arrives later is dropped, unless it is older by more than `CLOCK_SET_BACK`:
+        acknowledgements are stored within seconds, so the clock was set back.
+        """
         ...
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
@@ -132,7 +155,7 @@ class CommandOutbox(Protocol):
         """Take in what an agent said and return the command as it stands.
 
         Idempotent: an ended command stays as it is. An agent's word counts under any epoch.
-        Raises UnknownCommand.
+        Raises UnknownCommand, also for a word on another command that had the id before.
         """
         ...
 
@@ -179,11 +202,17 @@ class CommandOutbox(Protocol):
 
     def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
         """End overdue commands: pending ones at their deadline, leased ones when also their lease
-        ran out. Returns those it ended. Raises Fenced."""
+        ran out, or a quarter of an hour after their deadline whatever the lease. Returns those it ended.
+        Raises Fenced."""
         ...
 
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
         """Per pool, when a command about it was last created, also where that was dropped since."""
+        ...
+
+    def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:
+        """Per pool the id of the command of its last change, unless that was dropped since: instants are
+        whole seconds, in which more than one may come."""
         ...
 
     def prune(self, created_before: datetime) -> int:

@@ -13,13 +13,15 @@ from heliostat.model.names import RegionName
 class FleetLog(Protocol):
     """Keeps each region's newest observation, measured lead times and refusals that still hold."""
 
-    def observe(self, observation: RegionObservation) -> bool:
-        """Keep it when it is newer than the one before (False when it is not) and append its lead
-        times (a sample twice counts once). Repeatable."""
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
+        """Keep it when it is newer than the one before, or the one before lies in the future
+        (`model.fleet.is_ahead`: the clocks were set back); False when it is not kept. Append its lead times
+        (a sample twice counts once). Repeatable."""
         ...
 
     def fleet(self, now: datetime) -> Fleet:
-        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials still in force.
+        """The fleet as last observed: FRESH, or ZERO where nothing stands; denials in force: not
+        over, and none from too far in the future.
         The caller ages it."""
         ...
 
@@ -31,15 +33,18 @@ class FleetLog(Protocol):
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
         """Take or renew the agent's hold of the region until `now + lease`, as `model.holding.claimed`
-        decides, in one transaction. Repeatable. Raises RegionHeld."""
+        decides, in one transaction. Repeatable.
+
+        Raises RegionHeld; the hold before is kept then as it stands at `now` (`model.holding.standing`)."""
         ...
 
     def hold(self, region: RegionName) -> RegionHold | None:
         """The region's last hold, perhaps expired; None before the first."""
         ...
 
-    def deny(self, denial: CapacityDenial) -> None:
-        """Keep a refusal; a newer one for the same region and VM type replaces an older."""
+    def deny(self, denial: CapacityDenial, now: datetime) -> None:
+        """Keep a refusal; a newer one for the same region and VM type replaces an older. Those that lie
+        too far in the future (`model.fleet.is_ahead`) are dropped."""
         ...
 
     def lead_times(self, since: datetime) -> tuple[LeadTimeSample, ...]:

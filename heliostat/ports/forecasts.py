@@ -95,11 +95,11 @@ class ForecastLedger(Protocol):
         ...
 
     def store_scores(self, scores: Sequence[ForecastScore], at: datetime, *, epoch: int) -> None:
-        """Keep accuracy figures as of `at`. Raises Fenced."""
+        """Keep accuracy figures as of `at`, in place of those before. Raises Fenced."""
         ...
 
     def scores(self, keys: Sequence[SeriesKey] = ()) -> tuple[ForecastScore, ...]:
-        """The newest score per (series, method, horizon)."""
+        """The score stored last per (series, method, horizon)."""
         ...
 
     def prune(self, issued_before: datetime) -> int:

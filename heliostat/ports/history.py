@@ -50,7 +50,9 @@ class UsageHistory(Protocol):
         demand on the grid of `span`.
 
         A bucket is None when fewer than half of its minutes were reported by its origin (for an
-        aggregate: when any origin that ever reported is None), or, for output tokens, measured.
+        aggregate: when any origin in use is None), or, for output tokens, measured. An origin is not in
+        use from three days after its last report on, nor until three days before its first one, while
+        others report.
         Output demand of requests that were shed is their count × the mean output of completed ones.
         """
         ...

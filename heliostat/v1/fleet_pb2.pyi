@@ -1482,6 +1482,8 @@ class AcknowledgeCommandRequest(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    COMMAND_CREATED_AT_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command's name."""
     region: _builtins.str
@@ -1500,6 +1502,18 @@ class AcknowledgeCommandRequest(_message.Message):
     def progress(self) -> Global___CommandProgress:
         """How far it is."""
 
+    @_builtins.property
+    def command_created_at(self) -> _timestamp_pb2.Timestamp:
+        """created_at of the command: tells it from another one of the same id, which a database restored from a backup may give
+        again. Absent = an agent of an older release.
+        """
+
+    @_builtins.property
+    def agent(self) -> Global___AgentLife:
+        """Which agent speaks; refused with REGION_HELD while another holds the region. Agents of older releases
+        leave it out, and are let in.
+        """
+
     def __init__(
         self,
         *,
@@ -1510,10 +1524,12 @@ class AcknowledgeCommandRequest(_message.Message):
         progress: Global___CommandProgress | None = ...,
         refusal: Global___RefusalKind.ValueType = ...,
         detail: _builtins.str = ...,
+        command_created_at: _timestamp_pb2.Timestamp | None = ...,
+        agent: Global___AgentLife | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "at", b"at", "command_created_at", b"command_created_at", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "command_id", b"command_id", "detail", b"detail", "progress", b"progress", "refusal", b"refusal", "region", b"region", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "at", b"at", "command_created_at", b"command_created_at", "command_id", b"command_id", "detail", b"detail", "progress", b"progress", "refusal", b"refusal", "region", b"region", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

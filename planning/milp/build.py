@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from planning.arrays import Bools, Floats, Ints
 from planning.milp import rows as row_kinds
 from planning.milp.columns import Columns, lay_out
-from planning.milp.instance import Bools, Floats, Instance, Ints, Moves
+from planning.milp.instance import Instance, Moves
 
 FLOOR_PRICE = 200.0
 """Price of a replica below its floor, in multiples of the dearest VM's price."""

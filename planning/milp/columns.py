@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planning.milp.instance import Floats, Instance, Ints
+from planning.arrays import Floats, Ints
+from planning.milp.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from planning.arrays import Bools, Floats, Ints
 
 NEVER = 1 << 30
 """The arrival step of an order that is not ready within the horizon."""
@@ -72,31 +70,44 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Instance:
-    """P pools, C demands, A flow arcs, Q quota groups, T steps.
+    """One planning problem: P pools, C demands, A flow arcs, Q quota groups, T steps.
 
-    `arc_demand`, `arc_pool` index demands and pools; `arc_load` is replicas per request per second
-    (1/θ); `arc_cost` and `shortage_price` are dollars per hour per request per second. `usable`
-    holds ρ(n) for n = 0 … N per pool (the last column stands for all larger n); `typical` (P, T) is
-    the size at which ρ is first taken, and that of pools which turn out empty.
+    `usable` holds ρ(n), the usable share of n replicas, for n = 0 … N (the last column stands for all
+    larger n); `typical` is the size at which ρ is first taken, and that of pools that turn out empty.
     """
 
     price: Floats
+    """(P,) dollars per replica and hour."""
     step_hours: Floats
+    """(T,) hours."""
     demand: Floats
+    """(C, T) requests per second."""
     arc_demand: Ints
+    """(A,) which demand an arc serves."""
     arc_pool: Ints
+    """(A,) in which pool."""
     arc_load: Floats
+    """(A,) replicas per request per second, 1/θ."""
     arc_cost: Floats
+    """(A,) dollars per hour per request per second."""
     shortage_price: Floats
+    """(C,) dollars per hour per request per second that is not served."""
     lower: Ints
+    """(P, T) fewest replicas."""
     upper: Ints
+    """(P, T) most replicas."""
     quota_group: Ints
+    """(P,) which quota a pool draws on."""
     quota: Ints
+    """(Q, T) replicas."""
     usable: Floats
+    """(P, N + 1) shares from 0 to 1."""
     typical: Floats
+    """(P, T) replicas."""
     covers: tuple[Cover, ...] = ()
     moves: Moves | None = None
     budget: float | None = None
+    """Dollars per hour; None = no limit."""
     work: Work | None = None
 
     @property

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from planning.arrays import Floats, Ints
 from planning.milp.columns import Columns
-from planning.milp.instance import Floats, Instance, Ints, Moves
+from planning.milp.instance import Instance, Moves
 
 
 @dataclass(slots=True)
@@ -71,6 +72,8 @@ def work(rows: Rows, columns: Columns, instance: Instance) -> None:
 def quota(rows: Rows, columns: Columns, instance: Instance) -> None:
     """Replicas and those under way stay within the quota of their region and VM type."""
     limit = instance.quota.astype(np.float64)
+    place = np.arange(limit.size).reshape(limit.shape)[instance.quota_group]
+    limit = _less_ordered_before(limit, place, instance.moves, np.ones(instance.pools))
     numbers = rows.open("quota", -_without_end(limit), limit)
     _put_billed(rows, columns, instance, numbers[instance.quota_group], np.ones(instance.pools))
 
@@ -80,6 +83,8 @@ def budget(rows: Rows, columns: Columns, instance: Instance) -> None:
     if instance.budget is None:
         return
     limit = np.full(instance.steps, instance.budget)
+    place = np.broadcast_to(np.arange(instance.steps), (instance.pools, instance.steps))
+    limit = _less_ordered_before(limit, place, instance.moves, instance.price)
     numbers = rows.open("budget", -_without_end(limit), limit)
     everywhere = np.broadcast_to(numbers, (instance.pools, instance.steps))
     _put_billed(rows, columns, instance, everywhere, instance.price)
@@ -132,14 +137,13 @@ def _put_arrivals(rows: Rows, numbers: Ints, column: Ints, pool: Ints, arrival: 
 def _put_billed(
     rows: Rows, columns: Columns, instance: Instance, numbers: Ints, weight: Floats
 ) -> None:
-    """Standing replicas of every pool and orders under way, each in the row of its pool and step."""
+    """Standing replicas of every pool and new orders under way, each in the row of its pool and step."""
     rows.put(numbers, columns.n.index, weight[:, None])
     moves = instance.moves
     if moves is None:
         return
     pools = np.arange(instance.pools)
     _put_under_way(rows, numbers, columns.u.index, pools, moves.start_arrival, weight)
-    _put_ordered_before(rows, numbers, moves, weight)
     if len(moves.redeploys):
         destination = moves.redeploys[:, 1]
         _put_under_way(rows, numbers, columns.y.index, destination, moves.redeploy_arrival, weight)
@@ -157,8 +161,14 @@ def _put_under_way(
         rows.put(numbers[pool[item], step + after], column[item, step], weight[pool[item]])
 
 
-def _put_ordered_before(rows: Rows, numbers: Ints, moves: Moves, weight: Floats) -> None:
-    """Replicas ordered earlier count until they arrive: they lower their rows' upper bounds."""
-    first = int(numbers.min())
-    bounds = rows.upper[-1]
-    np.subtract.at(bounds, (numbers - first).ravel(), (moves.under_way * weight[:, None]).ravel())
+def _less_ordered_before(limit: Floats, place: Ints, moves: Moves | None, weight: Floats) -> Floats:
+    """Upper bounds less the replicas ordered earlier, which count until they arrive.
+
+    `place` (P, T) is the position in the flattened bounds of a pool's step; `weight` (P,) is what one
+    replica takes of its bound.
+    """
+    if moves is None:
+        return limit
+    left = limit.flatten()
+    np.subtract.at(left, place.ravel(), (moves.under_way * weight[:, None]).ravel())
+    return left.reshape(limit.shape)

@@ -8,11 +8,10 @@ flows at home, so that a strategy can compare it with what comes (LT-UA); routin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from heliostat.clock import cpu_seconds
 from heliostat.errors import InvalidInput
 from heliostat.model.counting import replicas_in_words
 from heliostat.model.demand import TokenMix
@@ -22,6 +21,7 @@ from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, T
 from heliostat.model.plan import CapacityPlan, Flow, PlanStatus, PoolTarget, Reason
 from heliostat.ports.deciding import PlanningProblem
 from planning.sageserve import POLICY, SageServePlanner, SageServeSettings
+from planning.solve import Stopwatch, not_measured
 
 _HOUR = timedelta(hours=1)
 _MEDIAN = 0.5
@@ -49,7 +49,7 @@ class HourlySageServe:
         self,
         settings: HourlySettings | None = None,
         *,
-        stopwatch: Callable[[], float] = cpu_seconds,
+        stopwatch: Stopwatch = not_measured,
     ) -> None:
         self._settings = settings or HourlySettings()
         self._programme = SageServePlanner(self._settings.programme, stopwatch=stopwatch)
@@ -66,11 +66,7 @@ class HourlySageServe:
         factor = 1 + self._settings.headroom
         if forecast.key.demand.tier is Tier.BATCH:
             factor *= self._settings.batch_buffer
-        return replace(
-            forecast,
-            mean=tuple(tuple(rate * factor for rate in row) for row in forecast.mean),
-            peak=tuple(tuple(rate * factor for rate in row) for row in forecast.peak),
-        )
+        return forecast.scaled(factor)
 
 
 def _stands(previous: CapacityPlan, problem: PlanningProblem) -> bool:

@@ -19,7 +19,7 @@ from planning.routing.entries import Split
 from planning.routing.fill import Capacity, Want, fill
 from planning.routing.modes import Decision, tables
 from planning.routing.router import demand_rates
-from planning.routing.view import ModelView, views
+from planning.routing.view import ModelView, planned_rates, views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class ThresholdRouter:
 
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         models = views(problem)
-        rates = demand_rates(problem)
+        rates = demand_rates(problem, planned_rates(problem))
         splits: dict[DemandKey, Split] = {}
         for view in models.values():
             splits |= self._split(view, rates)
@@ -48,14 +48,13 @@ class ThresholdRouter:
     def _split(self, view: ModelView, rates: Mapping[DemandKey, float]) -> dict[DemandKey, Split]:
         room = {name: self.threshold * region.ready for name, region in view.regions.items()}
         capacity = Capacity(usable=room, full=dict(room))
-        origins = sorted({origin for origin, _ in view.reach})
         splits: dict[DemandKey, Split] = {}
         for tier in view.tiers:
-            wants = [_want(view, origin, tier, rates) for origin in origins]
+            wants = [_want(view, origin, tier, rates) for origin in view.origins]
             wants = [want for want in wants if want.serving]
             placed = fill(wants, capacity)
             for want in wants:
-                key = DemandKey(origin=want.origin, model=view.model.name, tier=tier)
+                key = view.demand(want.origin, tier)
                 splits[key] = _with_the_rest(want, placed[want.origin], view)
         return splits
 
@@ -66,7 +65,7 @@ def _want(
     serving = view.serving(origin, tier)
     return Want(
         origin=origin,
-        requests_per_second=rates[DemandKey(origin=origin, model=view.model.name, tier=tier)],
+        requests_per_second=rates[view.demand(origin, tier)],
         wanted={},
         serving=serving,
         throughput={region: view.regions[region].served(origin, tier) for region in serving},

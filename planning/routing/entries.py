@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.model.names import ModelName, RegionName, Tier
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.deciding import RoutingProblem
 from planning.routing.view import ModelView
@@ -65,41 +65,39 @@ def only_serving(split: Split, serving: tuple[RegionName, ...]) -> Split | None:
 def make_entry(
     catalogue: FleetCatalogue,
     view: ModelView,
-    origin: RegionName,
-    tier: Tier,
+    demand: DemandKey,
     split: Split | None,
     reason: str,
 ) -> RouteEntry:
-    """The entry of a split; None sheds everything."""
+    """The entry of a split, which names regions that may serve the demand; None sheds everything."""
     weights = to_ppm(split) if split else {SHED: MILLION}
     return RouteEntry(
-        model=view.model.name,
-        tier=tier,
+        model=demand.model,
+        tier=demand.tier,
         shares=tuple(
             RouteShare(
                 serving=name,
                 weight_ppm=weights[name],
                 ingress_endpoint=catalogue.region(name).ingress_endpoint,
             )
-            for name in catalogue.nearest_first(origin)
+            for name in view.reach(demand.origin, demand.tier)
             if weights.get(name)
         ),
         shed_ppm=weights.get(SHED, 0),
-        fallback=view.serving(origin, tier),
+        fallback=view.serving(demand.origin, demand.tier),
         reason=reason,
     )
 
 
-def nothing_ready(
-    view: ModelView, origin: RegionName, tier: Tier, reported: Container[RegionName]
-) -> str:
+def nothing_ready(view: ModelView, demand: DemandKey, reported: Container[RegionName]) -> str:
     """Why an entry sheds everything; regions without any report yet are named."""
-    names = view.reach[origin, tier]
+    names = view.reach(demand.origin, demand.tier)
     reach = ", ".join(names) or "no region"
     unseen = ", ".join(name for name in names if name not in reported)
     yet = f"; no reports yet from {unseen}" if unseen else ""
     return (
-        f"no ready replica of {view.model.name} may serve {origin} ({tier} may go to {reach}{yet})"
+        f"no ready replica of {demand.model} may serve {demand.origin}"
+        f" ({demand.tier} may go to {reach}{yet})"
     )
 
 

@@ -1,9 +1,10 @@
 """One table per origin, whatever the rule: modes, old input and unreachable models are settled here.
 
-An origin in ADVISORY mode is not steered, one in PAUSED mode keeps its entries, and where the input
-is old the last entry stands, in each case as far as its regions still have ready replicas. Where none of
-the regions that may serve a demand was ever reported, there is no entry: gateways then serve at home.
-Shedding needs to know that nothing is ready, and there nobody knows.
+Heliostat sheds for want of ready replicas only where it steers, in ACTIVE mode. An origin in ADVISORY mode is
+served at home, whatever is ready there: replicas that no agent reports may serve it. An origin in PAUSED mode
+keeps its entries, as far as their regions have ready replicas; where none of them has, an entry stands as it
+was. Where the input is old, the last entry stands as far as its regions have ready replicas. If none of the
+regions that may serve a demand ever reported, there is no entry, and gateways serve at home.
 """
 
 from __future__ import annotations
@@ -48,14 +49,12 @@ def tables(
         entries: list[RouteEntry] = []
         for view in models.values():
             for spec in view.model.tiers:
-                if _nobody_knows(view.reach[region.name, spec.tier], reported):
+                if _nobody_knows(view.reach(region.name, spec.tier), reported):
                     continue
-                demand = DemandKey(origin=region.name, model=view.model.name, tier=spec.tier)
+                demand = view.demand(region.name, spec.tier)
                 last = before.get((region.name, view.model.name, spec.tier))
                 split, reason = _settle(view, demand, mode, last, decide, is_old, reported)
-                entries.append(
-                    make_entry(problem.catalogue, view, region.name, spec.tier, split, reason)
-                )
+                entries.append(make_entry(problem.catalogue, view, demand, split, reason))
         made.append(make_table(problem, region.name, tuple(entries)))
     return tuple(made)
 
@@ -70,16 +69,33 @@ def _settle(
     reported: frozenset[RegionName],
 ) -> tuple[Split | None, str]:
     serving = view.serving(demand.origin, demand.tier)
-    if not serving:
-        return None, nothing_ready(view, demand.origin, demand.tier, reported)
     kept = only_serving(split_of(last), serving) if last is not None else None
-    if mode is Mode.PAUSED and kept is not None:
-        return kept, "paused: the last entry is kept"
-    if mode is not Mode.ACTIVE:
-        return unsteered(demand.origin, serving), f"{mode}: not steered"
+    if mode is not Mode.ACTIVE and view.reach(demand.origin, demand.tier):
+        return _left_alone(view, demand, mode, last, kept)
+    if not serving:
+        return None, nothing_ready(view, demand, reported)
     if kept is not None and is_old(demand):
         return kept, "old input: the last entry is kept"
     return decide(demand, kept)
+
+
+def _left_alone(
+    view: ModelView, demand: DemandKey, mode: Mode, last: RouteEntry | None, kept: Split | None
+) -> Decision:
+    """An origin that is not steered; `kept`: its last split as far as its regions have ready replicas."""
+    none_ready = f"no ready replica of {view.model.name} is known"
+    if mode is Mode.PAUSED and kept is not None:
+        return kept, "paused: the last entry is kept"
+    if mode is Mode.PAUSED and last is not None and last.shares:
+        return split_of(last), f"paused: the last entry is kept, though {none_ready} in its regions"
+    home, serving = demand.origin, view.serving(demand.origin, demand.tier)
+    reach = view.reach(home, demand.tier)
+    if home not in reach:
+        nearest = (serving or reach)[0]
+        return {nearest: 1.0}, f"{mode}: not steered; residency forbids {home} to serve it"
+    if home not in serving:
+        return {home: 1.0}, f"{mode}: not steered, served at home, though {none_ready} there"
+    return {home: 1.0}, f"{mode}: not steered, served at home"
 
 
 def reported_regions(fleet: Fleet) -> frozenset[RegionName]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
-from heliostat.model.names import EVERYWHERE, DemandKey, RegionName, Tier, VmTypeName
-from heliostat.ports.deciding import RoutingProblem
-from planning.milp.instance import Floats
-from planning.throughput import Thetas, Throughput, common_throughput
+from heliostat.model.names import RegionName, Tier, VmTypeName
+from planning.arrays import Floats
+from planning.routing.offer import Offer, Served, served_on_average
 from planning.usable import tier_loads, usable_shares
 
 _OLD = (Signal.STALE, Signal.MISSING)
@@ -29,7 +28,7 @@ class RegionView:
     model: ModelSpec
     ready: int
     usable: float
-    rates: Mapping[tuple[RegionName, Tier], float]
+    rates: Served
     utilisation: float | None
     old: bool
     """True when the pools' reports are stale or missing."""
@@ -45,84 +44,47 @@ class RegionView:
 
 
 def region_view(
-    problem: RoutingProblem,
-    model: ModelSpec,
+    offer: Offer,
     region: RegionName,
-    thetas: Thetas,
+    states: Sequence[PoolState],
     usable: Mapping[VmTypeName, Floats],
 ) -> RegionView:
-    """The region as it is now; `usable`: ρ by VM type and size of a pool."""
-    states = [
-        state
-        for state in problem.fleet.pools
-        if (state.observation.pool.region, state.observation.pool.model) == (region, model.name)
-        and state.observation.pool.vm_type in model.engines
-    ]
-    counts = [
+    """The region as it is now; `states` are those of its pools that can run the model, `usable` is ρ by
+    VM type and size of a pool."""
+    counts = tuple(
         (state.observation.pool.vm_type, state.observation.ready)
         for state in states
         if state.observation.ready
-    ]
-    ready = sum(count for _, count in counts)
+    )
     return RegionView(
         region=region,
-        model=model,
-        ready=ready,
+        model=offer.model,
+        ready=sum(count for _, count in counts),
         usable=sum(count * float(usable[vm_type][count]) for vm_type, count in counts),
-        rates=_rates(problem, model, thetas, counts, ready),
+        rates=served_on_average(offer, counts),
         utilisation=_utilisation(states),
         old=any(state.signal in _OLD for state in states if state.observation.ready),
     )
 
 
 def usable_by_size(
-    problem: RoutingProblem, model: ModelSpec, thetas: Thetas, wanted: Mapping[Tier, float]
+    offer: Offer, states: Sequence[PoolState], wanted: Mapping[Tier, float]
 ) -> dict[VmTypeName, Floats]:
-    """ρ(n) of each VM type's pools for n from 0 to its largest pool; `wanted`: requests per second of the
-    model's tiers from everywhere."""
-    common = {
-        (model.name, vm_type, spec.tier): _common(problem, model, spec.tier, vm_type, thetas)
-        for vm_type in model.engines
-        for spec in model.tiers
-    }
+    """ρ(n) of each VM type's pools for n from 0 to its largest pool; `states` are those of all pools that
+    can run the model, `wanted` its requests per second by tier from everywhere."""
+    model = offer.model
     largest = dict.fromkeys(model.engines, 0)
-    for state in problem.fleet.pools:
-        pool = state.observation.pool
-        if pool.model == model.name and pool.vm_type in largest:
-            largest[pool.vm_type] = max(largest[pool.vm_type], state.observation.ready)
+    for state in states:
+        vm_type = state.observation.pool.vm_type
+        largest[vm_type] = max(largest[vm_type], state.observation.ready)
     return {
         vm_type: usable_shares(
-            [common[model.name, vm_type, spec.tier] for spec in model.tiers],
+            [offer.common[model.name, vm_type, spec.tier] for spec in model.tiers],
             _table_length(count),
-            tier_loads(model, vm_type, common, wanted),
+            tier_loads(model, vm_type, offer.common, wanted),
         )
         for vm_type, count in largest.items()
     }
-
-
-def _rates(
-    problem: RoutingProblem,
-    model: ModelSpec,
-    thetas: Thetas,
-    counts: Sequence[tuple[VmTypeName, int]],
-    ready: int,
-) -> dict[tuple[RegionName, Tier], float]:
-    """Requests per second of one of the ready replicas on average, per origin and tier."""
-    found: dict[tuple[RegionName, Tier], float] = {}
-    for region in problem.catalogue.regions:
-        for spec in model.tiers:
-            key = DemandKey(origin=region.name, model=model.name, tier=spec.tier)
-            all_of_them = sum(count * thetas[key, of].requests_per_second for of, count in counts)
-            found[region.name, spec.tier] = all_of_them / ready if ready else 0.0
-    return found
-
-
-def _common(
-    problem: RoutingProblem, model: ModelSpec, tier: Tier, vm_type: VmTypeName, thetas: Thetas
-) -> Throughput:
-    everywhere = DemandKey(origin=EVERYWHERE, model=model.name, tier=tier)
-    own = (replace(everywhere, origin=region.name) for region in problem.catalogue.regions)
-    return common_throughput(thetas, everywhere, vm_type, own)
 
 
 def _table_length(count: int) -> int:
@@ -133,7 +95,7 @@ def _table_length(count: int) -> int:
     return length
 
 
-def _utilisation(states: list[PoolState]) -> float | None:
+def _utilisation(states: Sequence[PoolState]) -> float | None:
     """Mean over ready replicas of pools that reported freshly; None when none did."""
     fresh = [
         (state.observation.ready, state.observation.utilisation)

@@ -49,8 +49,8 @@ class WaterFillingRouter:
 
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         models = views(problem)
-        rates = demand_rates(problem)
         flows = planned_rates(problem)
+        rates = demand_rates(problem, flows)
         before = previous_entries(problem)
         splits: dict[DemandKey, Split] = {}
         for view in models.values():
@@ -90,17 +90,15 @@ class WaterFillingRouter:
         size = _capacity(view, rates, before).full
         load = dict.fromkeys(view.regions, 0.0)
         splits: dict[DemandKey, Split] = {}
-        origins = sorted({origin for origin, _ in view.reach})
         for tier in view.tiers:
             wants = [
                 self._in_pool(problem, _want(view, origin, tier, rates, flows))
-                for origin in origins
+                for origin in view.origins
                 if view.serving(origin, tier)
             ]
             placed = balance(wants, size, load)
             for want in wants:
-                key = DemandKey(origin=want.origin, model=view.model.name, tier=tier)
-                splits[key] = _shares(want, placed)
+                splits[view.demand(want.origin, tier)] = _shares(want, placed)
         return splits
 
     def _in_pool(self, problem: RoutingProblem, want: Want) -> Want:
@@ -116,9 +114,11 @@ class WaterFillingRouter:
         return replace(want, serving=tuple(pool or want.serving[:1]))
 
 
-def demand_rates(problem: RoutingProblem) -> dict[DemandKey, float]:
-    """Requests per second by demand: as measured, else as the plan expected, else a whisper."""
-    planned = {key: sum(row.values()) for key, row in planned_rates(problem).items()}
+def demand_rates(
+    problem: RoutingProblem, flows: Mapping[DemandKey, Mapping[RegionName, float]]
+) -> dict[DemandKey, float]:
+    """Requests per second by demand: as measured, else as the plan's `flows` have it, else a whisper."""
+    planned = {key: sum(row.values()) for key, row in flows.items()}
     measured = {rate.demand: rate.requests_per_second for rate in problem.demand if rate.measured}
     return {
         key: max(_A_WHISPER, measured.get(key, planned.get(key, 0.0)))
@@ -135,14 +135,12 @@ def _split(
     """Every demand's shares, the shed share included."""
     capacity = _capacity(view, rates, before)
     splits: dict[DemandKey, Split] = {}
-    origins = sorted({origin for origin, _ in view.reach})
     for tier in view.tiers:
-        wants = [_want(view, origin, tier, rates, flows) for origin in origins]
+        wants = [_want(view, origin, tier, rates, flows) for origin in view.origins]
         placed = fill([want for want in wants if want.serving], capacity)
         for want in wants:
             if want.serving:
-                key = DemandKey(origin=want.origin, model=view.model.name, tier=tier)
-                splits[key] = _shares(want, placed)
+                splits[view.demand(want.origin, tier)] = _shares(want, placed)
     return splits
 
 
@@ -153,8 +151,7 @@ def _want(
     rates: Mapping[DemandKey, float],
     flows: Mapping[DemandKey, Mapping[RegionName, float]],
 ) -> Want:
-    key = DemandKey(origin=origin, model=view.model.name, tier=tier)
-    serving = view.serving(origin, tier)
+    key, serving = view.demand(origin, tier), view.serving(origin, tier)
     planned = {r: rate for r, rate in flows.get(key, {}).items() if r in serving}
     total = sum(planned.values())
     wanted = {r: rate / total for r, rate in planned.items()} if total > 0 else {}
@@ -175,9 +172,9 @@ def _capacity(
     """Ready replicas per region, at the speed that their utilisation shows."""
     explained = dict.fromkeys(view.regions, 0.0)
     for (origin, model, tier), entry in before.items():
-        key = DemandKey(origin=origin, model=model, tier=tier)
-        if model != view.model.name or key not in rates:
+        if model != view.model.name or (origin, tier) not in view.able:
             continue
+        key = view.demand(origin, tier)
         for name, share in split_of(entry).items():
             if name != SHED and view.regions[name].ready:
                 explained[name] += rates[key] * share / view.regions[name].served(origin, tier)

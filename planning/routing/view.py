@@ -6,28 +6,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heliostat.catalogue import ModelSpec
+from heliostat.model.fleet import PoolState
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.ports.deciding import RoutingProblem
+from planning.routing.offer import Offer, offers
 from planning.routing.region_view import RegionView, region_view, usable_by_size
-from planning.throughput import Thetas, demand_throughputs
 
 _STRICTEST_FIRST = (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL, Tier.BATCH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
-    """All regions' views of one model, and of each origin's tier, nearest first, whom it may send to
-    (`reach`) and who of these can serve it now (`able`)."""
+    """All regions' views of one model, and of each origin's tier, nearest first, who of those it may send
+    to can serve it now (`able`)."""
 
-    model: ModelSpec
+    offer: Offer
     regions: dict[RegionName, RegionView]
-    reach: dict[tuple[RegionName, Tier], tuple[RegionName, ...]]
     able: dict[tuple[RegionName, Tier], tuple[RegionName, ...]]
+
+    @property
+    def model(self) -> ModelSpec:
+        """What the catalogue says of the model."""
+        return self.offer.model
+
+    @property
+    def origins(self) -> tuple[RegionName, ...]:
+        """Where requests may come from, by name."""
+        return tuple(sorted(self.regions))
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers that the model offers, the strictest first."""
         return tuple(tier for tier in _STRICTEST_FIRST if self.model.tier(tier) is not None)
+
+    def demand(self, origin: RegionName, tier: Tier) -> DemandKey:
+        """The key of an origin's requests in a tier."""
+        return self.offer.demands[origin, tier]
+
+    def reach(self, origin: RegionName, tier: Tier) -> tuple[RegionName, ...]:
+        """Regions that may serve an origin's tier, nearest first, ready or not."""
+        return self.offer.reach[origin, tier]
 
     def serving(self, origin: RegionName, tier: Tier) -> tuple[RegionName, ...]:
         """Regions that may and can serve an origin's tier now, nearest first.
@@ -40,35 +58,32 @@ class ModelView:
 
 def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
     """One view per model of the catalogue."""
-    thetas = demand_throughputs(problem.catalogue, problem.mixes)
+    names = tuple(region.name for region in problem.catalogue.regions)
     wanted = _wanted(problem)
     return {
-        model.name: _view(problem, model, thetas, wanted.get(model.name, {}))
-        for model in problem.catalogue.models
+        offer.model.name: _view(problem, offer, names, wanted.get(offer.model.name, {}))
+        for offer in offers(problem.catalogue, problem.mixes)
     }
 
 
 def _view(
-    problem: RoutingProblem, model: ModelSpec, thetas: Thetas, wanted: dict[Tier, float]
+    problem: RoutingProblem,
+    offer: Offer,
+    names: tuple[RegionName, ...],
+    wanted: Mapping[Tier, float],
 ) -> ModelView:
-    catalogue = problem.catalogue
-    names = [region.name for region in catalogue.regions]
-    usable = usable_by_size(problem, model, thetas, wanted)
-    regions = {name: region_view(problem, model, name, thetas, usable) for name in names}
-    reach = {
-        (origin, spec.tier): tuple(
-            to
-            for to in catalogue.nearest_first(origin)
-            if catalogue.may_serve(origin, to, model.name, spec.tier)
-        )
-        for origin in names
-        for spec in model.tiers
-    }
+    states: dict[RegionName, list[PoolState]] = {name: [] for name in names}
+    for state in problem.fleet.pools:
+        pool = state.observation.pool
+        if pool.model == offer.model.name and pool.vm_type in offer.model.engines:
+            states.setdefault(pool.region, []).append(state)
+    everywhere = [state for some in states.values() for state in some]
+    usable = usable_by_size(offer, everywhere, wanted)
+    regions = {name: region_view(offer, name, states[name], usable) for name in names}
     return ModelView(
-        model=model,
+        offer=offer,
         regions=regions,
-        reach=reach,
-        able={of: _able(of, to, regions) for of, to in reach.items()},
+        able={of: _able(of, to, regions) for of, to in offer.reach.items()},
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from heliostat.errors import InvalidInput
 
@@ -139,18 +140,10 @@ def _prefill(fit: tuple[float, float, float], tokens: Numbers) -> Numbers:
 
 
 def _not_negative(columns: Numbers, values: Numbers) -> list[float]:
-    """Relative least squares with coefficients of at least zero: the worst offender is left out until
-    none is below."""
-    scaled, kept = columns / values[:, None], list(range(columns.shape[1]))
-    found = np.zeros(columns.shape[1])
-    while kept:
-        some = np.linalg.lstsq(scaled[:, kept], np.ones(len(values)), rcond=None)[0]
-        worst = int(some.argmin())
-        if some[worst] >= 0:
-            found[kept] = some
-            break
-        del kept[worst]
-    return [float(one) for one in found]
+    """Relative least squares with coefficients of at least zero."""
+    largest = columns.max(axis=0)
+    found, _ = nnls(columns / largest / values[:, None], np.ones(len(values)))
+    return [float(one) for one in found / largest]
 
 
 def _column(name: str, rows: Sequence[PrefillRow | DecodeRow | KvRow]) -> Numbers:

@@ -2,8 +2,8 @@
 
 Keys, the smallest first: when it came (FCFS); predicted seconds alone in a batch (SJF); when its promise
 is due (EDF: the first token's deadline, of requests with a completion deadline alone that one); tier, then
-arrival (PF); SageServe's deadline and priority (DPA: POMACS 9(3) 61, bounds ours as in
-`simulation.local_policy`); the latest start that keeps the promise in a full batch (least slack).
+arrival (PF); SageServe's deadline and priority (DPA); the latest start that keeps the promise in a full
+batch (least slack).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from heliostat.errors import InvalidInput
 from heliostat.model.names import Tier
 from scheduling.ordering.latency import Floats
 from scheduling.ordering.port import Ordered, Queue
 from scheduling.ordering.tables import Places, Tables, places, tables_of
+from scheduling.sageserve import DpaBounds
 
 Key = Callable[[Tables], tuple[Floats, ...]]
 """Columns of shape (n,), the first decides."""
@@ -74,22 +74,14 @@ def latest_start(tables: Tables) -> tuple[Floats, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineAndPriority:
-    """Four classes, served in this order, by tier within each: recently expired (past the deadline by
-    less than `severe` times the promise), urgent (less than `urgent` of it left), not urgent, severely
-    expired."""
+    """The class that `DpaBounds` gives, then the tier."""
 
-    urgent: float = 0.5
-    severe: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.urgent <= 1 or not self.severe >= 0:
-            raise InvalidInput("dpa", f"urgent {self.urgent}, severe {self.severe}: out of range")
+    bounds: DpaBounds = DpaBounds()
 
     def __call__(self, tables: Tables) -> tuple[Floats, ...]:
-        """Class, then tier."""
         late = tables.waited - tables.tolerance
-        expired = np.where(late < self.severe * tables.tolerance, 0.0, 3.0)
-        ahead = np.where(-late < self.urgent * tables.tolerance, 1.0, 2.0)
+        expired = np.where(late < self.bounds.severe * tables.tolerance, 0.0, 3.0)
+        ahead = np.where(-late < self.bounds.urgent * tables.tolerance, 1.0, 2.0)
         return (np.where(late >= 0, expired, ahead), *tier(tables))
 
 

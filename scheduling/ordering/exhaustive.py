@@ -17,10 +17,15 @@ from scheduling.ordering.tables import places, tables_of
 class Exhaustive:
     """The best order of all by the latency model; queues of at most `MOST` requests.
 
-    Knows no anti-starvation: it is a bound, not a policy.
+    Knows no anti-starvation: it is a bound, not a policy. Predictions count as certain, so
+    `Goal.LIKELY` is refused (InvalidInput).
     """
 
     goal: Goal = Goal.GAIN
+
+    def __post_init__(self) -> None:
+        if self.goal is Goal.LIKELY:
+            raise InvalidInput("exhaustive.goal", f"{self.goal} is not supported: gain or kept are")
 
     def order(self, queue: Queue, chance: np.random.Generator) -> Ordered:
         count = len(queue.requests)

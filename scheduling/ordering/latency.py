@@ -105,6 +105,7 @@ def _fitted(what: str, samples: Sequence[Sample]) -> Coefficients:
     tokens = np.array([one.tokens for one in samples], dtype=np.float64)
     columns = np.column_stack([batch * tokens, batch, tokens, np.ones_like(batch)])
     kept = [0, 1, 2, 3]
+    # Not scipy.optimize.nnls: every agent imports this module, and scipy.optimize takes 0.3 s to import.
     while True:
         scale = columns[:, kept].max(axis=0)
         design = columns[:, kept] / scale / seconds[:, None]

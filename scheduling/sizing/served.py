@@ -45,11 +45,9 @@ class ServedByPlacement:
         law = WorkerLaw.of(model.engines[vm_type])
         if found is not None and found.believed:
             law = found.over(law)
-        reference = model.engines.get(spec.slo.reference_vm_type)
         inputs = max(1.0, mix.input_tokens)
-        unloaded = reference.prefill_seconds(inputs) if reference else 0.0
         promise = Promise(
-            ttft_seconds=spec.slo.ttft_seconds(unloaded), itl_seconds=spec.slo.itl_seconds
+            ttft_seconds=model.ttft_seconds(spec, inputs), itl_seconds=spec.slo.itl_seconds
         )
         load = Load(
             requests_per_second=0.0,

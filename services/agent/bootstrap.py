@@ -44,7 +44,7 @@ def build_agent(
 
     `seconds` since 1970 is the dispatcher's clock; None = a steady one that begins at `now`.
 
-    Raises UnknownRegion, JournalInUse, MigrationBehind, StorageUnavailable, InvalidSettings.
+    Raises UnknownRegion, JournalInUse, MigrationAhead, StorageUnavailable, InvalidSettings.
     """
     region = catalogue.region(settings.region).name
     home = Home(settings.control_planes, _tls(settings))

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.model.names import Tier
 from scheduling.placement.margins import HOUSE
+from scheduling.sageserve import BatchAdmission
 from services.addresses import is_loopback
 from services.configuration import (
     ENV_DELIMITER,
@@ -29,6 +30,7 @@ from services.configuration import (
 
 ENV_PREFIX = "HELIOSTAT_AGENT_"
 _DATA_DIR = Path("agent-data")
+_SAGESERVE = BatchAdmission()
 ORDERS = (
     *("on-time", "fcfs", "sjf", "edf", "pf", "dpa", "least-slack", "qlm"),
     *("annealing", "heliostat", "random-walk"),
@@ -146,11 +148,11 @@ class DispatchSettings(Section):
     """Order in which held requests are tried: an ordering of `scheduling/ordering/registry.py`
     (docs/decisions/0016). `pf` is the stricter tier first, then by arrival."""
     most_held: Annotated[int, Field(ge=0)] = 20_000
-    one_batch_below: Share = 0.6
+    one_batch_below: Share = _SAGESERVE.one_below
     """A replica used less than this takes one batch request per feeding (SageServe)."""
-    two_batch_below: Share = 0.5
+    two_batch_below: Share = _SAGESERVE.two_below
     """A replica used less than this takes two."""
-    promoted_after: Positive = timedelta(hours=10)
+    promoted_after: Positive = _SAGESERVE.promoted_after
     """Batch requests that have waited this long are treated as interactive."""
     promoted_before_due: Positive = timedelta(minutes=30)
     """So are those due within this time."""
@@ -203,7 +205,7 @@ class AgentSettings(BaseSettings):
     local_tls: ServerTlsSettings | None = None
     """Server certificates; gateways must then present theirs. Absent = plain text, on loopback only."""
     metrics_listen: OptionalAddress = "127.0.0.1:9465"
-    """host:port for Prometheus; empty = none."""
+    """host:port for Prometheus, in plain text also beyond loopback (docs/wire.md); empty = none."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Random seed of back-off and of the simulated region; 0 = from the operating system."""
     shutdown_grace: Positive = timedelta(seconds=10)

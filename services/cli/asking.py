@@ -19,6 +19,7 @@ Tiers = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, help="Maximum number of rows.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the change.")]
 Etag = Annotated[str, typer.Option(help="The etag as read; fails if it has changed since.")]
 
@@ -73,6 +74,23 @@ def replicas(option: str, text: str) -> tuple[str, int]:
     if len(number) > len(str(MOST_REPLICAS)) or int(number) > MOST_REPLICAS:
         raise InvalidInput(option, f"{text!r} is more than any pool can hold")
     return name, int(number)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Return after a yes, given with --yes or typed at the prompt on stderr. Raises InvalidInput after a
+    no, and where there is no answer, as in a script."""
+    if yes:
+        return
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        raise InvalidInput(
+            "--yes",
+            "nothing was changed: there was no answer",
+            remedy="give --yes to skip the question",
+        ) from None
+    if not agreed:
+        raise InvalidInput("--yes", "nothing was changed")
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -20,6 +21,7 @@ from heliostat.model.names import RegionName
 from services.identity import Identity, Role
 
 _HOST_NAME = re.compile(r"(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
 CA_VALID = timedelta(days=3650)
 CLOCK_SKEW = timedelta(minutes=5)
 """Certificates hold from a little before they were made, for machines whose clocks lag."""
@@ -32,10 +34,13 @@ class Written:
     certificate: Path
     key: Path
     identity: str
+    kept: bool = False
+    """True when it was there before and was left alone."""
 
 
 class CertificateMaker:
-    """Writes into one directory; an existing CA there is used on, everything else is made anew."""
+    """Writes into one directory. An existing CA there is used on; the server's certificate is replaced only
+    when its names are given, since running servers read it again; client certificates are made anew."""
 
     def __init__(self, directory: Path, *, now: datetime, valid: timedelta) -> None:
         if valid <= timedelta(0):
@@ -45,15 +50,26 @@ class CertificateMaker:
         self._valid = valid
 
     def make(self, *, servers: Sequence[str], clients: Sequence[str]) -> list[Written]:
-        """The CA, `server` for these hosts and one certificate per identity. Raises InvalidInput."""
+        """The CA, `server` for these hosts and one certificate per identity. Raises InvalidInput.
+
+        Without `servers` a server's certificate of this CA is kept; where there is none, it is for
+        LOCAL_HOSTS.
+        """
         identities = [parse_identity(client) for client in clients]
-        hosts = x509.SubjectAlternativeName([_host(server) for server in servers])
+        hosts = [_host(server) for server in servers]
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
+            ca_stands = self._stands("ca")
             ca, ca_key = self._authority()
-            made = [self._written("ca", "certificate authority")]
-            self._leaf("server", ca, ca_key, hosts, ExtendedKeyUsageOID.SERVER_AUTH)
-            made.append(self._written("server", ", ".join(servers)))
+            made = [replace(self._written("ca", "certificate authority"), kept=ca_stands)]
+            if not hosts and self._stands("server"):
+                names = self._server_names(ca)
+                made.append(replace(self._written("server", ", ".join(names)), kept=True))
+            else:
+                names = servers or LOCAL_HOSTS
+                alternatives = x509.SubjectAlternativeName([_host(name) for name in names])
+                self._leaf("server", ca, ca_key, alternatives, ExtendedKeyUsageOID.SERVER_AUTH)
+                made.append(self._written("server", ", ".join(names)))
             made += [self._client(ca, ca_key, identity) for identity in identities]
         except OSError as error:
             raise InvalidInput(
@@ -61,10 +77,33 @@ class CertificateMaker:
             ) from error
         return made
 
+    def _stands(self, stem: str) -> bool:
+        path = self._written(stem, "")
+        return path.certificate.exists() and path.key.exists()
+
+    def _server_names(self, ca: x509.Certificate) -> Sequence[str]:
+        """The hosts of the existing server certificate.
+
+        Raises InvalidInput when this CA did not sign it: clients refuse it then, and we do not know all
+        names for a new one.
+        """
+        path = self._written("server", "").certificate
+        try:
+            server = x509.load_pem_x509_certificate(path.read_bytes())
+            server.verify_directly_issued_by(ca)
+            names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+            raise InvalidInput(
+                str(path),
+                "is no server certificate of this CA",
+                remedy="give --server to replace it",
+            ) from error
+        return [str(name.value) for name in names]
+
     def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-        certificate, key = self._directory / "ca.pem", self._directory / "ca-key.pem"
-        if certificate.exists() and key.exists():
-            return _read_authority(certificate, key)
+        if self._stands("ca"):
+            path = self._written("ca", "")
+            return _read_authority(path.certificate, path.key)
         ca_key = ec.generate_private_key(ec.SECP256R1())
         name = _name("Heliostat development CA")
         ca = (

@@ -78,7 +78,10 @@ def show_order(
             f"until {at(one.expires_at)}."
         )
     if not kept and not dry_run:
-        out.say("No override was set: the next plan may change it.")
+        out.say(
+            "No override was set. In advisory mode the order stands until the next order or an approved"
+            " plan; in active mode the next plan may change it."
+        )
 
 
 def _how_it_goes(command: Command) -> str:

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from forecasting.accuracy import AccuracyScorer
 from forecasting.families import FAMILIES
 from forecasting.fanout import FanOutForecaster
 from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
-from heliostat.clock import SystemClock
+from heliostat.clock import SystemClock, cpu_seconds
 from heliostat.collecting import collect_seldom
 from heliostat.loops.control import ControlSettings, Deciders
+from heliostat.model.forecast import QUANTILE_LEVELS
 from heliostat.ports.clock import Clock
 from heliostat.ports.deciding import ServedPerReplica
 from heliostat.ports.forecasts import Forecaster
@@ -22,8 +24,8 @@ from heliostat.ports.stores import Stores
 from migrations.running import is_new, upgrade
 from planning.explain import PerturbingExplainer
 from planning.guard import CatalogueGuard
+from planning.house_policies import HousePolicy, house_policy
 from planning.planner import HeliostatPlanner
-from planning.routing.router import WaterFillingRouter
 from planning.strategies import Immediate
 from scheduling.placement.margins import HOUSE
 from scheduling.sizing.served import ServedByPlacement
@@ -61,7 +63,12 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         opened = open_stores(settings.database)
         stores, feed = opened.stores, opened.feed
     clock = clock or wall_clock()
-    forecaster = _forecaster(settings, catalogue)
+    policy = house_policy(settings.policy, settings.headroom)
+    forecaster = FanOutForecaster(
+        forecaster_settings(settings, catalogue, policy.levels),
+        lanes=settings.workers or os.cpu_count() or 1,
+    )
+    say(_log, "policy_chosen", policy=policy.name, headroom=settings.headroom)
 
     def close() -> None:
         forecaster.close()
@@ -72,7 +79,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         stores=stores,
         feed=feed,
         catalogue=catalogue,
-        deciders=deciders_with(forecaster, served_by(settings)),
+        deciders=deciders_of(policy, forecaster, served_by(settings)),
         clock=clock,
         loop_settings=ControlSettings(keep=settings.keep.retention()),
         page=_page(settings, stores, catalogue, clock),
@@ -89,17 +96,19 @@ def served_by(settings: ControlPlaneSettings) -> ServedPerReplica | None:
     return ServedByPlacement(margins=HOUSE)
 
 
-def deciders_with(forecaster: Forecaster, served: ServedPerReplica | None = None) -> Deciders:
-    """The house's own planner, strategy, guard and router beside a forecaster; `served`: who knows
-    better than the planner what a replica serves."""
+def deciders_of(
+    policy: HousePolicy, forecaster: Forecaster, served: ServedPerReplica | None = None
+) -> Deciders:
+    """Planner, explainer and router of a policy beside a forecaster; `served`: who knows better than the
+    planner what a replica serves."""
     return Deciders(
         forecaster=forecaster,
         scorer=AccuracyScorer(),
-        planner=HeliostatPlanner(served=served),
-        explainer=PerturbingExplainer(served=served),
+        planner=HeliostatPlanner(policy.settings, stopwatch=cpu_seconds, served=served),
+        explainer=PerturbingExplainer(policy.settings, stopwatch=cpu_seconds, served=served),
         strategy=Immediate(),
         guard=CatalogueGuard(),
-        router=WaterFillingRouter(),
+        router=policy.router(),
     )
 
 
@@ -111,6 +120,9 @@ def control_plane(settings: ControlPlaneSettings) -> ControlPlane:
 def serve(settings: ControlPlaneSettings) -> None:
     """Run a control plane until SIGTERM or Ctrl-C, with JSON logs on standard error."""
     log_json(settings.log_level)
+    file = file_to_make(settings)
+    if file is not None:
+        say(_log, "database_file_missing", level=logging.WARNING, file=str(file), made="empty")
     run(lambda: control_plane(settings))
 
 
@@ -136,11 +148,16 @@ async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
     return plane
 
 
-def _forecaster(settings: ControlPlaneSettings, catalogue: FleetCatalogue) -> FanOutForecaster:
-    family = FAMILIES[settings.forecast_family]
-    zones = {region.name: region.time_zone for region in catalogue.regions}
-    chosen = ForecasterSettings(family=family, zones=zones, holidays=settings.holidays)
-    return FanOutForecaster(chosen, lanes=settings.workers or os.cpu_count() or 1)
+def forecaster_settings(
+    settings: ControlPlaneSettings, catalogue: FleetCatalogue, levels: tuple[float, ...]
+) -> ForecasterSettings:
+    """What forecasts are made with; the planner's quantile `levels` are issued beside the usual ones."""
+    return ForecasterSettings(
+        family=FAMILIES[settings.forecast_family],
+        zones={region.name: region.time_zone for region in catalogue.regions},
+        holidays=settings.holidays,
+        levels=tuple(sorted({*QUANTILE_LEVELS, *levels})),
+    )
 
 
 def _page(
@@ -149,6 +166,17 @@ def _page(
     if not settings.page_listen:
         return None
     return LivePage(stores=stores, catalogue=catalogue, clock=clock, listen=settings.page_listen)
+
+
+def file_to_make(settings: ControlPlaneSettings) -> Path | None:
+    """An SQLite file that the settings name and that does not exist: `parts_of` will make it, be it a new
+    database or a mistyped path. None for the default, which needs no preparation."""
+    if "database" not in settings.model_fields_set or not settings.database.startswith(
+        _SQLITE_FILE
+    ):
+        return None
+    file = Path(settings.database.removeprefix(_SQLITE_FILE).partition("?")[0]).absolute()
+    return file if file.parent.is_dir() and not file.exists() else None
 
 
 def _make_file(url: str) -> None:

@@ -12,23 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from grpc import aio
 
-from heliostat.errors import (
-    HeliostatError,
-    InvalidInput,
-    MessageTooLarge,
-    NotLeader,
-    Unavailable,
-)
+from heliostat.errors import HeliostatError, NotLeader, Unavailable
 from heliostat.v1.usage_pb2 import ReportUsageRequest
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
 from services.control_plane.permissions import Rule, check_role, rule_of
 from services.control_plane.refusals import RefusalLog
 from services.identity import Identity, identify, set_caller
+from services.messages import each_taken, reader, taken
 from services.translation.problems import reason_of, status_of, unexpected_status
 from services.translation.texts import check_texts
 from services.wording import reason_fields, say
@@ -37,13 +31,6 @@ _log = logging.getLogger(__name__)
 
 Context = aio.ServicerContext[Any, Any]
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A message that was not taken in, and why; it travels in the message's place."""
-
-    error: HeliostatError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +64,8 @@ class Gatekeeper(aio.ServerInterceptor):
         return handler if rule is None else self._wrapped(method, rule, handler)
 
     def _wrapped(self, method: str, rule: Rule, handler: Any) -> Any:
-        deserialise = _checked(handler.request_deserializer, self._gate.max_message_bytes)
+        limit = self._gate.max_message_bytes
+        deserialise = reader(handler.request_deserializer, limit, _check)
         call = _Call(self._gate, method, rule)
         if not handler.response_streaming:
             return grpc.unary_unary_rpc_method_handler(
@@ -85,10 +73,10 @@ class Gatekeeper(aio.ServerInterceptor):
             )
         if not handler.request_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                call.stream(handler.unary_stream, _one), deserialise, _serialise
+                call.stream(handler.unary_stream, taken), deserialise, _serialise
             )
         return grpc.stream_stream_rpc_method_handler(
-            call.stream(handler.stream_stream, _many), deserialise, _serialise
+            call.stream(handler.stream_stream, each_taken), deserialise, _serialise
         )
 
 
@@ -104,7 +92,7 @@ class _Call:
         async def guarded(request: Any, context: Context) -> Any:
             try:
                 self._admit(context)
-                response = await serve(_one(request), context)
+                response = await serve(taken(request), context)
                 await self.gate.refusals.tell()
             except Exception as error:  # noqa: BLE001 - every error becomes a status here
                 await self._refuse(error, context)
@@ -172,41 +160,11 @@ def _action_of(method: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", method.rsplit("/", 1)[-1]).lower()
 
 
-def _checked(deserialise: Callable[[bytes], Any], limit: int) -> Callable[[bytes], Any]:
-    """A reader that turns what it cannot take in into a typed error instead of INTERNAL."""
-
-    def read(data: bytes) -> Any:
-        if len(data) > limit:
-            return Unreadable(
-                MessageTooLarge(
-                    f"the message has {len(data)} bytes, the limit is {limit}",
-                    remedy="send smaller batches",
-                )
-            )
-        try:
-            message = deserialise(data)
-            if not isinstance(message, ReportUsageRequest):  # its reader checks the few texts
-                check_texts(message)
-        except DecodeError as error:
-            return Unreadable(InvalidInput("message", f"cannot be read: {error}"))
-        except InvalidInput as error:
-            return Unreadable(error)
-        return message
-
-    return read
+def _check(message: Any) -> None:
+    if not isinstance(message, ReportUsageRequest):  # its reader checks the few texts
+        check_texts(message)
 
 
 def _serialise(message: Any) -> bytes:
     """Bytes that are ready go out as they are."""
     return message if isinstance(message, bytes) else bytes(message.SerializeToString())
-
-
-def _one(request: Any) -> Any:
-    if isinstance(request, Unreadable):
-        raise request.error
-    return request
-
-
-async def _many(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for request in requests:
-        yield _one(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from heliostat.model.governance import AuditRecord
-from heliostat.model.holding import AgentLife, RegionHold, refusal
+from heliostat.model.holding import AgentLife, RegionHold, refusal, standing
 from heliostat.model.names import RegionName
 from heliostat.ports.stores import Stores
 
@@ -26,8 +26,9 @@ def speak(
     """
     before = stores.fleet.hold(region)
     if agent is None:
-        if before is not None and before.until > now:
-            raise refusal(before, f"{author}, without an agent id")
+        holds = standing(before, now, lease)
+        if holds is not None:
+            raise refusal(holds, f"{author}, without an agent id")
         return
     after = stores.fleet.claim(region, agent, now, lease)
     if before is None or before.agent.journal_id != agent.journal_id:

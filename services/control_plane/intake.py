@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from heliostat.errors import HeliostatError, Unavailable
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 MOST_ROWS_A_COMMIT = 40_000
 MOST_ROWS_WAITING = 80_000
-"""Rows that wait or are being committed, about a kilobyte each; who brings more waits for room."""
+"""Rows that wait or are being committed, about a kilobyte each once they are read; more wait unread."""
 
 
 @dataclass(slots=True)
@@ -44,15 +44,23 @@ class UsageIntake:
         self._room = asyncio.Condition()
         self._task = asyncio.create_task(self._commit_forever())
 
-    async def submit(self, batch: UsageBatch) -> asyncio.Future[UsageReceipt]:
-        """Queue the batch (waiting for room) and return the future of its receipt.
+    async def submit(
+        self, rows: int, read: Callable[[], UsageBatch]
+    ) -> asyncio.Future[UsageReceipt]:
+        """Wait for room for so many rows, then read and queue the batch; the future of its receipt.
 
-        The future raises what `UsageHistory.record` raises for this batch.
+        Raises what `read` raises; the room is free again then. The future raises what
+        `UsageHistory.record` raises for this batch.
         """
         async with self._room:
-            await self._room.wait_for(lambda: not self._rows or self._fits(batch))
-            self._rows += len(batch)
-        waiting = _Waiting(batch)
+            await self._room.wait_for(lambda: not self._rows or self._fits(rows))
+            self._rows += rows
+        try:
+            waiting = _Waiting(read())
+        except BaseException:  # whatever it was goes on; others need the room
+            await self._make_room(rows)
+            raise
+        self._rows += len(waiting.batch) - rows
         if self._task.done():
             waiting.answer.set_exception(Unavailable("usage is no longer accepted"))
         else:
@@ -73,17 +81,17 @@ class UsageIntake:
             group = self._next_group()
             await self._commit(group)
             del self._waiting[: len(group)]
-            await self._make_room(group)
+            await self._make_room(sum(len(waiting.batch) for waiting in group))
             if not self._waiting:
                 self._work.clear()
                 self._idle.set()
 
-    def _fits(self, batch: UsageBatch) -> bool:
-        return self._rows + len(batch) <= MOST_ROWS_WAITING
+    def _fits(self, rows: int) -> bool:
+        return self._rows + rows <= MOST_ROWS_WAITING
 
-    async def _make_room(self, group: Sequence[_Waiting]) -> None:
+    async def _make_room(self, rows: int) -> None:
+        self._rows -= rows
         async with self._room:
-            self._rows -= sum(len(waiting.batch) for waiting in group)
             self._room.notify_all()
 
     def _next_group(self) -> list[_Waiting]:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the control plane, under the names that `docs/wire.md` promises."""
+"""Prometheus metrics of the control plane, under the names that `docs/monitoring.md` promises."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from heliostat.model.command import Command
 from heliostat.model.fleet import Fleet
 from heliostat.model.forecast import Forecast, ForecastScore
 from heliostat.model.plan import CapacityPlan
-from heliostat.model.routing import MILLION, RoutingTable
+from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import LeadTimeEstimate
+from services.control_plane.operating_metrics import PREFIX, OperatingMetrics
 
-_PREFIX = "heliostat_"
 _POOL = ("region", "model", "vm_type")
 _SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 _HORIZON_STEPS = (1, 4, 16, 96)
@@ -42,18 +42,8 @@ class Metrics:
             "Recent weighted absolute percentage error (1 = 100 %)",
             *("region", "model", "tier", "kind", "horizon_seconds", "method"),
         )
-        self.weight = self._gauge(
-            "route_weight",
-            "Share of requests routed (1 = all)",
-            *("from_region", "to_region", "model", "tier"),
-        )
         self.solver = self._histogram("solver_duration_seconds", "CPU time of a plan's solve")
         self.gap = self._gauge("solver_gap_ratio", "Cost above the LP bound")
-        self.lag = self._gauge(
-            "agent_applied_version_lag",
-            "Plan versions between the newest routing table and the one a gateway uses",
-            *("region", "gateway"),
-        )
         self.lead_time = self._gauge(
             "lead_time_seconds",
             "Order to ready, measured or assumed",
@@ -64,17 +54,17 @@ class Metrics:
         self.leading = self._gauge("leading", "1 while this control plane leads")
         self.watchers = self._gauge("route_watchers", "Gateways watching routing tables")
         self._forecasts: tuple[Forecast, ...] = ()
-        self._lagging: set[tuple[str, str]] = set()
+        self.operating = OperatingMetrics(self.registry)
         self.watch(self._forecast_figures)
 
     def _counter(self, name: str, said: str, *labels: str) -> Counter:
-        return Counter(_PREFIX + name, said, labels, registry=self.registry)
+        return Counter(PREFIX + name, said, labels, registry=self.registry)
 
     def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
-        return Gauge(_PREFIX + name, said, labels, registry=self.registry)
+        return Gauge(PREFIX + name, said, labels, registry=self.registry)
 
     def _histogram(self, name: str, said: str, *labels: str) -> Histogram:
-        return Histogram(_PREFIX + name, said, labels, buckets=_SECONDS, registry=self.registry)
+        return Histogram(PREFIX + name, said, labels, buckets=_SECONDS, registry=self.registry)
 
     def call_ended(self, method: str, reason: str) -> None:
         """Count one call."""
@@ -86,7 +76,7 @@ class Metrics:
 
     def _forecast_figures(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
-            f"{_PREFIX}forecast_tokens_per_second",
+            f"{PREFIX}forecast_tokens_per_second",
             "Forecast mean rate",
             labels=("region", "model", "tier", "kind", "horizon_seconds", "quantile"),
         )
@@ -141,26 +131,13 @@ class Metrics:
             seen = state.observation
             labels = (seen.pool.region, seen.pool.model, seen.pool.vm_type)
             self.ready.labels(*labels).set(seen.ready)
-
-    def show_lags(self, lags: Iterable[tuple[str, str, int]]) -> None:
-        """Put these (region, gateway, plan versions behind) in place of the ones before: gateways that
-        are gone are shown no more."""
-        now = {(region, gateway): lag for region, gateway, lag in lags}
-        for gone in self._lagging - now.keys():
-            self.lag.remove(*gone)
-        for gateway, lag in now.items():
-            self.lag.labels(*gateway).set(lag)
-        self._lagging = set(now)
+        self.operating.hear(fleet)
 
     def show_routes(self, tables: Iterable[RoutingTable]) -> None:
         """Tables were published."""
         for table in tables:
             self.decisions.labels("route", "published").inc()
-            for entry in table.entries:
-                for share in entry.shares:
-                    self.weight.labels(table.origin, share.serving, entry.model, entry.tier).set(
-                        share.weight_ppm / MILLION
-                    )
+            self.operating.show_table(table)
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Add figures that are computed on request."""
@@ -184,7 +161,7 @@ class _Asked(Collector):
 
 def plan_age(made_at: datetime | None, now: datetime) -> Iterable[Metric]:
     """The newest plan's age; nothing before the first."""
-    family = GaugeMetricFamily(f"{_PREFIX}plan_age_seconds", "Age of the newest plan")
+    family = GaugeMetricFamily(f"{PREFIX}plan_age_seconds", "Age of the newest plan")
     if made_at is not None:
         family.add_metric([], (now - made_at).total_seconds())
     return [family]

@@ -7,6 +7,7 @@ import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 from heliostat.errors import InvalidSettings, Unavailable
 from heliostat.loops.control import ControlLoop
@@ -14,6 +15,7 @@ from heliostat.ports.stores import Stores
 from services.addresses import split_address, with_port
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, MetricsPage
+from services.control_plane.operating_metrics import certificate_end
 from services.control_plane.parts import Page, Parts, desk_of, forecasts_of, gate_of
 from services.control_plane.schedule import Schedule
 from services.control_plane.serving import Serving
@@ -52,7 +54,10 @@ class ControlPlane:
             leader=self.leader,
             metrics=self.metrics,
             clock=parts.clock,
+            regions=(region.name for region in parts.catalogue.regions),
         )
+        if settings.tls is not None:
+            self.metrics.watch(partial(certificate_end, settings.tls.certificate))
         self._schedule = Schedule(self._ticks, settings.cadence) if settings.scheduled else None
         self._tick_thread = ThreadPoolExecutor(1, thread_name_prefix="tick")
         self._metrics_page: MetricsPage | None = None

@@ -24,7 +24,7 @@ from heliostat.v1 import (
     usage_pb2,
     usage_pb2_grpc,
 )
-from services.binding import bind
+from services.binding import bind, options_of
 from services.control_plane.desk import Desk
 from services.control_plane.gatekeeper import Gate, Gatekeeper
 from services.control_plane.servicers.audit import AuditServicer
@@ -59,7 +59,9 @@ class Serving:
         self._desk = desk
         self._refusals = gate.refusals
         self._mute = mute
-        self._server = aio.server(interceptors=[Gatekeeper(gate)], options=_options(settings))
+        self._server = aio.server(
+            interceptors=[Gatekeeper(gate)], options=options_of(settings.max_message_bytes)
+        )
         self._health = health.aio.HealthServicer()
         self._settings = settings
         self.port = 0
@@ -106,22 +108,6 @@ class Serving:
         await self._desk.intake.close()
         await self._refusals.close()
         await asyncio.to_thread(self._desk.threads.close)
-
-
-def _options(settings: ControlPlaneSettings) -> list[tuple[str, int]]:
-    """Keep-alive that finds dead gateways within 40 s, and room above our own message limit.
-
-    Above that room gRPC itself refuses, without our words.
-    """
-    return [
-        ("grpc.max_receive_message_length", 4 * settings.max_message_bytes),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-        ("grpc.so_reuseport", 0),
-    ]
 
 
 def _credentials(settings: ControlPlaneSettings) -> grpc.ServerCredentials | None:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.loops.retention import Retention
 from heliostat.loops.situation import SituationSettings
+from planning.house_policies import CAREFUL, HOUSE_POLICIES
 from services.addresses import is_loopback, with_port
 from services.configuration import (
     ENV_DELIMITER,
@@ -26,6 +27,7 @@ from services.configuration import (
     ServerTlsSettings,
     load,
 )
+from services.messages import MAX_MESSAGE_BYTES
 
 ENV_PREFIX = "HELIOSTAT_"
 
@@ -90,7 +92,8 @@ class ControlPlaneSettings(BaseSettings):
     allow_insecure: bool = False
     """True = plain text also beyond loopback: every caller of the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
-    """host:port for Prometheus; empty = none."""
+    """host:port for Prometheus, in plain text also beyond loopback, since scrapers are elsewhere and change
+    nothing (docs/wire.md); empty = none."""
     page_listen: OptionalAddress = "127.0.0.1:8321"
     """host:port for the web page, which is read-only and shows everything; empty = none."""
     page_allow_insecure: bool = False
@@ -105,6 +108,10 @@ class ControlPlaneSettings(BaseSettings):
     """False = ticks are called from outside (by the demo's coordinator)."""
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Forecast worker processes; 0 = one per core."""
+    policy: Annotated[str, Field(pattern=f"^({'|'.join(HOUSE_POLICIES)})$")] = CAREFUL
+    """How it plans and routes, by the name that `heliostat simulate --policy` knows it by."""
+    headroom: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    """The policy's headroom, as `heliostat simulate --headroom` takes it; absent = the policy's usual one."""
     served_by: Annotated[str, Field(pattern="^(planner|placement)$")] = "planner"
     """What a replica is assumed to serve: by the planner's own law, or by `placement` with its margins,
     for regions whose agents dispatch."""
@@ -114,7 +121,7 @@ class ControlPlaneSettings(BaseSettings):
     """Dates that are forecast as days off, in every region by its own clock."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
-    max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = 8 * 1024 * 1024
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = MAX_MESSAGE_BYTES
     """Largest accepted message, at most 1 GiB."""
     usage_ahead: Positive = timedelta(minutes=5)
     """How far in the future a usage window may lie."""

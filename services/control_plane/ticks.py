@@ -12,19 +12,22 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from heliostat.clock import monotonic_seconds
-from heliostat.errors import NotLeader, Unavailable, UnknownRoutingTable
+from heliostat.errors import NotLeader, Unavailable
 from heliostat.loops.control import ControlLoop
 from heliostat.loops.forecasts import ForecastLoop
+from heliostat.model.command import OPEN_STATES
 from heliostat.model.names import RegionName
 from heliostat.ports.clock import Clock
-from heliostat.ports.decisions import Committed, RoutingLedger
+from heliostat.ports.decisions import Committed
 from heliostat.ports.stores import Stores
+from services.control_plane.lags import gateway_lags
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, plan_age
 from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 
+_MANY = 100_000
 _UNHEARD = "no region has reported within a day; if agents are running, check this machine's clock"
 
 
@@ -59,8 +62,11 @@ class Ticks:
         leader: Leader,
         metrics: Metrics,
         clock: Clock,
+        regions: Iterable[RegionName],
     ) -> None:
+        """`regions` are all of the catalogue."""
         self._loop = loop
+        self._regions = tuple(regions)
         self._forecasts = forecasts
         self._stores = stores
         self._leader = leader
@@ -143,6 +149,9 @@ class Ticks:
         return {"champions": len(champions), "methods": methods}
 
     def _replan(self, now: datetime, epoch: int) -> dict[str, Any]:
+        newest = self._stores.plans.latest_plan()
+        if newest is not None:  # perhaps the leader's before: its age counts until we have made one
+            self._planned_at = newest.created_at
         committed = self._loop.replan(now, epoch=epoch)
         self._metrics.show_lead_times(self._loop.situation.lead_times(now))
         return self._plan_said(committed, now)
@@ -168,13 +177,16 @@ class Ticks:
         tables = self._loop.reroute(now, epoch=epoch)
         self._metrics.show_routes(tables)
         self._metrics.show_fleet(self._loop.situation.fleet(now))
-        self._metrics.show_lags(version_lags(self._stores.routing))
+        self._metrics.operating.show_lags(gateway_lags(self._stores.routing))
         return {"tables": len(tables), "versions": sorted({table.version for table in tables})}
 
     def _settle(self, now: datetime, epoch: int) -> dict[str, Any]:
         ended = self._loop.settle(now, epoch=epoch)
         for command in ended:
             self._metrics.decisions.labels("expire", type(command.order).__name__).inc()
+        self._metrics.operating.show_commands(
+            self._stores.outbox.commands(states=OPEN_STATES, limit=_MANY), self._regions, now
+        )
         return {"expired": [command.command_id for command in ended]}
 
     def _score(self, now: datetime, epoch: int) -> dict[str, Any]:
@@ -189,29 +201,5 @@ class Ticks:
         return {"rows_removed": removed or 0}
 
     def _ages(self) -> Iterable[Metric]:
-        return plan_age(self._planned_at, self._clock.now())
-
-
-def version_lags(routing: RoutingLedger) -> Iterable[tuple[str, str, int]]:
-    """Per gateway, how many plan versions the table it uses is behind the newest one."""
-    newest = {table.origin: table for table in routing.latest_tables()}
-    plans: dict[tuple[RegionName, str], int | None] = {
-        (table.origin, table.version): table.plan_version for table in newest.values()
-    }
-    for ack in routing.routing_acks():
-        used = (ack.origin, ack.version)
-        if not ack.accepted or ack.origin not in newest:
-            continue
-        if used not in plans:  # a thousand gateways use the same few
-            plans[used] = _plan_of(routing, *used)
-        plan = plans[used]
-        if plan is not None:
-            yield ack.origin, ack.gateway_id, newest[ack.origin].plan_version - plan
-
-
-def _plan_of(routing: RoutingLedger, origin: RegionName, version: str) -> int | None:
-    """Which plan a table follows; None where retention dropped it."""
-    try:
-        return routing.table(origin, version).plan_version
-    except UnknownRoutingTable:
-        return None
+        now = self._clock.now()
+        return [*plan_age(self._planned_at, now), *self._metrics.operating.report_ages(now)]

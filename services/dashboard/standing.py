@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from heliostat.model.command import Command, CommandState
+from heliostat.model.command import OPEN_STATES, Command, CommandState
 from heliostat.model.demand import BUCKET
 from heliostat.model.fleet import Fleet
 from heliostat.model.instants import Span, floor_to
@@ -18,7 +18,6 @@ from heliostat.model.plan import PoolTarget
 from heliostat.ports.decisions import CommandOutbox, PlanLedger
 from services.dashboard.memory import Buckets, forget
 
-_OPEN = (CommandState.PENDING, CommandState.LEASED)
 _PAGE = 1000
 _LINES = 60
 """Commands that the page shows."""
@@ -89,7 +88,9 @@ class CommandMemory:
                 self._latest.append(command.command_id)
                 self._keep(command)
             after = news[-1].command_id
-        still_open = {c.command_id: c for c in self._outbox.commands(states=_OPEN, limit=_PAGE)}
+        still_open = {
+            c.command_id: c for c in self._outbox.commands(states=OPEN_STATES, limit=_PAGE)
+        }
         for name in open_before:
             self._keep(still_open.get(name) or self._outbox.command(name))
 

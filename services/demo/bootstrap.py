@@ -69,6 +69,7 @@ def cast_of(
         metrics_listen="",
         page_listen="",
         scheduled=False,
+        policy=settings.policy,
         forecast_family="fast",
         workers=2,
         shutdown_grace=timedelta(seconds=1),

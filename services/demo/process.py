@@ -9,7 +9,6 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 from heliostat.errors import InvalidSettings
@@ -25,18 +24,6 @@ def asked_to_stop() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
-
-
-@contextmanager
-def ctrl_c_kept_from_children() -> Iterator[None]:
-    """A terminal sends Ctrl-C to everybody. A process that is started in the block never hears it, not
-    even before it could have said so itself: who started it ends it."""
-    resource_tracker.ensure_running()  # its start, which a process' start may need, lets Ctrl-C in again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from heliostat.errors import Unavailable
 from services.demo.marks import Mark
-from services.demo.process import ctrl_c_kept_from_children
 from services.demo.rival_process import Life, live
+from simulation.interrupts import ctrl_c_kept_from_children
 
 _GONE = (EOFError, ConnectionError)
 

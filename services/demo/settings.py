@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heliostat.errors import InvalidSettings
 from heliostat.model.instants import Span
+from planning.house_policies import CAREFUL, HOUSE_POLICIES
 
 EXAMPLE_CATALOGUE = Path(__file__).parents[2] / "deploy" / "catalogue.yaml"
 DEFAULT_PORT = 8321
@@ -35,12 +36,18 @@ class DemoSettings:
     5 minutes with a page to watch, every 15 without one."""
     speed: float = 0.0
     seed: int = 1
+    policy: str = CAREFUL
+    """Which policy the control plane runs, as its setting of that name."""
     port: int = DEFAULT_PORT
     keep: Path | None = None
     day_start: datetime = datetime(2026, 3, 3, tzinfo=UTC)
     """A Tuesday, so that the day before is a working day too."""
 
     def __post_init__(self) -> None:
+        if self.policy not in HOUSE_POLICIES:
+            raise InvalidSettings(
+                "policy", f"{self.policy!r} is none of {', '.join(HOUSE_POLICIES)}"
+            )
         _check("hours", self.hours, 1, 24)
         _check("history_days", self.history_days, 1, 60)
         if self.step_minutes not in (0, 1, 3, 5, 15):

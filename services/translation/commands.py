@@ -133,6 +133,9 @@ def word_to_wire(ack: Acknowledgement) -> fleet_pb2.AcknowledgeCommandRequest:
         progress=progress_to_wire(ack.progress),
         refusal=_refusal_to_wire(ack.refusal),
         detail=ack.detail,
+        command_created_at=None
+        if ack.command_created_at is None
+        else instant_to_wire(ack.command_created_at),
     )
 
 
@@ -146,6 +149,9 @@ def word_from_wire(request: fleet_pb2.AcknowledgeCommandRequest) -> Acknowledgem
         progress=progress_from_wire("progress", request.progress),
         refusal=_refusal_from_wire("refusal", request.refusal),
         detail=request.detail,
+        command_created_at=instant_from_wire("command_created_at", request.command_created_at)
+        if request.HasField("command_created_at")
+        else None,
     )
 
 

@@ -21,7 +21,8 @@ from heliostat.model.instants import floor_to
 from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
 from heliostat.model.usage import WINDOW
 from heliostat.ports.forecasts import Forecaster
-from simulation.arrivals import ArrivalRates, Column, MinuteArrivals
+from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.columns import Floats
 from simulation.policies.forecasters import ORACLE, forecaster_named
 from simulation.policies.policy import Policy, PolicyOptions
 from simulation.policies.registry import policy_named
@@ -148,5 +149,5 @@ def _series(
     )
 
 
-def _tokens(column: MinuteArrivals, kind: TokenKind) -> Column:
+def _tokens(column: MinuteArrivals, kind: TokenKind) -> Floats:
     return column.input_tokens if kind is TokenKind.INPUT else column.output_tokens

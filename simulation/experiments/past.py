@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import HeliostatError, InvalidInput
@@ -21,9 +20,8 @@ from heliostat.model.names import DemandKey
 from heliostat.model.usage import WINDOW
 from heliostat.ports.history import UsageHistory
 from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.columns import Floats
 from simulation.experiments.past_reading import Chunk, chunks_of
-
-Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ def _joined(
 
 def _columns(
     chunk: Chunk, key: DemandKey, typical: tuple[float, float]
-) -> tuple[Column, Column, Column]:
+) -> tuple[Floats, Floats, Floats]:
     steps, minutes = chunk.span.length // chunk.step, chunk.step // WINDOW
     sums = np.zeros((3, steps))
     for place, total in chunk.sums.get(key, {}).items():
@@ -116,10 +114,10 @@ def _columns(
     return offered, prompts, outputs
 
 
-def _spread(sums: Column, minutes: int) -> Column:
+def _spread(sums: Floats, minutes: int) -> Floats:
     """Whole numbers per minute that add up to the sums."""
     marks = np.floor(sums[:, None] * np.arange(minutes + 1) / minutes + 1e-9)
-    spread: Column = np.diff(marks, axis=1).ravel()
+    spread: Floats = np.diff(marks, axis=1).ravel()
     return spread
 
 

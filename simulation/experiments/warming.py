@@ -11,6 +11,7 @@ from heliostat.catalogue import parse_catalogue
 from heliostat.model.instants import Span
 from heliostat.model.names import DemandKey, Tier
 from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.engine import Change, ReplicaChange
 from simulation.experiments.spec import EVENT
 from simulation.requests.from_rates import RequestsFromRates
 from simulation.scenarios.fleets import us_fleet
@@ -22,7 +23,8 @@ _HEAVY = ("forecasting.families", "planning.planner", "simulation.experiments.sc
 
 
 def warm_up(engine: str) -> None:
-    """Import what is heavy; a compiled engine serves one step, which puts it into the cache on disk."""
+    """Import what is heavy; a compiled engine serves a minute and drains a replica, which puts it into the
+    cache on disk."""
     for module in _HEAVY:
         import_module(module)
     if engine == EVENT:
@@ -45,5 +47,8 @@ def _compile() -> None:
         seed=1,
     )
     served = EventEngine(catalogue, source)
+    pool, name = catalogue.pools[0].key, "warm"
+    ready = ReplicaChange(at=begins, replica_id=name, pool=pool, what=Change.READY)
     for at in source.span.steps(STEP):
-        served.serve(Span(at, at + STEP), changes=(), tables={})
+        served.serve(Span(at, at + STEP), changes=(ready,) if at == begins else (), tables={})
+    served.finishes_at(pool, name, source.span.end)

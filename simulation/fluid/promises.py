@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.catalogue import TierSpec
+from simulation.clients import Clients
 from simulation.columns import Floats
 from simulation.fluid.grid import TIERS, Grid
+from simulation.promised import ttft_seconds
 
-LEAST_PATIENCE_SECONDS = 30.0
-PATIENCE_IN_PROMISES = 2.0
-"""Interactive requests that would queue longer than this many TTFT promises are turned away."""
 Places = NDArray[np.int64]
 
 
@@ -30,7 +29,7 @@ class Promises:
         self.ttft_multiple = column(lambda spec: spec.slo.ttft_prefill_multiple)
         self.token_gap = column(lambda spec: spec.slo.itl_seconds)
         self.finish = column(_finish_seconds)
-        self.patience = column(_patience_seconds)
+        self.patience = column(Clients().patience_seconds)
         self.assumed_input = column(lambda spec: spec.assumed_input_tokens, missing=1.0)
         self.assumed_output = column(lambda spec: spec.assumed_output_tokens, missing=1.0)
         self.reference = column(
@@ -40,16 +39,10 @@ class Promises:
 
     def ttft(self, m: Places, k: Places, unloaded_prefill: Floats) -> Floats:
         """(C, N) TTFT bounds of (C, N) prompts that an idle reference VM prefills in that time."""
-        return np.maximum(
-            self.ttft_floor[m, k][:, None], self.ttft_multiple[m, k][:, None] * unloaded_prefill
+        return ttft_seconds(
+            self.ttft_floor[m, k][:, None], self.ttft_multiple[m, k][:, None], unloaded_prefill
         )
 
 
 def _finish_seconds(spec: TierSpec) -> float:
     return np.inf if spec.slo.deadline is None else spec.slo.deadline.total_seconds()
-
-
-def _patience_seconds(spec: TierSpec) -> float:
-    if spec.slo.deadline is not None:
-        return spec.slo.deadline.total_seconds()
-    return max(LEAST_PATIENCE_SECONDS, PATIENCE_IN_PROMISES * spec.slo.ttft_floor_seconds)

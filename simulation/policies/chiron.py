@@ -22,7 +22,8 @@ from heliostat.model.fleet import StartKind
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.usage import WINDOW
 from planning.rivals.chiron import ChironRule, ChironSettings
-from simulation.arrivals import ArrivalRates, Column
+from simulation.arrivals import ArrivalRates
+from simulation.columns import Floats
 from simulation.local_policy import (
     ChironBatchSize,
     Dispatch,
@@ -60,12 +61,12 @@ def spikes(history: ArrivalRates, lead: timedelta) -> Mapping[ModelName, float]:
     The largest minute of the next lead time ÷ the mean of the last five minutes, over all minutes
     and regions; holes are left out. Models without arrivals are absent.
     """
-    by_place: dict[tuple[ModelName, RegionName], Column] = {}
+    by_place: dict[tuple[ModelName, RegionName], Floats] = {}
     for key, arrivals in history.by_demand.items():
         if key.tier is not Tier.BATCH:
             place = (key.model, key.origin)
             by_place[place] = by_place.get(place, 0.0) + arrivals.offered
-    found: dict[ModelName, list[Column]] = {}
+    found: dict[ModelName, list[Floats]] = {}
     for (model, _), offered in by_place.items():
         found.setdefault(model, []).append(_rises(offered, max(1, round(lead / WINDOW))))
     return {
@@ -75,13 +76,13 @@ def spikes(history: ArrivalRates, lead: timedelta) -> Mapping[ModelName, float]:
     }
 
 
-def _rises(offered: Column, lead: int, past: int = 5) -> Column:
+def _rises(offered: Floats, lead: int, past: int = 5) -> Floats:
     if len(offered) < lead + past:
         return np.zeros(0)
     ahead = np.lib.stride_tricks.sliding_window_view(offered[past:], lead).max(axis=1)
     behind = np.lib.stride_tricks.sliding_window_view(offered, past).mean(axis=1)[: len(ahead)]
     known = np.isfinite(ahead) & np.isfinite(behind) & (behind > 0)
-    rises: Column = ahead[known] / behind[known]
+    rises: Floats = ahead[known] / behind[known]
     return rises
 
 

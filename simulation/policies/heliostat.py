@@ -8,19 +8,19 @@ least work. `order: fcfs` removes the queue order.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
+from planning.house_policies import CAREFUL, POOLED, careful_at, pooled_at
 from planning.planner import HeliostatPlanner
 from planning.settings import PlannerSettings
 from scheduling.placement.margins import HOUSE
 from simulation.local_policy import Dispatch, Fit, LocalPolicy, Order
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import BALANCED, PLAN_FLOWS
-from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
+from simulation.policies.wiring import local_policy, make_deciders
 from simulation.world import Rhythm
 
 
@@ -36,7 +36,7 @@ def heliostat_policy(
     """Heliostat's planner and router on fast forecasts; by default as in a production control plane."""
     options = options or PolicyOptions()
     settings = settings or PlannerSettings()
-    planner = HeliostatPlanner(settings, stopwatch=no_stopwatch)
+    planner = HeliostatPlanner(settings)
     return Policy(
         name=name,
         deciders=make_deciders(
@@ -53,50 +53,23 @@ def heliostat_policy(
 
 
 DEFAULT_HEADROOM = 1.0
-_HIGHEST_LEVEL = 0.999
-_PATIENT_PART = 0.5
-_BATCH_WITHIN = timedelta(hours=8)
 LOCAL = LocalPolicy(order=Order.FIRM, dispatch=Dispatch.BEST_FIT, fit=Fit(margins=HOUSE))
 
 
-def settings_at(headroom: float) -> PlannerSettings:
-    """Interactive-fast is planned for so much of the way from a step's mean to its peak minute; interactive-
-    normal, which may wait for a minute, for half as much. Beyond 1 the peak's quantile grows:
-    1 - e^(-2(h-1))/2, the median at 1, 0.9 at 1.8."""
-    peak = min(1.0, headroom)
-    level = min(_HIGHEST_LEVEL, 1 - math.exp(-2 * max(0.0, headroom - 1)) / 2)
-    return PlannerSettings(
-        level=level,
-        peak_share=peak,
-        patient_level=0.5,
-        patient_peak_share=_PATIENT_PART * peak,
-        batch_yields=True,
-        batch_within=_BATCH_WITHIN,
-    )
-
-
-def batch_now(settings: PlannerSettings) -> PlannerSettings:
-    """The same, with batch work planned in the step in which it arrives, beside everybody's peak."""
-    return replace(settings, batch_yields=False, batch_within=timedelta(0))
-
-
-def as_served(settings: PlannerSettings) -> PlannerSettings:
-    """A control plane's own settings, but for how far the peak is planned for."""
-    return replace(PlannerSettings(), level=settings.level, peak_share=settings.peak_share)
+def batch_now_at(headroom: float) -> PlannerSettings:
+    """Batch work is planned in the step in which it arrives, beside everybody's peak."""
+    return replace(pooled_at(headroom), batch_yields=False, batch_within=timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Heliostat:
     name: str
+    settings_at: Callable[[float], PlannerSettings] = pooled_at
     router: str = BALANCED
-    change: Callable[[PlannerSettings], PlannerSettings] | None = None
     local: LocalPolicy = LOCAL
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        headroom = options.headroom_or(DEFAULT_HEADROOM)
-        settings = settings_at(headroom)
-        if self.change is not None:
-            settings = self.change(settings)
+        settings = self.settings_at(options.headroom_or(DEFAULT_HEADROOM))
         return heliostat_policy(
             catalogue, settings, options, name=self.name, router=self.router, local=self.local
         )
@@ -116,13 +89,13 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
 
 
 HELIOSTAT = _plugin(
-    _Heliostat("heliostat"),
+    _Heliostat(POOLED),
     "forecasts, a receding-horizon plan of the whole fleet, regions filled evenly",
 )
-HELIOSTAT_LIVE = replace(
+HELIOSTAT_CAREFUL = replace(
     _plugin(
-        _Heliostat("heliostat-live", router=PLAN_FLOWS, change=as_served, local=LocalPolicy()),
-        "as `heliostat serve` decides: conservative quantiles, the plan's flows, unchanged engines",
+        _Heliostat(CAREFUL, careful_at, router=PLAN_FLOWS, local=LocalPolicy()),
+        "the default of `heliostat serve`: conservative quantiles, the plan's flows, unchanged engines",
     ),
     default_headroom=1.8,
     sweep=(0.6, 1.0, 1.4, 1.8, 2.4),
@@ -132,7 +105,7 @@ HELIOSTAT_UNPOOLED = _plugin(
     "heliostat with requests routed by the plan's flows, home first",
 )
 HELIOSTAT_BATCH_NOW = _plugin(
-    _Heliostat("heliostat-batch-now", change=batch_now),
+    _Heliostat("heliostat-batch-now", settings_at=batch_now_at),
     "heliostat with capacity for batch work bought on arrival",
 )
 HELIOSTAT_LEAST_WORK = _plugin(

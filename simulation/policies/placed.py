@@ -14,16 +14,13 @@ from scheduling.placement.margins import HOUSE
 from scheduling.sizing.served import ServedByPlacement
 from simulation.policies.heliostat import HELIOSTAT
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.wiring import no_stopwatch
 
 
 def _make(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
     policy = HELIOSTAT.make(catalogue, options)
     planner = policy.deciders.planner
     assert isinstance(planner, HeliostatPlanner)
-    placing = HeliostatPlanner(
-        planner.settings, stopwatch=no_stopwatch, served=ServedByPlacement(margins=HOUSE)
-    )
+    placing = HeliostatPlanner(planner.settings, served=ServedByPlacement(margins=HOUSE))
     return replace(
         policy,
         name=PLACED.name,

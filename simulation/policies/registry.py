@@ -11,8 +11,8 @@ from simulation.policies.failure import UnknownPolicy
 from simulation.policies.heliostat import (
     HELIOSTAT,
     HELIOSTAT_BATCH_NOW,
+    HELIOSTAT_CAREFUL,
     HELIOSTAT_LEAST_WORK,
-    HELIOSTAT_LIVE,
     HELIOSTAT_UNPOOLED,
 )
 from simulation.policies.keda import KEDA, KEDA_QUEUE
@@ -40,7 +40,7 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         CHIRON_LOCAL,
         CHIRON_GLOBAL,
         HELIOSTAT,
-        HELIOSTAT_LIVE,
+        HELIOSTAT_CAREFUL,
         HELIOSTAT_UNPOOLED,
         HELIOSTAT_BATCH_NOW,
         HELIOSTAT_LEAST_WORK,

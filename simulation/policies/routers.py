@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 
 from heliostat.ports.deciding import Router
+from planning.house_policies import POOLED_WITHIN
 from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
 from simulation.policies.failure import UnknownRouter
@@ -13,12 +13,8 @@ from simulation.policies.failure import UnknownRouter
 NEAREST, SEVENTY, PLAN_FLOWS, BALANCED = "nearest", "70-percent", "plan-flows", "balanced"
 
 
-_POOLED_WITHIN = timedelta(milliseconds=100)
-"""Round trip between regions that are filled alike (docs/decisions/0013)."""
-
-
 def _balanced() -> Router:
-    return WaterFillingRouter(pooled_within=_POOLED_WITHIN)
+    return WaterFillingRouter(pooled_within=POOLED_WITHIN)
 
 
 ROUTERS: Mapping[str, Callable[[], Router]] = {

@@ -17,7 +17,7 @@ from planning.sageserve import SageServeSettings
 from planning.strategies import ForecastGap, Immediate, UtilisationGated
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import SEVENTY
-from simulation.policies.wiring import local_policy, make_deciders, no_stopwatch
+from simulation.policies.wiring import local_policy, make_deciders
 from simulation.world import Rhythm
 
 RHYTHM = Rhythm(forecasts=timedelta(minutes=60), scores=None, plans=timedelta(minutes=1))
@@ -45,7 +45,7 @@ class SageServeMaker:
         settings = HourlySettings(
             programme=SageServeSettings(own_share=self.own_share, level=LEVEL), headroom=headroom
         )
-        planner = HourlySageServe(settings, stopwatch=no_stopwatch)
+        planner = HourlySageServe(settings)
         return Policy(
             name=self.name,
             deciders=make_deciders(

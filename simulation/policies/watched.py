@@ -97,7 +97,7 @@ class _WatchedRouter:
     def route(self, problem: RoutingProblem) -> tuple[RoutingTable, ...]:
         with answering(self.policy, problem.at, "router"):
             tables = self.router.route(problem)
-            check_tables(tables, problem.catalogue, problem.fleet)
+            check_tables(tables, problem.catalogue, problem.fleet, problem.modes)
             _check_whole(tables, problem.catalogue)
         return tables
 

@@ -22,11 +22,6 @@ EVERY_MINUTE = Rhythm(forecasts=None, scores=None, plans=timedelta(minutes=1))
 """For rules that look at what is, and at no forecast."""
 
 
-def no_stopwatch() -> float:
-    """Real time has no place in a report that must be the same each time."""
-    return 0.0
-
-
 def make_deciders(
     catalogue: FleetCatalogue,
     options: PolicyOptions,
@@ -46,7 +41,7 @@ def make_deciders(
         ),
         scorer=AccuracyScorer(),
         planner=planner,
-        explainer=PerturbingExplainer(stopwatch=no_stopwatch),
+        explainer=PerturbingExplainer(),
         strategy=strategy or Immediate(),
         guard=CatalogueGuard(),
         router=router_named(options.router or router),

@@ -12,6 +12,7 @@ from heliostat.catalogue import FleetCatalogue, TierSpec
 from heliostat.model.engine import KNEE_TOKENS, EngineLaw
 from heliostat.model.names import DemandKey
 from simulation.columns import Floats
+from simulation.promised import ttft_seconds
 from simulation.requests.columns import RequestColumns
 
 
@@ -85,7 +86,7 @@ def _keeps(
 ) -> NDArray[np.bool_]:
     slo, law = spec.slo, way.law
     ttft = _first_token_seconds(way, prompt)
-    promised = np.maximum(slo.ttft_floor_seconds, slo.ttft_prefill_multiple * unloaded)
+    promised = ttft_seconds(slo.ttft_floor_seconds, slo.ttft_prefill_multiple, unloaded)
     context = prompt + output / 2
     gap = (
         law.decode_base

@@ -11,11 +11,12 @@ import numpy as np
 from heliostat.model.names import ModelName, Tier
 from simulation.accounts import STRICT_TTFT_SECONDS
 from simulation.arrivals import ArrivalRates
+from simulation.columns import Floats
 from simulation.requests.binning import binned
 from simulation.requests.reach import Reach
 from simulation.requests.source import RequestSource
 from simulation.scenarios.scenario import Scenario
-from simulation.scenarios.sizing import Column, busy_replicas
+from simulation.scenarios.sizing import busy_replicas
 
 _CHUNK = timedelta(hours=1)
 OnTime = Callable[[datetime], None]
@@ -121,7 +122,7 @@ def _models(scenario: Scenario, run: ArrivalRates) -> tuple[ModelFigures, ...]:
     return tuple(_model(model.name, run, busy[model.name]) for model in scenario.catalogue.models)
 
 
-def _model(name: ModelName, run: ArrivalRates, busy: Column) -> ModelFigures:
+def _model(name: ModelName, run: ArrivalRates, busy: Floats) -> ModelFigures:
     own = run.only(demand for demand in run.demands if demand.model == name)
     requests = _sum(own, "offered")
     minutes = np.nansum([column.offered for column in own.by_demand.values()], axis=0)

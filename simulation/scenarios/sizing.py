@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec
 from heliostat.errors import InvalidInput
@@ -11,9 +10,9 @@ from heliostat.model.demand import TokenMix
 from heliostat.model.names import ModelName, Tier
 from planning.throughput import Throughput, throughput
 from simulation.arrivals import ArrivalRates
+from simulation.columns import Floats
 from simulation.workload.sizing import Lengths, SecondsOf
 
-Column = NDArray[np.float64]
 HOUR_MINUTES = 60
 
 
@@ -47,7 +46,7 @@ def cheapest(
     return min(able, key=lambda one: _dollars(catalogue, one) / one.requests_per_second)
 
 
-def busy_replicas(catalogue: FleetCatalogue, arrivals: ArrivalRates) -> dict[ModelName, Column]:
+def busy_replicas(catalogue: FleetCatalogue, arrivals: ArrivalRates) -> dict[ModelName, Floats]:
     """Busy replicas per model and hour, all regions together; a hole counts as nothing.
 
     θ is that of each tier's mean lengths over the whole stretch. An hour that is cut off at the end

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from heliostat.model.instants import to_epoch
+from simulation.columns import Floats
 from simulation.workload.series import LoadSeries, mean_lengths, observed
 from simulation.workload.stretch import (
     DAY,
@@ -20,7 +20,6 @@ from simulation.workload.stretch import (
     vary_repeats,
 )
 
-Column = NDArray[np.float64]
 Mix = tuple[float, float]
 """Prompt and output tokens of a request."""
 
@@ -32,9 +31,9 @@ FIRST_MONDAY = 4 * DAY
 class CellLoad:
     """Expected requests and tokens per minute, at the trace's own level; NaN = the source has a hole."""
 
-    requests: Column
-    input_tokens: Column
-    output_tokens: Column
+    requests: Floats
+    input_tokens: Floats
+    output_tokens: Floats
 
 
 def cell_load(

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliostat.catalogue import RegionSpec
+from simulation.columns import Floats
 
-Column = NDArray[np.float64]
 HOUR = timedelta(hours=1)
 
 
@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 class LocalHours:
     """Consecutive hours as a region's clock shows them at their middle: hour of day, weekend or not."""
 
-    hour_of_day: Column
+    hour_of_day: Floats
     weekend: NDArray[np.bool_]
 
 

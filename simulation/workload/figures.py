@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simulation.columns import Floats
 from simulation.workload.series import LoadSeries, observed
-
-Column = NDArray[np.float64]
 
 HOUR = timedelta(hours=1)
 BURST_LEVELS = (0.5, 0.95, 0.99, 0.999, 1.0)
@@ -76,7 +74,7 @@ def series_figures(series: LoadSeries, *, cut_off: bool = False) -> SeriesFigure
     )
 
 
-def hourly_means(load: Column, step: timedelta) -> Column:
+def hourly_means(load: Floats, step: timedelta) -> Floats:
     """Mean bin of each whole hour; NaN where a bin is missing. [] for bins longer than an hour."""
     per_hour = int(HOUR / step)
     if not per_hour or HOUR % step:
@@ -85,7 +83,7 @@ def hourly_means(load: Column, step: timedelta) -> Column:
     return np.asarray(load[: hours * per_hour].reshape(hours, per_hour).mean(axis=1))
 
 
-def autocorrelation(hourly: Column, lag: int) -> float | None:
+def autocorrelation(hourly: Floats, lag: int) -> float | None:
     """Correlation of hours with the hours `lag` before; None on too few pairs or a flat load."""
     earlier, later = hourly[:-lag], hourly[lag:]
     both = ~np.isnan(earlier) & ~np.isnan(later)
@@ -95,12 +93,12 @@ def autocorrelation(hourly: Column, lag: int) -> float | None:
     return float(np.corrcoef(earlier, later)[0, 1])
 
 
-def burstiness(load: Column, step: timedelta) -> tuple[tuple[float, float], ...] | None:
+def burstiness(load: Floats, step: timedelta) -> tuple[tuple[float, float], ...] | None:
     """Quantiles of a bin ÷ the median bin of its hour; None for bins above ten minutes or no load."""
     per_hour = int(HOUR / step)
     if per_hour < LEAST_BINS_PER_HOUR or HOUR % step:
         return None
-    ratios: list[Column] = []
+    ratios: list[Floats] = []
     for first in range(0, len(load), per_hour):
         hour = load[first : first + per_hour]
         known = hour[~np.isnan(hour)]
@@ -112,7 +110,7 @@ def burstiness(load: Column, step: timedelta) -> tuple[tuple[float, float], ...]
     return tuple((level, float(np.quantile(every, level))) for level in BURST_LEVELS)
 
 
-def _mean_length(requests: Column, tokens: Column) -> float | None:
+def _mean_length(requests: Floats, tokens: Floats) -> float | None:
     both = ~np.isnan(requests) & ~np.isnan(tokens)
     count = float(requests[both].sum())
     return float(tokens[both].sum()) / count if count else None

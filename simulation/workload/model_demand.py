@@ -8,13 +8,13 @@ from datetime import datetime
 
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
-from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
 from heliostat.errors import InvalidTrace
 from heliostat.model.instants import to_epoch
 from heliostat.model.names import DemandKey, ModelName, Tier
 from simulation.arrivals import MinuteArrivals
+from simulation.columns import Floats
 from simulation.workload import sentences
 from simulation.workload.cells import CellLoad, cell_load, silence
 from simulation.workload.clocks import offset_minutes
@@ -27,7 +27,6 @@ from simulation.workload.synthesis import TierMix, minute_shape, tier_shares
 from simulation.workload.tenancy import Homes
 from simulation.workload.wanted import WantedDemand
 
-Column = NDArray[np.float64]
 Loads = Mapping[Tier, CellLoad]
 
 
@@ -123,7 +122,7 @@ def _expected(
     share: float,
     load: CellLoad,
     rng: Generator,
-) -> Column:
+) -> Floats:
     """Expected requests per minute of one tier, before scaling."""
     mean = load.requests * share * frame.homes.weights[region.name]
     if frame.stretch.period:
@@ -135,7 +134,7 @@ def _busy_at_peak(
     frame: FittingFrame,
     model: ModelSpec,
     loads: Mapping[RegionSpec, Loads],
-    expected: dict[tuple[RegionSpec, Tier], Column],
+    expected: dict[tuple[RegionSpec, Tier], Floats],
 ) -> float:
     """Busy replicas in the busiest hour of all regions together, before scaling."""
     first = frame.wanted.history_days * DAY if frame.wanted.level_of_run else 0
@@ -158,7 +157,7 @@ def _busy_at_peak(
     return peak
 
 
-def _draw(mean: Column, load: CellLoad, laws: LengthLaws, rng: Generator) -> MinuteArrivals:
+def _draw(mean: Floats, load: CellLoad, laws: LengthLaws, rng: Generator) -> MinuteArrivals:
     """Counts round their means; lengths round the minute's own mean, spread as the model's law says."""
     holes = np.isnan(mean)
     offered = np.where(holes, np.nan, rng.poisson(np.nan_to_num(mean)))
@@ -175,7 +174,7 @@ def _draw(mean: Column, load: CellLoad, laws: LengthLaws, rng: Generator) -> Min
     return MinuteArrivals(offered=offered, input_tokens=tokens[0], output_tokens=tokens[1])
 
 
-def _filled(mean_tokens: Column) -> Column:
+def _filled(mean_tokens: Floats) -> Floats:
     """Mean lengths with the overall mean where a minute had no request to measure."""
     known = mean_tokens[~np.isnan(mean_tokens)]
     return np.where(np.isnan(mean_tokens), known.mean() if known.size else 1.0, mean_tokens)

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from heliostat.errors import InvalidTrace
+from simulation.columns import Floats
 from simulation.workload.describe import without_roll_ups
 from simulation.workload.load import LoadedTrace
-from simulation.workload.series import Column, LoadSeries, mean_lengths
+from simulation.workload.series import LoadSeries, mean_lengths
 
 
 def merged(pools: Sequence[tuple[LoadedTrace, float]]) -> LoadedTrace:
@@ -59,7 +60,7 @@ def _filled(
     return replace(series, requests=requests, input_tokens=tokens[0], output_tokens=tokens[1])
 
 
-def _or_mean(tokens: Column, requests: Column, mean: float | None) -> Column:
+def _or_mean(tokens: Floats, requests: Floats, mean: float | None) -> Floats:
     return tokens if mean is None else np.where(np.isnan(tokens), requests * mean, tokens)
 
 

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-Column = NDArray[np.float64]
+from simulation.columns import Floats
 
 _GRID = (np.arange(20_000) + 0.5) / 20_000
 """Levels over which moments are taken."""
@@ -27,13 +26,13 @@ class QuantileLaw:
     levels: tuple[float, ...]
     values: tuple[float, ...]
 
-    def at(self, level: Column) -> Column:
+    def at(self, level: Floats) -> Floats:
         """The quantiles at these levels."""
         known = -np.log1p(-np.asarray(self.levels))
         logs = np.interp(-np.log1p(-level), known, np.log(np.asarray(self.values)))
         return np.asarray(np.exp(logs), dtype=np.float64)
 
-    def draw(self, rng: Generator, size: int) -> Column:
+    def draw(self, rng: Generator, size: int) -> Floats:
         """That many independent draws."""
         return self.at(rng.random(size))
 
@@ -56,8 +55,8 @@ class LengthLaws(NamedTuple):
 
 
 def draw_sums(
-    counts: Column, mean_tokens: Column | float, relative_variance: float, rng: Generator
-) -> Column:
+    counts: Floats, mean_tokens: Floats | float, relative_variance: float, rng: Generator
+) -> Floats:
     """For each count n the sum of n lengths of that mean, whole and at least n, by a gamma law.
 
     A sum of many lengths is drawn at once: exact in its first two moments, however large n is.

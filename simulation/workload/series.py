@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
+from simulation.columns import Floats
 
-Column = NDArray[np.float64]
 DEMAND_PARTS = ("origin", "model", "tier")
 """What a series is named after whose origin and tier are known, with / between."""
 
@@ -28,9 +27,9 @@ class LoadSeries:
     series_id: str
     start: datetime | None
     step: timedelta
-    requests: Column
-    input_tokens: Column
-    output_tokens: Column
+    requests: Floats
+    input_tokens: Floats
+    output_tokens: Floats
 
     def __post_init__(self) -> None:
         if len({column.shape for column in self.measures}) != 1 or not len(self):
@@ -42,7 +41,7 @@ class LoadSeries:
         return len(self.requests)
 
     @property
-    def measures(self) -> tuple[Column, Column, Column]:
+    def measures(self) -> tuple[Floats, Floats, Floats]:
         """Requests, input tokens, output tokens."""
         return self.requests, self.input_tokens, self.output_tokens
 
@@ -52,7 +51,7 @@ class LoadSeries:
         return self.step * len(self)
 
     @property
-    def volume(self) -> Column:
+    def volume(self) -> Floats:
         """What its load is read from: requests, or input tokens where nobody counted requests."""
         return self.requests if observed(self.requests) else self.input_tokens
 
@@ -75,7 +74,7 @@ def origin_in(series_id: str) -> RegionName:
     return RegionName(parts[0] if len(parts) == len(DEMAND_PARTS) else "")
 
 
-def observed(column: Column) -> bool:
+def observed(column: Floats) -> bool:
     """True when the column holds any measurement."""
     return not bool(np.isnan(column).all())
 
@@ -107,7 +106,7 @@ def mean_lengths(series: Sequence[LoadSeries]) -> tuple[float | None, float | No
     )
 
 
-def _per_request(columns: Sequence[tuple[Column, Column]]) -> float | None:
+def _per_request(columns: Sequence[tuple[Floats, Floats]]) -> float | None:
     counted = summed = 0.0
     for requests, tokens in columns:
         both = ~np.isnan(requests) & ~np.isnan(tokens)

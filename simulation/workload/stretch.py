@@ -14,9 +14,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from heliostat.errors import InvalidInput
+from simulation.columns import Floats
 from simulation.workload.published import DAY_SIGMA, HOUR_SIGMA
 
-Column = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 DAY = 24 * 60
@@ -87,7 +87,7 @@ def places(stretch: Stretch, ahead: int) -> tuple[Index, Index]:
     return at % stretch.period, at // stretch.period
 
 
-def vary_repeats(uses: Index, rng: Generator) -> Column:
+def vary_repeats(uses: Index, rng: Generator) -> Floats:
     """Factors per minute: 1 in a first use, round 1 by day and by hour in repeats."""
     days, hours = len(uses) // DAY + 1, len(uses) // HOUR + 1
     by_day = np.repeat(rng.lognormal(-(DAY_SIGMA**2) / 2, DAY_SIGMA, days), DAY)[: len(uses)]
@@ -101,7 +101,7 @@ def hourly_blocks(minutes: int, wanted: int, rng: Generator) -> Index:
     return (np.repeat(starts, HOUR)[:wanted] + np.arange(wanted) % HOUR) % minutes
 
 
-def as_minutes(column: Column, step: timedelta) -> Column:
+def as_minutes(column: Floats, step: timedelta) -> Floats:
     """Sums per bin as sums per minute, as long as whole minutes go; NaN where the bin is missing.
 
     Shorter bins are added up; longer ones are spread and joined by straight lines. Raises

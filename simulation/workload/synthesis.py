@@ -12,19 +12,18 @@ from datetime import datetime
 
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
-from numpy.typing import NDArray
 
 from heliostat.catalogue import FleetCatalogue, ModelSpec, RegionSpec
 from heliostat.errors import InvalidInput
 from heliostat.model.names import DemandKey, ModelName, Tier
 from simulation.arrivals import ArrivalRates, MinuteArrivals
+from simulation.columns import Floats
 from simulation.workload import published
 from simulation.workload.clocks import HOUR, local_hours
 from simulation.workload.published import ModelShape, model_shape, region_shares
 from simulation.workload.quantiles import LengthLaws, QuantileLaw, draw_sums, law_of_lengths
 from simulation.workload.sizing import SecondsOf, model_replica_seconds
 
-Column = NDArray[np.float64]
 TierMix = Mapping[Tier, float]
 """How requests fall on the tiers, as weights; a tier that is not named gets none."""
 
@@ -102,7 +101,7 @@ def burst_law(shape: ModelShape, tier: Tier) -> QuantileLaw:
 
 def hourly_shape(
     region: RegionSpec, shape: ModelShape, tier: Tier, start: datetime, hours: int
-) -> Column:
+) -> Floats:
     """Rate ÷ weekday mean in each of `hours` hours from `start`, on the region's own clock."""
     local = local_hours(region, start, hours)
     if tier is Tier.BATCH:
@@ -179,7 +178,7 @@ def _busy_at_peak(traffic: _Traffic, start: datetime, seconds_of: SecondsOf) -> 
 
 def minute_shape(
     region: RegionSpec, shape: ModelShape, tier: Tier, start: datetime, days: int, rng: Generator
-) -> Column:
+) -> Floats:
     """Expected rate ÷ weekday mean, per minute: the mean shape with days and hours of their own."""
     hours = days * 24 + 2
     hourly = hourly_shape(region, shape, tier, start - HOUR, hours)
@@ -190,13 +189,13 @@ def minute_shape(
     return np.asarray(np.interp(minutes, middles, hourly), dtype=np.float64)
 
 
-def _spread(rng: Generator, sigma: float, size: int) -> Column:
+def _spread(rng: Generator, sigma: float, size: int) -> Floats:
     """Log-normal factors with mean 1."""
     return rng.lognormal(-(sigma**2) / 2, sigma, size)
 
 
 def _arrivals(
-    mean_per_second: Column,
+    mean_per_second: Floats,
     traffic: _Traffic,
     tier: Tier,
     rng: Generator,

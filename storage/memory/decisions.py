@@ -14,7 +14,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
 from heliostat.model.plan import CapacityPlan, PlanOrigin
 from heliostat.model.routing import RoutingAck, RoutingTable
-from heliostat.ports.decisions import Committed, Decision
+from heliostat.ports.decisions import CLOCK_SET_BACK, Basis, Committed, Decision
 from storage import life
 from storage.memory.audit import MemoryAudit
 from storage.memory.governing import MemoryModes, MemoryOverrides
@@ -107,7 +107,8 @@ class MemoryRouting:
             for ack in acks:
                 place = (ack.origin, ack.gateway_id)
                 before = self._acks.get(place)
-                if before is None or before.at <= ack.at:
+                is_late = before is not None and ack.at < before.at <= ack.at + CLOCK_SET_BACK
+                if not is_late:
                     self._acks[place] = ack
 
     def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
@@ -154,9 +155,18 @@ class MemoryDecisions:
             known = self._known(decision.commands)
             if life.is_replay(decision, known):
                 return Committed(plan=None, commands=tuple(filter(None, known)), tables=())
+            life.check_basis(decision.basis, self._standing())
             committed = self._keep(decision, known)
         self.feed.publish(life.topics_of(decision))
         return committed
+
+    def _standing(self) -> Basis:
+        newest = self.plans.latest_plan()
+        return Basis(
+            last_command_id=self.outbox.newest_id(),
+            plan_version=newest.version if newest else 0,
+            modes=self.modes.modes(),
+        )
 
     def _known(self, commands: tuple[Command, ...]) -> tuple[Command | None, ...]:
         life.check_requests(commands)

@@ -6,8 +6,15 @@ from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from threading import RLock
 
-from heliostat.model.fleet import CapacityDenial, Fleet, LeadTimeSample, RegionObservation
-from heliostat.model.holding import AgentLife, RegionHold, claimed
+from heliostat.errors import RegionHeld
+from heliostat.model.fleet import (
+    CapacityDenial,
+    Fleet,
+    LeadTimeSample,
+    RegionObservation,
+    is_ahead,
+)
+from heliostat.model.holding import AgentLife, RegionHold, claimed, standing
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from storage.observed import fleet_of
 
@@ -23,17 +30,18 @@ class MemoryFleet:
         self._lead_times: set[LeadTimeSample] = set()
         self._by_age: list[LeadTimeSample] = []
 
-    def observe(self, observation: RegionObservation) -> bool:
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
         with self._lock:
             for sample in observation.lead_times:
                 if sample not in self._lead_times:
                     self._lead_times.add(sample)
                     insort(self._by_age, sample, key=_age)
             before = self._newest.get(observation.region)
-            if before is not None and before.observed_at >= observation.observed_at:
-                return False
-            self._newest[observation.region] = observation
-            return True
+            newer = before is None or observation.observed_at > before.observed_at
+            if newer or (before is not None and is_ahead(before.observed_at, now)):
+                self._newest[observation.region] = observation
+                return True
+            return False
 
     def fleet(self, now: datetime) -> Fleet:
         with self._lock:
@@ -46,15 +54,24 @@ class MemoryFleet:
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
         with self._lock:
-            hold = claimed(self._holds.get(region), region, agent, now, lease)
-            self._holds[region] = hold
+            before = self._holds.get(region)
+            try:
+                hold = self._holds[region] = claimed(before, region, agent, now, lease)
+            except RegionHeld:
+                stands = standing(before, now, lease)
+                assert stands is not None
+                self._holds[region] = stands
+                raise
             return hold
 
     def hold(self, region: RegionName) -> RegionHold | None:
         return self._holds.get(region)
 
-    def deny(self, denial: CapacityDenial) -> None:
+    def deny(self, denial: CapacityDenial, now: datetime) -> None:
         with self._lock:
+            self._denials = {
+                place: d for place, d in self._denials.items() if not is_ahead(d.at, now)
+            }
             place = (denial.region, denial.vm_type)
             before = self._denials.get(place)
             if before is None or before.at <= denial.at:

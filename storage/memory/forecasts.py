@@ -31,7 +31,7 @@ class MemoryForecasts:
         self._issued: dict[SeriesKey, dict[datetime, Forecast]] = {}
         self._excerpts: dict[SeriesKey, dict[datetime, ForecastExcerpt]] = {}
         self._champions: tuple[Champion, ...] = ()
-        self._scores: dict[tuple[SeriesKey, str, timedelta], tuple[datetime, ForecastScore]] = {}
+        self._scores: dict[tuple[SeriesKey, str, timedelta], ForecastScore] = {}
 
     def store(self, forecasts: Sequence[Forecast], *, epoch: int) -> None:
         with self._lock:
@@ -71,15 +71,13 @@ class MemoryForecasts:
         with self._lock:
             self._leadership.check(epoch)
             for score in scores:
-                place = (score.key, score.method, score.horizon)
-                if place not in self._scores or self._scores[place][0] <= at:
-                    self._scores[place] = (at, score)
+                self._scores[score.key, score.method, score.horizon] = score
 
     def scores(self, keys: Sequence[SeriesKey] = ()) -> tuple[ForecastScore, ...]:
         with self._lock:
             places = sorted(self._scores)
             wanted = set(keys)
-            return tuple(self._scores[p][1] for p in places if not wanted or p[0] in wanted)
+            return tuple(self._scores[p] for p in places if not wanted or p[0] in wanted)
 
     def prune(self, issued_before: datetime) -> int:
         with self._lock:
@@ -115,10 +113,10 @@ def _within(
     known: Mapping[SeriesKey, Mapping[datetime, _Issued]], span: Span, keys: Iterable[SeriesKey]
 ) -> tuple[_Issued, ...]:
     """What was issued inside the span for these series, by instant, then by key."""
-    found = [
-        forecast
-        for key in sorted(keys)
-        for at, forecast in known.get(key, {}).items()
-        if at in span
-    ]
-    return tuple(sorted(found, key=lambda forecast: (forecast.issued_at, forecast.key)))
+    start, end = span.start, span.end
+    found: dict[datetime, list[_Issued]] = {}
+    for key in sorted(keys):
+        for at, forecast in known.get(key, {}).items():
+            if start <= at < end:
+                found.setdefault(at, []).append(forecast)
+    return tuple(forecast for at in sorted(found) for forecast in found[at])

@@ -43,6 +43,8 @@ class MemoryOutbox:
         """Those that have not ended, by age too: of weeks of commands hardly any is of interest."""
         self._by_request: dict[str, str] = {}
         self._changes: dict[PoolKey, datetime] = {}
+        self._last: dict[PoolKey, str] = {}
+        """The command of each pool's last change."""
         self._made = 0
 
     # --- for the decision store, which holds the lock and checked the epoch --------------------
@@ -63,6 +65,10 @@ class MemoryOutbox:
         """The id that the next command gets."""
         return command_id(self._made + 1)
 
+    def newest_id(self) -> str:
+        """The id of the newest command that is kept; "" where none is."""
+        return next(reversed(self._held), "")
+
     def put(self, command: Command) -> None:
         """Keep a new command."""
         self._made += 1
@@ -70,9 +76,9 @@ class MemoryOutbox:
         if command.request_id:
             self._by_request[command.request_id] = command.command_id
         for pool in command.order.pools:
-            self._changes[pool] = max(
-                command.created_at, self._changes.get(pool, command.created_at)
-            )
+            if command.created_at >= self._changes.get(pool, command.created_at):
+                self._changes[pool] = command.created_at
+                self._last[pool] = command.command_id
 
     def supersede(self, command_id: str, by: Command) -> None:
         """End a pending command in favour of a newer one; one that ended meanwhile stays."""
@@ -160,6 +166,12 @@ class MemoryOutbox:
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
         with self._lock:
             return tuple(sorted(self._changes.items()))
+
+    def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:
+        with self._lock:
+            return tuple(
+                sorted((pool, last) for pool, last in self._last.items() if last in self._held)
+            )
 
     def prune(self, created_before: datetime) -> int:
         with self._lock:

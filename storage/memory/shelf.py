@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.names import DemandKey, RegionName
+from heliostat.model.names import DemandKey
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageSeries
 from storage.fold import Table
-from storage.memory.windows import Window, bucket_of, minutes_of, windows_of
+from storage.memory.windows import (
+    OFFERED,
+    RETRIED,
+    REVISION,
+    Window,
+    bucket_of,
+    minutes_of,
+    windows_of,
+)
 from storage.reading import minute_starts
 
 _NO_KEY = -1
@@ -18,10 +27,10 @@ _NO_KEY = -1
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a batch brought: minutes (epoch seconds) per origin, demand that was offered, and how
+    """What a batch brought: minutes (epoch seconds) per demand, demand that was offered, and how
     many windows came after retention."""
 
-    minutes: Mapping[RegionName, set[int]]
+    minutes: Mapping[DemandKey, set[int]]
     offered: tuple[DemandKey, ...]
     late: int
 
@@ -33,7 +42,9 @@ class Shelf:
         self._places: dict[tuple[UsageSeries, str], int] = {}
         self._series: list[UsageSeries] = []
         self._demands: list[DemandKey] = []
-        """Both of each place."""
+        self._numbers: list[int] = []
+        """Of each place the series, its demand and the demand's number."""
+        self._number_of: dict[DemandKey, int] = {}
         self._minutes: dict[int, dict[int, Window]] = {}
 
     def put(self, batch: UsageBatch, *, not_before: int) -> News:
@@ -51,18 +62,18 @@ class Shelf:
                 minute = self._minutes[start] = {}
             place = places[index]
             before = minute.get(place)
-            if before is not None and before.revision >= window.revision:
+            if before is not None and before[REVISION] >= window[REVISION]:
                 continue
             minute[place] = window
             brought[index].add(start)
-            if window.offered:
+            if window[OFFERED]:
                 offered.add(index)
-        minutes: dict[RegionName, set[int]] = {}
-        for series, starts in zip(batch.series, brought, strict=True):
+        minutes: dict[DemandKey, set[int]] = {}
+        for place, starts in zip(places, brought, strict=True):
             if starts:
-                minutes.setdefault(series.origin, set()).update(starts)
-        demands = tuple(series.demand for i, series in enumerate(batch.series) if i in offered)
-        return News(minutes, demands, late)
+                minutes.setdefault(self._demands[place], set()).update(starts)
+        demands = dict.fromkeys(self._demands[places[index]] for index in sorted(offered))
+        return News(minutes, tuple(demands), late)
 
     def drop_before(self, limit: int) -> int:
         """Forget every minute before that instant (epoch seconds); returns how many windows went."""
@@ -87,23 +98,26 @@ class Shelf:
         starts: list[int] = []
         windows: list[Window] = []
         for start in minute_starts(span):
-            minute = self._minutes.get(start, {})
-            places += minute
-            starts += [start] * len(minute)
-            windows += minute.values()
-        table = minutes_of([key_of[place] for place in places], starts, windows)
-        known: Table = table[table["key"] != _NO_KEY]
-        return known
+            known = {
+                place: window
+                for place, window in self._minutes.get(start, {}).items()
+                if key_of[place] != _NO_KEY
+            }
+            places += known
+            starts += [start] * len(known)
+            windows += known.values()
+        return minutes_of([key_of[place] for place in places], starts, windows)
 
     def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
         """Requests less retries per demand and minute that begins in the span."""
-        found: dict[DemandKey, dict[datetime, int]] = {}
+        by_number: dict[int, dict[datetime, int]] = defaultdict(dict)
         for start in minute_starts(span):
             at = from_epoch(start)
             for place, window in self._minutes.get(start, {}).items():
-                row = found.setdefault(self._demands[place], {})
-                row[at] = row.get(at, 0) + window.offered - window.retried
-        return found
+                row = by_number[self._numbers[place]]
+                row[at] = row.get(at, 0) + window[OFFERED] - window[RETRIED]
+        demands = {number: demand for demand, number in self._number_of.items()}
+        return {demands[number]: row for number, row in by_number.items()}
 
     def buckets(
         self,
@@ -135,4 +149,5 @@ class Shelf:
         if place == len(self._series):
             self._series.append(series)
             self._demands.append(series.demand)
+            self._numbers.append(self._number_of.setdefault(series.demand, len(self._number_of)))
         return place

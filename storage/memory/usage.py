@@ -6,14 +6,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from threading import RLock
 
 import numpy as np
 
 from heliostat.model.demand import DemandSeries, TokenMix
 from heliostat.model.instants import Span, from_epoch, to_epoch
-from heliostat.model.names import DemandKey, RegionName
+from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
 from heliostat.model.usage import UsageBatch, UsageBucket, UsageQuery, UsageReceipt
 from storage import summing
 from storage.coverage import Coverage
@@ -40,8 +40,8 @@ class MemoryUsage:
         self._masks: dict[RegionName, dict[int, int]] = {}
         self._reported_until: dict[tuple[RegionName, str], int] = {}
         self._keys: dict[DemandKey, int] = {}
-        self._open: set[int] = set()
-        """Buckets with windows newer than their roll-up."""
+        self._open: dict[int, set[tuple[ModelName, Tier]]] = {}
+        """Buckets with windows newer than their fold, and what these are of, whatever their origin."""
         self._pruned_before = 0
         self._reader = DemandReader(self)
 
@@ -63,18 +63,23 @@ class MemoryUsage:
 
     def _store(self, batch: UsageBatch) -> None:
         news = self._shelf.put(batch, not_before=self._pruned_before)
-        for origin, starts in news.minutes.items():
+        reported: dict[RegionName, set[int]] = {}
+        for demand, starts in news.minutes.items():
+            reported.setdefault(demand.origin, set()).update(starts)
+            for bucket in {start // BUCKET_SECONDS * BUCKET_SECONDS for start in starts}:
+                self._open.setdefault(bucket, set()).add((demand.model, demand.tier))
+        for origin, starts in reported.items():
             masks = self._masks.setdefault(origin, {})
             for start in starts:
                 bucket = start // BUCKET_SECONDS * BUCKET_SECONDS
-                self._open.add(bucket)
                 masks[bucket] = masks.get(bucket, 0) | 1 << (start - bucket) // MINUTE_SECONDS
             place = (origin, batch.source_id)
             until = max(starts) + MINUTE_SECONDS
             self._reported_until[place] = max(until, self._reported_until.get(place, 0))
         for demand in news.offered:
-            for known in (demand, demand.everywhere):
-                self._keys.setdefault(known, len(self._keys))
+            if demand not in self._keys:
+                for new in (demand, demand.everywhere):
+                    self._keys.setdefault(new, len(self._keys))
         if news.late:
             _log.warning("usage_windows_came_after_retention: %d of %s", news.late, batch.source_id)
 
@@ -113,9 +118,11 @@ class MemoryUsage:
     def roll_up(self, now: datetime) -> int:
         with self._lock:
             closed = sorted(b for b in self._open if b + BUCKET_SECONDS <= to_epoch(now))
-            for run in runs(closed):
-                self._fold(run)
-            self._open.difference_update(closed)
+            for _, alike in groupby(closed, key=self._open.__getitem__):
+                for run in runs([*alike]):
+                    self._fold(run)
+            for bucket in closed:
+                del self._open[bucket]
             return sum(self._shelf.series_in(_bucket(bucket)) for bucket in closed)
 
     def prune(self, windows_before: datetime, roll_ups_before: datetime) -> int:
@@ -133,13 +140,18 @@ class MemoryUsage:
             return removed
 
     def _fold(self, run: Span) -> None:
-        """Fold the minutes of neighbouring buckets, each by itself."""
-        folded = fold(self.minutes(run), aggregates(self.keys()), BUCKET_SECONDS)
-        folded = folded[np.argsort(folded["start"], kind="stable")]
+        """Fold neighbouring buckets, each by itself, anew for the demand that has newer windows in all
+        of them: of a day's late windows most are of batch requests."""
         starts = bucket_starts(run)
+        newer = self._open[starts[0]]
+        keys = {key: n for key, n in self._keys.items() if (key.model, key.tier) in newer}
+        folded = fold(self._shelf.rows(run, keys), aggregates(self.keys()), BUCKET_SECONDS)
+        folded = folded[np.argsort(folded["start"], kind="stable")]
         edges = np.searchsorted(folded["start"], [*starts, starts.stop])
         for bucket, (first, last) in zip(starts, pairwise(edges), strict=True):
-            self._folded[bucket] = folded[first:last].tobytes()
+            before = table_of([self._folded.get(bucket, b"")])
+            kept = before[~np.isin(before["key"], [*keys.values()])]
+            self._folded[bucket] = kept.tobytes() + folded[first:last].tobytes()
 
     def _keep_roll_ups(self) -> None:
         """Add up the minutes that are about to go."""
@@ -158,7 +170,11 @@ class MemoryUsage:
 
     def coverage(self, span: Span, step: timedelta) -> Coverage:
         coverage = Coverage(span, step)
+        for (origin, _), until in self._reported_until.items():
+            coverage.reported(origin, until, until)
         for origin, masks in self._masks.items():
+            if masks:
+                coverage.reported(origin, first := min(masks), first)
             known = [bucket for bucket in bucket_starts(span) if bucket in masks]
             coverage.add(origin, known, [masks[bucket] for bucket in known])
         return coverage
@@ -171,7 +187,7 @@ class MemoryUsage:
         )
 
     def open_buckets(self, span: Span) -> tuple[int, ...]:
-        return tuple(sorted(self._open.intersection(bucket_starts(span))))
+        return tuple(sorted(self._open.keys() & set(bucket_starts(span))))
 
     def pruned_before(self) -> int:
         return self._pruned_before

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,28 +16,20 @@ from storage.summing import measured_sum
 _COUNTS = ("offered", "retried", "completed", "input_tokens", "output_tokens")
 
 
-class Window(NamedTuple):
-    """What one source measured of one series in one minute; sketches stay bytes until somebody asks.
+Window = tuple[Any, ...]
+"""What one source measured of one series in one minute: the columns of a batch from `revision` on.
 
-    A plain tuple: a simulated day brings a million of them.
-    """
-
-    revision: int
-    offered: int
-    admitted: int
-    rejected: int
-    retried: int
-    completed: int
-    input_tokens: int | None
-    output_tokens: int | None
-    ttft: bytes | None
-    itl: bytes | None
-    e2e: bytes | None
+A plain tuple of plain values (sketches stay bytes until somebody asks), which the garbage collector
+leaves alone: a simulated day brings a million of them.
+"""
+_FIELDS = COLUMNS[2:]
+REVISION, OFFERED, RETRIED = map(_FIELDS.index, ("revision", "offered", "retried"))
+"""Their places in a window."""
 
 
 def windows_of(batch: UsageBatch) -> Iterator[tuple[int, int, Window]]:
     """Each line's place among the batch's series, start (epoch seconds) and window."""
-    lines = map(Window._make, zip(*(getattr(batch, name) for name in COLUMNS[2:]), strict=True))
+    lines = zip(*(getattr(batch, name) for name in _FIELDS), strict=True)
     return zip(batch.series_index, batch.window_start, lines, strict=True)
 
 
@@ -79,9 +70,6 @@ def bucket_of(
     )
 
 
-_COUNTED = itemgetter(*(Window._fields.index(name) for name in _COUNTS))
-
-
 def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Window]) -> Table:
     """Windows, each with its demand's key and start (epoch seconds), as a table of `storage.fold.MINUTE`.
 
@@ -91,8 +79,10 @@ def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Win
     table = np.empty(len(windows), MINUTE)
     if not windows:
         return table
-    counts = np.array([*map(_COUNTED, windows)], np.float64).T
-    offered, retried, completed, prompts, outputs = counts
+    columns = dict(zip(_FIELDS, zip(*windows, strict=True), strict=True))
+    offered, retried, completed, prompts, outputs = (
+        np.array(columns[name], np.float64) for name in _COUNTS
+    )
     with_input, with_output = ~np.isnan(prompts), ~np.isnan(outputs)
     table["key"], table["start"] = keys, starts
     table["net"] = offered - retried

@@ -12,7 +12,7 @@ from heliostat.model.command import Command
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.plan import CapacityPlan, PlanOrigin
 from heliostat.model.routing import RoutingTable
-from heliostat.ports.decisions import Committed, Decision
+from heliostat.ports.decisions import Basis, Committed, Decision
 from storage import life
 from storage.codec import dumps, loads_once
 from storage.sql.audit import SqlAudit
@@ -116,13 +116,22 @@ class SqlDecisions:
     def commit(self, decision: Decision, *, epoch: int) -> Committed:
         life.check_requests(decision.commands)
         with self.database.write() as tx:
-            # Alone, since the same request may come twice at once.
+            # Alone, since the same request may come twice at once, and what stands must stay.
             self.leadership.check(tx, epoch, alone=True)
             known = tuple(self.outbox.find_request(tx, c) for c in decision.commands)
             if life.is_replay(decision, known):
                 return Committed(plan=None, commands=tuple(filter(None, known)), tables=())
+            if decision.basis != Basis():
+                life.check_basis(decision.basis, self._standing(tx.connection))
             tx.tell(*life.topics_of(decision))
             return self._keep(tx, decision, known)
+
+    def _standing(self, connection: Connection) -> Basis:
+        return Basis(
+            last_command_id=self.outbox.newest_id(connection),
+            plan_version=self.plans.newest_version(connection),
+            modes=self.modes.within(connection),
+        )
 
     def _keep(
         self, tx: Transaction, decision: Decision, known: tuple[Command | None, ...]

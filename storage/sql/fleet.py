@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, or_, select, update
 
+from heliostat.errors import RegionHeld
 from heliostat.model.fleet import (
+    MOST_AHEAD,
     CapacityDenial,
     Fleet,
     LeadTimeSample,
     RegionObservation,
     StartKind,
 )
-from heliostat.model.holding import AgentLife, RegionHold, claimed
+from heliostat.model.holding import AgentLife, RegionHold, claimed, standing
 from heliostat.model.instants import from_epoch, to_epoch
 from heliostat.model.names import PoolKey, RegionName
 from storage.codec import dumps, loads
@@ -31,16 +33,16 @@ class SqlFleet:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def observe(self, observation: RegionObservation) -> bool:
+    def observe(self, observation: RegionObservation, now: datetime) -> bool:
         insertion = self._database.insert(observations)
-        new = insertion.excluded
+        new, before = insertion.excluded, observations.c.observed_at
         with self._database.write() as tx:
             self._keep_lead_times(tx, observation.lead_times)
             kept = tx.connection.execute(
                 insertion.on_conflict_do_update(
                     index_elements=["region"],
                     set_={"observed_at": new.observed_at, "document": new.document},
-                    where=new.observed_at > observations.c.observed_at,
+                    where=or_(new.observed_at > before, before > to_epoch(now + MOST_AHEAD)),
                 ).returning(observations.c.region),
                 {
                     "region": observation.region,
@@ -71,6 +73,7 @@ class SqlFleet:
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
         mine = region_holds.c.region == region
+        refused: RegionHeld | None = None
         with self._database.write() as tx:
             nobody = {"region": region, "document": ""}
             tx.connection.execute(
@@ -79,9 +82,17 @@ class SqlFleet:
             query = select(region_holds.c.document).where(mine).with_for_update()
             document = tx.connection.execute(query).scalar_one()
             before = loads(RegionHold, document) if document else None
-            hold = claimed(before, region, agent, now, lease)
-            tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))
-            return hold
+            hold = standing(before, now, lease)
+            try:
+                hold = claimed(before, region, agent, now, lease)
+            except RegionHeld as error:
+                refused = error
+            assert hold is not None
+            if hold != before:
+                tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))
+        if refused is not None:
+            raise refused
+        return hold
 
     def hold(self, region: RegionName) -> RegionHold | None:
         query = select(region_holds.c.document).where(region_holds.c.region == region)
@@ -89,10 +100,11 @@ class SqlFleet:
             document = connection.execute(query).scalar()
         return loads(RegionHold, document) if document else None
 
-    def deny(self, denial: CapacityDenial) -> None:
+    def deny(self, denial: CapacityDenial, now: datetime) -> None:
         insertion = self._database.insert(denials)
         new = insertion.excluded
         with self._database.write() as tx:
+            tx.connection.execute(delete(denials).where(denials.c.at > to_epoch(now + MOST_AHEAD)))
             tx.connection.execute(
                 insertion.on_conflict_do_update(
                     index_elements=["region", "vm_type"],

@@ -106,7 +106,6 @@ class SqlForecasts:
                 insertion.on_conflict_do_update(
                     index_elements=["series", "method", "horizon_seconds"],
                     set_={"at": new.at, "document": new.document},
-                    where=new.at >= forecast_scores.c.at,
                 ),
                 rows,
             )

@@ -105,8 +105,11 @@ class SqlModes:
         )
 
     def modes(self) -> Modes:
-        query = select(modes.c.document).order_by(modes.c.region)
         with self._database.read() as connection:
-            documents = connection.execute(query).scalars()
-            settings = [loads(ModeSetting, document) for document in documents]
+            return self.within(connection)
+
+    def within(self, connection: Connection) -> Modes:
+        """All settings, as the transaction sees them."""
+        documents = connection.execute(select(modes.c.document)).scalars()
+        settings = [loads(ModeSetting, document) for document in documents]
         return Modes(tuple(sorted(settings, key=lambda setting: setting.region)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
-from heliostat.errors import Fenced, LeaseLost, SecondControlPlane
+from heliostat.errors import DatabaseInUse, Fenced, LeaseLost, SecondControlPlane
 from heliostat.model.instants import from_epoch
 from heliostat.ports.leadership import Lease
 from storage.sql.database import Database, Transaction
@@ -75,6 +75,16 @@ class SqlLeadership:
         if row is None or not row.in_force or row.epoch != epoch:
             raise Fenced(
                 f"epoch {epoch} is over", remedy="stop deciding; another control plane may lead"
+            )
+
+    def check_free(self, tx: Transaction) -> None:
+        """Raise DatabaseInUse while a leader's lease is in force; none can begin until `tx` ends."""
+        held = self._locked(tx)
+        if held.in_force:
+            raise DatabaseInUse(
+                f"{held.holder} at {held.address} leads on this database until "
+                f"{from_epoch(int(held.expires_at)).isoformat()}",
+                remedy="stop every control plane first; a lease runs out by itself",
             )
 
     def _locked(self, tx: Transaction) -> _Standing:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from heliostat.errors import UnknownCommand
-from heliostat.model.command import Acknowledgement, Command, CommandState, Order
+from heliostat.model.command import OPEN_STATES, Acknowledgement, Command, CommandState, Order
 from heliostat.model.instants import Span, from_epoch, to_epoch
 from heliostat.model.names import PoolKey, RegionName
 from storage import life
@@ -22,7 +22,7 @@ from storage.sql.dropping import drop
 from storage.sql.leadership import SqlLeadership
 from storage.sql.tables import commands, pool_changes
 
-_OPEN = (CommandState.PENDING.value, CommandState.LEASED.value)
+_OPEN = tuple(state.value for state in OPEN_STATES)
 _c = commands.c
 
 
@@ -49,6 +49,10 @@ class SqlOutbox:
     def next_id(self, tx: Transaction) -> str:
         """The id that the next command gets."""
         return id_of(next_number(self._database, tx, "command"))
+
+    def newest_id(self, connection: Connection) -> str:
+        """The id of the newest command that is kept; "" where none is."""
+        return connection.execute(select(func.max(_c.command_id))).scalar() or ""
 
     def put(self, tx: Transaction, command: Command) -> None:
         """Keep a new command."""
@@ -188,6 +192,21 @@ class SqlOutbox:
         with self._database.read() as connection:
             rows = connection.execute(select(pool_changes.c.pool, pool_changes.c.changed_at))
             return tuple(sorted((PoolKey.parse(pool), from_epoch(at)) for pool, at in rows))
+
+    def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:
+        changes = select(pool_changes.c.pool, pool_changes.c.changed_at)
+        instants = select(pool_changes.c.changed_at)
+        made = select(_c.document).where(_c.created_at.in_(instants)).order_by(_c.command_id)
+        with self._database.read() as connection:
+            changed = {PoolKey.parse(pool): at for pool, at in connection.execute(changes)}
+            last = {
+                pool: command.command_id
+                for document in connection.execute(made).scalars()
+                for command in [loads(Command, document)]
+                for pool in command.order.pools
+                if changed.get(pool) == to_epoch(command.created_at)
+            }
+            return tuple(sorted(last.items()))
 
     def prune(self, created_before: datetime) -> int:
         old = _c.created_at < to_epoch(created_before)

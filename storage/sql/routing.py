@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, or_, select
 
 from heliostat.errors import UnknownRoutingTable
 from heliostat.model.instants import to_epoch
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingAck, RoutingTable
+from heliostat.ports.decisions import CLOCK_SET_BACK
 from storage.codec import dumps, field_of, loads, loads_once
 from storage.numbering import routing_version
 from storage.sql.counters import next_number
@@ -67,14 +68,15 @@ class SqlRouting:
             for ack in acks
         ]
         insertion = self._database.insert(routing_acks)
-        new = insertion.excluded
+        new, before = insertion.excluded, routing_acks.c.at
+        set_back = int(CLOCK_SET_BACK.total_seconds())
         with self._database.write() as tx:
             put_many(
                 tx,
                 insertion.on_conflict_do_update(
                     index_elements=["origin", "gateway_id"],
                     set_={"at": new.at, "document": new.document},
-                    where=new.at >= routing_acks.c.at,
+                    where=or_(new.at >= before, new.at < before - set_back),
                 ),
                 rows,
             )

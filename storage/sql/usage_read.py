@@ -42,10 +42,12 @@ class SqlUsageSource:
 
     def coverage(self, span: Span, step: timedelta) -> Coverage:
         coverage = Coverage(span, step)
-        origins = select(usage_reported.c.origin).distinct()
-        for origin in self._connection.execute(origins).scalars():
-            coverage.reported(RegionName(origin))
-        c = usage_coverage.c
+        c, heard = usage_coverage.c, usage_reported.c
+        # One look into the index per origin: there are hundreds of thousands of buckets.
+        oldest = select(func.min(c.bucket_start)).where(c.origin == heard.origin)
+        ends = select(heard.origin, oldest.scalar_subquery(), func.max(heard.until))
+        for origin, since, until in self._connection.execute(ends.group_by(heard.origin)):
+            coverage.reported(RegionName(origin), until if since is None else since, until)
         rows = select(c.origin, c.bucket_start, c.minutes).where(touching(c.bucket_start, span))
         found = self._connection.execute(rows.order_by(c.origin)).all()
         names, starts, masks = zip(*found, strict=True) if found else ((), (), ())

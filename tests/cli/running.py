@@ -24,11 +24,12 @@ class Ran:
         return json.loads(self.out)
 
 
-def heliostat(*arguments: object, **environment: str) -> Ran:
-    """`heliostat <arguments>` at 80 columns."""
+def heliostat(*arguments: object, typed: str = "", **environment: str) -> Ran:
+    """`heliostat <arguments>` at 80 columns; `typed` is all that stands on stdin."""
     result = CliRunner().invoke(
         app,
         [str(argument) for argument in arguments],
+        input=typed,
         env={"COLUMNS": "80", "TERM": "dumb", "HELIOSTAT_DEBUG": "", **environment},
         prog_name="heliostat",
     )

@@ -53,6 +53,7 @@ WANTED = {
     "audit list",
     "db upgrade",
     "db check",
+    "db downgrade",
     "usage query",
     "forecast get",
     "forecast accuracy",

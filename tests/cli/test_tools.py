@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +17,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.errors import InvalidInput
+from heliostat.errors import InvalidInput, MigrationAhead
 from services.cli.backtesting import demand_of, key_of
 from services.cli.certificates import CertificateMaker, parse_identity
+from services.control_plane.bootstrap import parts_of
+from services.control_plane.settings import ControlPlaneSettings
 from services.identity import Identity, Role
 from simulation.workload.load import load_trace
 from tests.builders import NOON, catalogue_mapping
@@ -243,6 +247,29 @@ def test_a_ca_that_is_there_is_used_on(tmp_path: Path) -> None:
     assert admin.not_valid_after_utc == NOON + timedelta(days=1)
 
 
+def test_adding_an_identity_leaves_the_servers_certificate_alone(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path, "--server", "plane.example", "--server", "10.0.0.7")
+    before = [(tmp_path / name).read_bytes() for name in ("server.pem", "server-key.pem")]
+    added = heliostat("certs", "make", tmp_path, "--identity", "gateway/eastus/gw-1")
+    assert added.code == 0
+    said = " ".join(added.out.split())
+    assert "server.pem was left as it is, for plane.example, 10.0.0.7; --server replaces it" in said
+    assert [(tmp_path / n).read_bytes() for n in ("server.pem", "server-key.pem")] == before
+    assert (tmp_path / "gateway-eastus-gw-1.pem").exists()
+    replaced = heliostat("certs", "make", tmp_path, "--server", "new.example", "--json")
+    kept = {Path(one["certificate"]).name: one["kept"] for one in replaced.json["certificates"]}
+    assert kept == {"ca.pem": True, "server.pem": False, "operator-local.pem": False}
+    assert (tmp_path / "server.pem").read_bytes() != before[0]
+
+
+def test_a_servers_certificate_of_another_ca_is_not_kept_silently(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path, "--server", "plane.example")
+    (tmp_path / "ca.pem").unlink()
+    refused = heliostat("certs", "make", tmp_path, "--identity", "operator/anna")
+    assert refused.code == 65
+    assert "is no server certificate of this CA; give --server to replace it" in refused.err
+
+
 def test_a_broken_ca_is_not_overwritten(tmp_path: Path) -> None:
     for name in ("ca.pem", "ca-key.pem"):
         text_file(tmp_path, name, "nonsense")
@@ -291,6 +318,60 @@ def test_a_database_is_upgraded_and_then_stands(tmp_path: Path) -> None:
     assert heliostat("db", "upgrade", "--database", url).code == 0
     assert heliostat("db", "check", HELIOSTAT_DATABASE=url).code == 0
     assert heliostat("db", "check", "--database", url, "--json").json["ready"] is True
+
+
+def stamped(file: Path, revision: str) -> str:
+    """The URL of a database whose schema has that revision, as far as it says itself."""
+    url = f"sqlite:///{file}"
+    assert heliostat("db", "upgrade", "--database", url).code == 0
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    return url
+
+
+def test_a_database_of_a_newer_release_is_named_as_such_everywhere(
+    tmp_path: Path, catalogue: Path
+) -> None:
+    url = stamped(tmp_path / "h.db", "0099")
+    for command in ("check", "upgrade", "downgrade --yes --to 0001"):
+        ran = heliostat("db", *command.split(), "--database", url)
+        assert ran.code == 71
+        assert "a newer release upgraded the database: its schema is 0099" in ran.err
+        assert "db downgrade --to" in ran.err
+        assert "fault of ours" not in ran.err
+    with pytest.raises(MigrationAhead, match="newer release"):
+        parts_of(ControlPlaneSettings(database=url, catalogue=catalogue))
+
+
+def test_a_downgrade_asks_first_and_says_what_it_undid(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'h.db'}"
+    heliostat("db", "upgrade", "--database", url)
+    back = ("db", "downgrade", "--to", "0001", "--database", url)
+    for typed in ("", "n\n"):
+        asked = heliostat(*back, typed=typed)
+        assert asked.code == 65
+        assert "undoes 0002: Which agent speaks for a region." in asked.err
+        assert "nothing was changed" in asked.err
+        assert heliostat("db", "check", "--database", url).code == 0
+    done = heliostat(*back, typed="y\n")
+    assert "The database stands at revision 0001. Undone: 0002." in done.out
+    assert heliostat("db", "check", "--database", url).code == 71
+    assert "already; nothing was changed" in heliostat(*back).out
+    assert heliostat(*back, "--json").json == {"revision": "0001", "undone": []}
+
+
+def test_a_revision_that_is_not_on_the_way_back_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'h.db'}"
+    missing = heliostat("db", "downgrade", "--to", "0001", "--yes", "--database", url)
+    assert missing.code == 71
+    assert not list(tmp_path.iterdir())
+    heliostat("db", "upgrade", "--database", url)
+    unknown = heliostat("db", "downgrade", "--to", "00", "--yes", "--database", url)
+    assert unknown.code == 65
+    assert "it may be 0002, 0001, base" in " ".join(unknown.err.split())
+    heliostat("db", "downgrade", "--to", "0001", "--yes", "--database", url)
+    ahead = heliostat("db", "downgrade", "--to", "0002", "--yes", "--database", url)
+    assert "the database has not reached it" in ahead.err
 
 
 def test_memory_has_no_schema() -> None:

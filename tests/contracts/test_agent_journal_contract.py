@@ -25,6 +25,7 @@ from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageBatch
 from heliostat.ports.agent import AgentJournal
+from services.agent.journal.operator import set_brake
 from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
 from tests.support.agents import AgentDisk
@@ -34,6 +35,8 @@ EAST = RegionName("east")
 
 class JournalHome(Protocol):
     def open(self) -> AgentJournal: ...
+
+    def set_brake(self, *, paused: bool) -> None: ...
 
     def close(self) -> None: ...
 
@@ -47,6 +50,9 @@ class MemoryHome:
     def open(self) -> AgentJournal:
         return self._journal
 
+    def set_brake(self, *, paused: bool) -> None:
+        self._journal.braked = paused
+
     def close(self) -> None:
         pass
 
@@ -59,6 +65,9 @@ class SqliteHome:
 
     def open(self) -> AgentJournal:
         return self._disk.journal()
+
+    def set_brake(self, *, paused: bool) -> None:
+        set_brake(self._disk.path, paused=paused, author="ops", now=NOON)
 
     def close(self) -> None:
         self._disk.close()
@@ -96,6 +105,7 @@ def a_word(
         "region": EAST,
         "state": state,
         "at": NOON + MINUTE * minute,
+        "command_created_at": NOON + MINUTE * number,
     }
     return Acknowledgement(**(values | changes))
 
@@ -124,6 +134,15 @@ def test_received_commands_are_open_oldest_first(home: JournalHome) -> None:
     journal.receive([a_command(2), a_command(1)])
     journal.receive([a_command(3)])
     assert [c.command_id for c in journal.open_commands()] == [f"{n:012d}" for n in (1, 2, 3)]
+
+
+def test_a_lower_id_that_came_later_is_the_later_command(home: JournalHome) -> None:
+    journal = home.open()
+    journal.receive([a_command(500)])
+    journal.receive([a_command(481)])
+    journal.acknowledge(a_word(500))
+    journal.receive([a_command(500, revision=2)])
+    assert [int(c.command_id) for c in home.open().open_commands()] == [500, 481]
 
 
 def test_a_command_received_twice_is_open_once(home: JournalHome) -> None:
@@ -164,6 +183,38 @@ def test_an_ended_command_is_never_opened_again(home: JournalHome, end: CommandS
     journal = home.open()
     journal.receive([a_command(revision=5)])
     assert journal.open_commands() == ()
+
+
+def test_an_ended_command_that_arrives_open_has_its_end_said_again(home: JournalHome) -> None:
+    """The control plane confirmed the end and lost it: a fail-over, or a restored backup."""
+    journal = home.open()
+    journal.receive([a_command()])
+    end = a_word(
+        state=CommandState.REFUSED,
+        refusal=RefusalKind.QUOTA,
+        progress=CommandProgress(ready=1, detail="1 of 3"),
+        detail="the quota is 1",
+    )
+    journal.acknowledge(end)
+    journal.ack_sent(end)
+    journal = home.open()
+    for _ in range(2):
+        journal.receive([a_command()])
+    assert journal.unsent_acks() == (end,)
+    assert journal.open_commands() == ()
+
+
+@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+def test_an_end_that_the_control_plane_knows_is_not_said_again(
+    home: JournalHome, end: CommandState
+) -> None:
+    journal = home.open()
+    journal.receive([a_command()])
+    word = a_word(state=CommandState.APPLIED)
+    journal.acknowledge(word)
+    journal.ack_sent(word)
+    journal.receive([a_command(state=end, ended_at=NOON, revision=3)])
+    assert journal.unsent_acks() == ()
 
 
 # --- acknowledgements ------------------------------------------------------------------------
@@ -336,7 +387,8 @@ def test_the_last_good_table_survives_a_crash(home: JournalHome) -> None:
 
 
 def test_the_brake_holds_across_a_crash(home: JournalHome) -> None:
-    home.open().set_paused(True, author="ops", now=NOON)
+    home.open()
+    home.set_brake(paused=True)
     assert home.open().paused()
-    home.open().set_paused(False, author="ops", now=NOON + MINUTE)
+    home.set_brake(paused=False)
     assert not home.open().paused()

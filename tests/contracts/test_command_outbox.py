@@ -155,6 +155,16 @@ def test_an_agent_cannot_speak_of_another_regions_command(world: World) -> None:
         )
 
 
+def test_a_word_on_a_command_that_had_the_id_before_ends_no_other(world: World) -> None:
+    (one,) = order(world, command())
+    word = ack(one.command_id, command_created_at=at(-60))
+    with pytest.raises(UnknownCommand, match="another command since"):
+        world.stores.outbox.acknowledge(word)
+    assert now(world, one) == one
+    word = replace(word, command_created_at=one.created_at)
+    assert world.stores.outbox.acknowledge(word).state is CommandState.APPLIED
+
+
 def test_a_newer_command_supersedes_pending_ones_about_its_pools(world: World) -> None:
     old, other = order(world, command(1), command(1, of=pool(US)))
     (new,) = order(world, command(2, created_at=at(3)))
@@ -292,10 +302,44 @@ def test_pending_commands_expire_at_their_deadline_and_leased_ones_after_their_l
     assert now(world, later).state is CommandState.LEASED
 
 
+def test_a_command_whose_lease_is_renewed_for_ever_ends_some_time_after_its_deadline(
+    world: World,
+) -> None:
+    (held,) = order(world, command(not_after=at(5)))
+    outbox, epoch = world.stores.outbox, world.lead()
+    for minute in range(20):
+        lease(world, minute)
+        assert outbox.expire(at(minute), epoch=epoch) == ()
+    lease(world, 20)
+    (gone,) = outbox.expire(at(20), epoch=epoch)
+    assert (gone.command_id, gone.state) == (held.command_id, CommandState.EXPIRED)
+    assert lease(world, 21) == ()
+
+
 def test_the_last_change_of_a_pool_is_its_newest_command(world: World) -> None:
     order(world, command(), command(of=pool(US)))
     order(world, command(created_at=at(9)))
     assert world.stores.outbox.last_changes() == ((pool(), at(9)), (pool(US), at(0)))
+
+
+def test_the_last_command_of_a_pool_tells_two_of_one_second_apart(world: World) -> None:
+    first, other = order(world, command(), command(of=pool(US)))
+    outbox = world.stores.outbox
+    assert dict(outbox.last_commands()) == {
+        pool(): first.command_id,
+        pool(US): other.command_id,
+    }
+    (second,) = order(world, command(target=9))
+    assert dict(outbox.last_commands())[pool()] == second.command_id
+    order(world, command(created_at=at(-5)))
+    assert dict(outbox.last_commands())[pool()] == second.command_id
+
+
+def test_a_command_that_was_dropped_is_nobodys_last(world: World) -> None:
+    (one,) = order(world, command())
+    world.stores.outbox.acknowledge(ack(one.command_id))
+    assert world.stores.outbox.prune(at(1)) == 1
+    assert world.stores.outbox.last_commands() == ()
 
 
 def test_a_request_is_found_by_its_id_and_one_that_never_came_is_not(world: World) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from heliostat.errors import (
+    OutdatedDecision,
     OverrideExpired,
     RequestIdReused,
     UnknownOverride,
@@ -27,7 +28,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, ModelName, RegionName
 from heliostat.model.plan import PlanOrigin, SolveReport
 from heliostat.model.routing import RoutingAck
-from heliostat.ports.decisions import Committed, Decision
+from heliostat.ports.decisions import Basis, Committed, Decision
 from storage.notify import Topic
 from tests.contracts.builders import (
     EU,
@@ -174,6 +175,19 @@ def test_the_newest_word_of_each_gateway_is_kept(world: World) -> None:
     assert routing.routing_acks(US) == ()
 
 
+def test_a_word_said_after_the_clock_was_set_back_takes_the_place_of_the_one_before(
+    world: World,
+) -> None:
+    routing = world.stores.routing
+    ahead, now = (
+        RoutingAck(origin=EU, gateway_id="g-1", version=version, accepted=True, at=instant)
+        for version, instant in (("r1", at(60)), ("r2", at(5)))
+    )
+    routing.acknowledge_tables([ahead])
+    routing.acknowledge_tables([now])
+    assert world.open_again().routing.routing_acks() == (now,)
+
+
 # --- whole decisions -------------------------------------------------------------------------------
 
 
@@ -227,6 +241,58 @@ def test_one_decision_may_not_carry_a_request_twice(world: World) -> None:
         commit(world, commands=twice)
 
 
+def everywhere(mode: Mode) -> ModeSetting:
+    return ModeSetting(region=EVERYWHERE, mode=mode, author="ada", reason="go", at=T0)
+
+
+def test_a_decision_is_kept_while_what_it_was_made_from_stands(world: World) -> None:
+    commit(world, plan=plan(), commands=(command(request_id="r-1"),))
+    commit(world, mode=everywhere(Mode.ACTIVE))
+    standing = Basis(
+        last_command_id=world.stores.outbox.commands()[-1].command_id,
+        plan_version=getattr(world.stores.plans.latest_plan(), "version", 0),
+        modes=world.stores.modes.modes(),
+    )
+    commit(world, plan=plan(5, origin=PlanOrigin.PROPOSED))
+    assert commit(world, basis=standing, commands=(command(of=pool(US)),)).commands
+
+
+@pytest.mark.parametrize(
+    ("basis", "meanwhile"),
+    [
+        (Basis(last_command_id=""), {"commands": (command(),)}),
+        (Basis(plan_version=0), {"plan": plan()}),
+        (Basis(modes=Modes()), {"mode": everywhere(Mode.PAUSED)}),
+    ],
+    ids=["command", "plan", "mode"],
+)
+def test_a_decision_made_from_what_changed_since_is_refused_whole(
+    world: World, basis: Basis, meanwhile: dict[str, Any]
+) -> None:
+    commit(world, **meanwhile)
+    before = world.stores.outbox.commands()
+    with pytest.raises(OutdatedDecision, match="while this was decided"):
+        commit(world, basis=basis, commands=(command(of=pool(US)),), tables=(table(),))
+    assert world.stores.outbox.commands() == before
+    assert world.stores.routing.latest_tables() == ()
+
+
+def test_a_mode_set_again_counts_as_changed(world: World) -> None:
+    commit(world, mode=everywhere(Mode.ACTIVE))
+    seen = Basis(modes=world.stores.modes.modes())
+    commit(world, mode=everywhere(Mode.PAUSED))
+    commit(world, mode=everywhere(Mode.ACTIVE))
+    with pytest.raises(OutdatedDecision):
+        commit(world, basis=seen, tables=(table(),))
+
+
+def test_a_request_that_came_before_is_answered_whatever_changed_since(world: World) -> None:
+    asked = {"basis": Basis(last_command_id=""), "commands": (command(request_id="r-1"),)}
+    first = commit(world, **asked)
+    commit(world, commands=(command(of=pool(US)),))
+    assert commit(world, **asked).commands == first.commands
+
+
 def test_listeners_hear_what_changed_once_it_is_stored(world: World) -> None:
     heard: list[tuple[Topic, int]] = []
     world.feed.subscribe(lambda topic: heard.append((topic, len(world.stores.outbox.commands()))))
@@ -245,6 +311,11 @@ def test_an_override_holds_until_it_expires(world: World) -> None:
     assert book.override("o-1") == override(minutes=60)
     assert book.overrides(at(59)) == (override(minutes=60),)
     assert book.overrides(at(60)) == ()
+
+
+def test_an_override_stays_in_force_when_the_clock_is_set_back_to_before_it(world: World) -> None:
+    commit(world, overrides=(override(created=60, minutes=90),))
+    assert world.stores.overrides.overrides(at(1)) == (override(created=60, minutes=90),)
 
 
 def test_a_newer_override_of_a_pool_takes_the_place_of_the_older_for_good(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -59,8 +60,8 @@ def denial(minute: int = 0, until: int = 30, reason: str = "quota") -> CapacityD
 
 def test_a_measured_batch_backlog_is_part_of_the_fleet(world: World) -> None:
     waiting = BatchBacklog(region=EU, model=QWEN, groups=(BacklogGroup(due=at(90), requests=7),))
-    world.stores.fleet.observe(observation(batch_backlog=(waiting,)))
-    world.stores.fleet.observe(observation(region=US))
+    world.stores.fleet.observe(observation(batch_backlog=(waiting,)), at(6))
+    world.stores.fleet.observe(observation(region=US), at(6))
     assert world.stores.fleet.fleet(at(1)).batch_backlog == (waiting,)
 
 
@@ -78,8 +79,8 @@ def test_laws_that_agents_refitted_are_part_of_the_fleet(world: World) -> None:
         iterations=34,
         prompt_tokens=(10.0, 900.0),
     )
-    world.stores.fleet.observe(observation(laws=(law,)))
-    world.stores.fleet.observe(observation(region=US))
+    world.stores.fleet.observe(observation(laws=(law,)), at(6))
+    world.stores.fleet.observe(observation(region=US), at(6))
     assert world.stores.fleet.fleet(at(1)).laws == (law,)
 
 
@@ -93,10 +94,10 @@ def test_nobody_reported_at_first(world: World) -> None:
 
 def test_the_newest_observation_of_each_region_stands(world: World) -> None:
     log = world.stores.fleet
-    assert log.observe(observation(5))
-    assert not log.observe(observation(5, ready=9))
-    assert not log.observe(observation(4, ready=9))
-    assert log.observe(observation(1, US, agent_paused=True))
+    assert log.observe(observation(5), at(6))
+    assert not log.observe(observation(5, ready=9), at(6))
+    assert not log.observe(observation(4, ready=9), at(6))
+    assert log.observe(observation(1, US, agent_paused=True), at(6))
     again = world.open_again().fleet
     assert again.observation(EU) == observation(5)
     fleet = again.fleet(at(6))
@@ -106,8 +107,25 @@ def test_the_newest_observation_of_each_region_stands(world: World) -> None:
     assert fleet.replicas == (*observation(5).replicas, *observation(1, US).replicas)
 
 
+def test_an_observation_from_the_future_is_replaced_once_the_clocks_were_set_back(
+    world: World,
+) -> None:
+    log, hour = world.stores.fleet, 60
+    assert log.observe(observation(hour, ready=9), at(hour))
+    assert log.observe(observation(1), at(1))
+    assert log.fleet(at(1)).pool(pool()).ready == 2
+    assert not log.observe(observation(0, ready=9), at(1))
+
+
+def test_an_agents_clock_may_be_ahead_by_minutes(world: World) -> None:
+    log = world.stores.fleet
+    assert log.observe(observation(5), at(0))
+    assert not log.observe(observation(4, ready=9), at(0))
+    assert log.fleet(at(0)).pool(pool()).ready == 2
+
+
 def test_a_pool_where_nothing_stands_is_a_measured_zero(world: World) -> None:
-    world.stores.fleet.observe(observation())
+    world.stores.fleet.observe(observation(), at(6))
     fleet = world.stores.fleet.fleet(at(0))
     assert fleet.state(pool()).signal is Signal.FRESH
     assert fleet.state(pool(model=QWEN)).signal is Signal.ZERO
@@ -116,9 +134,9 @@ def test_a_pool_where_nothing_stands_is_a_measured_zero(world: World) -> None:
 
 def test_lead_times_are_kept_once_even_of_an_older_observation(world: World) -> None:
     log = world.stores.fleet
-    log.observe(observation(5, lead_times=(sample(4), sample(4, 60))))
-    log.observe(observation(5, lead_times=(sample(4),)))
-    log.observe(observation(3, lead_times=(sample(2),)))
+    log.observe(observation(5, lead_times=(sample(4), sample(4, 60))), at(6))
+    log.observe(observation(5, lead_times=(sample(4),)), at(6))
+    log.observe(observation(3, lead_times=(sample(2),)), at(6))
     assert len(log.lead_times(at(0))) == 3
     assert log.lead_times(at(0))[0] == sample(2)
     assert set(log.lead_times(at(4))) == {sample(4), sample(4, 60)}
@@ -126,11 +144,21 @@ def test_lead_times_are_kept_once_even_of_an_older_observation(world: World) -> 
 
 def test_a_denial_holds_until_its_end_and_a_newer_one_replaces_it(world: World) -> None:
     log = world.stores.fleet
-    log.deny(denial())
-    log.deny(denial(10, 40, "no capacity"))
-    log.deny(denial(5, 99, "late word"))
+    log.deny(denial(), at(0))
+    log.deny(denial(10, 40, "no capacity"), at(10))
+    log.deny(denial(5, 99, "late word"), at(11))
     assert log.fleet(at(39)).denials == (denial(10, 40, "no capacity"),)
     assert log.fleet(at(40)).denials == ()
+
+
+def test_a_denial_from_a_clock_that_was_set_back_caps_nothing_and_makes_room(world: World) -> None:
+    log = world.stores.fleet
+    log.deny(denial(60, 90, "ahead"), at(60))
+    log.deny(replace(denial(60, 90, "ahead"), region=US), at(60))
+    assert log.fleet(at(1)).denials == ()
+    log.deny(denial(1, 31, "now"), at(1))
+    assert log.fleet(at(1)).denials == (denial(1, 31, "now"),)
+    assert log.fleet(at(70)).denials == (), "none of those from ahead comes back"
 
 
 def life(journal: int = 2**62 + 1, incarnation: int = 1) -> AgentLife:
@@ -149,3 +177,27 @@ def test_one_agent_at_a_time_holds_a_region(world: World) -> None:
     later = fleet.claim(EU, life(journal=3), at(1), lease)
     assert fleet.hold(EU) == later
     assert later.agent.journal_id == 3
+
+
+def test_a_hold_from_a_clock_that_was_set_back_ends_a_lease_after_another_asked(
+    world: World,
+) -> None:
+    fleet, lease = world.stores.fleet, timedelta(minutes=1)
+    fleet.claim(EU, life(), at(60), lease)
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(10), lease)
+    assert world.open_again().fleet.hold(EU) is not None
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(10) + lease / 2, lease)
+    assert fleet.claim(EU, life(journal=3), at(11), lease).agent.journal_id == 3
+
+
+def test_the_holder_keeps_its_region_when_the_clock_is_set_back(world: World) -> None:
+    fleet, lease = world.stores.fleet, timedelta(minutes=1)
+    fleet.claim(EU, life(), at(60), lease)
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(10), lease)
+    held = fleet.claim(EU, life(), at(10) + lease / 2, lease)
+    assert (held.since, held.until) == (at(10), at(10) + lease * 3 / 2)
+    with pytest.raises(RegionHeld):
+        fleet.claim(EU, life(journal=3), at(11), lease)

@@ -126,11 +126,19 @@ def test_the_newest_score_of_each_method_and_horizon_counts(world: World) -> Non
     ledger, epoch = world.stores.forecasts, world.lead()
     ledger.store_scores((score(), score("naive"), score(hours=4)), at(15), epoch=epoch)
     ledger.store_scores((score(wape=0.2),), at(30), epoch=epoch)
-    ledger.store_scores((score(wape=None),), at(20), epoch=epoch)
     wanted = (score(wape=0.2), score(hours=4), score("naive"))
     assert ledger.scores() == wanted
     assert ledger.scores([demand_key()]) == wanted
     assert ledger.scores([OUTPUT]) == ()
+
+
+def test_a_score_made_after_the_clock_was_set_back_takes_the_place_of_the_one_before(
+    world: World,
+) -> None:
+    ledger, epoch = world.stores.forecasts, world.lead()
+    ledger.store_scores((score(wape=0.2),), at(60), epoch=epoch)
+    ledger.store_scores((score(wape=0.4),), at(15), epoch=epoch)
+    assert ledger.scores() == (score(wape=0.4),)
 
 
 def test_old_forecasts_go_when_told(world: World) -> None:

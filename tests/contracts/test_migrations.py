@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from heliostat.errors import DataLoss, InvalidSettings, MigrationBehind, StorageUnavailable
+from heliostat.errors import (
+    DatabaseInUse,
+    DataLoss,
+    InvalidSettings,
+    MigrationAhead,
+    MigrationBehind,
+    StorageUnavailable,
+)
 from migrations import check, downgrade, head, upgrade
 from migrations.check import differences
 from migrations.throwaway import ThrowawayServer
@@ -50,14 +58,29 @@ def test_upgrading_is_repeatable_and_opens_the_stores(empty_url: str) -> None:
     open_stores(empty_url).close()
 
 
-def test_a_database_of_another_release_is_refused(empty_url: str) -> None:
+def test_a_database_of_a_newer_release_is_refused_and_left_alone(empty_url: str) -> None:
     upgrade(empty_url)
     database = Database(empty_url, ChangeFeed())
     with database.write() as tx:
         tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
-    with pytest.raises(MigrationBehind, match="9999"):
-        open_stores(empty_url)
+    for refused in (open_stores, check, upgrade, lambda url: downgrade(url, "0001")):
+        with pytest.raises(MigrationAhead, match=r"newer release .*9999"):
+            refused(empty_url)
+
+
+def test_no_schema_goes_back_under_a_leader(empty_url: str) -> None:
+    upgrade(empty_url)
+    opened = open_stores(empty_url)
+    lease = opened.stores.leadership.acquire("plane-1", "plane-1:7443", timedelta(hours=1))
+    assert lease is not None
+    with pytest.raises(DatabaseInUse, match="plane-1 at plane-1:7443 leads"):
+        downgrade(empty_url, "0001")
+    check(empty_url)
+    opened.stores.leadership.release(lease)
+    opened.close()
+    assert downgrade(empty_url, "0001") == "0001"
+    assert upgrade(empty_url) == SCHEMA_REVISION
 
 
 def test_two_processes_that_upgrade_at_once_both_succeed(empty_url: str) -> None:

@@ -149,7 +149,9 @@ def test_old_lead_times_go(world: World) -> None:
         for minute in range(3)
     )
     fleet = world.stores.fleet
-    fleet.observe(RegionObservation(region=EU, observed_at=at(9), pools=(), lead_times=samples))
+    fleet.observe(
+        RegionObservation(region=EU, observed_at=at(9), pools=(), lead_times=samples), at(9)
+    )
     assert fleet.prune(at(2)) == 2
     assert fleet.lead_times(at(0)) == samples[2:]
 

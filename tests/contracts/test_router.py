@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from heliostat.loops.sound import check_tables
 from heliostat.model.fleet import Fleet, PoolObservation, PoolState, ReplicaEndpoint, Signal
 from heliostat.model.governance import Mode
-from heliostat.model.names import DemandKey, Tier
+from heliostat.model.names import DemandKey, RegionName, Tier
 from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import MILLION
 from heliostat.ports.deciding import Router
 from planning.planner import HeliostatPlanner
 from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
-from tests.builders import NOON, a_catalogue, a_fleet, a_pool
+from tests.builders import NOON, a_catalogue, a_fleet, a_pool, catalogue_mapping
 from tests.planning.worlds import a_problem, a_routing_problem, all_keys
 
 ROUTERS: dict[str, Router] = {
@@ -89,11 +89,11 @@ def test_tables_are_whole_consistent_and_send_nothing_to_the_unready(
     later = a_routing_problem(
         demand, catalogue=WORLD, fleet=second, plan=plan, mode=mode, measured=measured
     )
-    for tables, fleet in (
-        (before, first),
-        (router.route(replace(later, previous=before)), second),
+    for tables, fleet, modes in (
+        (before, first, problem.modes),
+        (router.route(replace(later, previous=before)), second, later.modes),
     ):
-        check_tables(tables, WORLD, fleet)
+        check_tables(tables, WORLD, fleet, modes)
         assert {table.origin for table in tables} == {region.name for region in WORLD.regions}
         for table in tables:
             seen = {state.observation.pool.region for state in fleet.pools}
@@ -145,11 +145,52 @@ def test_an_advisory_origin_is_served_at_home(router: Router) -> None:
         assert all(entry.weight(table.origin) == MILLION for entry in table.entries)
 
 
-def test_an_advisory_origin_without_replicas_goes_to_the_nearest(router: Router) -> None:
+def test_an_advisory_origin_without_known_replicas_is_served_at_home_and_says_why(
+    router: Router,
+) -> None:
     ready = {p.key: (0 if p.key.region == "east" else 2) for p in WORLD.pools}
     problem = a_routing_problem(ready=ready, mode=Mode.ADVISORY)
     east = next(t for t in router.route(problem) if t.origin == "east")
-    assert all(entry.weight(WORLD.region("west").name) == MILLION for entry in east.entries)
+    for entry in east.entries:
+        assert entry.weight(east.origin) == MILLION
+        assert "no ready replica" in entry.reason
+        assert entry.fallback == ("west",), "where the gateway goes when home fails"
+
+
+@pytest.mark.parametrize("mode", [Mode.ADVISORY, Mode.PAUSED])
+def test_only_an_active_origin_sheds_for_want_of_ready_replicas(router: Router, mode: Mode) -> None:
+    shed = router.route(a_routing_problem(ready=0))
+    for previous in ((), shed):
+        for table in router.route(a_routing_problem(ready=0, mode=mode, previous=previous)):
+            assert table.entries
+            for entry in table.entries:
+                assert (entry.weight(table.origin), entry.shed_ppm) == (MILLION, 0)
+                assert "served at home, though no ready replica" in entry.reason
+
+
+def test_a_paused_origin_whose_regions_have_nothing_ready_keeps_its_entries(router: Router) -> None:
+    ready = {p.key: (0 if p.key.region == "east" else 2) for p in WORLD.pools}
+    before = router.route(a_routing_problem(ready=ready, plan=PLAN))
+    unready = a_routing_problem(ready=0, mode=Mode.PAUSED, previous=before)
+    for old, new in zip(before, router.route(unready), strict=True):
+        assert [e.shares for e in old.entries] == [e.shares for e in new.entries]
+        assert all("stands, though no ready replica" in e.reason for e in new.entries)
+
+
+def test_an_advisory_origin_that_residency_forbids_goes_to_the_nearest_that_may(
+    router: Router,
+) -> None:
+    data = catalogue_mapping()
+    data["regions"][1]["residency"] = ["there"]
+    for model in data["models"]:
+        model["tiers"] = {
+            name: {**tier, "residency": ["there"]} for name, tier in model["tiers"].items()
+        }
+    world = a_catalogue(data)
+    for ready in (0, 2):
+        problem = a_routing_problem(ready=ready, catalogue=world, mode=Mode.ADVISORY)
+        for table in router.route(problem):
+            assert all(entry.weight(RegionName("west")) == MILLION for entry in table.entries)
 
 
 def test_a_paused_origin_keeps_its_entries(router: Router) -> None:

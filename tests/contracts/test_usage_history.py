@@ -335,6 +335,56 @@ def test_an_aggregate_sums_origins_and_is_missing_when_one_is(world: World) -> N
     assert rates(world, 30, origin=US) == pytest.approx((1000 / 60, None))
 
 
+def days(count: int) -> int:
+    """In minutes."""
+    return count * 24 * 60
+
+
+def day(world: World, number: int) -> tuple[float | None, float | None]:
+    """The first quarter of a day, everywhere and in the US; day 0 begins at T0."""
+    asked = Span(at(days(number)), at(days(number) + 15))
+    demand = {one.key: one for one in world.stores.usage.demand(asked, QUARTER)}
+    (whole,), (us,) = (demand[demand_key(o)].tokens_per_second for o in (EVERYWHERE, US))
+    return whole, us
+
+
+def test_an_origin_that_was_closed_down_stops_to_hold_aggregates_back_after_three_days(
+    world: World,
+) -> None:
+    report(world, *quarter(origin=US))
+    for number in range(5):
+        report(world, *quarter(start=days(number)))
+    assert day(world, 0) == pytest.approx((2000 / 60, 1000 / 60))
+    assert day(world, 3) == (None, None), "it may still report these minutes"
+    assert day(world, 4) == pytest.approx((1000 / 60, None))
+
+
+def test_an_origin_that_came_later_holds_aggregates_of_three_days_before_it_back(
+    world: World,
+) -> None:
+    for number in range(6):
+        report(world, *quarter(start=days(number)))
+    report(world, *quarter(origin=US, start=days(5)))
+    assert day(world, 1) == pytest.approx((1000 / 60, None))
+    assert day(world, 2) == (None, None), "what it reports of these minutes may be on its way"
+    assert day(world, 5) == pytest.approx((2000 / 60, 1000 / 60))
+
+
+def test_an_origin_that_was_silent_for_long_and_reports_again_was_missing_all_the_time(
+    world: World,
+) -> None:
+    for number in range(6):
+        report(world, *quarter(start=days(number)))
+    report(world, *quarter(origin=US), *quarter(origin=US, start=days(5)))
+    assert day(world, 4) == (None, None)
+    assert day(world, 5) == pytest.approx((2000 / 60, 1000 / 60))
+
+
+def test_what_nobody_reported_is_missing_however_long_ago_it_was(world: World) -> None:
+    report(world, *quarter(), *quarter(origin=US))
+    assert day(world, 9) == (None, None)
+
+
 def test_the_peak_of_an_aggregate_is_the_peak_of_the_sum(world: World) -> None:
     eu = [window(m, input_tokens=6000 if m == 0 else 0) for m in range(15)]
     us = [window(m, of=series(US), input_tokens=6000 if m == 9 else 0) for m in range(15)]
@@ -469,6 +519,23 @@ def test_what_comes_after_the_roll_up_is_rolled_up_again(world: World) -> None:
     usage.prune(at(15), at(0))
     assert rates(world) == pytest.approx((30_000 / 900,))
     assert only_bucket(world).input_tokens == 30_000
+
+
+def test_late_windows_of_one_demand_leave_the_others_as_they_were_rolled_up(world: World) -> None:
+    usage = world.stores.usage
+    others = [replace(one, series=replace(one.series, model=QWEN)) for one in varied(45)]
+    report(world, *varied(45), *others)
+    usage.roll_up(at(45))
+    report(world, *(replace(one, revision=2, completed=4) for one in varied(60)[::5]))
+
+    def answers() -> tuple[object, ...]:
+        return usage.demand(span(60), QUARTER), usage.token_mixes(span(60))
+
+    before = answers()
+    assert usage.roll_up(at(60)) > 0
+    assert answers() == before
+    assert usage.prune(at(60), at(0)) > 0
+    assert answers() == before
 
 
 def test_open_buckets_are_not_rolled_up_and_not_pruned(world: World) -> None:

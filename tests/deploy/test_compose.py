@@ -12,9 +12,9 @@ import yaml
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from services.agent.settings import DriverKind, load_agent_settings
+from services.agent.settings import AgentSettings, DriverKind, load_agent_settings
 from services.cli.main import app
-from services.control_plane.settings import load_settings
+from services.control_plane.settings import ControlPlaneSettings, load_settings
 from storage.catalogue_file import read_catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +119,29 @@ def test_moto_speaks_for_the_regions_of_the_agents() -> None:
     assert set(pairs) == wanted
     script = SERVICES["templates"]["entrypoint"][1]
     assert (ROOT / script.removeprefix(IN_IMAGE)).is_file()
+
+
+def test_the_agents_can_be_pointed_at_amazon_by_deleting_lines() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    agents = "x-agent-environment:"
+    before, _, rest = text.partition(agents)
+    block, _, after = rest.partition("\n\n")
+    kept = "\n".join(line for line in block.splitlines() if not line.startswith("  AWS_"))
+    without = yaml.safe_load(f"{before}{agents}{kept}\n\n{after}")
+    for name in AGENTS:
+        assert not [
+            key for key in without["services"][name]["environment"] if key.startswith("AWS_")
+        ]
+
+
+def test_the_image_says_every_port_that_its_processes_listen_on() -> None:
+    (exposed,) = re.findall(r"^EXPOSE (.+)$", (ROOT / "Dockerfile").read_text(), re.M)
+    agent, plane = AgentSettings(region="eastus"), ControlPlaneSettings()
+    listens = (
+        *(plane.listen, plane.metrics_listen, plane.page_listen),
+        *(agent.local_listen, agent.metrics_listen),
+    )
+    assert exposed.split() == [address.rsplit(":", 1)[1] for address in listens]
 
 
 def test_moto_is_the_one_that_the_tests_use() -> None:

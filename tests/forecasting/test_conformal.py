@@ -14,7 +14,8 @@ from forecasting.conformal import (
     score_table,
 )
 from forecasting.fitting import CalibrationRule, fit
-from forecasting.methods.harmonic import HARMONIC_AR
+from forecasting.methods.harmonic import DAILY_HARMONIC_LEVEL, HARMONIC_AR
+from forecasting.methods.method import Method
 from forecasting.methods.naive import LastValue
 from heliostat.model.forecast import QUANTILE_LEVELS
 from tests.forecasting.series import panel, peaks_over, rates
@@ -54,6 +55,8 @@ def calibration(mean: ArrayLike, peak: ArrayLike) -> Calibration:
         leads=np.array([1, 4]),
         mean=np.array(mean),
         peak=np.array(peak),
+        mean_until=4,
+        peak_until=4,
         floor=0.0,
         peak_ratio=1.0,
         peaks_seen=True,
@@ -61,10 +64,36 @@ def calibration(mean: ArrayLike, peak: ArrayLike) -> Calibration:
     )
 
 
-def test_paths_widen_past_the_last_scored_lead_at_most_twofold() -> None:
+@pytest.mark.parametrize("method", [DAILY_HARMONIC_LEVEL, LastValue()], ids=lambda m: m.name)
+def test_two_days_of_history_widen_48_hours_past_the_last_scored_lead(method: Method) -> None:
+    """A third of two days, 64 steps, is scored: leads up to 50 have their twelve errors."""
+    known = panel(rates(2))
+    (one,) = fit(method, known, steps=192, levels=LEVELS, rule=CalibrationRule())
+    last = one.calibration.mean_until
+    assert 40 <= last <= 64
+    leads = np.array([last, 2 * last, 3 * last, 192])
+    mean, peak = quantile_paths(np.full((1, 4), 100.0), [one.calibration], leads)
+    floor = one.calibration.floor
+    for paths in (mean[0], peak[0] / one.calibration.peak_ratio):
+        scores = (paths[-1] - 100.0) / (100.0 + floor)
+        assert_allclose(scores / scores[0], np.sqrt(leads / last))
+
+
+def test_paths_widen_at_most_twofold() -> None:
     one = calibration([[0.0, 0.1], [0.0, 0.1]], [[0.0, 0.1], [0.0, 0.1]])
     mean, _ = quantile_paths(np.full((1, 4), 100.0), [one], np.array([1, 4, 9, 1000]))
     assert_allclose(mean[0, 1], [110, 110, 115, 120])
+
+
+def test_long_history_is_scored_up_to_the_last_lead_and_does_not_widen() -> None:
+    (one,) = fit(LastValue(), panel(rates(14)), steps=192, levels=LEVELS, rule=CalibrationRule())
+    assert one.calibration.mean_until == one.calibration.peak_until == 192
+
+
+def test_assumed_intervals_do_not_widen() -> None:
+    (one,) = fit(LastValue(), panel(rates(0.1)), steps=192, levels=LEVELS, rule=CalibrationRule())
+    mean, _ = quantile_paths(np.full((1, 2), 100.0), [one.calibration], np.array([1, 192]))
+    assert_array_equal(mean[0, :, 0], mean[0, :, 1])
 
 
 @given(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from heliostat.model.names import EVERYWHERE, PoolKey, RegionName
 from heliostat.model.plan import CapacityPlan, Explanation, PlanStatus, PoolTarget, Reason
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.deciding import PlanningProblem, RoutingProblem
+from heliostat.ports.decisions import Committed, Decision, DecisionStore
 from heliostat.ports.stores import Stores
 from storage.memory import memory_stores
 from tests.builders import NOON, QUARTER, a_catalogue
@@ -120,6 +121,19 @@ class FakeDeciders:
         )
 
 
+@dataclass(kw_only=True)
+class BusyDecisions:
+    """A decision store to which somebody else comes first, each time with the next of these acts."""
+
+    store: DecisionStore
+    first: list[Callable[[], object]]
+
+    def commit(self, decision: Decision, *, epoch: int) -> Committed:
+        if self.first:
+            self.first.pop(0)()
+        return self.store.commit(decision, epoch=epoch)
+
+
 @dataclass
 class House:
     """A control loop and a desk on memory stores, led by us."""
@@ -159,24 +173,33 @@ def fake_deciders(fake: FakeDeciders) -> Deciders:
 def a_house(
     targets: Mapping[PoolKey, int] | None = None,
     settings: ControlSettings | None = None,
+    *,
+    busy_with: list[Callable[[], object]] | None = None,
     **real: Any,
 ) -> House:
     """A house at NOON whose planner wants these targets; the mode is still the default.
 
-    `real` are deciders that take the fake's place.
+    `real` are deciders that take the fake's place. `busy_with` happens just before the loop's
+    decisions are stored, one before each.
     """
     clock = SteppedClock(NOON)
     stores = memory_stores(clock)
     lease = stores.leadership.acquire("test", "127.0.0.1:1", FOREVER)
     assert lease is not None
     fake = FakeDeciders(targets or {})
+    busy = replace(
+        stores,
+        decisions=BusyDecisions(
+            store=stores.decisions, first=[] if busy_with is None else busy_with
+        ),
+    )
     return House(
         deciders=fake,
         clock=clock,
         stores=stores,
         epoch=lease.epoch,
         loop=ControlLoop(
-            stores=stores,
+            stores=busy,
             catalogue=a_catalogue(),
             deciders=replace(fake_deciders(fake), **real),
             settings=settings,

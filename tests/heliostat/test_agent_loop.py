@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from heliostat.errors import (
     Throttled,
     UnknownPool,
 )
-from heliostat.loops.agent import AgentLoop
+from heliostat.loops.agent import MOST_UNKEPT, AgentLoop
 from heliostat.model.command import (
     Acknowledgement,
     Command,
@@ -32,7 +32,7 @@ from heliostat.model.command import (
     ScaleOrder,
 )
 from heliostat.model.fleet import PoolObservation, RegionObservation
-from heliostat.model.usage import UsageWindow
+from heliostat.model.usage import UsageBatch, UsageWindow
 from heliostat.model.wording import LONGEST_SAID
 from heliostat.ports.cloud import DriverAnswer
 from simulation.journal import MemoryJournal
@@ -51,8 +51,12 @@ class ToldDriver:
     )
     silence: HeliostatError | None = None
     """Raised instead of looking or letting go."""
+    others: Exception | None = None
+    """Raised instead of letting go of what is under way without its command."""
     applied: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
+    kept: list[tuple[str, ...]] = field(default_factory=list)
+    """Which commands were named as open, tick by tick."""
 
     def apply(self, command: Command, now: datetime) -> DriverAnswer:
         self.applied.append(command.command_id)
@@ -63,6 +67,11 @@ class ToldDriver:
             raise self.silence
         self.abandoned.append(command.command_id)
         return CommandProgress(ready=1)
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        if self.others is not None:
+            raise self.others
+        self.kept.append(tuple(command.command_id for command in commands))
 
     def observe(self, now: datetime) -> RegionObservation:
         if self.silence is not None:
@@ -103,6 +112,7 @@ def a_command(command_id: str = "1", at: datetime = NOON, **changes: Any) -> Com
         order=ScaleOrder(pool=POOL, target_replicas=4),
         reason="demand",
         author="planner",
+        plan_version=7,
         created_at=at,
         not_after=at + timedelta(hours=1),
         state=CommandState.LEASED,
@@ -218,11 +228,37 @@ def test_a_later_decision_about_the_pool_supersedes_the_earlier() -> None:
     assert words["1"].detail == "superseded by command 2"
 
 
-def test_orders_of_one_decision_belong_together() -> None:
+def test_of_two_commands_the_one_that_came_later_is_the_later_decision() -> None:
+    """A control plane that was restored from a backup counts from a lower id again."""
+    agent = Agent()
+    agent.journal.receive([a_command("500")])
+    agent.journal.receive([a_command("481", NOON + MINUTE)])
+    agent.loop.tick(NOON + MINUTE)
+    assert (agent.driver.abandoned, agent.driver.applied) == (["500"], ["481"])
+
+
+def test_at_each_tick_the_driver_lets_go_of_all_but_the_open_commands() -> None:
+    agent = Agent()
+    agent.journal.receive([a_command("1")])
+    agent.loop.tick(NOON)
+    agent.loop.tick(NOON + MINUTE)
+    assert agent.driver.kept == [("1",), ()]
+
+
+def test_orders_of_one_plan_belong_together() -> None:
     agent = Agent()
     agent.journal.receive([a_command("1"), a_command("2")])
     agent.loop.tick(NOON)
     assert agent.driver.applied == ["1", "2"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (7, 0), (7, 8)])
+def test_of_two_decisions_of_one_second_the_later_counts(first: int, second: int) -> None:
+    agent = Agent()
+    agent.journal.receive([a_command("1", plan_version=first)])
+    agent.journal.receive([a_command("2", plan_version=second)])
+    agent.loop.tick(NOON)
+    assert (agent.driver.abandoned, agent.driver.applied) == (["1"], ["2"])
 
 
 def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while() -> None:
@@ -240,7 +276,7 @@ def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while()
 
 def test_the_brake_stops_work_but_not_sight() -> None:
     agent = Agent()
-    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.braked = True
     agent.journal.receive([a_command()])
     agent.meter.windows = [a_window()]
     agent.loop.tick(NOON)
@@ -253,7 +289,7 @@ def test_the_brake_stops_work_but_not_sight() -> None:
 
 def test_a_braked_agent_says_why_it_waits_and_refuses_at_the_deadline() -> None:
     agent = Agent()
-    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.braked = True
     agent.journal.receive([a_command()])
     agent.loop.tick(NOON)
     assert agent.word().state is CommandState.LEASED
@@ -267,7 +303,7 @@ def test_a_braked_agent_says_why_it_waits_and_refuses_at_the_deadline() -> None:
 def test_a_braked_agent_lets_go_of_what_was_cancelled() -> None:
     agent = Agent()
     agent.journal.receive([a_command()])
-    agent.journal.set_paused(True, author="ada", now=NOON)
+    agent.journal.braked = True
     agent.journal.receive([a_command(state=CommandState.CANCELLED, outcome="ada changed her mind")])
     agent.loop.tick(NOON)
     assert agent.word().state is CommandState.CANCELLED
@@ -355,6 +391,69 @@ def test_a_fault_while_letting_go_lets_the_others_go() -> None:
         agent.loop.tick(NOON)
     assert agent.driver.applied == ["2"]
     assert [c.command_id for c in agent.journal.open_commands()] == ["1"]
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), DriverUnavailable("in doubt")])
+def test_what_cannot_be_let_go_yet_holds_up_no_order(error: HeliostatError) -> None:
+    agent = Agent()
+    agent.driver.others = error
+    agent.journal.receive([a_command()])
+    agent.loop.tick(NOON)
+    assert agent.driver.applied == ["1"]
+
+
+def test_a_fault_while_letting_go_of_others_is_raised_once_the_orders_had_their_turn() -> None:
+    agent = Agent()
+    agent.driver.others = KeyError("token")
+    agent.journal.receive([a_command()])
+    with pytest.raises(KeyError, match="token"):
+        agent.loop.tick(NOON)
+    assert agent.driver.applied == ["1"]
+    assert agent.journal.unsent_observation() is not None
+
+
+class FullJournal(MemoryJournal):
+    """Takes no usage while `full`."""
+
+    def __init__(self) -> None:
+        super().__init__(source_id="east/agent")
+        self.full = True
+        self.kept: list[UsageWindow] = []
+
+    def append_usage(self, windows: Sequence[UsageWindow]) -> UsageBatch | None:
+        if self.full:
+            raise StorageUnavailable("the disk is full")
+        self.kept += windows
+        return super().append_usage(windows)
+
+
+def kept_after_a_full_disk(*told: list[UsageWindow]) -> list[UsageWindow]:
+    """What is journalled of the windows that were told, tick by tick, while the disk was full."""
+    journal = FullJournal()
+    agent = Agent(journal=journal)
+    for windows in told:
+        agent.meter.windows = windows
+        with pytest.raises(StorageUnavailable):
+            agent.loop.tick(NOON)
+    journal.full = False
+    agent.loop.tick(NOON)
+    agent.loop.tick(NOON)
+    return journal.kept
+
+
+def test_usage_that_the_journal_refused_is_kept_once_it_has_room() -> None:
+    first, second = a_window(), a_window(NOON + MINUTE)
+    assert kept_after_a_full_disk([first], [second]) == [first, second]
+
+
+def test_of_a_window_that_was_revised_meanwhile_the_last_revision_is_kept() -> None:
+    revised = a_window(revision=2)
+    assert kept_after_a_full_disk([a_window()], [revised]) == [revised]
+
+
+def test_what_waits_for_a_full_disk_is_bounded() -> None:
+    windows = [a_window(NOON + MINUTE * n) for n in range(MOST_UNKEPT + 2)]
+    assert kept_after_a_full_disk(windows) == windows[2:]
 
 
 @pytest.mark.parametrize("error", [DataLoss("the journal is gone"), StorageUnavailable("full")])

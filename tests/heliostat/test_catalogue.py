@@ -1,7 +1,8 @@
 """The catalogue file is believed only when every key resolves; complaints name the key path."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,10 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda m: m.update(version=2), "version"),
         (lambda m: m.update(colour="red"), "colour"),
         (lambda m: m["regions"][0].update(time_zone="Mars/Base"), "regions[0].time_zone"),
+        (lambda m: m["regions"][0].update(time_zone="America"), "regions[0].time_zone"),
+        (lambda m: m["regions"][0].update(time_zone="a" * 5000), "regions[0].time_zone"),
+        (lambda m: m["pools"].update({"except": ["nonsense"]}), "pools.except[0]"),
+        (lambda m: m["pools"].update(overrides={"a/b": {}}), "pools.overrides.a/b"),
         (lambda m: m["regions"][1].update(name="east"), "regions"),
         (lambda m: m["regions"][0].update(name="a/b"), "regions[0].name"),
         (
@@ -92,6 +97,27 @@ def test_a_broken_catalogue_names_the_key(
     with pytest.raises(InvalidCatalogue) as refusal:
         parse_catalogue(changed(change))
     assert refusal.value.field == path
+
+
+def places(value: object) -> Iterator[tuple[Any, Any]]:
+    """Every mapping or list in there with each of its keys."""
+    found = dict(enumerate(value)) if isinstance(value, list) else value
+    if isinstance(found, dict):
+        for key, inner in list(found.items()):
+            yield value, key
+            yield from places(inner)
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "", "odd", "a/b/c", -1, 1e308, True, [], ["odd"], {}, {"odd": 1}, {1: 2}, [[]]]
+)
+def test_an_odd_value_anywhere_is_a_wrong_catalogue_or_a_good_one(odd: object) -> None:
+    mapping = deepcopy(catalogue_mapping())
+    for holder, key in list(places(mapping)):
+        before, holder[key] = holder[key], odd
+        with suppress(InvalidCatalogue):
+            parse_catalogue(mapping)
+        holder[key] = before
 
 
 def test_nobody_to_whom_it_is_lent_can_change_it_here_or_in_another_process() -> None:

@@ -11,6 +11,7 @@ from heliostat.errors import (
     InvalidPolicyOutput,
     ModeForbids,
     NoPlanYet,
+    OutdatedDecision,
     StaleEtag,
     UnknownRegion,
     UnknownVmType,
@@ -99,7 +100,8 @@ def test_what_was_ordered_by_hand_while_it_planned_is_left_alone_and_said(applie
             house.loop.acknowledge(
                 Acknowledgement(
                     command_id=made.command_id, region=POOL.region, state=state, at=NOON
-                )
+                ),
+                NOON,
             )
 
     planner.meanwhile = meanwhile
@@ -135,6 +137,58 @@ def test_an_order_by_hand_that_was_cancelled_while_it_planned_binds_nobody() -> 
     planner.meanwhile = meanwhile
     committed = house.loop.replan(NOON, epoch=house.epoch)
     assert ScaleOrder(pool=POOL, target_replicas=5) in [c.order for c in committed.commands]
+
+
+def test_an_order_by_hand_just_before_the_plan_is_stored_is_left_alone_and_said() -> None:
+    acts: list[Callable[[], object]] = []
+    house = a_house({POOL: 5}, busy_with=acts)
+    house.set_mode(Mode.ACTIVE)
+    acts.append(lambda: house.desk.order(by_hand(9, timedelta()), NOON, epoch=house.epoch))
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert committed.plan is not None
+    (note,) = committed.plan.notes
+    assert note.startswith(f"{POOL} is left alone: operator:bob ordered {POOL} → 9 (command ")
+    (ordered, *planned) = house.stores.outbox.commands()
+    assert (ordered.author, ordered.state) == ("operator:bob", CommandState.PENDING)
+    assert len(planned) == 7, "the other pools are ordered as planned"
+    assert len(house.deciders.problems) == 1, "nothing is solved again"
+
+
+def test_a_pause_just_before_the_plan_is_stored_lets_no_order_out() -> None:
+    acts: list[Callable[[], object]] = []
+    house = a_house({POOL: 5}, busy_with=acts)
+    house.set_mode(Mode.ACTIVE)
+    acts.append(lambda: house.set_mode(Mode.PAUSED))
+    committed = house.loop.replan(NOON, epoch=house.epoch)
+    assert committed.plan is not None
+    assert committed.commands == ()
+    (record,) = (r for r in house.stores.audit.records(ALL_DAY) if r.action == "plan")
+    assert record.detail == "solved: 0 commands, modes paused"
+
+
+def test_a_plan_that_is_outdated_twice_is_not_stored() -> None:
+    acts: list[Callable[[], object]] = []
+    house = a_house({POOL: 5}, busy_with=acts)
+    acts += [lambda: house.set_mode(Mode.ACTIVE), lambda: house.set_mode(Mode.PAUSED)]
+    with pytest.raises(OutdatedDecision, match="a mode changed"):
+        house.loop.replan(NOON, epoch=house.epoch)
+    assert house.stores.plans.latest_plan() is None
+
+
+def test_a_pause_just_before_tables_are_stored_keeps_the_old_ones() -> None:
+    acts: list[Callable[[], object]] = []
+    house = a_house(busy_with=acts, router=NearestRouter())
+    house.set_mode(Mode.ACTIVE)
+    far = PoolObservation(pool=a_pool("west"), ready=2)
+    house.stores.fleet.observe(an_observation(far, region="west"), NOON)
+    house.loop.reroute(NOON, epoch=house.epoch)
+    nearer = an_observation(PoolObservation(pool=POOL, ready=2), at=NOON + MINUTE)
+    house.stores.fleet.observe(nearer, NOON + MINUTE)
+    acts.append(lambda: house.set_mode(Mode.PAUSED))
+    house.loop.reroute(NOON + MINUTE, epoch=house.epoch)
+    table = house.stores.routing.table(POOL.region)
+    ours = [entry for entry in table.entries if entry.model == POOL.model]
+    assert {share.serving for entry in ours for share in entry.shares} == {"west"}
 
 
 def test_an_epoch_that_is_over_stores_nothing() -> None:
@@ -195,6 +249,18 @@ def test_approving_orders_the_newest_plan_in_advisory_mode() -> None:
         house.loop.approve(second.version, NOON + QUARTER, author="ada", epoch=house.epoch)
 
 
+def test_a_plan_that_is_no_longer_the_newest_when_the_approval_is_stored_is_not_approved() -> None:
+    acts: list[Callable[[], object]] = []
+    house = a_house({POOL: 5}, busy_with=acts)
+    first = house.loop.replan(NOON, epoch=house.epoch).plan
+    assert first is not None
+    acts.append(lambda: house.loop.replan(NOON + MINUTE, epoch=house.epoch))
+    with pytest.raises(StaleEtag, match="look at plan 2"):
+        house.loop.approve(1, NOON + MINUTE, author="ada", epoch=house.epoch)
+    assert house.stores.plans.plan(1).origin is PlanOrigin.SCHEDULED
+    assert house.stores.outbox.commands() == ()
+
+
 def by_hand(target: int, at: timedelta) -> ManualOrder:
     return ManualOrder(
         order=ScaleOrder(pool=POOL, target_replicas=target),
@@ -245,7 +311,8 @@ def test_an_order_by_hand_that_nobody_observed_yet_hinders_no_plan_that_says_the
             region=POOL.region,
             state=CommandState.APPLIED,
             at=NOON + MINUTE,
-        )
+        ),
+        NOON + MINUTE,
     )
     approved = house.loop.approve(plan.version, NOON + 2 * MINUTE, author="ada", epoch=house.epoch)
     assert scale.order in [command.order for command in approved.commands]
@@ -257,7 +324,7 @@ def test_an_order_by_hand_that_nobody_observed_yet_hinders_no_plan_that_says_the
 def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKind) -> None:
     house = a_house({POOL: 5})
     house.set_mode(Mode.ACTIVE)
-    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2, desired=2)))
+    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2, desired=2)), NOON)
     command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
     refusal = Acknowledgement(
         command_id=command.command_id,
@@ -266,7 +333,7 @@ def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKi
         refusal=kind,
         at=NOON + MINUTE,
     )
-    assert house.loop.acknowledge(refusal).state is CommandState.REFUSED
+    assert house.loop.acknowledge(refusal, NOON + MINUTE).state is CommandState.REFUSED
     (denial,) = house.loop.situation.fleet(NOON + MINUTE).denials
     assert (denial.region, denial.vm_type, denial.most_replicas) == (POOL.region, POOL.vm_type, 2)
     assert house.loop.situation.fleet(NOON + timedelta(hours=1)).denials == ()
@@ -274,7 +341,7 @@ def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKi
 
 def test_old_observations_are_stale_and_absent_ones_missing() -> None:
     house = a_house()
-    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2)))
+    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2)), NOON)
     fleet = house.loop.situation.fleet(NOON + MINUTE)
     assert fleet.state(POOL).signal is Signal.FRESH
     assert fleet.state(a_pool("west")).signal is Signal.MISSING
@@ -292,10 +359,11 @@ def test_measured_lead_times_replace_the_prior_after_five_samples() -> None:
         )
         for n in range(5)
     )
-    house.stores.fleet.observe(an_observation(lead_times=samples[:4]))
+    house.stores.fleet.observe(an_observation(lead_times=samples[:4]), NOON)
     prior = next(e for e in house.loop.situation.lead_times(NOON) if e.pool == POOL)
     assert (prior.samples, prior.p50) == (0, timedelta(seconds=480))
-    house.stores.fleet.observe(an_observation(at=NOON + MINUTE, lead_times=samples[4:]))
+    later = NOON + MINUTE
+    house.stores.fleet.observe(an_observation(at=later, lead_times=samples[4:]), later)
     measured = next(e for e in house.loop.situation.lead_times(NOON) if e.pool == POOL)
     assert (measured.samples, measured.p50) == (5, timedelta(seconds=102))
 
@@ -311,13 +379,20 @@ def test_unchanged_routes_are_not_published_again_until_they_would_go_stale() ->
 def test_a_table_that_steers_nothing_is_not_published() -> None:
     house = a_house(router=NearestRouter())
     assert house.loop.reroute(NOON, epoch=house.epoch) == ()
-    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2)))
+    house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2)), NOON)
     assert {t.origin for t in house.loop.reroute(NOON, epoch=house.epoch)} == {"east", "west"}
 
 
-def test_routes_to_pools_without_ready_replicas_are_never_published() -> None:
+def test_an_origin_that_is_not_steered_may_be_left_to_replicas_that_nobody_reports() -> None:
     house = a_house()
     house.deciders.sheds = False
+    assert len(house.loop.reroute(NOON, epoch=house.epoch)) == 2
+
+
+def test_no_origin_is_steered_to_pools_without_ready_replicas() -> None:
+    house = a_house()
+    house.deciders.sheds = False
+    house.set_mode(Mode.ACTIVE)
     with pytest.raises(InvalidPolicyOutput, match="no ready replica"):
         house.loop.reroute(NOON, epoch=house.epoch)
     assert house.stores.routing.latest_tables() == ()

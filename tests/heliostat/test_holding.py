@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from heliostat.errors import RegionHeld
-from heliostat.model.holding import AgentLife, RegionHold, claimed
+from heliostat.model.holding import AgentLife, RegionHold, claimed, standing
 from tests.builders import MINUTE, NOON
 from tests.support.agents import EAST
 
@@ -41,5 +41,10 @@ def test_a_restart_takes_over_at_once_and_the_life_before_it_is_refused() -> Non
         claimed(restarted, EAST, a_life(incarnation=1), NOON + LEASE / 2, LEASE)
 
 
-def test_a_clock_that_was_set_back_shortens_no_hold() -> None:
-    assert claimed(a_hold(), EAST, a_life(), NOON - MINUTE, LEASE).until == NOON + LEASE
+def test_after_the_clock_was_set_back_a_hold_lasts_one_lease_from_now() -> None:
+    back = NOON - 60 * MINUTE
+    held = claimed(a_hold(), EAST, a_life(), back, LEASE)
+    assert (held.since, held.until) == (back, back + LEASE)
+    assert standing(a_hold(), back, LEASE) == held
+    with pytest.raises(RegionHeld, match="until 2026-03-02T11:00:30"):
+        claimed(a_hold(), EAST, a_life(journal=2), back, LEASE)

@@ -15,13 +15,13 @@ from heliostat.errors import (
     UnknownModel,
     UnknownRegion,
 )
-from heliostat.loops.manual import ManualOrder
+from heliostat.loops.manual import ManualDesk, ManualOrder
 from heliostat.model.command import CommandState, RedeployOrder, ScaleOrder
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import PoolKey, RegionName
-from tests.builders import MINUTE, NOON, a_pool
-from tests.heliostat.fakes import a_house
+from tests.builders import MINUTE, NOON, a_catalogue, a_pool
+from tests.heliostat.fakes import BusyDecisions, a_house
 
 POOL = a_pool()
 HOUR = timedelta(hours=1)
@@ -96,6 +96,35 @@ def test_an_etag_protects_from_what_happened_since_the_caller_looked() -> None:
     house.desk.order(manual(etag=seen), NOON, epoch=house.epoch)
     with pytest.raises(StaleEtag):
         house.desk.order(manual(etag=seen, request_id="r-2"), NOON, epoch=house.epoch)
+
+
+def test_an_etag_protects_from_what_happens_just_before_the_order_is_stored() -> None:
+    house = a_house({POOL: 7})
+    house.set_mode(Mode.ACTIVE)
+
+    def first() -> None:
+        house.loop.replan(NOON + MINUTE, epoch=house.epoch)
+
+    decisions = BusyDecisions(store=house.stores.decisions, first=[first])
+    desk = ManualDesk(
+        stores=replace(house.stores, decisions=decisions),
+        catalogue=a_catalogue(),
+        command_lifetime=HOUR,
+    )
+    asked = manual(etag=desk.pool_etag(POOL, NOON))
+    with pytest.raises(StaleEtag):
+        desk.order(asked, NOON + MINUTE, epoch=house.epoch)
+    assert {command.author for command in house.stores.outbox.commands()} == {"planner"}
+    assert desk.order(replace(asked, etag=""), NOON + MINUTE, epoch=house.epoch).author == "ada"
+
+
+def test_an_etag_tells_two_orders_of_one_second_apart() -> None:
+    house = a_house()
+    house.desk.order(manual(), NOON, epoch=house.epoch)
+    seen = house.desk.pool_etag(POOL, NOON)
+    house.desk.order(manual(2, request_id="r-2"), NOON, epoch=house.epoch)
+    with pytest.raises(StaleEtag):
+        house.desk.order(manual(8, etag=seen, request_id="r-3"), NOON, epoch=house.epoch)
 
 
 def test_the_same_request_gives_the_same_command_whatever_has_changed_since() -> None:

@@ -38,7 +38,7 @@ def planned(house: House, at: datetime, ready: int) -> PoolTarget:
         if pool.key.region == POOL.region
         for n in [ready if pool.key == POOL else 1]
     ]
-    house.stores.fleet.observe(an_observation(*seen, at=at))
+    house.stores.fleet.observe(an_observation(*seen, at=at), at)
     plan = house.loop.replan(at, epoch=house.epoch).plan
     assert plan is not None
     assert plan.status is PlanStatus.FLOOR

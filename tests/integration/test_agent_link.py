@@ -350,6 +350,18 @@ async def test_a_word_that_is_refused_is_kept_and_holds_up_no_other(
     assert {w.command_id for w in plane.words} == {first.command_id, second.command_id}
 
 
+async def test_words_on_commands_of_a_region_that_another_agent_holds_are_dropped(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    order = ScaleOrder(pool=a_pool(), target_replicas=2)
+    plane.held_by_another = True
+    await plane.order(a_command(number=1, order=order))
+    await agent.link.receive_all()
+    agent.tick(NOON)
+    await agent.link.send_all()
+    assert (plane.words, agent.journal.unsent_acks()) == ([], ())
+
+
 async def test_a_control_plane_that_forgot_gets_what_is_left_without_a_gap(
     plane: ControlPlane, agent: Agent
 ) -> None:

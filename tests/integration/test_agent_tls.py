@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -30,6 +31,7 @@ from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_catalogue, a_window
 from tests.support.agents import EAST
 from tests.support.certificates import Authority
+from tests.support.examples import example_module
 from tests.support.planes import Client, World, a_channel, a_world, error_in
 
 GATEWAY = Identity(role=Role.GATEWAY, region=EAST, name="gw-1")
@@ -109,6 +111,28 @@ async def test_usage_and_routes_pass_through_an_agent_with_certificates(
         assert sum(bucket.offered for bucket in world.stores.usage.query(HOUR)) == 10
         routes = await gateway.routing.GetRoutes(routing_pb2.GetRoutesRequest())
         assert routes.tables[0].origin_region == "east"
+
+
+async def test_the_example_gateway_comes_in_with_its_certificate(
+    authority: Authority, tmp_path: Path
+) -> None:
+    tls = authority.server()
+    maker = CertificateMaker(authority.folder, now=SystemClock().now(), valid=timedelta(days=1))
+    ca, _, leaf = maker.make(servers=["localhost"], clients=["gateway/east/gw-1"])
+    example = example_module("gateway_client")
+    async with (
+        a_world(tls=tls, credentials=authority.client(GATEWAY)) as world,
+        an_agent(tmp_path, world, agents_files(authority), tls) as agent,
+    ):
+
+        def report_once() -> list[int]:
+            address = f"localhost:{agent.local_port}"
+            with example.channel_to(address, ca.certificate, leaf.certificate, leaf.key) as channel:
+                gateway = example.Gateway(channel, "east", "east/gw-1", tmp_path / "table")
+                batch = batch_to_wire(a_batch([a_window(NOON - MINUTE)], source_id="east/gw-1"))
+                return list(gateway.report(iter([batch])))
+
+        assert await asyncio.to_thread(report_once) == [1]
 
 
 async def test_a_gateway_of_another_region_does_not_come_in(

@@ -214,6 +214,19 @@ def test_a_redeploy_runs_the_command_and_changes_the_tags(east: AwsRegion) -> No
     assert (seen[a_pool()], seen[beta_pool()]) == (1, 1)
 
 
+@pytest.mark.parametrize("code", ["InvalidInstanceId", "AccessDeniedException", "Throttling"])
+def test_a_region_is_seen_whatever_amazon_says_of_one_redeploy(east: AwsRegion, code: str) -> None:
+    until_done(east, a_command(target=2))
+    order, driver = a_redeploy(1, 1, number=2), east.driver()
+    while not east.faults.calls["SendCommand"]:
+        driver.apply(order, east.engines.now)
+        east.engines.now += MINUTE
+    east.faults.fail_next("GetCommandInvocation", *[code] * 9)
+    seen = {p.pool: p for p in driver.observe(east.engines.now).pools}
+    assert (seen[a_pool()].ready, seen[beta_pool()].loading) == (1, 1)
+    assert east.faults.calls["GetCommandInvocation"] == 1
+
+
 def test_releasing_what_is_gone_already_is_no_error(east: AwsRegion) -> None:
     east.driver().apply(a_command(target=2), NOON)
     east.cloud().release(["i-0123456789abcdef0", *east.standing()])
@@ -243,6 +256,6 @@ def test_vms_without_a_journal_entry_are_reported_and_left_alone(east: AwsRegion
     east.engines.now = born
     driver = east.driver()
     assert list(driver.observe(born).unknown_vms) == strangers
-    with pytest.raises(DriverUnavailable, match="from before this journal"):
+    with pytest.raises(DriverUnavailable, match=r"does not know.*heliostat agent adopt"):
         driver.apply(a_command(target=2, created_at=born, not_after=born + MINUTE), born)
     assert sorted(east.standing()) == strangers

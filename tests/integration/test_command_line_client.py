@@ -65,7 +65,7 @@ async def test_a_fresh_control_plane_says_that_nothing_is_there_yet() -> None:
             (("fleet", "overrides"), "No overrides are in force"),
             (("fleet", "commands"), "No commands match"),
             (("fleet", "get"), "No pool has replicas"),
-            (("mode", "get"), "advisory everywhere"),
+            (("mode", "get"), "advisory everywhere. Plans are not ordered; manual orders are."),
         ):
             ran = await desk(*arguments)
             if sentence is None:
@@ -110,6 +110,15 @@ async def test_a_scale_order_becomes_a_command_with_an_override() -> None:
         cancelled = await desk("fleet", "cancel", "1")
         assert "cancelled" in cancelled.out
         assert (await desk("fleet", "cancel", "1")).code == 71
+
+
+async def test_an_order_without_an_override_says_what_may_change_it() -> None:
+    async with a_desk(targets={POOL: 3}) as desk:
+        ran = await desk("fleet", "scale", POOL, 4, "--reason", "launch")
+        said = " ".join(ran.out.split())
+        assert "No overrides are in force. In advisory mode the order stands until" in said
+        await desk.world.tick(Tick.REPLAN)
+        assert len((await desk.json("fleet", "commands"))["commands"]) == 1, "no plan undid it"
 
 
 async def test_an_override_ends_by_its_pool_as_well_and_a_pool_without_one_says_so() -> None:

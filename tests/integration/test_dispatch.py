@@ -235,17 +235,21 @@ async def test_a_gateway_that_reads_nothing_holds_up_nobody(
     agent: Agent, door: DispatchServiceAsyncStub
 ) -> None:
     mute = door.Dispatch()
-    for number in range(15):
-        asks = [an_ask(f"mute-{number}-{n}", model="beta") for n in range(1000)]
+    for number in range(200):
+        names = (f"{number}-{n}".ljust(200, "m") for n in range(1000))  # long answers fill buffers
+        asks = [an_ask(name, model="beta") for name in names]
         writing = asyncio.create_task(mute.write(pb.DispatchRequest(gateway_id="mute", asks=asks)))
         done, _ = await asyncio.wait({writing}, timeout=2)
         if not done:
-            writing.cancel()
             break
+    else:
+        pytest.fail("the gateway was never held up: nothing was tried")
     stream = door.Dispatch()
     (placed,) = await ask(stream, an_ask("r"))
     assert placed.WhichOneof("outcome") == "placed"
+    assert not writing.done()
     mute.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
     room = agent.room
     assert room is not None
     await until(lambda: room.held == 0)

@@ -9,7 +9,7 @@ from types import ModuleType
 import grpc
 import pytest
 
-from heliostat.v1 import common_pb2
+from heliostat.v1 import common_pb2, routing_pb2
 from services.agent.agent import Agent
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_window
@@ -57,6 +57,21 @@ async def test_the_example_follows_routes_and_reports_usage(
     region, headers = kept.pick("alpha", BATCH, "session", {})
     assert (region, headers) == ("west", {"x-heliostat-hop": "east"})
     assert kept.pick("alpha", BATCH, "session", headers) == ("east", headers)
+
+
+def test_a_region_that_failed_is_followed_by_the_fall_back_regions(
+    example: ModuleType, tmp_path: Path
+) -> None:
+    here = example.Gateway(grpc.insecure_channel("127.0.0.1:1"), "east", "east/g", tmp_path / "t")
+    home = routing_pb2.RouteShare(serving_region="east", weight_ppm=1_000_000)
+    entry = routing_pb2.RouteEntry(
+        model="alpha", tier=BATCH, shares=[home], fallback_regions=["east", "west"]
+    )
+    here.table = routing_pb2.RoutingTable(origin_region="east", entries=[entry])
+    assert here.pick("alpha", BATCH, "session", {}) == ("east", {})
+    away = here.pick("alpha", BATCH, "session", {}, failed={"east"})
+    assert away == ("west", {"x-heliostat-hop": "east"})
+    assert here.pick("alpha", BATCH, "session", {}, failed={"east", "west"}) is None
 
 
 def _watch_until(watcher, version: str, channel: grpc.Channel) -> None:  # type: ignore[no-untyped-def]  # a class of the example, loaded from its file

@@ -16,6 +16,7 @@ from heliostat.model.plan import CapacityPlan, PlanStatus
 from heliostat.model.routing import RoutingTable
 from heliostat.ports.decisions import Decision
 from heliostat.ports.stores import Stores
+from planning.house_policies import POOLED, house_policy
 from services.demo.backfill import back_fill
 from services.demo.bootstrap import agent_of, cast_of, loop_settings, rhythm_of
 from services.demo.coordinator import Coordinator
@@ -23,6 +24,7 @@ from services.demo.demand import demo_demand, whole
 from services.demo.settings import DemoSettings
 from simulation.accounts import Accounts
 from simulation.bootstrap import heliostat_policy, simulated_world
+from simulation.policies.routers import BALANCED, PLAN_FLOWS
 from storage.catalogue_file import read_catalogue
 from tests.simulation.workload.samples import series_file
 
@@ -73,7 +75,11 @@ async def _live(
 def _simulated(
     case: Case,
 ) -> tuple[tuple[CapacityPlan, ...], tuple[RoutingTable, ...], Accounts]:
-    policy = replace(heliostat_policy(case.catalogue), rhythm=rhythm_of(case.settings))
+    house = house_policy(case.settings.policy)
+    policy = heliostat_policy(
+        case.catalogue, house.settings, router=BALANCED if house.pooled_within else PLAN_FLOWS
+    )
+    policy = replace(policy, rhythm=rhythm_of(case.settings))
     world = simulated_world(
         catalogue=case.catalogue,
         arrivals=whole(case.demand),
@@ -99,6 +105,10 @@ def _synthesised(_: Path) -> DemoSettings:
     return DemoSettings(headless=True, hours=2, history_days=2, seed=7)
 
 
+def _pooled(_: Path) -> DemoSettings:
+    return DemoSettings(headless=True, hours=2, history_days=2, seed=7, policy=POOLED)
+
+
 def _with_holes(place: Path) -> DemoSettings:
     """Nine days of two tenants; every seventh and ninth ten minutes are missing."""
     bins = int(timedelta(days=9) / _BIN)
@@ -110,7 +120,7 @@ def _with_holes(place: Path) -> DemoSettings:
     return DemoSettings(headless=True, hours=2, history_days=2, trace=trace, seed=7)
 
 
-@pytest.mark.parametrize("made", [_synthesised, _with_holes])
+@pytest.mark.parametrize("made", [_synthesised, _pooled, _with_holes])
 async def test_live_and_simulated_wiring_decide_alike(
     made: Callable[[Path], DemoSettings], tmp_path: Path
 ) -> None:

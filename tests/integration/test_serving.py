@@ -18,9 +18,9 @@ import pytest
 
 from heliostat.errors import InvalidSettings, SecondControlPlane
 from heliostat.v1 import plan_pb2, routing_pb2
-from services.control_plane.bootstrap import control_plane
+from services.control_plane.bootstrap import control_plane, file_to_make
 from services.control_plane.plane import ControlPlane
-from services.control_plane.settings import ControlPlaneSettings
+from services.control_plane.settings import ControlPlaneSettings, load_settings
 from services.control_plane.ticks import Tick
 from tests.builders import NOON
 from tests.support.planes import Client, a_channel, plane_settings
@@ -127,6 +127,8 @@ async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_pat
             told = True
     assert await process.wait() == 0
     events = [line["event"] for line in lines]
+    assert (lines[0]["event"], lines[0]["level"]) == ("database_file_missing", "warning")
+    assert lines[0]["file"] == f"{tmp_path}/heliostat.db"
     assert {"database_made", "lease_acquired", "control_plane_started"} <= set(events)
     assert events[-2:] == ["lease_released", "control_plane_stopped"]
     (plan,) = (line for line in lines if line["event"] == "replan_done")
@@ -134,6 +136,21 @@ async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_pat
     assert plan["plan_version"] == 1
     with pytest.raises(URLError):
         _picture(page["url"])
+
+
+def test_only_a_named_file_that_is_missing_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped path must not pass for a new database; the default needs no preparation."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.db").touch()
+    assert file_to_make(load_settings()) is None
+    assert file_to_make(load_settings(database="sqlite:///typo.db")) == tmp_path / "typo.db"
+    assert file_to_make(load_settings(database=f"sqlite:///{tmp_path}/typo.db?timeout=5"))
+    monkeypatch.setenv("HELIOSTAT_DATABASE", "sqlite:///typo.db")
+    assert file_to_make(load_settings()) == tmp_path / "typo.db"
+    for other in ("sqlite:///there.db", "sqlite:///no/folder.db", "memory", "postgresql://x/y"):
+        assert file_to_make(load_settings(database=other)) is None
 
 
 def test_an_empty_file_is_made_a_database_like_a_missing_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,23 @@ from typing import Any
 import pytest
 
 from heliostat.errors import InvalidInput, RegionHeld, Unavailable
+from heliostat.model.command import (
+    Acknowledgement,
+    Command,
+    CommandState,
+    RefusalKind,
+    ScaleOrder,
+)
 from heliostat.model.fleet import PoolObservation
 from heliostat.model.holding import AgentLife
 from heliostat.model.instants import Span
+from heliostat.ports.decisions import Decision
 from heliostat.v1 import fleet_pb2
+from services.translation.commands import word_to_wire
 from services.translation.fleet import holds_from_wire, observation_to_wire
 from services.translation.holds import life_to_wire
 from tests.builders import MINUTE, NOON, a_pool, an_observation
+from tests.support.agents import a_command
 from tests.support.linked_agents import started
 from tests.support.planes import World, a_world, error_in
 from tests.support.streams import heard
@@ -80,6 +91,53 @@ async def test_it_takes_over_once_the_holder_is_silent_and_the_change_of_hands_i
         assert [str(FIRST) in act.detail for act in acts] == [True, True]
         assert "after east/agent" in acts[1].detail
         assert any("REGION_HELD" in r.outcome for r in world.stores.audit.records(span))
+
+
+def ordered(world: World) -> Command:
+    order = ScaleOrder(pool=a_pool(), target_replicas=3)
+    command = replace(a_command(order=order), command_id="", state=CommandState.PENDING)
+    epoch = world.plane.leader.epoch()
+    (stored,) = world.stores.decisions.commit(Decision(commands=(command,)), epoch=epoch).commands
+    return stored
+
+
+def word(world: World, life: AgentLife | None, command: Command, state: CommandState) -> Any:
+    ack = Acknowledgement(
+        command_id=command.command_id,
+        region=command.region,
+        state=state,
+        at=world.clock.now(),
+        refusal=RefusalKind.NO_CAPACITY if state is CommandState.REFUSED else None,
+    )
+    request = word_to_wire(ack)
+    if life is not None:
+        request.agent.CopyFrom(life_to_wire(life))
+    return world.client.fleet.AcknowledgeCommand(request)
+
+
+async def test_an_agent_that_lost_the_region_ends_no_command_of_its_successor() -> None:
+    async with a_world(command_lease=LEASE) as world:
+        command = ordered(world)
+        await heard(watch(world, FIRST))
+        await word(world, FIRST, command, CommandState.LEASED)
+        world.clock.advance_to(NOON + LEASE)
+        await heard(watch(world, SECOND))
+        for state in (CommandState.REFUSED, CommandState.EXPIRED, CommandState.APPLIED):
+            error = await error_in(word(world, FIRST, command, state))
+            assert isinstance(error, RegionHeld)
+        assert world.stores.outbox.command(command.command_id).state is CommandState.LEASED
+        await word(world, SECOND, command, CommandState.APPLIED)
+        assert world.stores.outbox.command(command.command_id).state is CommandState.APPLIED
+
+
+async def test_words_of_an_agent_of_an_older_release_which_do_not_say_whose_they_are_count() -> (
+    None
+):
+    async with a_world(command_lease=LEASE) as world:
+        command = ordered(world)
+        await heard(watch(world, FIRST))
+        await word(world, None, command, CommandState.APPLIED)
+        assert world.stores.outbox.command(command.command_id).state is CommandState.APPLIED
 
 
 async def test_an_agent_of_an_older_release_is_let_in_only_while_nobody_holds_the_region() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc import aio
 
 from heliostat.errors import (
     Forbidden,
@@ -19,10 +20,13 @@ from heliostat.errors import (
     Unauthenticated,
     Unavailable,
 )
+from heliostat.model.command import CommandState, ScaleOrder
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName
+from heliostat.ports.decisions import Decision
 from heliostat.v1 import fleet_pb2, plan_pb2, routing_pb2, usage_pb2
+from services.control_plane.ticks import Tick
 from services.identity import Identity, Role
 from services.server_tls import CertificateFiles
 from services.translation.fields import instant_to_wire
@@ -31,6 +35,7 @@ from services.translation.names import pool_to_wire
 from services.translation.problems import error_of, error_of_problem
 from services.translation.usage import batch_to_wire
 from tests.builders import MINUTE, NOON, a_batch, a_pool, a_series, a_window, an_observation
+from tests.support.agents import a_command
 from tests.support.certificates import LONG_AGO, Authority
 from tests.support.planes import Client, World, a_channel, a_world, error_in
 
@@ -94,13 +99,21 @@ async def watch_routes(client: Client, region: str = "east") -> None:
 
 
 async def _first_of(stream: Any) -> None:
-    """What comes first, or nothing for a while: then the stream was let in."""
-    try:
-        await asyncio.wait_for(stream.read(), 0.2)
-    except TimeoutError:
-        pass
-    else:
-        stream.cancel()
+    """What a stream that was let in brings at once (`stock` sees to it); raises what it was refused with."""
+    assert await stream.read() is not aio.EOF
+    stream.cancel()
+
+
+async def stock(world: World) -> None:
+    """A table and a command for each region, so that every watcher has something to hear."""
+    await world.tick(Tick.REROUTE)
+    orders = tuple(
+        a_command(region=region, order=ScaleOrder(pool=a_pool(region), target_replicas=2))
+        for region in (EAST, WEST)
+    )
+    waiting = tuple(replace(one, command_id="", state=CommandState.PENDING) for one in orders)
+    epoch = world.plane.leader.epoch()
+    world.stores.decisions.commit(Decision(commands=waiting), epoch=epoch)
 
 
 def look(client: Client) -> Awaitable[Any]:
@@ -141,6 +154,7 @@ async def _outcome(call: Awaitable[Any]) -> HeliostatError | None:
 async def test_a_role_may_do_what_its_table_says(authority: Authority, who: str) -> None:
     credentials = authority.client(WHO[who])
     async with a_world(tls=authority.server(), credentials=credentials) as world:
+        await stock(world)
         for name, (call, roles) in CALLS.items():
             outcome = await _outcome(call(world.client))
             expected = type(None) if who in roles else Forbidden
@@ -164,6 +178,7 @@ async def test_an_agent_speaks_for_its_own_region_only(
 ) -> None:
     credentials = authority.client(WHO["agent"])
     async with a_world(tls=authority.server(), credentials=credentials) as world:
+        await stock(world)
         assert type(await _outcome(call(world.client))) is Forbidden
         assert world.stores.usage.first_window() is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from grpc import aio
 
 from heliostat.errors import InvalidInput, Unavailable, UnknownRegion, UnknownRoutingTable
 from heliostat.model.fleet import PoolObservation
+from heliostat.model.governance import Mode
 from heliostat.model.routing import RoutingAck
-from heliostat.v1 import routing_pb2
+from heliostat.v1 import common_pb2, routing_pb2
+from planning.routing import WaterFillingRouter
 from services.control_plane.ticks import Tick
 from services.translation.routing import gateway_from_wire, table_from_wire
 from tests.builders import a_pool, an_observation
+from tests.support.examples import example_module
 from tests.support.planes import Client as Gateway
 from tests.support.planes import World, a_channel, a_world, error_in
 from tests.support.waiting import until
@@ -57,12 +61,13 @@ async def publish(world: World) -> None:
     await world.tick(Tick.REROUTE)
 
 
-def observe_everything(world: World) -> None:
-    """One replica of every model is ready in every region."""
+def observe_everything(world: World, ready: int = 1) -> None:
+    """So many replicas of every model are ready in every region."""
     for region in ("east", "west"):
         pools = (a_pool(region, model) for model in ("alpha", "beta"))
-        seen = [PoolObservation(pool=pool, ready=1) for pool in pools]
-        world.stores.fleet.observe(an_observation(*seen, region=region, at=world.clock.now()))
+        seen = [PoolObservation(pool=pool, ready=ready) for pool in pools]
+        now = world.clock.now()
+        world.stores.fleet.observe(an_observation(*seen, region=region, at=now), now)
 
 
 async def test_a_subscriber_gets_the_whole_table_now_and_on_every_change() -> None:
@@ -80,6 +85,32 @@ async def test_a_subscriber_gets_the_whole_table_now_and_on_every_change() -> No
         assert second.nonce != first.nonce
         assert second.table.entries[0].shares[0].weight_ppm == 1_000_000
         stream.cancel()
+
+
+@pytest.mark.parametrize("mode", [Mode.ADVISORY, Mode.PAUSED])
+async def test_beside_a_fleet_that_no_agent_reports_gateways_go_on_serving_at_home(
+    mode: Mode, tmp_path: Path
+) -> None:
+    async with a_world(router=WaterFillingRouter()) as world:
+        await world.client.set_mode(Mode.ACTIVE)
+        observe_everything(world, ready=0)
+        await world.tick(Tick.REROUTE)
+        stream = await subscribed(world)
+        shedding = (await stream.read()).table
+        assert [entry.shed_ppm for entry in shedding.entries] == [1_000_000] * 6
+        await world.client.set_mode(mode)
+        await world.tick(Tick.REROUTE)
+        left_alone = (await stream.read()).table
+        stream.cancel()
+    gateway = example_module("gateway_client").Gateway(
+        world.client.channel, "east", "east/gw-1", tmp_path / "gateway.table"
+    )
+    for table, choice in ((shedding, None), (left_alone, ("east", {}))):
+        gateway.table = table
+        assert gateway.pick("alpha", common_pb2.TIER_BATCH, "session", {}) == choice
+    for entry in left_alone.entries:
+        assert entry.shed_ppm == 0
+        assert "served at home, though no ready replica" in entry.reason
 
 
 async def test_a_subscriber_before_the_first_table_waits_for_it() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from heliostat.errors import UnknownPool
 from heliostat.model.fleet import CapacityDenial, PoolObservation, PoolState, Signal
-from heliostat.model.governance import Guardrails
+from heliostat.model.governance import Guardrails, Override
 from heliostat.model.names import DemandKey, Tier
 from heliostat.model.plan import CapacityPlan, PlanStatus
+from heliostat.ports.deciding import PlanningProblem
 from planning.explain import PerturbingExplainer
 from planning.highs import SolveLimits
 from planning.planner import HeliostatPlanner
@@ -241,6 +242,48 @@ def test_an_explanation_prices_what_else_could_be_done() -> None:
     assert told.target == plan.target(grown)
     fewer = next(a for a in told.alternatives if "fewer" in a.summary)
     assert fewer.extra_dollars_per_hour is not None
+
+
+def alternatives(problem: PlanningProblem) -> dict[str, float | None]:
+    """What else could be done about the builders' pool, and its price."""
+    told = PerturbingExplainer(stopwatch=lambda: 0.0).explain(
+        problem, PLANNER.plan(problem), a_pool()
+    )
+    return {other.summary: other.extra_dollars_per_hour for other in told.alternatives}
+
+
+def an_override(replicas: int) -> Override:
+    return Override(
+        override_id="o1",
+        pool=a_pool(),
+        target_replicas=replicas,
+        author="ada",
+        reason="launch",
+        created_at=NOON,
+        expires_at=NOON + timedelta(days=3),
+    )
+
+
+def test_an_override_below_the_maximum_is_named_as_what_forbids_more() -> None:
+    told = alternatives(a_problem(5.0, overrides=(an_override(2),)))
+    assert told["one replica more: the override by ada forbids it"] is None
+
+
+def test_at_its_maximum_a_pool_is_told_the_maximum_even_under_an_override() -> None:
+    most = a_catalogue().pool(a_pool()).max_replicas
+    told = alternatives(a_problem(5.0, overrides=(an_override(most),)))
+    assert told[f"one replica more: max_replicas = {most} forbids it"] is None
+
+
+def test_a_lost_region_is_named_as_what_forbids_more() -> None:
+    region = a_pool().region
+    told = alternatives(a_problem(5.0, lost_region=region))
+    assert told == {f"one replica more: the loss of {region} forbids it": None}
+
+
+def test_with_one_replica_one_fewer_and_none_at_all_are_told_once() -> None:
+    told = alternatives(a_problem(5.0, overrides=(an_override(1),)))
+    assert [what.partition(":")[0] for what in told] == ["one replica more", "one replica fewer"]
 
 
 def test_scarce_quota_has_a_marginal_value() -> None:

@@ -182,6 +182,19 @@ def test_replicas_under_way_are_billed_and_count_against_the_quota() -> None:
     )
 
 
+@pytest.mark.parametrize("row", ["quota", "budget"])
+def test_replicas_ordered_earlier_count_until_they_arrive(row: str) -> None:
+    """Two of them arrive in the last step: of 30 replicas or dollars, 28 or 10 are left until then."""
+    moves = replace(some_moves(3, initial=0, lead=0), arriving=np.array([[0, 0, 2]]))
+    group = np.array([1])  # the first quota is of no pool
+    quota = np.array([[5, 5, 5], [30, 30, 30]])
+    instance = replace(one_pool([1, 1, 1], moves), quota_group=group, quota=quota, budget=30.0)
+    programme = build(instance, np.ones((1, 3)))
+    first, end = programme.row_kinds[row]
+    bounds = {"quota": [5, 5, 5, 28, 28, 30], "budget": [10, 10, 30]}
+    assert programme.row_upper[first:end].tolist() == bounds[row]
+
+
 def test_releasing_now_and_buying_back_is_avoided_when_it_costs_more_than_waiting() -> None:
     solution = solve(one_pool([5, 4, 5], some_moves(3, initial=5, lead=1)), EXACT)
     assert solution is not None

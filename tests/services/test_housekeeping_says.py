@@ -19,7 +19,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def housekept(world: World, silence: timedelta) -> None:
     """Housekeeping, so long after the only region was heard of."""
-    world.stores.fleet.observe(an_observation(PoolObservation(pool=a_pool()), at=NOON))
+    world.stores.fleet.observe(an_observation(PoolObservation(pool=a_pool()), at=NOON), NOON)
     await world.plane.tick(Tick.HOUSEKEEP, NOON + silence)
 
 

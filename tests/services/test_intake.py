@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from heliostat.clock import SystemClock
-from heliostat.errors import SequenceGap, StorageUnavailable
+from heliostat.errors import InvalidInput, SequenceGap, StorageUnavailable
 from heliostat.model.usage import UsageBatch, UsageReceipt
-from services.control_plane.intake import UsageIntake
+from services.control_plane.intake import MOST_ROWS_WAITING, UsageIntake
 from services.control_plane.threads import StoreThreads
 from storage.memory import memory_stores
 from tests.builders import MINUTE, NOON, a_batch, a_window
@@ -52,13 +52,17 @@ def a_numbered(sequence: int, source: str = "east/g") -> UsageBatch:
     return a_batch([a_window(NOON - sequence * MINUTE)], source_id=source, sequence=sequence)
 
 
+async def submit(intake: UsageIntake, batch: UsageBatch) -> asyncio.Future[UsageReceipt]:
+    return await intake.submit(len(batch), lambda: batch)
+
+
 async def test_what_arrives_during_a_commit_goes_with_the_next() -> None:
     history = Watched()
     history.go.clear()
     async with an_intake(history) as intake:
-        first = await intake.submit(a_numbered(1))
+        first = await submit(intake, a_numbered(1))
         await asyncio.to_thread(history.asked.wait)
-        rest = [await intake.submit(a_numbered(n)) for n in range(2, 30)]
+        rest = [await submit(intake, a_numbered(n)) for n in range(2, 30)]
         history.go.set()
         receipts = await asyncio.gather(first, *rest)
     assert history.groups == [1, 28]
@@ -69,8 +73,8 @@ async def test_a_bad_batch_in_a_group_harms_no_other() -> None:
     history = Watched()
     history.go.clear()
     async with an_intake(history) as intake:
-        answers = [await intake.submit(a_numbered(1, source)) for source in ("a", "b", "c")]
-        answers.append(await intake.submit(a_numbered(7, "a")))
+        answers = [await submit(intake, a_numbered(1, source)) for source in ("a", "b", "c")]
+        answers.append(await submit(intake, a_numbered(7, "a")))
         history.go.set()
         found = await asyncio.gather(*answers, return_exceptions=True)
     assert [type(one) for one in found] == [UsageReceipt] * 3 + [SequenceGap]
@@ -80,11 +84,11 @@ async def test_a_store_that_is_away_fails_the_group_and_nothing_is_kept() -> Non
     history = Watched()
     history.error = StorageUnavailable("away")
     async with an_intake(history) as intake:
-        answer = await intake.submit(a_numbered(1))
+        answer = await submit(intake, a_numbered(1))
         with pytest.raises(StorageUnavailable):
             await answer
         history.error = None
-        again = await intake.submit(a_numbered(1))
+        again = await submit(intake, a_numbered(1))
         assert (await again).durable_sequence == 1
     assert history.groups == [1]
 
@@ -92,6 +96,37 @@ async def test_a_store_that_is_away_fails_the_group_and_nothing_is_kept() -> Non
 async def test_closing_commits_what_waits() -> None:
     history = Watched()
     async with an_intake(history) as intake:
-        answers = [await intake.submit(a_numbered(n)) for n in range(1, 6)]
+        answers = [await submit(intake, a_numbered(n)) for n in range(1, 6)]
         await intake.close()
         assert all(answer.done() for answer in answers)
+
+
+async def test_a_batch_is_read_once_there_is_room_for_it() -> None:
+    history = Watched()
+    history.go.clear()
+    read: list[str] = []
+
+    def reading(source: str) -> UsageBatch:
+        read.append(source)
+        return a_numbered(1, source)
+
+    async with an_intake(history) as intake:
+        first = await intake.submit(1, lambda: reading("a"))
+        second = asyncio.create_task(intake.submit(MOST_ROWS_WAITING, lambda: reading("b")))
+        await asyncio.to_thread(history.asked.wait)
+        assert read == ["a"]
+        history.go.set()
+        await first
+        await (await second)
+    assert read == ["a", "b"]
+
+
+async def test_a_batch_that_cannot_be_read_gives_its_room_back() -> None:
+    def broken() -> UsageBatch:
+        raise InvalidInput("batch", "is none")
+
+    async with an_intake(Watched()) as intake:
+        for _ in range(3):
+            with pytest.raises(InvalidInput):
+                await intake.submit(MOST_ROWS_WAITING, broken)
+        assert (await (await submit(intake, a_numbered(1)))).durable_sequence == 1

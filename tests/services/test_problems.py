@@ -12,6 +12,7 @@ from services.translation.problems import (
     FAMILIES,
     error_of,
     error_of_problem,
+    family_of,
     problem_of,
     reason_of,
     status_of,
@@ -103,6 +104,11 @@ def test_a_fault_of_ours_says_nothing_of_its_insides() -> None:
     status = unexpected_status(KeyError("password"))
     assert status.code == code_pb2.INTERNAL
     assert "password" not in str(status)
+
+
+def test_a_refused_purchase_does_not_ask_for_a_retry() -> None:
+    family = family_of(errors.PurchaseRefused("the role may not buy"))
+    assert (family.code, family.retry_seconds) == (code_pb2.FAILED_PRECONDITION, None)
 
 
 def test_an_error_of_a_newer_server_is_one_of_its_family() -> None:

@@ -76,6 +76,22 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, key: str, variable:
     assert variable in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("lisen: 127.0.0.1:1", r"lisen (HELIOSTAT_LISEN)"),
+        ("tls: {cert: /a.pem}", r"tls.cert (HELIOSTAT_TLS__CERT)"),
+        ("cadence: {rerout: 5}", r"cadence.rerout (HELIOSTAT_CADENCE__REROUT)"),
+    ],
+)
+def test_a_key_that_there_is_not_is_called_unknown(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "heliostat.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(path)
+    assert str(caught.value) == f"{named}: unknown key; remove it, or correct its spelling"
+
+
 @pytest.mark.parametrize("text", ["- a list", "{", None])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "heliostat.yaml"
@@ -98,6 +114,10 @@ def test_a_page_beyond_loopback_must_be_asked_for_whatever_the_calls_are_secured
     assert opened.page_listen == "0.0.0.0:8321"
     assert load_settings().page_listen == "127.0.0.1:8321"
     assert load_settings(page_listen="").page_listen == ""
+
+
+def test_metrics_are_served_beyond_loopback_unasked_since_scrapers_are_elsewhere() -> None:
+    assert load_settings(metrics_listen="0.0.0.0:9464").metrics_listen == "0.0.0.0:9464"
 
 
 def test_a_remedy_names_a_file_only_where_there_is_one(

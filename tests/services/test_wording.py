@@ -12,17 +12,20 @@ from services.wording import log_json, say
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    root, talkative = logging.getLogger(), logging.getLogger("apscheduler")
-    before = root.level, root.handlers[:], talkative.level
+    root = logging.getLogger()
+    talkative = [logging.getLogger(name) for name in ("alembic", "apscheduler")]
+    before = root.level, root.handlers[:], [logger.level for logger in talkative]
     yield
     root.setLevel(before[0])
     root.handlers[:] = before[1]
-    talkative.setLevel(before[2])
+    for logger, level in zip(talkative, before[2], strict=True):
+        logger.setLevel(level)
 
 
 def lines(level: str) -> list[str]:
     stream = io.StringIO()
     log_json(level, stream)
+    logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
     jobs = logging.getLogger("apscheduler.executors.default")
     jobs.info("Running job")
     jobs.warning("Run time of job was missed")
@@ -31,7 +34,7 @@ def lines(level: str) -> list[str]:
     return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
 
 
-def test_the_scheduler_is_heard_only_when_something_is_wrong() -> None:
+def test_libraries_are_heard_only_when_something_is_wrong() -> None:
     assert lines("info") == [
         "Run time of job was missed",
         "Job raised an exception",

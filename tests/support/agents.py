@@ -42,15 +42,16 @@ class AgentDisk:
         self._file = JournalFile.open(self.path, now, power_safe=False)
         return self._file
 
-    def journal(self, now: datetime = NOON) -> SqliteJournal:
-        return self.journal_in(self.file(now))
+    def journal(self, now: datetime = NOON, **changes: Any) -> SqliteJournal:
+        return self.journal_in(self.file(now), **changes)
 
-    def journal_in(self, file: JournalFile) -> SqliteJournal:
+    def journal_in(self, file: JournalFile, **changes: Any) -> SqliteJournal:
         return SqliteJournal(
             file,
             catalogue=self.catalogue,
             source_id="east/agent",
             routing_file=self.routing_file,
+            **changes,
         )
 
     def close(self) -> None:

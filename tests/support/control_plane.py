@@ -13,7 +13,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import HeliostatError, InvalidInput, UnknownRoutingTable
+from heliostat.errors import HeliostatError, InvalidInput, RegionHeld, UnknownRoutingTable
 from heliostat.model.command import Acknowledgement, Command
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageQuery
@@ -58,6 +58,8 @@ class ControlPlane(
         self.clock_off = False
         self.refusing_words: set[str] = set()
         """Commands of which it takes no word."""
+        self.held_by_another = False
+        """Another agent holds the region: it takes no word at all."""
         self.port = 0
         self._news = asyncio.Condition()
         self._server: aio.Server | None = None
@@ -155,6 +157,8 @@ class ControlPlane(
         await self._maybe_raise(context)
         if request.command_id in self.refusing_words:
             await _abort(context, InvalidInput("at", "not today"))
+        if self.held_by_another:
+            await _abort(context, RegionHeld("east is held by another agent"))
         self.words.append(word_from_wire(request))
         return fleet_pb2.AcknowledgeCommandResponse()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +45,9 @@ class StandingReplicas:
 
     def abandon(self, command: Command, now: datetime) -> CommandProgress:
         return CommandProgress()
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        """Nothing is ever under way."""
 
     def observe(self, now: datetime) -> RegionObservation:
         return RegionObservation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from heliostat.clock import SteppedClock, SystemClock
 from heliostat.errors import HeliostatError
 from heliostat.model.governance import Mode
 from heliostat.model.names import PoolKey
+from heliostat.ports.deciding import Router
 from heliostat.ports.stores import Stores
 from heliostat.v1.audit_pb2_grpc import AuditServiceStub
 from heliostat.v1.fleet_pb2_grpc import FleetServiceStub
@@ -105,15 +106,16 @@ async def a_world(
     stores: Stores | None = None,
     feed: ChangeFeed | None = None,
     credentials: grpc.ChannelCredentials | None = None,
+    router: Router | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """A control plane that runs until the block ends."""
+    """A control plane that runs until the block ends; `router` instead of the fake one."""
     clock, fake, feed = SteppedClock(at), FakeDeciders(targets or {}), feed or ChangeFeed()
     parts = Parts(
         stores=stores or memory_stores(SystemClock(), feed),
         feed=feed,
         catalogue=a_catalogue(),
-        deciders=fake_deciders(fake),
+        deciders=replace(fake_deciders(fake), router=router or fake),
         clock=clock,
     )
     plane = ControlPlane(parts, plane_settings(**changes))

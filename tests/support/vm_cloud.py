@@ -45,6 +45,8 @@ class MemoryVms:
     broken: set[str] = field(default_factory=set)
     """VMs whose engine does not answer."""
     redeploys: RedeployState = RedeployState.SUCCEEDED
+    unsaid: dict[str, HeliostatError] = field(default_factory=dict)
+    """Raised instead of saying how far the redeploy of that VM is."""
     _sold: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _engine_since: dict[str, datetime] = field(default_factory=dict)
 
@@ -91,6 +93,9 @@ class MemoryVms:
         return f"op-{vm_id}"
 
     def redeploy_state(self, vm_id: str, operation_id: str) -> RedeployState:
+        self._call("redeploy_state")
+        if vm_id in self.unsaid:
+            raise self.unsaid[vm_id]
         return self.redeploys
 
     # --- EngineProber --------------------------------------------------------------------------

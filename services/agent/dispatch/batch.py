@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from heliostat.errors import AlreadyBooked, HeliostatError, NotFound
 from heliostat.model.dispatch import DispatchAsk, DispatchDecision, Refused
@@ -19,6 +19,9 @@ from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.tally import Tally
 from services.agent.journal.batch_box import BatchBox
 from services.agent.journal.batch_entry import BatchEntry, BatchState, BatchTotals
+
+RECONNECT_SECONDS = 60.0
+"""How long after a start gateways may take to say what still runs, before its place is taken back."""
 
 
 class BatchDesk:
@@ -105,15 +108,20 @@ class BatchDesk:
                     placed += len(fed)
         return placed
 
-    async def restore(self, now: float) -> None:
+    async def restore(self, now: float, *, running: Collection[str] = ()) -> None:
         """Book again what an earlier life had placed; what stood on replicas that are gone waits again, and
-        so does what the catalogue offers no more.
+        so does what the catalogue offers no more. The leases of those that are `running` begin anew;
+        the others are as old as their place, and leave time to reconnect: renewals are not on disk.
 
         Raises StorageUnavailable; then it is to be called again.
         """
         async with self._turn:
             entries = await asyncio.to_thread(self._box.placed)
-            gone = [entry.ask.request_id for entry in entries if not self._restored(entry, now)]
+            gone = [
+                entry.ask.request_id
+                for entry in entries
+                if not self._restored(entry, now, renewed=entry.ask.request_id in running)
+            ]
             if gone:
                 await asyncio.to_thread(self._box.put_back, gone, now)
 
@@ -144,8 +152,12 @@ class BatchDesk:
             await asyncio.to_thread(self._box.hand_over, taken.taken_over, gateway_id)
             for request_id in taken.taken_over:
                 self._dispatcher.hand_over(request_id, gateway_id)
+        if taken.followed:
+            await asyncio.to_thread(self._box.follow, taken.followed)
         if taken.again:
-            await asyncio.to_thread(self._box.put_back, taken.again, now, revive=True)
+            await asyncio.to_thread(
+                self._box.put_back, taken.again, now, attempts=taken.again, revive=True
+            )
             for request_id in taken.again:
                 self._placing.release(request_id, now)
         if taken.fresh:
@@ -188,9 +200,9 @@ class BatchDesk:
             decision = DispatchDecision(request_id=name, attempt=entry.attempt, outcome=place)
             self._mail.post(entry.gateway_id, decision)
 
-    def _restored(self, entry: BatchEntry, now: float) -> bool:
-        """True when its place stands and is booked again, or its lease is over and is about to be found;
-        False also while an interactive request has its name."""
+    def _restored(self, entry: BatchEntry, now: float, *, renewed: bool) -> bool:
+        """True when its place stands and is booked again; False also while an interactive request has its
+        name."""
         place = entry.place
         if place is None:
             return False
@@ -202,8 +214,7 @@ class BatchDesk:
             attempt=entry.attempt,
             gateway_id=entry.gateway_id,
             place=place,
-            # The clock of the life before may have run ahead.
-            until=min(entry.changed_at, now) + place.lease.total_seconds(),
+            until=_until(entry.changed_at, place.lease.total_seconds(), now, renewed=renewed),
         )
         name = f"{place.pool.vm_type}/{place.replica_id}"
         try:
@@ -212,3 +223,11 @@ class BatchDesk:
         except (NotFound, AlreadyBooked):
             return False
         return True
+
+
+def _until(placed_at: float, lease_seconds: float, now: float, *, renewed: bool) -> float:
+    """When the lease of a place of the life before ends; that life's clock may have run ahead."""
+    if renewed:
+        return now + lease_seconds
+    grace = min(lease_seconds, RECONNECT_SECONDS)
+    return max(min(placed_at, now) + lease_seconds, now + grace)

@@ -16,6 +16,7 @@ from heliostat.model.dispatch import Placed, PlacementBasis
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import ModelName
 from scheduling.placement.placer import Reason
+from scheduling.sageserve import BatchAdmission
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.journal.batch_entry import BatchEntry
@@ -31,12 +32,9 @@ Fed = Mapping[str, tuple[BatchEntry, Placed]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRules:
+class BatchRules(BatchAdmission):
     """When batch requests are placed; `most_a_feeding` of each model are looked at."""
 
-    one_below: float = 0.6
-    two_below: float = 0.5
-    promoted_after: timedelta = timedelta(hours=10)
     promoted_before_due: timedelta = timedelta(minutes=30)
     most_a_feeding: int = 512
 

@@ -38,8 +38,10 @@ class Taken:
     decisions: list[DispatchDecision] = field(default_factory=list)
     fresh: dict[str, tuple[DispatchAsk, datetime]] = field(default_factory=dict)
     """New requests, and when they are due."""
-    again: list[str] = field(default_factory=list)
-    """Requests that give up their place, or their end, for a new attempt."""
+    again: dict[str, int] = field(default_factory=dict)
+    """Requests that give up their place, or their end, for a new attempt, and which one was asked."""
+    followed: dict[str, int] = field(default_factory=dict)
+    """Requests that wait under a later attempt from now on."""
     taken_over: list[str] = field(default_factory=list)
     """Requests of gateways that have gone, which are this one's from now on."""
 
@@ -110,8 +112,11 @@ class BatchIntake:
         queued = self._queued(ask.model, entry.due)
         may_retry = entry.state in (BatchState.PLACED, BatchState.GIVEN_UP)
         if ask.attempt > entry.attempt and may_retry:
-            taken.again.append(ask.request_id)
+            _latest(taken.again, ask)
             return _said(ask, queued)
+        if ask.attempt > entry.attempt and entry.state is BatchState.WAITING:
+            _latest(taken.followed, ask)
+            return _said(ask, queued, replayed=True)
         outcome: Outcome = queued
         if entry.state is BatchState.PLACED and entry.place is not None:
             outcome = entry.place
@@ -155,6 +160,10 @@ class BatchIntake:
         spec = self._catalogue.model(ask.model).tier(Tier.BATCH)
         deadline = None if spec is None else spec.slo.deadline
         return at + (deadline or _NO_DEADLINE)
+
+
+def _latest(attempts: dict[str, int], ask: DispatchAsk) -> None:
+    attempts[ask.request_id] = max(ask.attempt, attempts.get(ask.request_id, 0))
 
 
 def _said(ask: DispatchAsk, outcome: Outcome, *, replayed: bool = False) -> DispatchDecision:

@@ -39,6 +39,8 @@ from services.wording import report, say
 _log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_SECONDS = 3600.0
+_MOST_NAMED = 1_000_000
+"""Ids of running requests that are remembered until the places of the life before are booked again."""
 _STOPPED_SECONDS = 5.0
 """A beat that comes so late found the whole process stopped (a frozen VM, SIGSTOP), or next to it."""
 
@@ -78,6 +80,8 @@ class DispatchRoom:
         self.foresight = parts.foresight
         self._seen: Sight | None = None
         self._restored = False
+        self._named: set[str] = set()
+        """What gateways said runs, before it was known again."""
         self._lost: list[Lease] = []
         self._fed_at = self._kept_house_at = 0.0
         self._warm = asyncio.Event()
@@ -114,6 +118,9 @@ class DispatchRoom:
 
     def renew(self, request_ids: Iterable[str]) -> None:
         """These still run."""
+        if not self._restored and len(self._named) < _MOST_NAMED:
+            request_ids = tuple(request_ids)
+            self._named.update(request_ids)
         self._parts.dispatcher.renew(request_ids, self._parts.seconds())
 
     def may_be_on_disk(self, request_id: str) -> bool:
@@ -172,8 +179,9 @@ class DispatchRoom:
         if self._seen is None:
             return
         if not self._restored:
-            await parts.desk.restore(now)
+            await parts.desk.restore(now, running=self._named)
             self._restored = True
+            self._named.clear()
         if now - self._fed_at >= parts.feed_seconds:
             self._fed_at = now
             placed = await parts.desk.feed(now)

@@ -5,7 +5,7 @@ The loop's thread writes, the event loop reads; a look is one value, whole or no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -75,6 +75,9 @@ class WatchedDriver:
 
     def abandon(self, command: Command, now: datetime) -> CommandProgress:
         return self._driver.abandon(command, now)
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        self._driver.abandon_others(commands, now)
 
     def observe(self, now: datetime) -> RegionObservation:
         began = self._seconds()

@@ -15,12 +15,14 @@ from services.agent.board import RouteBoard
 from services.agent.dispatch.service import DispatchRoom
 from services.agent.door.dispatch import LocalDispatch
 from services.agent.door.guard import Guard
+from services.agent.door.limits import MessageLimit
 from services.agent.door.routing import LocalRouting
 from services.agent.door.usage import LocalUsage
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.settings import ENV_PREFIX
-from services.binding import bind
+from services.binding import bind, options_of
 from services.configuration import ServerTlsSettings
+from services.messages import MAX_MESSAGE_BYTES
 from services.server_tls import server_credentials
 
 
@@ -38,10 +40,11 @@ class Door:
         control_planes: Sequence[str],
         room: DispatchRoom | None = None,
         tls: ServerTlsSettings | None = None,
+        options: Sequence[tuple[str, int]] = tuple(options_of(MAX_MESSAGE_BYTES)),
     ) -> None:
         """`listen` empty = no door; `control_planes` is where callers are sent with what an agent does
         not serve; without a `room` nobody dispatches; without `tls` it speaks plain
-        text."""
+        text; `options` are gRPC's."""
         self._listen = listen
         self._journal = journal
         self._board = board
@@ -50,6 +53,7 @@ class Door:
         self._control_planes = control_planes
         self._room = room
         self._tls = tls
+        self._options = options
         self._server: aio.Server | None = None
         self.port = 0
         """The real one while open, also where any free one was asked for; 0 = none."""
@@ -66,7 +70,7 @@ class Door:
         """
         if not self._listen:
             return
-        self._server = aio.server(options=[("grpc.so_reuseport", 0)])
+        self._server = aio.server(interceptors=[MessageLimit()], options=self._options)
         guard = Guard(self._region, plain=self._tls is None)
         usage = LocalUsage(
             self._journal, self._catalogue, self._region, guard, nudge, self._control_planes

@@ -7,32 +7,27 @@ an older one wrote.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from sqlite3 import Connection
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import CorruptRoutingFile
-from heliostat.model.command import Acknowledgement, Command, CommandState
+from heliostat.model.command import Acknowledgement, Command
 from heliostat.model.fleet import RegionObservation
 from heliostat.model.holding import AgentLife
 from heliostat.model.instants import to_epoch
 from heliostat.model.routing import RoutingTable
 from heliostat.model.usage import UsageBatch, UsageWindow
 from heliostat.v1 import fleet_pb2
-from services.agent.journal.brake import put_brake, read_brake
+from services.agent.journal.brake import read_brake
+from services.agent.journal.command_box import CommandBox
 from services.agent.journal.file import JournalFile
 from services.agent.journal.routing_file import read_routing_file, write_routing_file
-from services.agent.journal.rows import command_of, table_of, word_of
-from services.agent.journal.usage_box import UsageBox
-from services.translation.commands import command_to_wire, word_to_wire
+from services.agent.journal.rows import table_of
+from services.agent.journal.usage_box import REFUSED_LIMITS, RefusedLimits, UsageBox
 from services.translation.fleet import observation_from_wire, observation_to_wire
 from services.translation.routing import table_to_wire
 from services.translation.starts import drop_unreadable_starts
-
-_KEEP_ENDED = timedelta(days=30)
-"""An ended command is remembered for so long, lest a late repetition revive it."""
 
 
 class SqliteJournal:
@@ -45,11 +40,13 @@ class SqliteJournal:
         catalogue: FleetCatalogue,
         source_id: str,
         routing_file: Path | None = None,
+        refused_limits: RefusedLimits = REFUSED_LIMITS,
     ) -> None:
         self._file = file
         self._catalogue = catalogue
         self._routing_file = routing_file
-        self.usage = UsageBox(file, catalogue, source_id)
+        self._commands = CommandBox(file)
+        self.usage = UsageBox(file, catalogue, source_id, refused_limits)
         self.routing_loss: CorruptRoutingFile | None = None
         """What was wrong with the routing file when a fresh journal looked for a table there."""
         if routing_file is not None and self.table() is None:
@@ -64,68 +61,26 @@ class SqliteJournal:
             incarnation=self._file.incarnation,
         )
 
-    # --- commands ------------------------------------------------------------------------------
+    # --- commands and words --------------------------------------------------------------------
 
     def receive(self, commands: Sequence[Command]) -> None:
-        with self._file.transaction(durable=False) as write:
-            for command in commands:
-                self._receive(write, command)
-
-    def _receive(self, write: Connection, command: Command) -> None:
-        row = write.execute(
-            "SELECT ended, body FROM commands WHERE command_id = ?", (command.command_id,)
-        ).fetchone()
-        known = None if row is None else self._command(row[1])
-        if known is not None and known.created_at != command.created_at:
-            known, row = None, None  # another database counted to the same id
-        ended_elsewhere = command.state.ended and command.state is not CommandState.CANCELLED
-        if (row is not None and row[0]) or ended_elsewhere:
-            return
-        if known is not None and known.state is CommandState.CANCELLED:
-            return
-        if known is not None:
-            command = replace(command, progress=known.progress)
-        _put_command(write, command, ended=False)
+        self._commands.receive(commands)
 
     def open_commands(self) -> tuple[Command, ...]:
-        rows = self._file.read("SELECT body FROM commands WHERE ended = 0 ORDER BY command_id")
-        return tuple(self._command(body) for (body,) in rows)
+        return self._commands.open()
 
     def knows(self, command_ids: Collection[str]) -> bool:
         """True when all of these were received, whatever became of them."""
-        marks = ", ".join("?" * len(command_ids))
-        query = f"SELECT count(*) FROM commands WHERE command_id IN ({marks})"  # noqa: S608 - marks only
-        ((count,),) = self._file.read(query, tuple(command_ids))
-        return int(count) == len(command_ids)
-
-    # --- words ---------------------------------------------------------------------------------
+        return self._commands.knows(command_ids)
 
     def acknowledge(self, ack: Acknowledgement) -> None:
-        with self._file.transaction(durable=ack.state.ended) as write:
-            row = write.execute(
-                "SELECT ended, body FROM commands WHERE command_id = ?", (ack.command_id,)
-            ).fetchone()
-            if row is not None and row[0]:
-                return
-            if row is not None:
-                command = replace(self._command(row[1]), progress=ack.progress)
-                _put_command(write, command, ended=ack.state.ended)
-            write.execute("DELETE FROM words WHERE command_id = ?", (ack.command_id,))
-            write.execute(
-                "INSERT INTO words (command_id, body) VALUES (?, ?)",
-                (ack.command_id, word_to_wire(ack).SerializeToString()),
-            )
+        self._commands.acknowledge(ack)
 
     def unsent_acks(self) -> tuple[Acknowledgement, ...]:
-        rows = self._file.read("SELECT body FROM words ORDER BY number")
-        return tuple(self._file.decoded(word_of, body) for (body,) in rows)
+        return self._commands.unsent()
 
     def ack_sent(self, ack: Acknowledgement) -> None:
-        with self._file.transaction(durable=False) as write:
-            write.execute(
-                "DELETE FROM words WHERE command_id = ? AND body = ?",
-                (ack.command_id, word_to_wire(ack).SerializeToString()),
-            )
+        self._commands.sent(ack)
 
     # --- usage ---------------------------------------------------------------------------------
 
@@ -200,29 +155,7 @@ class SqliteJournal:
     def paused(self) -> bool:
         return read_brake(self._file).paused
 
-    def set_paused(self, paused: bool, *, author: str, now: datetime) -> None:
-        put_brake(self._file, paused=paused, author=author, now=now)
-
     # --- bodies --------------------------------------------------------------------------------
-
-    def _command(self, body: bytes) -> Command:
-        return self._file.decoded(command_of, body)
 
     def _observation(self, body: bytes) -> fleet_pb2.RegionObservation:
         return self._file.decoded(fleet_pb2.RegionObservation.FromString, body)
-
-
-def _put_command(write: Connection, command: Command, *, ended: bool) -> None:
-    write.execute(
-        "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?)",
-        (
-            command.command_id,
-            to_epoch(command.created_at),
-            ended,
-            command_to_wire(command).SerializeToString(),
-        ),
-    )
-    write.execute(
-        "DELETE FROM commands WHERE ended AND created_at < ?",
-        (to_epoch(command.created_at - _KEEP_ENDED),),
-    )

@@ -35,6 +35,7 @@ _MOST_ATTEMPTS = 2**32 - 1
 """The wire carries no more."""
 _FOREVER = 2**62
 _NONE: Counter[str] = Counter()
+_NOT_ASKED: Mapping[str, int] = {}
 
 
 class BatchBox:
@@ -148,9 +149,25 @@ class BatchBox:
                 )
         self._count(left=taken)
 
-    def put_back(self, request_ids: Collection[str], at: float, *, revive: bool = False) -> None:
-        """These lost their places: they wait again, under the next attempt; with `revive` also those that
-        were given up. Durable."""
+    def follow(self, attempts: Mapping[str, int]) -> None:
+        """Those of them that wait do so under that attempt from now on, unless theirs is later. Durable."""
+        with self._file.transaction(durable=True) as write:
+            write.executemany(
+                "UPDATE batch_requests SET attempt = max(attempt, ?) "
+                "WHERE request_id = ? AND state = 0",
+                [(attempt, request_id) for request_id, attempt in attempts.items()],
+            )
+
+    def put_back(
+        self,
+        request_ids: Collection[str],
+        at: float,
+        *,
+        attempts: Mapping[str, int] = _NOT_ASKED,
+        revive: bool = False,
+    ) -> None:
+        """These lost their places: they wait again, under the next attempt, or the later one of `attempts`
+        that was asked; with `revive` also those that were given up. Durable."""
         lost = (BatchState.PLACED,)
         sources = (*lost, BatchState.GIVEN_UP) if revive else lost
         back: Counter[str] = Counter()
@@ -159,9 +176,9 @@ class BatchBox:
                 moved = _move(write, request_id, sources, BatchState.WAITING, at)
                 if moved:
                     write.execute(
-                        "UPDATE batch_requests SET attempt = min(attempt + 1, ?) "
+                        "UPDATE batch_requests SET attempt = min(max(attempt + 1, ?), ?) "
                         "WHERE request_id = ?",
-                        (_MOST_ATTEMPTS, request_id),
+                        (attempts.get(request_id, 0), _MOST_ATTEMPTS, request_id),
                     )
                 back += moved
         self._count(came=back)

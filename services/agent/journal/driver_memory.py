@@ -18,10 +18,6 @@ class SqliteDriverMemory:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
 
-    @property
-    def born_at(self) -> datetime:
-        return self._file.born_at
-
     def intent(self, intent_id: str) -> Intent | None:
         rows = self._file.read("SELECT body FROM intents WHERE intent_id = ?", (intent_id,))
         return self._file.decoded(INTENT.validate_json, rows[0][0]) if rows else None

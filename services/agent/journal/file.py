@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from heliostat.errors import CorruptJournal, JournalInUse, StorageUnavailable
-from heliostat.model.instants import from_epoch
 from services.agent.journal import brake_file
 from services.agent.journal.making import connect, connected, move_aside, next_life
 from services.agent.journal.rows import DAMAGE, is_damage
@@ -49,12 +48,12 @@ class JournalFile:
         self._synchronous = ""
         self._power_safe = power_safe
         meta = dict(self.read("SELECT key, value FROM meta"))
-        written = int(meta["incarnation"])
-        self.incarnation = written if starts_at is None else next_life(written, path, starts_at)
-        """Higher with each life: numbers that a power cut took back are never given again."""
-        self.born_at = from_epoch(int(meta["born_at"]))
         self.journal_id = int(meta.get("journal_id") or meta["born_at"])
         """Its own number, by which control planes know it; journals of older agents have none."""
+        self.incarnation = int(meta["incarnation"])
+        """Higher with each life: numbers that a power cut took back are never given again."""
+        if starts_at is not None:
+            self.incarnation = next_life(self.incarnation, self.journal_id, path, starts_at)
 
     @classmethod
     def open(cls, path: Path, now: datetime, *, power_safe: bool = True) -> Self:
@@ -62,7 +61,7 @@ class JournalFile:
 
         Without `power_safe` it outlives kill -9 all the same, but not a power cut: for demos and tests.
 
-        Raises JournalInUse when another agent holds it, MigrationBehind when a newer agent wrote it,
+        Raises JournalInUse when another agent holds it, MigrationAhead when a newer agent wrote it,
         StorageUnavailable when the disk does not let us.
         """
         with _typed(path):

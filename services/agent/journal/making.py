@@ -7,11 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from heliostat.errors import CorruptJournal, MigrationBehind
+from heliostat.errors import CorruptJournal, MigrationAhead
 from heliostat.model.instants import to_epoch
 from services.agent.journal.rows import check_rows
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_OWN_BITS = 20
+_OWN_NUMBERS = 1_048_573
+"""The largest prime below 2 ** 20, so that every bit of a journal's number counts."""
 _APPLICATION_ID = 0x48454C4A
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -52,7 +55,16 @@ CREATE INDEX batch_age ON batch_requests (model, gateway_id, queued_at, number) 
 CREATE INDEX batch_placed ON batch_requests (number) WHERE state = 1;
 CREATE INDEX batch_ended ON batch_requests (changed_at) WHERE state > 1;
 """
-_SINCE = {1: _BATCH_REQUESTS}
+_NUMBERED_COMMANDS = """
+CREATE TABLE received (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL, ended INTEGER NOT NULL, body BLOB NOT NULL);
+INSERT INTO received (command_id, created_at, ended, body)
+  SELECT command_id, created_at, ended, body FROM commands ORDER BY command_id;
+DROP TABLE commands;
+ALTER TABLE received RENAME TO commands;
+"""
+_SINCE = {1: _BATCH_REQUESTS, 2: _NUMBERED_COMMANDS}
 """What a journal of that version lacks for the next."""
 
 
@@ -65,7 +77,7 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
     """The journal in the file, checked; a fresh one where there was none.
 
     Raises sqlite3.OperationalError when the disk does not let us, sqlite3.DatabaseError when the file is
-    no journal that can be read, MigrationBehind when a newer agent wrote it.
+    no journal that can be read, MigrationAhead when a newer agent wrote it.
     """
     connection = connect(path)
     try:
@@ -73,11 +85,11 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if version == 0 and application == 0:
-            _create(connection, path, now)
+            _create(connection, now)
         elif application != _APPLICATION_ID:
             raise sqlite3.DatabaseError("is not a Heliostat journal")
         elif version > SCHEMA_VERSION:
-            raise MigrationBehind(
+            raise MigrationAhead(
                 f"journal {path} has version {version}, this agent supports {SCHEMA_VERSION}",
                 remedy="run the newer agent again",
             )
@@ -92,15 +104,13 @@ def connected(path: Path, now: datetime) -> sqlite3.Connection:
     return connection
 
 
-def _create(connection: sqlite3.Connection, path: Path, now: datetime) -> None:
-    """A new life has a higher incarnation than those whose files lie beside it."""
-    incarnation = max(to_epoch(now), 1, _last_aside(path) + 1)
+def _create(connection: sqlite3.Connection, now: datetime) -> None:
     connection.execute("BEGIN IMMEDIATE")
     _execute(connection, _SCHEMA)
     connection.executemany(
         "INSERT INTO meta VALUES (?, ?)",
         [
-            ("incarnation", incarnation),
+            ("incarnation", 0),
             ("born_at", to_epoch(now)),
             ("journal_id", uuid4().int >> 65),
         ],
@@ -126,13 +136,16 @@ def _execute(connection: sqlite3.Connection, statements: str) -> None:
         connection.execute(statement)
 
 
-def next_life(written: int, path: Path, now: datetime) -> int:
-    """The incarnation of a journal's next life: higher than the one written, and than any life's before.
+def next_life(written: int, journal_id: int, path: Path, now: datetime) -> int:
+    """The incarnation of a journal's next life: higher than the one written, than any life's before, and
+    another than that of any other journal, though both agents start in one second.
 
-    What a power cut or a restored snapshot took back counted on under an incarnation that may stand
-    nowhere any more; the instant of the start is higher, as long as the clock is not set back.
+    Its upper bits are the second of the start: what a power cut or a restored snapshot took back
+    counted on under an incarnation that may stand nowhere any more, and the start is higher as long as
+    the clock is not set back. Its lower 20 bits come from the journal's own number.
     """
-    return max(written + 1, to_epoch(now), _last_aside(path) + 1)
+    second = max((written >> _OWN_BITS) + 1, to_epoch(now), _last_aside(path) + 1)
+    return second << _OWN_BITS | journal_id % _OWN_NUMBERS
 
 
 def _last_aside(path: Path) -> int:

@@ -9,7 +9,7 @@ window from counting twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from sqlite3 import Connection
 
@@ -24,10 +24,20 @@ from services.agent.journal.trying_again import WAITING, Again, Problem
 from services.translation.usage import batch_from_wire, batch_to_wire
 
 _AT_ONCE = 64
-_KEEP_REFUSED = 10_000
-"""Refused batches among so many of the latest are kept for an operator to look at."""
-_KEEP_WAITING = 110_000
-"""So many refused batches may wait to go again: twenty a minute until the last try, and some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedLimits:
+    """How many refused batches are kept."""
+
+    over: int = 10_000
+    """Those that will not go again, among so many of the latest batches: for an operator to look at."""
+    waiting: int = 110_000
+    """Those that wait to go again: twenty a minute until the last try, and some."""
+
+
+REFUSED_LIMITS = RefusedLimits()
+
 
 _UPSERT = (
     "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence"
@@ -37,8 +47,15 @@ _UPSERT = (
 class UsageBox:
     """Batches in the order in which they came."""
 
-    def __init__(self, file: JournalFile, catalogue: FleetCatalogue, source_id: str) -> None:
+    def __init__(
+        self,
+        file: JournalFile,
+        catalogue: FleetCatalogue,
+        source_id: str,
+        limits: RefusedLimits = REFUSED_LIMITS,
+    ) -> None:
         self._file = file
+        self._limits = limits
         self._catalogue = catalogue
         self.source_id = source_id
         """Under which name our own windows go."""
@@ -204,16 +221,16 @@ class UsageBox:
     def _drop_old(self) -> None:
         """Once all that wait were looked at: the oldest of those that are over, and of those beyond the most
         that may wait."""
-        too_many, self._seen_waiting = self._seen_waiting - _KEEP_WAITING, 0
+        too_many, self._seen_waiting = self._seen_waiting - self._limits.waiting, 0
         ((oldest, newest),) = self._file.read(
             "SELECT ifnull(min(number), 0), ifnull(max(number), 0) FROM refused_usage"
         )
-        if newest - oldest < _KEEP_REFUSED and too_many <= 0:
+        if newest - oldest < self._limits.over and too_many <= 0:
             return
         with self._file.transaction(durable=False) as write:
             write.execute(
                 f"DELETE FROM refused_usage WHERE number <= ? AND NOT ({WAITING})",  # noqa: S608 - ours
-                (newest - _KEEP_REFUSED,),
+                (newest - self._limits.over,),
             )
             write.execute(
                 "DELETE FROM refused_usage WHERE number IN (SELECT number FROM refused_usage "  # noqa: S608 - ours

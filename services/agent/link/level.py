@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from grpc import aio
 
 from heliostat.errors import HeliostatError, NotFound, NotLeader, Unavailable
+from heliostat.model.command import OPEN_STATES
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2, routing_pb2
 from services.agent.board import RouteBoard
@@ -15,15 +16,13 @@ from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.link.down import commands_of
 from services.agent.link.home import CALL_SECONDS, Home
 from services.agent.link.keeper import domain_error, hung_up_as_unavailable, pause
+from services.translation.enums import COMMAND_STATE
 from services.translation.problems import error_of
 
 _LOOK_AGAIN_SECONDS = 1.0
 _TRY_AGAIN_SECONDS = 0.2
 _MOST_COMMANDS = 1000
-_OPEN = (
-    fleet_pb2.CommandState.COMMAND_STATE_PENDING,
-    fleet_pb2.CommandState.COMMAND_STATE_LEASED,
-)
+_OPEN = tuple(COMMAND_STATE.to_wire(state) for state in OPEN_STATES)
 
 
 class Level:

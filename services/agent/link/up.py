@@ -18,6 +18,7 @@ from heliostat.errors import (
     HeliostatError,
     InvalidInput,
     NotFound,
+    RegionHeld,
     Unavailable,
     UnknownCommand,
     UnknownModel,
@@ -172,20 +173,24 @@ async def _refusal_of(
 
 
 async def send_words(home: Home, journal: SqliteJournal, confirmed: Callable[[], None]) -> None:
-    """Send the newest word on every command; words on commands that nobody knows are dropped.
+    """Send the newest word on every command.
 
+    Words on commands that nobody knows are dropped, and all of them while another agent holds the
+    region: its commands are that agent's to end. Should they come back here, their ends are said again.
     A word that is refused is kept and holds up no other; the first such refusal is raised at the end.
     """
     refused: InvalidInput | None = None
     for word in await asyncio.to_thread(journal.unsent_acks):
         try:
-            await home.fleet().AcknowledgeCommand(word_to_wire(word), timeout=CALL_SECONDS)
+            message = word_to_wire(word)
+            message.agent.CopyFrom(life_to_wire(journal.life))
+            await home.fleet().AcknowledgeCommand(message, timeout=CALL_SECONDS)
         except aio.AioRpcError as failure:
             error = error_of(failure)
             if isinstance(error, InvalidInput):
                 refused = refused or error
                 continue
-            if not isinstance(error, UnknownCommand):
+            if not isinstance(error, UnknownCommand | RegionHeld):
                 raise error from failure
             report(_log, "word_dropped", error, command=word.command_id)
         await asyncio.to_thread(journal.ack_sent, word)

@@ -28,7 +28,9 @@ def make(
     ),
     server: Annotated[
         list[str] | None,
-        typer.Option(help="Host name or address of the control plane; may repeat."),
+        typer.Option(
+            help="Host name or address of the control plane; may repeat. Replaces server.pem."
+        ),
     ] = None,
     identity: Annotated[
         list[str] | None,
@@ -40,15 +42,14 @@ def make(
 ) -> None:
     """Create a CA (or reuse the existing one), the server's certificate and one per client.
 
-    Roles are agent and gateway (with their region), automation, operator and admin. Keys are
-    readable by their owner only. Keep ca-key.pem offline in production.
+    An existing server.pem is kept unless --server names its hosts, because running servers reload it.
+    Roles are agent and gateway (with their region), automation, operator and admin. Keys are readable
+    by their owner only. Keep ca-key.pem offline in production.
     """
     from services.cli.certificates import CertificateMaker
 
     maker = CertificateMaker(directory, now=present(), valid=parse_length("--valid", valid))
-    written = maker.make(
-        servers=server or ["localhost", "127.0.0.1"], clients=identity or ["operator/local"]
-    )
+    written = maker.make(servers=server or [], clients=identity or ["operator/local"])
     if out.as_json:
         out.json({"directory": directory, "certificates": written})
         return
@@ -58,4 +59,7 @@ def make(
         [[one.certificate.name, one.identity] for one in written],
         empty="nothing was created",
     )
+    for one in written:
+        if one.kept and one.certificate.name == "server.pem":
+            out.say(f"server.pem was left as it is, for {one.identity}; --server replaces it.")
     out.say("The key of NAME.pem is NAME-key.pem beside it; keep ca-key.pem offline.")

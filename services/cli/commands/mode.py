@@ -40,7 +40,7 @@ def get(client: Client, out: Output) -> None:
             [_place(one.region), one.mode, one.author, at(one.at), one.reason, etags[one.region]]
             for one in settings
         ],
-        empty="No mode has been set: advisory everywhere, nothing is ordered.",
+        empty="No mode has been set: advisory everywhere. Plans are not ordered; manual orders are.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from services.cli.asking import given
+from services.cli.output import stderr
 from services.cli.wiring import wired
 
 
@@ -26,15 +27,26 @@ def serve(
         str, typer.Option(help="sqlite:///file, postgresql+psycopg://…, or memory.")
     ] = "",
     catalogue: Annotated[Path | None, typer.Option(help="The fleet catalogue.")] = None,
+    policy: Annotated[
+        str, typer.Option(help="How it plans: heliostat-careful (the default) or heliostat.")
+    ] = "",
 ) -> None:
     """Run a control plane: gRPC, forecasts, plans, routes, /metrics, until SIGTERM or Ctrl-C.
 
     Every setting is a key of the file and a HELIOSTAT_… variable; options override both.
     """
+    from services.control_plane.bootstrap import file_to_make
     from services.control_plane.bootstrap import serve as run
     from services.control_plane.settings import load_settings
 
-    run(load_settings(settings, **given(listen=listen, database=database, catalogue=catalogue)))
+    typed = given(listen=listen, database=database, catalogue=catalogue, policy=policy)
+    loaded = load_settings(settings, **typed)
+    file = file_to_make(loaded)
+    if file is not None and stderr().is_terminal:  # elsewhere stderr holds JSON lines alone
+        stderr().print(
+            f"heliostat: {file} does not exist; starting with a new, empty database", markup=False
+        )
+    run(loaded)
 
 
 @wired
@@ -53,6 +65,10 @@ def demo(
         float, typer.Option(min=0, help="Maximum simulated minutes per second; 0 = no limit.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
+    policy: Annotated[
+        str,
+        typer.Option(help="How the control plane plans: heliostat-careful or heliostat."),
+    ] = "heliostat-careful",
     port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="The page's port (default: 8321); 0 = any free one."),
@@ -75,6 +91,7 @@ def demo(
         hours=hours,
         speed=speed,
         seed=seed,
+        policy=policy,
         keep=keep,
         **given(catalogue=catalogue, **({} if port is None else {"port": port})),
     )

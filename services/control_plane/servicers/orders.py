@@ -58,8 +58,17 @@ class AgentConversation:
         known_region("region", ack.region, self._desk.catalogue)
         caller().speak_for(ack.region)
         # A clock that runs ahead must not hold up how a command ended.
-        ack = replace(ack, at=min(ack.at, self._desk.clock.now()))
-        command = await self._desk.threads.write(lambda: self._desk.loop.acknowledge(ack))
+        now = self._desk.clock.now()
+        ack = replace(ack, at=min(ack.at, now))
+        life = life_from_wire("agent", request.agent) if request.HasField("agent") else None
+        author = str(caller())
+
+        def keep() -> Command:
+            if life is not None:
+                self._speak(ack.region, life, author, now)
+            return self._desk.loop.acknowledge(ack, now)
+
+        command = await self._desk.threads.write(keep)
         self._desk.metrics.decisions.labels("acknowledge", ack.state).inc()
         return fleet_pb2.AcknowledgeCommandResponse(command=command_to_wire(command))
 
@@ -77,7 +86,7 @@ class AgentConversation:
 
         def keep() -> bool:
             self._speak(observation.region, life, author, now)
-            return self._desk.stores.fleet.observe(observation)
+            return self._desk.stores.fleet.observe(observation, now)
 
         newest = await self._desk.threads.write(keep)
         return fleet_pb2.ReportFleetResponse(newest=newest)

@@ -20,7 +20,7 @@ from services.identity import caller
 from services.translation.fields import required_text
 from services.translation.pages import page_of
 from services.translation.problems import problem_of
-from services.translation.usage import UsageReader, check_skew, receipt_to_wire
+from services.translation.usage import MAX_ROWS, UsageReader, check_skew, receipt_to_wire
 from services.translation.usage_views import (
     bucket_to_wire,
     query_from_wire,
@@ -96,13 +96,19 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
             pipe.end()
 
     async def _take(self, request: usage_pb2.ReportUsageRequest) -> Answer | HeliostatError:
-        try:
+        """Read once there is room: a batch takes many times more memory than its message."""
+
+        def read() -> UsageBatch:
             batch = self._reader.request(request)
             check_skew("batch", batch, self._desk.clock.now(), self._desk.usage_limits)
             _check_source(batch)
+            return batch
+
+        rows = min(len(request.batch.window_start_seconds), MAX_ROWS)
+        try:
+            return await self._desk.intake.submit(rows, read)
         except HeliostatError as error:
             return error
-        return await self._desk.intake.submit(batch)
 
     async def _answer(
         self, batch: usage_pb2.UsageBatch, answer: Answer | HeliostatError

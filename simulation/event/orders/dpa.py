@@ -1,4 +1,4 @@
-"""Deadline and priority: see `simulation.local_policy.DpaBounds`, whose bounds are `a` and `b`."""
+"""Deadline and priority: see `scheduling.sageserve.DpaBounds`, whose bounds are `a` and `b`."""
 
 from __future__ import annotations
 

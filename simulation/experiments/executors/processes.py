@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -26,6 +24,7 @@ from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
 from simulation.experiments.spec import FLUID, RunSpec
 from simulation.experiments.warming import warm_up
+from simulation.interrupts import ctrl_c_kept_from_children
 
 _SECONDS_BETWEEN_MARKS = 0.2
 _LAST_WORD_SECONDS = 5.0
@@ -87,7 +86,7 @@ class Processes:
             process = context.Process(
                 target=_work, args=(theirs, self._engine), name="run", daemon=True
             )
-            with _without_interrupts():
+            with ctrl_c_kept_from_children():
                 process.start()
             theirs.close()
             worker = _Worker(process, ours)
@@ -123,18 +122,6 @@ class Processes:
                 "workers; with --resume, what was finished is kept",
             ) from None
         return word
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started here never hears Ctrl-C, not even while it still imports; we hear it afterwards."""
-    # The tracker of shared resources unblocks the signal when it starts, so it starts before.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _feed(worker: _Worker, waiting: deque[_Job]) -> None:

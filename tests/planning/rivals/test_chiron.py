@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from heliostat.model.fleet import BacklogGroup, BatchBacklog
+from heliostat.model.governance import Override
 from heliostat.model.names import ModelName
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import PlanningProblem
@@ -28,6 +29,13 @@ def waiting(problem: PlanningProblem, *groups: tuple[float, int]) -> PlanningPro
         ),
     )
     return replace(problem, fleet=replace(problem.fleet, batch_backlog=(backlog,)))
+
+
+def within(quota: int, problem: PlanningProblem) -> PlanningProblem:
+    """The pool's region has that many VMs of its type."""
+    region_and_type = (POOL.region, POOL.vm_type)
+    quotas = {**problem.catalogue.quotas, region_and_type: quota}
+    return replace(problem, catalogue=replace(problem.catalogue, quotas=quotas))
 
 
 def planned(problem: PlanningProblem, previous: CapacityPlan | None = None) -> CapacityPlan:
@@ -77,6 +85,21 @@ def test_batch_replicas_stay_while_batch_requests_wait_and_leave_with_the_last()
     assert target_of(planned(waiting(look), still)) == 10
 
 
+def test_a_quota_that_binds_does_not_turn_batch_replicas_into_interactive_ones() -> None:
+    late = waiting(a_look(interactive_busy_replicas=5), (60, 100_000))
+    assert target_of(planned(late)) > 12
+    bound = planned(within(12, late))
+    assert target_of(bound) == 12
+    look = a_look(interactive_busy_replicas=5, ready=12, desired=12)
+    assert target_of(planned(within(12, waiting(look)), bound)) == 10
+
+
+def test_a_quota_below_the_interactive_replicas_bounds_what_is_remembered_too() -> None:
+    bound = planned(within(11, a_look(interactive_busy_replicas=8))).target(POOL)
+    assert bound is not None
+    assert (bound.replicas, bound.path) == (11, (11, 11))
+
+
 def test_a_queue_whose_deadlines_nobody_measured_scales_nothing() -> None:
     look = a_look(interactive_busy_replicas=5, waiting_requests=10**6)
     assert wanted(RULE, look) == 10
@@ -85,3 +108,19 @@ def test_a_queue_whose_deadlines_nobody_measured_scales_nothing() -> None:
 def test_without_a_count_of_busy_replicas_utilisation_stands_for_it() -> None:
     assert wanted(RULE, a_look(utilisation=0.55)) == 12
     assert wanted(RULE, a_look()) == 10
+
+
+def test_an_override_that_a_quota_cuts_keeps_its_author() -> None:
+    override = Override(
+        override_id="o1",
+        pool=POOL,
+        target_replicas=14,
+        author="ada",
+        reason="launch",
+        created_at=NOON,
+        expires_at=NOON + timedelta(hours=1),
+    )
+    look = replace(a_look(interactive_busy_replicas=5), overrides=(override,))
+    target = planned(within(12, look)).target(POOL)
+    assert target is not None
+    assert (target.replicas, target.reason.author) == (12, "ada")

@@ -72,6 +72,26 @@ def test_no_coefficient_is_below_zero() -> None:
     assert min(fit.base, fit.per_sequence, fit.per_token) >= 0
 
 
+def test_of_all_laws_without_negative_coefficients_the_nearest_is_found() -> None:
+    """Against all subsets of the three coefficients, on times that follow no law."""
+    chance = np.random.default_rng(3)
+    for _ in range(50):
+        rows = [
+            DecodeRow(sequences=b, tokens=b * c, seconds=chance.uniform(0.01, 0.1))
+            for b in (1, 4, 16)
+            for c in (100, 1000)
+        ]
+        fit = fit_decode(rows)
+        design = np.array([[1.0, row.sequences, row.tokens] for row in rows])
+        design /= np.array([row.seconds for row in rows])[:, None]
+        found = np.array([fit.base, fit.per_sequence, fit.per_token])
+        worth = np.sum((design @ found - 1) ** 2)
+        for some in ([0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]):
+            free = np.linalg.lstsq(design[:, some], np.ones(len(rows)), rcond=None)[0]
+            if free.min() >= 0:
+                assert worth <= np.sum((design[:, some] @ free - 1) ** 2) + 1e-9
+
+
 def test_memory_is_recovered() -> None:
     fit = fit_kv([KvRow(tokens=n, kv_bytes=320_000 * n + 5_000_000) for n in (10, 100, 1000)])
     assert fit.per_token == pytest.approx(320_000)

@@ -68,6 +68,11 @@ def test_nobody_waits_twice() -> None:
         a_queue(a_request("a"), a_request("a"))
 
 
+def test_the_exhaustive_order_knows_no_probabilities() -> None:
+    with pytest.raises(InvalidInput, match="likely"):
+        Exhaustive(goal=Goal.LIKELY)
+
+
 def test_who_wants_the_exhaustive_order_of_nine_is_told_so() -> None:
     many = [a_request(str(number)) for number in range(9)]
     with pytest.raises(InvalidInput, match="8"):

@@ -1,10 +1,10 @@
 """What an agent's ticking survives, and what ends it."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from numpy.random import SeedSequence
@@ -17,10 +17,11 @@ from services.agent.board import RouteBoard
 from services.agent.bootstrap import build_agent
 from services.agent.drivers.simulated import simulated_driver
 from services.agent.hands import Hands
+from services.agent.journal.trying_again import Again
 from services.agent.link import Link
 from services.agent.link.home import Home
 from services.agent.settings import AgentSettings
-from tests.builders import NOON, a_catalogue
+from tests.builders import NOON, a_catalogue, a_window
 from tests.support.agents import EAST, AgentDisk, a_command
 
 
@@ -78,28 +79,33 @@ async def test_each_fault_of_a_tick_is_logged_with_its_trace_and_the_tick_counte
     assert failed == 2
 
 
+class Losing(Surprising):
+    """A driver whose memory, the journal, fails."""
+
+    def __init__(self, loss: HeliostatError) -> None:
+        super().__init__(asyncio.Event())
+        self._loss = loss
+
+    def observe(self, now: datetime) -> RegionObservation:
+        raise self._loss
+
+
 @pytest.mark.parametrize("loss", [CorruptJournal("a row is damaged"), StorageUnavailable("full")])
 async def test_a_journal_that_fails_in_a_tick_is_asked_nothing_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: HeliostatError
+    tmp_path: Path, loss: HeliostatError
 ) -> None:
     settings = AgentSettings(
         region="east", data_dir=tmp_path, local_listen="", metrics_listen="", power_safe=False
     )
-    driver = Surprising(asyncio.Event())
+    driver = Losing(loss)
     agent = build_agent(settings, a_catalogue(), now=NOON, hands_of=lambda _: Hands(driver=driver))
-
-    def fail(*_: object) -> NoReturn:
-        raise loss
-
-    def fail_otherwise(_: datetime) -> NoReturn:
-        raise StorageUnavailable("said later")
-
-    monkeypatch.setattr(driver, "observe", fail)
-    monkeypatch.setattr(agent.journal.usage, "send_again", fail_otherwise)
+    agent.journal.append_usage([a_window(NOON - timedelta(days=1))])
+    agent.journal.usage.set_aside("east/agent", 1, "ahead", Again.CLOCKS)
     with pytest.raises(HeliostatError) as caught:
         agent.tick(NOON)
+    still_to_send = agent.journal.usage.send_again(NOON)
     await agent.stop(0)
-    assert caught.value is loss
+    assert (caught.value, still_to_send) == (loss, 1)
 
 
 async def test_a_journal_that_breaks_ends_the_link_with_the_loss_itself(tmp_path: Path) -> None:

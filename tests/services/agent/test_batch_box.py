@@ -14,6 +14,7 @@ from heliostat.model.names import ModelName
 from services.agent.journal.batch_box import KEEP_ENDED, BatchBox
 from services.agent.journal.batch_entry import BatchState
 from services.agent.journal.file import JournalFile
+from services.agent.journal.making import SCHEMA_VERSION
 from tests.builders import MINUTE, NOON, a_pool
 from tests.support.agents import AgentDisk
 from tests.support.dispatching import ALPHA, BATCH, an_ask
@@ -100,6 +101,16 @@ def test_what_is_put_back_waits_under_the_next_attempt(disk: AgentDisk) -> None:
     assert box.waiting() == 2
 
 
+def test_what_is_put_back_for_a_later_attempt_waits_under_that_one(disk: AgentDisk) -> None:
+    box = BatchBox(disk.file())
+    put(box, "a", "b", "c")
+    box.place({"a": PLACE, "b": PLACE}, AT)
+    box.end({"b": False}, AT)
+    box.put_back(["a", "b"], AT, attempts={"a": 5, "b": 7}, revive=True)
+    box.follow({"c": 4, "a": 3})
+    assert {name: one.attempt for name, one in box.find("abc").items()} == {"a": 5, "b": 7, "c": 4}
+
+
 def test_those_of_absent_gateways_are_not_listed(disk: AgentDisk) -> None:
     box = BatchBox(disk.file())
     put(box, "a", gateway="one")
@@ -147,4 +158,4 @@ def test_a_journal_of_the_version_before_gets_its_queue(disk: AgentDisk) -> None
     box = BatchBox(file)
     put(box, "a")
     assert box.waiting() == 1
-    assert file.read("PRAGMA user_version") == [(2,)]
+    assert file.read("PRAGMA user_version") == [(SCHEMA_VERSION,)]

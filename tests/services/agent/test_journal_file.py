@@ -1,5 +1,6 @@
 """The journal's file: lost, locked, newer, full or read-only, each said and none called another."""
 
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,10 +13,11 @@ from heliostat.clock import SystemClock
 from heliostat.errors import (
     CorruptRoutingFile,
     JournalInUse,
-    MigrationBehind,
+    MigrationAhead,
     SequenceGap,
     StorageUnavailable,
 )
+from heliostat.model.command import Acknowledgement, CommandState
 from heliostat.model.fleet import LeadTimeSample, StartKind
 from heliostat.model.names import PoolKey
 from heliostat.model.routing import RoutingTable
@@ -88,7 +90,7 @@ def test_a_newer_agents_journal_is_not_touched(tmp_path: Path) -> None:
     with disk.file().transaction(durable=True) as write:
         write.execute("PRAGMA user_version=99")
     disk.close()
-    with pytest.raises(MigrationBehind):
+    with pytest.raises(MigrationAhead):
         disk.file()
     assert list(tmp_path.glob("*.corrupt-*")) == []
 
@@ -258,10 +260,48 @@ def test_a_gateways_gap_is_refused_and_a_new_life_may_start_anywhere(tmp_path: P
 def test_an_order_of_another_database_with_the_same_id_is_a_new_one(tmp_path: Path) -> None:
     disk = AgentDisk(tmp_path)
     journal = disk.journal()
-    journal.receive([a_command()])
+    journal.receive([a_command(), a_command(number=2)])
+    journal.acknowledge(
+        Acknowledgement(
+            command_id=a_command().command_id, region=EAST, state=CommandState.LEASED, at=NOON
+        )
+    )
     later = a_command(created_at=NOON + timedelta(days=1), not_after=NOON + timedelta(days=2))
     journal.receive([later])
-    assert journal.open_commands() == (later,)
+    assert journal.open_commands() == (a_command(number=2), later)
+    assert journal.unsent_acks() == (), (
+        "a word on the old command would be taken for one on the new"
+    )
+    journal.acknowledge(
+        Acknowledgement(
+            command_id=later.command_id,
+            region=EAST,
+            state=CommandState.APPLIED,
+            at=NOON,
+            command_created_at=a_command().created_at,
+        )
+    )
+    assert journal.open_commands() == (a_command(number=2), later), "it came while a tick went on"
+    assert journal.unsent_acks() == ()
+    disk.close()
+
+
+def test_the_commands_of_an_older_agents_journal_are_numbered(tmp_path: Path) -> None:
+    disk = AgentDisk(tmp_path)
+    disk.journal().receive([a_command(), a_command(number=2)])
+    disk.close()
+    with sqlite3.connect(disk.path) as old:
+        old.executescript(
+            "CREATE TABLE before (command_id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,"
+            " ended INTEGER NOT NULL, body BLOB NOT NULL);"
+            "INSERT INTO before SELECT command_id, created_at, ended, body FROM commands;"
+            "DROP TABLE commands; ALTER TABLE before RENAME TO commands; PRAGMA user_version=2;"
+        )
+    old.close()
+    journal = disk.journal()
+    assert journal.open_commands() == (a_command(), a_command(number=2))
+    journal.receive([a_command(number=0)])
+    assert journal.open_commands()[-1] == a_command(number=0)
     disk.close()
 
 

@@ -13,12 +13,11 @@ from heliostat.model.command import Acknowledgement, CommandState
 from heliostat.model.instants import to_epoch
 from heliostat.model.routing import RoutingTable
 from services.agent.drivers.vm.memory import Intent, VmRecord
-from services.agent.journal import usage_box
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.driver_memory import SqliteDriverMemory
 from services.agent.journal.file import JournalFile
 from services.agent.journal.trying_again import Again
-from services.agent.journal.usage_box import UsageBox
+from services.agent.journal.usage_box import RefusedLimits, UsageBox
 from storage.memory import memory_stores
 from tests.builders import MINUTE, NOON, a_batch, a_pool, a_window, an_observation
 from tests.support.agents import EAST, AgentDisk, a_command
@@ -65,6 +64,36 @@ def test_numbers_that_a_restored_snapshot_took_back_are_never_given_again(tmp_pa
     disk.close()
 
 
+def test_two_journals_whose_agents_start_in_one_second_number_under_lives_of_their_own(
+    tmp_path: Path,
+) -> None:
+    history = memory_stores(SteppedClock(NOON)).usage
+    for number in (11, 22):
+        disk = AgentDisk(tmp_path / str(number))
+        with disk.file().transaction(durable=True) as write:
+            write.execute("UPDATE meta SET value = ? WHERE key = 'journal_id'", (number,))
+        journal = disk.journal(NOON + MINUTE)
+        journal.append_usage([a_window(NOON + MINUTE * number)])
+        (receipt,) = history.record(journal.unsent_usage(9))
+        assert not receipt.replayed
+        disk.close()
+
+
+def test_a_life_is_higher_than_those_before_also_after_the_clock_was_set_back(
+    tmp_path: Path,
+) -> None:
+    """Also than the lives of older agents, whose incarnation was the second of their start."""
+    disk, lives = AgentDisk(tmp_path), [to_epoch(NOON)]
+    with disk.file().transaction(durable=True) as write:
+        write.execute("UPDATE meta SET value = ? WHERE key = 'incarnation'", (lives[0],))
+    for start in (NOON, NOON, NOON - timedelta(days=1), NOON + timedelta(days=1)):
+        journal = disk.journal(start)
+        journal.append_usage([a_window()])
+        lives.append(journal.life.incarnation)
+    assert lives == sorted(set(lives))
+    disk.close()
+
+
 def test_refused_windows_of_a_day_to_come_hold_up_no_others(tmp_path: Path) -> None:
     disk = AgentDisk(tmp_path)
     journal = disk.journal()
@@ -86,12 +115,9 @@ def refused_on_the_way(usage: UsageBox, again: Again) -> None:
         usage.own_sent(usage.incarnation, batch.sequence)
 
 
-def test_what_waits_for_a_name_outlives_any_number_of_refusals(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(usage_box, "_KEEP_REFUSED", 5)
+def test_what_waits_for_a_name_outlives_any_number_of_refusals(tmp_path: Path) -> None:
     disk = AgentDisk(tmp_path)
-    journal = disk.journal()
+    journal = disk.journal(refused_limits=RefusedLimits(over=5))
     journal.append_usage([a_window()])
     refused_on_the_way(journal.usage, Again.NAMES)
     tries = []
@@ -108,10 +134,9 @@ def test_what_waits_for_a_name_outlives_any_number_of_refusals(
     disk.close()
 
 
-def test_of_what_waits_the_latest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage_box, "_KEEP_WAITING", 150)
+def test_of_what_waits_the_latest_are_kept(tmp_path: Path) -> None:
     disk = AgentDisk(tmp_path)
-    journal = disk.journal()
+    journal = disk.journal(refused_limits=RefusedLimits(waiting=150))
     for minute in range(200):
         journal.append_usage([a_window(NOON + minute * MINUTE)])
     refused_on_the_way(journal.usage, Again.NAMES)

@@ -232,7 +232,7 @@ def _fleet(stores: Stores, catalogue: FleetCatalogue, at: datetime) -> None:
             for place, spec in enumerate(catalogue.pools)
             if spec.key.region == region.name
         )
-        stores.fleet.observe(RegionObservation(region=region.name, observed_at=at, pools=pools))
+        stores.fleet.observe(RegionObservation(region=region.name, observed_at=at, pools=pools), at)
 
 
 def _orders(stores: Stores, epoch: int) -> None:

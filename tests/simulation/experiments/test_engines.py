@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from simulation.clients import RetryRule
 from simulation.experiments.ceilings import LINEAR
@@ -19,6 +23,8 @@ from simulation.experiments.warming import warm_up
 from simulation.policies.recast import siloed
 from tests.builders import MINUTE, NOON
 from tests.simulation.experiments.little import a_history, a_spec
+
+ROOMS = ("forecasting.", "planning.", "scheduling.", "simulation.")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +106,33 @@ def test_the_fluid_engine_says_what_it_does_not_show_of_whom(scene: SceneRef) ->
     assert engine_said("event", scenario, asked) == ()
 
 
-def test_warming_up_compiles_what_a_run_needs() -> None:
+def compiled() -> set[str]:
+    """Our functions for which this process has machine code of its own, compiled or from the cache."""
+    found = (one for one in gc.get_objects() if isinstance(one, Dispatcher))
+    ours = (one.py_func for one in found if one.signatures)
+    return {f"{f.__module__}.{f.__name__}" for f in ours if f.__module__.startswith(ROOMS)}
+
+
+def compiled_by_warming_up_and_by_a_run(
+    scene: SceneRef, policy: PolicySpec
+) -> tuple[set[str], set[str]]:
+    """For a process that has compiled nothing."""
     warm_up("event")
-    warm_up("fluid")
+    warm = compiled()
+    live(a_spec(scene, engine="event", policy=policy))
+    return warm, compiled() - warm
+
+
+@pytest.mark.parametrize("policy", ["reactive", "heliostat"])
+def test_warming_up_compiles_what_a_run_needs(scene: SceneRef, policy: str) -> None:
+    spec = PolicySpec(name=policy, policy=policy)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        warm, later = fresh.submit(compiled_by_warming_up_and_by_a_run, scene, spec).result()
+    assert {f"simulation.event.machine.{name}" for name in ("step", "gauge", "drain")} <= warm
+    assert later == set()
+
+
+def test_warming_up_the_fluid_engine_compiles_nothing() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        fresh.submit(warm_up, "fluid").result()
+        assert fresh.submit(compiled).result() == set()

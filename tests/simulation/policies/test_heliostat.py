@@ -9,12 +9,13 @@ import pytest
 
 from heliostat.model.names import Tier
 from planning.grid import horizon
+from planning.house_policies import pooled_at
 from planning.planner import HeliostatPlanner
 from planning.routing import WaterFillingRouter
 from planning.settings import PlannerSettings
 from planning.situation import look
 from simulation.local_policy import LocalPolicy
-from simulation.policies.heliostat import HELIOSTAT_LIVE, settings_at
+from simulation.policies.heliostat import HELIOSTAT_CAREFUL
 from simulation.policies.policy import PolicyOptions
 from simulation.policies.registry import policy_named
 from tests.builders import a_catalogue
@@ -34,40 +35,40 @@ def planned(settings: PlannerSettings, tier: Tier) -> float:
 
 
 def test_headroom_0_is_the_mean_and_1_the_median_of_the_peak_minute() -> None:
-    assert planned(settings_at(0.0), Tier.INTERACTIVE_FAST) == pytest.approx(2.0)
-    assert planned(settings_at(1.0), Tier.INTERACTIVE_FAST) == pytest.approx(6.0)
+    assert planned(pooled_at(0.0), Tier.INTERACTIVE_FAST) == pytest.approx(2.0)
+    assert planned(pooled_at(1.0), Tier.INTERACTIVE_FAST) == pytest.approx(6.0)
 
 
 def test_patient_requests_are_planned_half_as_far_up_to_the_peak() -> None:
-    assert planned(settings_at(1.0), Tier.INTERACTIVE_NORMAL) == pytest.approx(4.0)
+    assert planned(pooled_at(1.0), Tier.INTERACTIVE_NORMAL) == pytest.approx(4.0)
 
 
-def test_heliostat_live_decides_as_a_control_plane_does_unless_told_otherwise() -> None:
+def test_the_careful_policy_decides_as_a_control_plane_does_by_default() -> None:
     served = HeliostatPlanner().settings
     assert served == PlannerSettings()
-    for headroom in HELIOSTAT_LIVE.sweep:
-        policy = HELIOSTAT_LIVE.policy(a_catalogue(), PolicyOptions(headroom=headroom))
+    for headroom in HELIOSTAT_CAREFUL.sweep:
+        policy = HELIOSTAT_CAREFUL.policy(a_catalogue(), PolicyOptions(headroom=headroom))
         planner = policy.deciders.planner
         assert isinstance(planner, HeliostatPlanner)
-        asked = settings_at(headroom)
+        asked = pooled_at(headroom)
         assert planner.settings == replace(served, level=asked.level, peak_share=asked.peak_share)
         assert isinstance(policy.deciders.router, WaterFillingRouter)
         assert policy.local == LocalPolicy()
-    assert settings_at(HELIOSTAT_LIVE.default_headroom).level == pytest.approx(
+    assert pooled_at(HELIOSTAT_CAREFUL.default_headroom).level == pytest.approx(
         served.level, abs=2e-3
     )
-    assert settings_at(HELIOSTAT_LIVE.default_headroom).peak_share == served.peak_share
+    assert pooled_at(HELIOSTAT_CAREFUL.default_headroom).peak_share == served.peak_share
 
 
 def test_more_headroom_plans_for_more() -> None:
     steps = [0.0, 0.4, 0.8, 1.0, 1.8, 2.6]
-    found = [planned(settings_at(h), Tier.INTERACTIVE_FAST) for h in steps]
+    found = [planned(pooled_at(h), Tier.INTERACTIVE_FAST) for h in steps]
     assert found == sorted(found)
     assert found[-1] > found[3]
 
 
 def test_work_over_a_step_is_the_mean_however_high_the_peak() -> None:
-    settings = settings_at(2.0)
+    settings = pooled_at(2.0)
     problem = a_problem(
         1.0,
         catalogue=CATALOGUE,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from heliostat.errors import DriverUnavailable
 from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.cloud import CloudVm, VmState
 from services.agent.drivers.vm.intents import with_chunk
 from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent, VmRecord
+from services.agent.drivers.vm.survey import Survey
 from services.wording import say
 
 _log = logging.getLogger(__name__)
+
+_NAMED = 5
 
 
 def claim(memory: DriverMemory, listed: Sequence[CloudVm]) -> None:
@@ -68,6 +72,22 @@ def take_back(memory: DriverMemory, listed: Iterable[CloudVm]) -> None:
     )
     for record in back:
         say(_log, "vm_came_back", level=logging.WARNING, vm=record.vm_id, pool=record.pool)
+
+
+def check_all_known(pools: Collection[PoolKey], survey: Survey) -> None:
+    """Raises DriverUnavailable while VMs that are not in our records stand in the pools.
+
+    `claim` has taken every VM of our own purchases by then. The others may be the very replicas that seem
+    to be missing: bought by another agent of this region, or under a journal that was lost or restored.
+    """
+    unknown = sorted(vm.vm_id for vm in survey.unknown if vm.pool in pools)
+    if unknown:
+        more = len(unknown) - _NAMED
+        names = ", ".join(unknown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        raise DriverUnavailable(
+            f"nothing is bought while VMs that this journal does not know stand in the pool: {names}",
+            remedy="adopt them (heliostat agent adopt), or terminate them or remove their heliostat tags",
+        )
 
 
 def _landed(intent: Intent, shown: Mapping[str, int]) -> Intent:

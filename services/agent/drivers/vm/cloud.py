@@ -76,7 +76,7 @@ class VmCloud(Protocol):
         ...
 
     def redeploy_state(self, vm_id: str, operation_id: str) -> RedeployState:
-        """How far that operation is."""
+        """How far that operation is; asked only of VMs that are listed as alive."""
         ...
 
 

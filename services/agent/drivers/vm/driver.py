@@ -12,7 +12,7 @@ answer would have told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation
 from heliostat.model.names import PoolKey, RegionName
 from heliostat.ports.cloud import DriverAnswer
+from services.agent.drivers.vm.claims import check_all_known
 from services.agent.drivers.vm.cloud import EngineProber, VmCloud
 from services.agent.drivers.vm.endings import error_of, is_settled, wait_while_in_doubt
 from services.agent.drivers.vm.eyes import Eyes
@@ -30,7 +31,7 @@ from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent
 from services.agent.drivers.vm.report import Gauge, observation_of, progress_of
 from services.agent.drivers.vm.steps import DriverLimits, Steps
 from services.agent.drivers.vm.survey import Patience, Sighting, Survey
-from services.wording import report
+from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 
@@ -100,11 +101,26 @@ class VmDriver:
         if intent is None:
             return CommandProgress()
         if not intent.closed:
-            intent = without(intent, ChunkState.PLANNED)
-            self._memory.save(intent=intent)
-            wait_while_in_doubt(intent.waiting, now, self._patience)
-            intent, survey = self._steps.close(intent, survey, now)
+            intent, survey = self._let_go(intent, survey, now)
         return progress_of(intent, survey)
+
+    def abandon_others(self, commands: Sequence[Command], now: datetime) -> None:
+        known = {intent_id_of(command) for command in commands}
+        open_ones = [i.intent_id for i in self._memory.intents() if not i.closed]
+        for intent_id in open_ones:
+            if intent_id in known:
+                continue
+            survey = self._lookout.look(now)
+            intent = self._memory.intent(intent_id)  # a look may settle purchases
+            if intent is not None:
+                self._let_go(intent, survey, now)
+                say(_log, "intent_abandoned", level=logging.WARNING, intent=intent_id)
+
+    def _let_go(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
+        intent = without(intent, ChunkState.PLANNED)
+        self._memory.save(intent=intent)
+        wait_while_in_doubt(intent.waiting, now, self._patience)
+        return self._steps.close(intent, survey, now)
 
     def observe(self, now: datetime) -> RegionObservation:
         self._memory.prune(now - _KEEP_GONE)
@@ -147,23 +163,9 @@ class VmDriver:
             chunk_size=self._chunk_size,
             new_token=self._new_token,
         )
-        self._refuse_to_buy_twice({chunk.pool for chunk in plan.intent.chunks}, survey)
+        check_all_known({chunk.pool for chunk in plan.intent.chunks}, survey)
         desired = dict(command.order.targets)
         return plan.intent, self._lookout.keep(survey, plan.intent, plan.marked, desired)
-
-    def _refuse_to_buy_twice(self, pools: Collection[PoolKey], survey: Survey) -> None:
-        """No purchase for a pool in which VMs of a life before this memory stand: they may be the
-        very replicas that seem to be missing."""
-        old = [
-            vm.vm_id
-            for vm in survey.unknown
-            if vm.pool in pools and vm.launched_at < self._memory.born_at
-        ]
-        if old:
-            raise DriverUnavailable(
-                f"the pool has VMs from before this journal: {', '.join(sorted(old)[:5])}",
-                remedy="adopt them (heliostat agent adopt) or remove their heliostat tags",
-            )
 
 
 def _ready(sighting: Sighting) -> datetime | None:

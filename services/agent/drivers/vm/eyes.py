@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
+from heliostat.errors import DriverUnavailable, Throttled
 from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.claims import claim, take_back
 from services.agent.drivers.vm.cloud import (
@@ -18,6 +20,10 @@ from services.agent.drivers.vm.cloud import (
 )
 from services.agent.drivers.vm.memory import DriverMemory, VmRecord
 from services.agent.drivers.vm.survey import Patience, Stage, Survey, look
+from services.wording import report
+
+_log = logging.getLogger(__name__)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Eyes:
@@ -31,6 +37,8 @@ class Eyes:
         self._prober = prober
         self._patience = patience
         self._last_healthy: dict[str, datetime] = {}
+        self._unsaid: dict[str, datetime] = {}
+        """When the cloud last failed to say how far a VM's redeploy is."""
 
     def survey(self, now: datetime) -> Survey:
         """The region as it stands. Raises Throttled, DriverUnavailable."""
@@ -39,7 +47,7 @@ class Eyes:
         take_back(self._memory, listed)
         records = self._memory.vms()
         readings = self._read(records, listed, now)
-        settled = self._settle_redeploys(_with_addresses(records, listed))
+        settled = self._settle_redeploys(_with_addresses(records, listed), listed, now)
         survey = look(
             records=[settled.get(record.vm_id, record) for record in records],
             listed=listed,
@@ -72,12 +80,29 @@ class Eyes:
                 self._last_healthy[vm_id] = now
         return readings
 
-    def _settle_redeploys(self, changed: dict[str, VmRecord]) -> dict[str, VmRecord]:
+    def _settle_redeploys(
+        self, changed: dict[str, VmRecord], listed: Iterable[CloudVm], now: datetime
+    ) -> dict[str, VmRecord]:
+        """Ask how far redeploys are, up to the first one of which the cloud does not say it. That one comes
+        last from then on, and takes no sight of the region away: `patience.start` ends it."""
         settled = dict(changed)
-        for record in (changed.get(r.vm_id, r) for r in self._memory.vms()):
-            if not record.operation_id or record.gone_at is not None or record.broken:
-                continue
-            match self._cloud.redeploy_state(record.vm_id, record.operation_id):
+        alive = {vm.vm_id for vm in listed if vm.state is not VmState.GONE}
+        self._unsaid = {vm_id: at for vm_id, at in self._unsaid.items() if vm_id in alive}
+        running = [
+            changed.get(record.vm_id, record)
+            for record in self._memory.vms()
+            if record.vm_id in alive and record.operation_id and not record.broken
+        ]
+        for record in sorted(running, key=lambda r: self._unsaid.get(r.vm_id, _NEVER)):
+            try:
+                state = self._cloud.redeploy_state(record.vm_id, record.operation_id)
+            except (Throttled, DriverUnavailable) as error:
+                if record.vm_id not in self._unsaid:
+                    report(_log, "redeploy_not_seen", error, vm=record.vm_id, pool=record.pool)
+                self._unsaid[record.vm_id] = now
+                break
+            self._unsaid.pop(record.vm_id, None)
+            match state:
                 case RedeployState.SUCCEEDED:
                     settled[record.vm_id] = replace(record, operation_id="")
                 case RedeployState.FAILED:

@@ -111,6 +111,25 @@ def without(intent: Intent, *states: ChunkState) -> Intent:
     return replace(intent, chunks=chunks)
 
 
+def still_lacking(intent: Intent, survey: Survey, coming: Mapping[PoolKey, int]) -> Intent:
+    """The intent with its planned purchases cut to what its pools lack by now: VMs that were adopted, or
+    came back, since it was worked out are not bought again. `coming` is `under_way` of all others."""
+    for pool, target in intent.targets:
+        waiting = [chunk for chunk in intent.waiting if chunk.pool == pool]
+        in_doubt = sum(chunk.count for chunk in waiting if chunk.state is ChunkState.SENT)
+        lacking = target - len(survey.standing(pool)) - coming.get(pool, 0) - in_doubt
+        for chunk in waiting:
+            if chunk.state is not ChunkState.PLANNED:
+                continue
+            count = min(chunk.count, max(0, lacking))
+            lacking -= count
+            if not count:
+                intent = with_chunk(intent, replace(chunk, state=ChunkState.DROPPED))
+            elif count < chunk.count:
+                intent = with_chunk(intent, replace(chunk, count=count))
+    return intent
+
+
 def sent(intent: Intent, chunk: Chunk, now: datetime) -> tuple[Intent, Chunk]:
     """The chunk as it must be written down before the cloud is asked: from here it is in doubt."""
     going = replace(chunk, state=ChunkState.SENT, sent_at=chunk.sent_at or now)

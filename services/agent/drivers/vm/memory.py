@@ -104,11 +104,6 @@ class VmRecord:
 class DriverMemory(Protocol):
     """Durable before it returns; each `save` is one transaction."""
 
-    @property
-    def born_at(self) -> datetime:
-        """When this memory began; VMs launched before it belong to a life that it does not know."""
-        ...
-
     def intent(self, intent_id: str) -> Intent | None:
         """None before the first save."""
         ...

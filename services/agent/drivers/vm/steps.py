@@ -17,10 +17,17 @@ from heliostat.errors import (
     Throttled,
 )
 from heliostat.model.fleet import StartKind
-from services.agent.drivers.vm.claims import record_of
+from services.agent.drivers.vm.claims import check_all_known, record_of
 from services.agent.drivers.vm.cloud import Purchase, VmCloud
 from services.agent.drivers.vm.endings import refusal_of, wait_while_in_doubt
-from services.agent.drivers.vm.intents import purchases, sent, under_way, with_chunk, without
+from services.agent.drivers.vm.intents import (
+    purchases,
+    sent,
+    still_lacking,
+    under_way,
+    with_chunk,
+    without,
+)
 from services.agent.drivers.vm.lookout import Lookout
 from services.agent.drivers.vm.memory import Chunk, ChunkState, DriverMemory, Intent, Refusal
 from services.agent.drivers.vm.survey import (
@@ -68,6 +75,8 @@ class Steps:
     def advance(self, intent: Intent, survey: Survey, now: datetime) -> tuple[Intent, Survey]:
         """The intent and the region after one step. Raises what the cloud answers; a refusal closes the
         intent first."""
+        if intent.waiting and intent.waiting[0].state is ChunkState.PLANNED:
+            intent, survey = self._planned_anew(intent, survey)
         if intent.waiting:
             return self._buy(intent, intent.waiting[0], survey, now)
         drained = [s for s in survey.ours if is_drained(s, now, self._patience)]
@@ -82,7 +91,8 @@ class Steps:
     def close(
         self, intent: Intent, survey: Survey, now: datetime, refusal: Refusal | None = None
     ) -> tuple[Intent, Survey]:
-        """Abandon: nothing more is bought, draining VMs serve again, the current state becomes the target."""
+        """Abandon: nothing more is bought, draining VMs serve again, and the current state becomes the
+        target, except for pools of another open intent."""
         kept = {*intent.releases, *intent.moves}
         undrained = [
             replace(s.record, draining_since=None, moving_to=None)
@@ -92,13 +102,31 @@ class Steps:
         intent = without(intent, ChunkState.PLANNED, ChunkState.SENT)
         intent = replace(intent, closed_at=now, refusal=refusal)
         standing = survey.with_records(undrained, self._patience).standing
-        desired = {pool: len(standing(pool)) for pool, _ in intent.targets}
+        elsewhere = {
+            pool
+            for other in self._memory.intents()
+            if not other.closed and other.intent_id != intent.intent_id
+            for pool, _ in other.targets
+        }
+        pools = (pool for pool, _ in intent.targets if pool not in elsewhere)
+        desired = {pool: len(standing(pool)) for pool in pools}
         return intent, self._lookout.keep(survey, intent, undrained, desired)
 
     def release_again(self, survey: Survey, now: datetime) -> Survey:
         """Repeat releases that did not take, whosever order they were. Raises what the cloud answers."""
         late = [s for s in survey.ours if was_not_released(s, now, self._patience)]
         return self._release(None, late, survey, now) if late else survey
+
+    def _planned_anew(self, intent: Intent, survey: Survey) -> tuple[Intent, Survey]:
+        """What is still to be bought, as the pools are now. Raises DriverUnavailable while it is not known
+        whose VMs stand in them."""
+        planned = [chunk for chunk in intent.waiting if chunk.state is ChunkState.PLANNED]
+        check_all_known({chunk.pool for chunk in planned}, survey)
+        others = [i for i in self._memory.intents() if i.intent_id != intent.intent_id]
+        lacking = still_lacking(intent, survey, under_way(others))
+        if lacking == intent:
+            return intent, survey
+        return lacking, self._lookout.keep(survey, lacking)
 
     def _buy(
         self, intent: Intent, chunk: Chunk, survey: Survey, now: datetime

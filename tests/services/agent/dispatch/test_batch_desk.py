@@ -206,6 +206,48 @@ async def test_places_of_an_earlier_life_are_booked_as_soon_as_the_disk_can_be_r
     assert (desk.room.booked, desk.room.batch_waiting) == (0, 1)
 
 
+async def a_place_of_an_earlier_life(desk: Counter) -> None:
+    """`b-1` was placed two hours ago, was renewed ever since, and the agent has just begun anew."""
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    await placed_after(desk)
+    (answer,) = await desk.ask_batch("b-1")
+    assert isinstance(answer.outcome, Placed)
+    assert 2 * MINUTE < answer.outcome.lease < 60 * MINUTE
+    for _ in range(240):
+        desk.room.renew(["b-1"])
+        await desk.wait(MINUTE / 2)
+    assert desk.room.booked == 1
+    desk.restart()
+
+
+async def test_what_gateways_name_before_the_first_look_keeps_its_place(desk: Counter) -> None:
+    await a_place_of_an_earlier_life(desk)
+    desk.room.renew(["b-1", "of nobody"])
+    await desk.show(an_endpoint())
+    await desk.wait(2 * MINUTE)
+    assert (desk.room.booked, desk.room.batch_waiting) == (1, 0)
+
+
+async def test_what_gateways_name_within_a_minute_of_a_restart_keeps_its_place(
+    desk: Counter,
+) -> None:
+    await a_place_of_an_earlier_life(desk)
+    await desk.show(an_endpoint())
+    await desk.wait(50.0)
+    assert desk.room.booked == 1
+    desk.room.renew(["b-1"])
+    await desk.wait(50.0)
+    assert (desk.room.booked, desk.room.batch_waiting) == (1, 0)
+
+
+async def test_what_nobody_names_after_a_restart_waits_again(desk: Counter) -> None:
+    await a_place_of_an_earlier_life(desk)
+    await desk.show(an_endpoint())
+    await desk.wait(61.0)
+    assert (desk.room.booked, desk.room.batch_waiting) == (0, 1)
+
+
 async def test_a_clock_that_ran_ahead_in_an_earlier_life_makes_no_lease_longer(
     desk: Counter,
 ) -> None:
@@ -334,6 +376,34 @@ async def test_a_new_attempt_after_a_failure_waits_again(desk: Counter) -> None:
     assert isinstance(answer.outcome, Queued)
     assert desk.room.booked == 0
     assert desk.room.batch_waiting == 1
+
+
+async def test_an_attempt_that_skips_numbers_gives_up_one_place_and_keeps_the_next(
+    desk: Counter,
+) -> None:
+    await desk.show(an_endpoint())
+    await desk.ask_batch("b-1")
+    assert await placed_after(desk) == ["b-1"]
+    (answer,) = await desk.ask_batch("b-1", attempt=5)
+    assert isinstance(answer.outcome, Queued)
+    assert await placed_after(desk) == ["b-1"]
+    for _ in range(2):
+        (again,) = await desk.ask_batch("b-1", attempt=5)
+        assert (again.attempt, again.replayed, type(again.outcome)) == (5, True, Placed)
+    assert desk.room.booked == 1
+
+
+async def test_a_later_attempt_of_a_request_that_waits_gets_the_next_place_and_keeps_it(
+    desk: Counter,
+) -> None:
+    await desk.ask_batch("b-1")
+    (answer,) = await desk.ask_batch("b-1", attempt=3)
+    assert (answer.attempt, answer.replayed, type(answer.outcome)) == (3, True, Queued)
+    assert desk.room.batch_waiting == 1
+    await desk.show(an_endpoint())
+    assert await placed_after(desk) == ["b-1"]
+    (again,) = await desk.ask_batch("b-1", attempt=3)
+    assert (again.attempt, again.replayed, type(again.outcome)) == (3, True, Placed)
 
 
 async def test_the_same_name_twice_in_one_message_waits_once(desk: Counter) -> None:

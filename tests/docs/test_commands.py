@@ -1,0 +1,46 @@
+"""Every `heliostat` command that the pages show is one that the command line has, with those options."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from services.cli.main import app
+from simulation.policies.registry import PLUGINS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+_FENCED = re.compile(r"^```(?:console)?\n(.*?)^```", re.S | re.M)
+_PROMPT = re.compile(r"^\$ (?:\S*bin/)?heliostat (.*)$", re.M)
+
+
+def _shown() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for block in _FENCED.findall(page.read_text("utf-8")):
+            for line in _PROMPT.findall(block.replace("\\\n", " ")):
+                for command in line.split("&& heliostat "):
+                    yield str(page.relative_to(ROOT)), command.removesuffix("&& ")
+
+
+SHOWN = sorted(set(_shown()))
+
+
+def test_the_pages_show_commands() -> None:
+    assert len(SHOWN) > 40
+
+
+@pytest.mark.parametrize(("page", "shown"), SHOWN)
+def test_every_command_shown_is_one_that_there_is(page: str, shown: str) -> None:
+    words = shlex.split(shown, comments=True)
+    command = typer.main.get_command(app)
+    while isinstance(command, TyperGroup) and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    given = command.make_context(command.name, words).params
+    assert not isinstance(command, TyperGroup) or command.invoke_without_command
+    policies = given.get("policy") or ()
+    for name in ",".join([policies] if isinstance(policies, str) else policies).split(","):
+        assert name in {"", *PLUGINS} or name.endswith(".yaml"), f"{page}: no policy {name}"

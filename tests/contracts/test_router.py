@@ -174,7 +174,7 @@ def test_a_paused_origin_whose_regions_have_nothing_ready_keeps_its_entries(rout
     unready = a_routing_problem(ready=0, mode=Mode.PAUSED, previous=before)
     for old, new in zip(before, router.route(unready), strict=True):
         assert [e.shares for e in old.entries] == [e.shares for e in new.entries]
-        assert all("stands, though no ready replica" in e.reason for e in new.entries)
+        assert all("is kept, though no ready replica" in e.reason for e in new.entries)
 
 
 def test_an_advisory_origin_that_residency_forbids_goes_to_the_nearest_that_may(

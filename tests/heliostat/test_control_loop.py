@@ -255,7 +255,7 @@ def test_a_plan_that_is_no_longer_the_newest_when_the_approval_is_stored_is_not_
     first = house.loop.replan(NOON, epoch=house.epoch).plan
     assert first is not None
     acts.append(lambda: house.loop.replan(NOON + MINUTE, epoch=house.epoch))
-    with pytest.raises(StaleEtag, match="look at plan 2"):
+    with pytest.raises(StaleEtag, match="approve plan 2"):
         house.loop.approve(1, NOON + MINUTE, author="ada", epoch=house.epoch)
     assert house.stores.plans.plan(1).origin is PlanOrigin.SCHEDULED
     assert house.stores.outbox.commands() == ()

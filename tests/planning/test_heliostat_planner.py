@@ -266,19 +266,19 @@ def an_override(replicas: int) -> Override:
 
 def test_an_override_below_the_maximum_is_named_as_what_forbids_more() -> None:
     told = alternatives(a_problem(5.0, overrides=(an_override(2),)))
-    assert told["one replica more: the override by ada forbids it"] is None
+    assert told["one replica more: the override by ada prevents it"] is None
 
 
 def test_at_its_maximum_a_pool_is_told_the_maximum_even_under_an_override() -> None:
     most = a_catalogue().pool(a_pool()).max_replicas
     told = alternatives(a_problem(5.0, overrides=(an_override(most),)))
-    assert told[f"one replica more: max_replicas = {most} forbids it"] is None
+    assert told[f"one replica more: max_replicas = {most} prevents it"] is None
 
 
 def test_a_lost_region_is_named_as_what_forbids_more() -> None:
     region = a_pool().region
     told = alternatives(a_problem(5.0, lost_region=region))
-    assert told == {f"one replica more: the loss of {region} forbids it": None}
+    assert told == {f"one replica more: the loss of {region} prevents it": None}
 
 
 def test_with_one_replica_one_fewer_and_none_at_all_are_told_once() -> None:

@@ -116,7 +116,7 @@ async def test_an_order_without_an_override_says_what_may_change_it() -> None:
     async with a_desk(targets={POOL: 3}) as desk:
         ran = await desk("fleet", "scale", POOL, 4, "--reason", "launch")
         said = " ".join(ran.out.split())
-        assert "No overrides are in force. In advisory mode the order stands until" in said
+        assert "No override was set. In advisory mode the order stands until" in said
         await desk.world.tick(Tick.REPLAN)
         assert len((await desk.json("fleet", "commands"))["commands"]) == 1, "no plan undid it"
 

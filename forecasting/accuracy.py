@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.methods.naive import SAME_TIME_LAST_WEEK, SAME_TIME_YESTERDAY, LastValue
+from forecasting.panel import column_of
 from forecasting.selection import pinball
 from heliostat.model.demand import DemandSeries
 from heliostat.model.forecast import SCORED_HORIZONS, ForecastExcerpt, ForecastScore
@@ -93,7 +94,7 @@ def _score_alike(group: Sequence[_Issued]) -> Iterator[tuple[_Issued, list[Forec
         if series.bucket_of(forecast.start, forecast.step) is not None:
             alike[forecast.method, forecast.levels, forecast.leads].append(place)
     leads = np.array(sorted({lead for _, _, own in alike for lead in own}), np.int64)
-    rates = np.array([one.tokens_per_second for one, _ in group], np.float64).T.copy()
+    rates = np.stack([column_of(one.tokens_per_second) for one, _ in group], axis=1)
     issued: _Tally = {}
     rivals: _Tally = {}
     for places in alike.values():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.grid import Floats, Grid, LocalCalendar
-from heliostat.model.demand import DemandSeries
+from heliostat.model.demand import DemandSeries, Rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +59,14 @@ def panel_of(series: Sequence[DemandSeries], calendar: LocalCalendar) -> Panel:
     )
 
 
+def column_of(rates: Sequence[float | None]) -> Floats:
+    """The rates as an array; a missing bucket is NaN, never 0."""
+    return np.array(rates.column if isinstance(rates, Rates) else rates, dtype=np.float64)
+
+
 def _matrix(rows: Sequence[Sequence[float | None]]) -> Floats:
     matrix = np.empty((len(rows), len(rows[0])))
     for index, row in enumerate(rows):
-        # None becomes NaN: a missing bucket is never 0.
-        matrix[index] = np.array(row, dtype=np.float64)
+        matrix[index] = column_of(row)
     matrix[~(matrix >= 0) | np.isinf(matrix)] = np.nan
     return matrix

@@ -6,6 +6,7 @@ when fewer than half of its minutes were reported, or measured.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heliostat.model.demand import DemandSeries
+from heliostat.model.demand import DemandSeries, Rates
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
 from storage.coverage import Coverage
@@ -130,11 +131,7 @@ def _add_aggregates(
             rates[series] = np.where(missing, np.nan, np.sum(origins, axis=0))
 
 
-def _values(column: Floats, present: Floats | None = None) -> tuple[float | None, ...]:
-    missing = np.isnan(column if present is None else present)
-    if not missing.any():
-        return tuple(column.tolist())
-    return tuple(
-        None if gone else value
-        for value, gone in zip(column.tolist(), missing.tolist(), strict=True)
-    )
+def _values(column: Floats, present: Floats | None = None) -> Rates:
+    """The column as it is; missing where `present` is, if that is given."""
+    rates = column if present is None else np.where(np.isnan(present), np.nan, column)
+    return Rates(array("d", rates.tobytes()))

@@ -6,8 +6,12 @@ missing bucket is None, never 0.
 
 from __future__ import annotations
 
+import math
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import overload
 
 from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span, check_instant
@@ -16,15 +20,58 @@ from heliostat.model.names import EVERYWHERE, ModelName, RegionName, SeriesKey, 
 BUCKET = timedelta(minutes=15)
 
 
+class Rates(Sequence[float | None]):
+    """Rates of consecutive buckets, equal to the tuple of them; None = missing.
+
+    Held as one column of doubles, in which NaN is what is missing: a forecast reads a month of every
+    series each quarter of an hour, and takes the column as it is.
+    """
+
+    __slots__ = ("column",)
+
+    def __init__(self, column: array[float]) -> None:
+        self.column = column
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __iter__(self) -> Iterator[float | None]:
+        return (None if math.isnan(rate) else rate for rate in self.column)
+
+    @overload
+    def __getitem__(self, place: int) -> float | None: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Rates: ...
+
+    def __getitem__(self, place: int | slice) -> float | Rates | None:
+        if isinstance(place, slice):
+            return Rates(self.column[place])
+        rate = self.column[place]
+        return None if math.isnan(rate) else rate
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rates | tuple):
+            return NotImplemented
+        return tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandSeries:
-    """Mean and 1-minute peak token rates (tokens per second) of consecutive buckets from `start`."""
+    """Mean and 1-minute peak token rates (tokens per second) of consecutive buckets from `start`, as
+    tuples or `Rates`."""
 
     key: SeriesKey
     start: datetime
     step: timedelta
-    tokens_per_second: tuple[float | None, ...]
-    peak_tokens_per_second: tuple[float | None, ...]
+    tokens_per_second: Sequence[float | None]
+    peak_tokens_per_second: Sequence[float | None]
 
     def __post_init__(self) -> None:
         check_instant("demand.start", self.start)

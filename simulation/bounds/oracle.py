@@ -77,8 +77,8 @@ class OracleForecaster:
         return replace(
             guess,
             method=ORACLE,
-            mean=tuple(_over(row, means) for row in guess.mean),
-            peak=tuple(_over(row, peaks) for row in guess.peak),
+            mean=_over(guess.mean, means),
+            peak=_over(guess.peak, peaks),
             degraded="" if known == guess.steps else partly,
         )
 
@@ -89,8 +89,16 @@ def _ahead(rates: Sequence[float | None], first: int, steps: int) -> list[float 
     ]
 
 
-def _over(guess: tuple[float, ...], known: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(g if k is None else k for g, k in zip(guess, known, strict=True))
+def _over(
+    guess: tuple[tuple[float, ...], ...], known: Sequence[float | None]
+) -> tuple[tuple[float, ...], ...]:
+    """What is known in every row of the guess."""
+    told = tuple(rate for rate in known if rate is not None)
+    if len(told) == len(known):
+        return (told,) * len(guess)
+    return tuple(
+        tuple(g if k is None else k for g, k in zip(row, known, strict=True)) for row in guess
+    )
 
 
 def future_demand(arrivals: ArrivalRates, *, factor: float = 1.0) -> tuple[DemandSeries, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -251,7 +252,7 @@ def test_any_order_and_any_replay_gives_the_same_sums(
 # --- demand --------------------------------------------------------------------------------------
 
 
-def rates(world: World, minutes: int = 15, **key: Any) -> tuple[float | None, ...]:
+def rates(world: World, minutes: int = 15, **key: Any) -> Sequence[float | None]:
     wanted = demand_key(**key)
     demand = world.stores.usage.demand(span(minutes), QUARTER)
     (found,) = [one for one in demand if one.key == wanted]

@@ -1,5 +1,6 @@
 """The past of a run: told as usage windows, it reads back as the demand that it was."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -32,7 +33,7 @@ def some_arrivals(*, hole: slice = slice(0, 0), silence: slice = slice(0, 0)) ->
 
 def recorded(
     arrivals: ArrivalRates,
-) -> tuple[list[UsageBatch], dict[SeriesKey, tuple[float | None, ...]]]:
+) -> tuple[list[UsageBatch], dict[SeriesKey, Sequence[float | None]]]:
     stores = memory_stores(SteppedClock(NOON))
     batches = list(past_batches(arrivals, length=timedelta(minutes=50)))
     for batch in batches:

@@ -67,6 +67,14 @@ REQUEST = _record(
 )
 assert REQUEST.itemsize == 64, "a request fills a line of the processor's cache"
 
+ABSENCE = _record(
+    # Of a sequence that gave way: since when it is off its replica; seconds that it was off before.
+    ("f8", "since seconds"),
+    # The number of the VM whose host keeps its memory, while `swapped`.
+    ("i8", "keeper"),
+)
+"""A row per request, looked at for those that gave way only."""
+
 REPLICA = _record(
     # When its present doing began; what the first iteration takes, and each further one more.
     ("f8", "clock first_seconds growth_seconds"),
@@ -93,6 +101,8 @@ REPLICA = _record(
     ("i8", "iteration iterations generated"),
     # Prompt tokens of all who wait or run here; those still to be prefilled of who waits.
     ("i8", "prompts waiting_tokens"),
+    # Which of all VMs that ever stood it is: another one in the same slot has another number.
+    ("i8", "number"),
     ("i4", "pool standing phase most limit turn"),
     # Sequences that hold memory, by tier; that decode; of these the batch ones.
     ("i4", "held held_fast held_normal held_batch running running_batch"),
@@ -135,6 +145,7 @@ END = _record(("i8", "key"))
 
 ARRAYS: dict[str, np.dtype[Any]] = {
     "requests": REQUEST,
+    "absences": ABSENCE,
     "replicas": REPLICA,
     "cells": CELL,
     "demands": DEMAND,
@@ -176,6 +187,7 @@ WORLD = _record(
 )
 
 requests = record("requests", REQUEST)
+absences = record("absences", ABSENCE)
 replicas = record("replicas", REPLICA)
 cells = record("cells", CELL)
 demands = record("demands", DEMAND)

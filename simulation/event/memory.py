@@ -1,7 +1,8 @@
 """Giving way: what becomes of running sequences when memory is full, or when batch work is in the way.
 
 The one that was admitted last goes first. Recomputed, it drops its memory and is prefilled again with
-what it had generated; swapped, its memory waits in the host, and copying it stalls the replica.
+what it had generated; swapped, its memory waits in the host of that VM, and copying it stalls the replica.
+A swapped sequence that goes on at another VM is recomputed there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from simulation.event.layout import (
     BLOCK_SLACK_TOKENS,
     NOBODY,
     SERVING,
+    absences,
     cells,
     demands,
     replicas,
@@ -156,6 +158,7 @@ def _stop(world: Any, slot: int, place: int) -> tuple[int, float]:
         replica.batch_tokens -= tokens
     let_go(replica, asked, tokens)
     asked.swapped = 1 if world.swaps else 0
+    absences(world, request).keeper = replica.number
     return request, float(tokens * replica.copy_seconds if world.swaps else 0.0)
 
 

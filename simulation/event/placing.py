@@ -21,6 +21,7 @@ from simulation.event.layout import (
     NOBODY,
     SERVING,
     TIERS,
+    absences,
     cells,
     expected_output,
     replicas,
@@ -89,8 +90,10 @@ def least_work_that_holds(world: Any, place: Any, tokens: int) -> int:
 
 @kernel
 def enqueue(world: Any, key: Any, cell: int, slot: int, request: int, at: float) -> None:
-    """Let a request wait at a replica, in its order."""
+    """Let a request wait at a replica, in its order. Memory that another VM's host keeps is lost to it."""
     replica, asked = replicas(world, slot), requests(world, request)
+    if asked.swapped and absences(world, request).keeper != replica.number:
+        asked.swapped = 0
     tokens = expected_output(world)[2 * (cell * TIERS + asked.tier)]
     if world.predicts:
         tokens = predicted_output(world, cell, request)

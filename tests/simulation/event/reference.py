@@ -34,6 +34,8 @@ class Asked:
     prefilled: int = 0
     expected: float = 0.0
     swapped: bool = False
+    keeper: Box | None = None
+    """Whose host keeps its memory while it is swapped."""
     first: float | None = None
     latest: float | None = None
     finished: float | None = None
@@ -184,7 +186,7 @@ class Box:
         asked.latest = None
         rate = self.rules.copy_seconds_per_token
         if rate is not None and decoding:
-            asked.swapped = True
+            asked.swapped, asked.keeper = True, self
             return asked.context * rate
         asked.prefilled = 0
         return 0.0
@@ -334,10 +336,17 @@ class Cell:
             self.held.append(asked)
 
     def enqueue(self, box: Box, asked: Asked, now: float) -> None:
-        asked.expected = self.expected[asked.tier] * box.output_seconds
-        box.waiting.append(asked)
+        self.wait_at(box, asked)
         if box.doing == "nothing":
             self.go_on(box, now)
+
+    def wait_at(self, box: Box, asked: Asked) -> None:
+        """Memory in another box's host is of no use here: prompt and tokens so far are read again."""
+        if asked.swapped and asked.keeper is not box:
+            asked.swapped = False
+            asked.prefilled = 0
+        asked.expected = self.expected[asked.tier] * box.output_seconds
+        box.waiting.append(asked)
 
     def offer_batch(self, now: float) -> None:
         for box in self.boxes:
@@ -357,9 +366,7 @@ class Cell:
             if self.batch:
                 oldest = min(self.batch, key=lambda asked: asked.joined)
                 self.batch.remove(oldest)
-                asked = oldest
-                asked.expected = self.expected[asked.tier] * box.output_seconds
-                box.waiting.append(asked)
+                self.wait_at(box, oldest)
 
     def go_on(self, box: Box, now: float, *, somebody_moved: bool = True) -> None:
         """A boundary of iterations, once what was done has had its effect.

@@ -11,10 +11,27 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.model.engine import EngineLaw
 from heliostat.model.latency import RELATIVE_ACCURACY
 from heliostat.model.names import Tier
-from simulation.engine import Change
-from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
+from simulation.engine import Change, ReplicaChange
+from simulation.local_policy import (
+    BatchAdmission,
+    Dispatch,
+    LocalPolicy,
+    Order,
+    Preemption,
+    Prefill,
+    StaticBatchSize,
+)
 from tests.builders import NOON, a_catalogue, a_pool
-from tests.simulation.event.builders import DEMANDS, Listed, Run, change, columns, ready, seconds
+from tests.simulation.event.builders import (
+    BATCH,
+    DEMANDS,
+    Listed,
+    Run,
+    change,
+    columns,
+    ready,
+    seconds,
+)
 
 BASE, PER_TOKEN, ITERATION, SEQUENCE = 0.05, 1.5e-4, 0.02, 0.001
 TRIP = 0.004
@@ -83,6 +100,50 @@ def test_what_a_replica_had_done_when_it_failed_stays_done() -> None:
     assert done[2] == pytest.approx(prefill + (60 - 1 - prefill) * worth)
     assert done[-1] == pytest.approx(prefill + (70 - 1 - prefill) * worth)
     assert done == sorted(done)
+
+
+def batch_seconds(preemption: Preemption, *changes: ReplicaChange) -> float:
+    """How long a batch request took that was evicted after nine seconds by one of 40."""
+    policy = LocalPolicy(
+        batch_size=StaticBatchSize(most=1),
+        interactive_evicts_batch=True,
+        preemption=preemption,
+        batch_admission=BatchAdmission(one_below=0.99, two_below=0.9),
+    )
+    source = Listed(columns([1.0, 10.0], [20_000, 100], [2000, 2000], [2, 0]), 10)
+    run = Run(source, [*ready(1), *changes], policy, catalogue=plain_catalogue())
+    assert run.engine.tallies()[BATCH].evicted == 1
+    latencies = run.engine.latencies(Tier.BATCH)
+    assert latencies is not None
+    return latencies.e2e.quantile(1.0) or 0.0
+
+
+def test_swapped_memory_spares_the_prefill_where_it_lies() -> None:
+    again = BASE + (20_000 + 300) * PER_TOKEN  # 300: about what it had generated
+    spared = batch_seconds(Preemption.RECOMPUTE) - batch_seconds(Preemption.SWAP)
+    assert spared == pytest.approx(again, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [change("vm-1", Change.READY, NOON + seconds(12))],
+        [
+            change("vm-0", Change.DRAINING, NOON + seconds(12)),
+            change("vm-0", Change.FAILED, NOON + seconds(70)),
+            change("vm-1", Change.READY, NOON + seconds(80)),
+        ],
+        [
+            change("vm-0", Change.DRAINING, NOON + seconds(12)),
+            change("vm-0", Change.GONE, NOON + seconds(120)),
+            change("vm-0", Change.READY, NOON + seconds(130)),
+        ],
+    ],
+    ids=["another replica", "its VM failed", "its VM's slot has another VM"],
+)
+def test_swapped_memory_is_of_no_use_to_another_vm(changes: list[ReplicaChange]) -> None:
+    swapped = batch_seconds(Preemption.SWAP, *changes)
+    assert swapped == pytest.approx(batch_seconds(Preemption.RECOMPUTE, *changes), rel=0.001)
 
 
 @pytest.mark.parametrize("order", Order)

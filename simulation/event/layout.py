@@ -115,7 +115,9 @@ REPLICA = _record(
 CELL = _record(
     ("f8", "poll gap_fast gap_normal gap_batch"),
     ("i8", "draws"),
-    ("i4", "region model base slots used ready least_memory rotation change change_end"),
+    ("i4", "region model base slots used ready rotation change change_end"),
+    # Tokens of memory of the smallest and of the largest replica that takes requests.
+    ("i4", "least_memory most_memory"),
     ("i4", "arrivals_head arrivals_tail held_head held_tail batch_queue batch_waiting"),
 )
 

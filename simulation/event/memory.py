@@ -7,6 +7,7 @@ A swapped sequence that goes on at another VM is recomputed there.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from simulation.event.calendar import end_at, iteration_of, remove_end, request_of
@@ -31,6 +32,12 @@ from simulation.event.queues import push
 def free_tokens(replica: Any) -> float:
     """Tokens of memory that no sequence holds."""
     return float(replica.memory - replica.held_tokens - BLOCK_SLACK_TOKENS * replica.held)
+
+
+@kernel
+def memory_known(asked: Any) -> int:
+    """Tokens of memory without which a replica cannot generate the request's next token."""
+    return int(asked.input + asked.done + 1 + math.ceil(BLOCK_SLACK_TOKENS))
 
 
 @kernel
@@ -83,9 +90,10 @@ def last_admitted(world: Any, slot: int, batch: bool) -> int:
 
 @kernel
 def wait_again(world: Any, cell: int, slot: int, request: int) -> None:
-    """Let who gave way queue where it ran, in its old place; on a replica that drains, nowhere yet."""
+    """Let who gave way queue where it ran, in its old place. On a replica that drains, or whose memory
+    it has outgrown, nowhere yet."""
     replica, asked = replicas(world, slot), requests(world, request)
-    if replica.standing != SERVING:
+    if replica.standing != SERVING or memory_known(asked) > replica.memory:
         part_with(world, slot, request)
         hold(world, cell, request)
         return

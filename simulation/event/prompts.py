@@ -80,7 +80,8 @@ def end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) -> 
         replica.prompts_head = one.next
         tokens = tokens_to_prefill(one)
         work(world)[slot] -= tokens * replica.prefill_token
-        replica.prompt_tokens -= tokens
+        replica.prompt_tokens -= tokens - replica.head_done
+        replica.head_done = 0
         generated = one.done
         if one.swapped:
             one.swapped = 0

@@ -121,6 +121,10 @@ class Box:
         needed = self.blocks_to_go_on() + math.ceil((asked.context + 1) / BLOCK)
         return needed * BLOCK <= self.law.kv_tokens
 
+    def could_hold(self, asked: Asked) -> bool:
+        """Is there memory for its next token, had it the box for itself?"""
+        return math.ceil((asked.context + 1) / BLOCK) * BLOCK <= self.law.kv_tokens
+
     def work(self) -> float:
         """Replica-seconds that everybody here is expected to take; a prompt counts until it is done."""
         beginning = [asked for asked in (*self.waiting, *self.prompts) if not asked.swapped]
@@ -319,8 +323,8 @@ class Cell:
 
     def arrive(self, asked: Asked, now: float) -> None:
         serving = [box for box in self.boxes if box.serving]
-        if asked.prompt + asked.output + BLOCK > self.boxes[0].law.kv_tokens:
-            asked.shed = now  # no replica could ever hold it
+        if not self.boxes[0].could_hold(asked):
+            asked.shed = now
             return
         if asked.tier == BATCH and self.rules.one_below is not None:
             if not self.batch and serving:
@@ -383,7 +387,7 @@ class Cell:
             stall += box.give_way(victim)
             victim.preempted += 1
             gave_way = True
-            (box.waiting if box.serving else self.held).append(victim)
+            (box.waiting if box.serving and box.could_hold(victim) else self.held).append(victim)
         if not gave_way:
             if somebody_moved:
                 self.take_batch(box, now)

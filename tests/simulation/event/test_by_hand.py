@@ -10,7 +10,7 @@ import pytest
 from heliostat.catalogue import FleetCatalogue
 from heliostat.model.engine import EngineLaw
 from heliostat.model.latency import RELATIVE_ACCURACY
-from heliostat.model.names import Tier
+from heliostat.model.names import Tier, VmTypeName
 from simulation.engine import Change, ReplicaChange
 from simulation.local_policy import (
     BatchAdmission,
@@ -146,21 +146,89 @@ def test_swapped_memory_is_of_no_use_to_another_vm(changes: list[ReplicaChange])
     assert swapped == pytest.approx(batch_seconds(Preemption.RECOMPUTE, *changes), rel=0.001)
 
 
+def mixed_catalogue(small_tokens: int) -> FleetCatalogue:
+    """The small VM type has memory for so many tokens, the big one for a million."""
+    catalogue = a_catalogue()
+    small = VmTypeName("small")
+    models = tuple(
+        replace(
+            model,
+            engines={
+                vm_type: replace(
+                    law,
+                    kv_bytes_available=law.kv_bytes_per_token
+                    * (small_tokens if vm_type == small else 1_000_000),
+                )
+                for vm_type, law in model.engines.items()
+            },
+        )
+        for model in catalogue.models
+    )
+    return replace(catalogue, models=models)
+
+
+BIG = a_pool(vm_type="big")
+
+
+@pytest.mark.parametrize(
+    "batch", [BatchAdmission(), None], ids=["batch queue", "dispatched at once"]
+)
+@pytest.mark.parametrize("small_tokens", [1_000_000, 20_000], ids=["alike", "mixed memory"])
 @pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("dispatch", Dispatch)
-def test_nobody_sees_how_long_an_output_will_be(dispatch: Dispatch, order: Order) -> None:
+def test_an_output_that_has_not_ended_changes_nothing_by_its_length(
+    dispatch: Dispatch, order: Order, small_tokens: int, batch: BatchAdmission | None
+) -> None:
     """Until the first output ends, any two workloads that differ in their outputs alone are one."""
     rng = np.random.default_rng(4)
     arrivals = np.sort(rng.uniform(0, 8, 60))
     prompts, tiers = rng.integers(50, 4000, 60), rng.integers(0, len(DEMANDS), 60)
-    policy = LocalPolicy(dispatch=dispatch, order=order)
+    policy = LocalPolicy(dispatch=dispatch, order=order, batch_admission=batch)
+    catalogue = mixed_catalogue(small_tokens)
+    big = [change(f"big-{n}", Change.READY, pool=BIG) for n in range(2)]
     held = []
-    for outputs in (rng.integers(2000, 4000, 60), rng.integers(4000, 9000, 60)):
+    for outputs in (rng.integers(2000, 4000, 60), rng.integers(18_000, 30_000, 60)):
         source = Listed(columns(arrivals, prompts, outputs, tiers), 2)
-        run = Run(source, ready(4), policy, minutes=0)
+        run = Run(source, [*ready(2), *big], policy, catalogue=catalogue, minutes=0)
         run.go_on()
-        assert run.tally().completed == 0
+        assert run.tally().completed == run.tally().shed == 0
         replicas = run.engine._arrays["replicas"]
         names = ["held", "waiting", "prompts", "context", "held_tokens"]
         held.append(replicas[names].tolist())
     assert held[0] == held[1]
+
+
+def test_a_sequence_that_outgrows_a_small_replica_goes_on_at_a_larger_one() -> None:
+    catalogue = mixed_catalogue(2048)
+    source = Listed(columns([1.0], 1000, 3000), 30)
+    large = change("big-0", Change.READY, NOON + seconds(5), BIG)
+    run = Run(source, [*ready(1), large], catalogue=catalogue)
+    tally = run.tally()
+    assert (tally.completed, tally.output_tokens, tally.preempted) == (1, 3000, 1)
+    assert run.engine.busy_seconds(a_pool()) > 0
+    assert run.engine.busy_seconds(BIG) > 0
+
+
+@pytest.mark.parametrize("preemption", Preemption)
+@pytest.mark.parametrize("prefill", Prefill)
+@pytest.mark.parametrize("tier", range(3))
+def test_a_sequence_that_outgrows_every_replica_is_shed_and_holds_nobody_up(
+    tier: int, prefill: Prefill, preemption: Preemption
+) -> None:
+    policy = LocalPolicy(preemption=preemption, prefill=prefill)
+    source = Listed(columns([1.0, 200.0], 1000, [3000, 10], tier), 30)
+    run = Run(source, ready(1), policy, catalogue=mixed_catalogue(2048))
+    tally = run.tally()
+    assert (tally.completed, tally.shed, tally.in_flight) == (1, 1, 0)
+
+
+def test_a_short_output_is_expected_where_short_ones_were_seen() -> None:
+    """A prompt and its expected output are what a replica must hold, as far as any does."""
+    catalogue = mixed_catalogue(1056)
+    # A prompt of 1000 and the 100 tokens that the catalogue assumes do not fit, one of 900 does.
+    for prompt, pool in ((1000, BIG), (900, a_pool())):
+        source = Listed(columns([1.0], prompt, 5), 2)
+        large = change("big-0", Change.READY, pool=BIG)
+        run = Run(source, [*ready(1), large], catalogue=catalogue)
+        assert run.tally().completed == 1
+        assert run.engine.busy_seconds(pool) > 0

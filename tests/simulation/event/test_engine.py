@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -162,6 +163,29 @@ def test_what_runs_on_a_failing_replica_is_lost_once_and_tried_again() -> None:
     assert (tally.completed, tally.lost, tally.retried, tally.shed) == (1, 1, 1, 0)
     twice = Run(source, [*ready(2), fails, again]).engine.tallies()[NORMAL]
     assert (twice.completed, twice.lost, twice.shed) == (0, 2, 1)
+
+
+@pytest.mark.parametrize("what", [Change.FAILED, Change.GONE, Change.EVICTING])
+@pytest.mark.parametrize("policy", [LocalPolicy(), LocalPolicy(batch_admission=None)])
+def test_batch_work_outlives_the_last_replica(policy: LocalPolicy, what: Change) -> None:
+    one_place = replace(policy, batch_size=StaticBatchSize(most=1))
+    source = Listed(columns([1.0, 2.0, 3.0], 100, 1500, 2), 20)
+    changes = [change("vm-0", what, NOON + seconds(40))]
+    if what is Change.EVICTING:
+        changes.append(change("vm-0", Change.FAILED, NOON + seconds(60)))
+    comes = change("vm-1", Change.READY, NOON + seconds(400))
+    tally = Run(source, [*ready(1), *changes, comes], one_place).engine.tallies()[BATCH]
+    assert (tally.completed, tally.shed) == (3, 0)
+
+
+def test_interactive_work_waits_for_a_replica_until_its_patience_ends() -> None:
+    # Patience: 30 s of the fast one, 120 s of the other.
+    source = Listed(columns([1.0, 2.0], 100, 3000, [0, 1]), 10)
+    fails = change("vm-0", Change.FAILED, NOON + seconds(40))
+    for back_after, completed in ((20, 2), (60, 1), (300, 0)):
+        back = change("vm-1", Change.READY, NOON + seconds(40 + back_after))
+        tally = Run(source, [*ready(1), fails, back]).tally()
+        assert (tally.completed, tally.shed) == (completed, 2 - completed), back_after
 
 
 def test_a_redeployed_vm_serves_its_new_model_only() -> None:

@@ -68,7 +68,8 @@ REQUEST = _record(
 assert REQUEST.itemsize == 64, "a request fills a line of the processor's cache"
 
 ABSENCE = _record(
-    # Of a sequence that gave way: since when it is off its replica; seconds that it was off before.
+    # Of a sequence that gave way: since when it has been out of a batch; seconds that it was out of one
+    # since its first token (counted of batch work only).
     ("f8", "since seconds"),
     # The number of the VM whose host keeps its memory, while `swapped`.
     ("i8", "keeper"),

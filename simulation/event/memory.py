@@ -166,7 +166,8 @@ def _stop(world: Any, slot: int, place: int) -> tuple[int, float]:
         replica.batch_tokens -= tokens
     let_go(replica, asked, tokens)
     asked.swapped = 1 if world.swaps else 0
-    absences(world, request).keeper = replica.number
+    absence = absences(world, request)
+    absence.keeper, absence.since = replica.number, replica.clock
     return request, float(tokens * replica.copy_seconds if world.swaps else 0.0)
 
 
@@ -187,6 +188,7 @@ def _drop_last_prompt(world: Any, slot: int) -> int:
         requests(world, before).next = NOBODY
         replica.prompt_tokens -= tokens
     replica.prompts_tail = before
+    absences(world, last).since = replica.clock
     work(world)[slot] -= tokens * replica.prefill_token
     let_go(replica, requests(world, last), tokens + 1)
     return int(last)

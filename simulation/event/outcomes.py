@@ -2,7 +2,8 @@
 their promise, or could have been.
 
 A promise is kept when the first token came in time, the network included, the mean gap between
-tokens is small enough, and the last came before the deadline, where there is one.
+tokens is small enough, and the last came before the deadline, where there is one. The time that batch work
+was out of a batch after its first token is no gap: only its deadline bounds how often it may give way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from simulation.event.chance import ATTEMPT_BIT, RETURN_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import bucket_of, count_latency
 from simulation.event.layout import (
+    BATCH,
     TIERS,
+    absences,
     binned_output,
     cells,
     demands,
@@ -41,7 +44,10 @@ def finish(world: Any, cell: int, request: int, at: float) -> None:
     stay = at - asked.arrival
     ttft = asked.first_after + trip
     e2e = stay + trip
-    gap = (stay - asked.first_after) / max(1, asked.output - 1)
+    decoding = stay - asked.first_after
+    if asked.tier == BATCH:
+        decoding -= absences(world, request).seconds
+    gap = decoding / max(1, asked.output - 1)
     demand.completed += 1
     demand.output += asked.output
     promise = promise_of(demand, asked.input)

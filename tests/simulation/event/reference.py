@@ -36,6 +36,9 @@ class Asked:
     swapped: bool = False
     keeper: Box | None = None
     """Whose host keeps its memory while it is swapped."""
+    out_since: float = 0.0
+    out: float = 0.0
+    """Since when it has been out of a batch, and for how long it was before, since its first token."""
     first: float | None = None
     latest: float | None = None
     finished: float | None = None
@@ -180,8 +183,9 @@ class Box:
             asked.finished = now
             ended(asked, now)
 
-    def give_way(self, asked: Asked) -> float:
+    def give_way(self, asked: Asked, now: float) -> float:
         """Drop who runs; returns the seconds that copying takes."""
+        asked.out_since = now
         decoding = asked in self.running
         for place in (self.running, self.prompts):
             if asked in place:
@@ -195,7 +199,9 @@ class Box:
         asked.prefilled = 0
         return 0.0
 
-    def admit(self, asked: Asked) -> None:
+    def admit(self, asked: Asked, now: float) -> None:
+        if asked.first is not None:
+            asked.out += now - asked.out_since
         self.waiting.remove(asked)
         self.admitted.append(asked)
         self.prompts.append(asked)
@@ -384,7 +390,7 @@ class Cell:
         stall, gave_way = 0.0, False
         while box.running and box.blocks_to_go_on() * BLOCK > box.law.kv_tokens:
             victim = box.admitted[-1]
-            stall += box.give_way(victim)
+            stall += box.give_way(victim, now)
             victim.preempted += 1
             gave_way = True
             (box.waiting if box.serving and box.could_hold(victim) else self.held).append(victim)
@@ -412,7 +418,7 @@ class Cell:
             if not box.fits(asked):
                 break
             tokens += asked.unprefilled
-            box.admit(asked)
+            box.admit(asked, now)
             if asked.swapped:
                 stall += asked.context * (rules.copy_seconds_per_token or 0.0)
                 if rules.chunk is not None:
@@ -434,7 +440,7 @@ class Cell:
         for one in sorted(batch, key=box.admitted.index, reverse=True):
             if box.fits(asked):
                 break
-            stall += box.give_way(one)
+            stall += box.give_way(one, now)
             one.evicted += 1
             if self.rules.one_below is None:
                 self.held.append(one)
@@ -465,5 +471,6 @@ class Cell:
             return
         asked.joined, asked.first, asked.latest = now, None, None
         asked.generated = asked.prefilled = 0
+        asked.out = 0.0
         asked.swapped = False
         self.held.append(asked)

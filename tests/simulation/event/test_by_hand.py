@@ -118,6 +118,31 @@ def batch_seconds(preemption: Preemption, *changes: ReplicaChange) -> float:
     return latencies.e2e.quantile(1.0) or 0.0
 
 
+@pytest.mark.parametrize("preemption", Preemption)
+def test_an_evicted_batch_request_is_not_judged_by_the_time_it_was_out(
+    preemption: Preemption,
+) -> None:
+    """Ten seconds of 100 tokens, evicted for 200 seconds: its gaps are those of an iteration."""
+    policy = LocalPolicy(
+        batch_size=StaticBatchSize(most=1),
+        interactive_evicts_batch=True,
+        preemption=preemption,
+        batch_admission=BatchAdmission(one_below=0.99, two_below=0.9),
+    )
+    source = Listed(columns([1.0, 2.0], 100, [100, 9000], [2, 0]), 10)
+    run = Run(source, ready(1), policy, catalogue=plain_catalogue())
+    tally = run.engine.tallies()[BATCH]
+    assert (tally.evicted, tally.completed, tally.met) == (1, 1, 1)
+    latencies = run.engine.latencies(Tier.BATCH)
+    assert latencies is not None
+    assert latencies.e2e.quantile(1.0) > 180
+    # The prefill that recomputes what it had is a gap like any other.
+    again = 0.0 if preemption is Preemption.SWAP else BASE + 150 * PER_TOKEN
+    assert latencies.itl.quantile(1.0) == pytest.approx(
+        ITERATION + SEQUENCE + again / 99, rel=2 * RELATIVE_ACCURACY
+    )
+
+
 def test_swapped_memory_spares_the_prefill_where_it_lies() -> None:
     again = BASE + (20_000 + 300) * PER_TOKEN  # 300: about what it had generated
     spared = batch_seconds(Preemption.RECOMPUTE) - batch_seconds(Preemption.SWAP)

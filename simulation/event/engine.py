@@ -206,7 +206,7 @@ def _tally(row: Records) -> TierTally:
         admitted=counts["offered"] - counts["shed"],
         input_tokens=int(row["input"]),
         output_tokens=int(row["output"]),
-        started=counts["completed"],
+        started=counts["completed"] + int(row["late"]),
         met=int(row["met"]),
         reachable=int(row["reachable"]),
     )

@@ -36,7 +36,7 @@ def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> No
         asked.input, asked.output = max(1, prompt[row]), output[row]
         asked.done = 0
         asked.demand = demand[row]
-        asked.attempt = asked.lost = asked.promoted = asked.swapped = 0
+        asked.attempt = asked.lost = asked.promoted = asked.swapped = asked.late = 0
         whose = demands(world, asked.demand)
         asked.tier = whose.tier
         whose.offered += 1

@@ -63,7 +63,8 @@ REQUEST = _record(
     ("i4", "input output done next mark window"),
     ("u4", "number"),
     ("i2", "demand"),
-    ("u1", "tier attempt lost promoted swapped"),
+    # `late`: its first token came after its promise, however the rest goes.
+    ("u1", "tier attempt lost promoted swapped late"),
 )
 assert REQUEST.itemsize == 64, "a request fills a line of the processor's cache"
 
@@ -127,6 +128,8 @@ DEMAND = _record(
     ("f8", "floor multiple reference_base reference_token reference_knee"),
     ("f8", "gap finish patience home_trip"),
     ("i8", "offered shed completed retried lost preempted evicted input output met reachable"),
+    # In flight, with a first token that came too late.
+    ("i8", "late"),
     ("i4", "origin model tier unused"),
 )
 

@@ -36,11 +36,34 @@ _MEMORY_OF_OUTPUTS = 1000.0
 
 
 @kernel
+def first_token(world: Any, cell: int, request: int, at: float) -> None:
+    """The first token of an attempt was generated. One that comes too late breaks the promise whatever
+    follows, also of a request that never ends within the run."""
+    asked = requests(world, request)
+    demand = demands(world, asked.demand)
+    asked.first_after = at - asked.arrival
+    if asked.tier == BATCH:
+        absences(world, request).seconds = 0.0
+    ttft = asked.first_after + trip_of(world, cell, demand)
+    if not asked.late and ttft > promise_of(demand, asked.input):
+        asked.late = 1
+        demand.late += 1
+        if reachable(world, asked, demand):
+            demand.reachable += 1
+
+
+@kernel
+def trip_of(world: Any, cell: int, demand: Any) -> float:
+    """Seconds from the demand's users to the cell and back."""
+    return float(trips(world)[cells(world, cell).region * world.origins + demand.origin])
+
+
+@kernel
 def finish(world: Any, cell: int, request: int, at: float) -> None:
     """The last token was generated."""
     asked = requests(world, request)
     demand = demands(world, asked.demand)
-    trip = trips(world)[cells(world, cell).region * world.origins + demand.origin]
+    trip = trip_of(world, cell, demand)
     stay = at - asked.arrival
     ttft = asked.first_after + trip
     e2e = stay + trip
@@ -50,8 +73,9 @@ def finish(world: Any, cell: int, request: int, at: float) -> None:
     gap = decoding / max(1, asked.output - 1)
     demand.completed += 1
     demand.output += asked.output
-    promise = promise_of(demand, asked.input)
-    if ttft <= promise and gap <= demand.gap and e2e <= demand.finish:
+    if asked.late:
+        demand.late -= 1
+    elif gap <= demand.gap and e2e <= demand.finish:
         demand.met += 1
         demand.reachable += 1
     elif reachable(world, asked, demand):
@@ -152,7 +176,9 @@ def _shed(world: Any, request: int) -> None:
     asked = requests(world, request)
     demand = demands(world, asked.demand)
     demand.shed += 1
-    if reachable(world, asked, demand):
+    if asked.late:
+        demand.late -= 1
+    elif reachable(world, asked, demand):
         demand.reachable += 1
     forget(world, request)
 

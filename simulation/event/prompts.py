@@ -16,18 +16,9 @@ from simulation.event.admission import (
 )
 from simulation.event.calendar import set_due
 from simulation.event.compiled import kernel
-from simulation.event.layout import (
-    BATCH,
-    NOBODY,
-    PREFILL,
-    absences,
-    cells,
-    replicas,
-    requests,
-    work,
-)
+from simulation.event.layout import NOBODY, PREFILL, cells, replicas, requests, work
 from simulation.event.memory import let_go, part_with
-from simulation.event.outcomes import finish
+from simulation.event.outcomes import finish, first_token
 from simulation.event.timing import prompt_seconds
 
 
@@ -98,9 +89,7 @@ def end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) -> 
             generated += 1
             replica.generated += 1
         if one.first_after < 0.0:
-            one.first_after = at - one.arrival
-            if one.tier == BATCH:
-                absences(world, request).seconds = 0.0
+            first_token(world, cell, request, at)
         if generated >= one.output:
             let_go(replica, one, one.input + one.done + 1)
             part_with(world, slot, request)

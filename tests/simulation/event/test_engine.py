@@ -71,6 +71,40 @@ def test_promises_are_judged_with_the_network_and_reachable_ones_apart() -> None
     assert tally.attainment_of_reachable == pytest.approx(2 / 3)
 
 
+def test_a_first_token_that_came_too_late_is_judged_before_the_last() -> None:
+    # One place for requests that take minutes: the second starts late, the third on time.
+    policy = LocalPolicy(batch_size=StaticBatchSize(most=1))
+    source = Listed(columns([1.0, 2.0, 100.0], 100, [200, 20_000, 20_000], [0, 0, 1]), 3)
+    run = Run(source, ready(1), policy)
+    fast = run.engine.tallies()[FAST]
+    assert (fast.completed, fast.started, fast.met, fast.reachable) == (1, 2, 1, 2)
+    assert fast.attainment == fast.attainment_of_reachable == 0.5
+    on_time = Run(Listed(columns([1.0], 100, 20_000, 0), 3), ready(1)).engine.tallies()[FAST]
+    assert (on_time.started, on_time.attainment) == (0, None)
+
+
+def test_a_late_request_is_judged_once_whatever_becomes_of_it() -> None:
+    policy = LocalPolicy(batch_size=StaticBatchSize(most=1))
+    source = Listed(columns([1.0, 2.0], 100, [200, 2000], 0), 12)
+    fails = [
+        change("vm-0", Change.FAILED, NOON + seconds(60)),
+        change("vm-1", Change.READY, NOON + seconds(60)),
+    ]
+    again = [
+        change("vm-1", Change.FAILED, NOON + seconds(100)),
+        change("vm-2", Change.READY, NOON + seconds(100)),
+    ]
+    for changes, ends in (([], (2, 0)), (fails, (2, 0)), ([*fails, *again], (1, 1))):
+        run = Run(source, [*ready(1), *changes], policy, minutes=1)
+        judged = []
+        while run.now < source.span.end:
+            run.go_on()
+            tally = run.engine.tallies()[FAST]
+            judged.append((tally.started + tally.shed, tally.reachable))
+        assert set(judged) == {(2, 2)}
+        assert (tally.completed, tally.shed, tally.met) == (*ends, 1)
+
+
 def test_windows_are_told_when_their_minute_ends_and_when_all_is_done() -> None:
     # 4,000 output tokens take about three minutes.
     source = Listed(columns([10.0, 20.0], 100, [4000, 10]), 8)

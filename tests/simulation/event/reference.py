@@ -36,6 +36,8 @@ class Asked:
     swapped: bool = False
     keeper: Box | None = None
     """Whose host keeps its memory while it is swapped."""
+    keyed: float = 0.0
+    """When its place in the queue was found last."""
     out_since: float = 0.0
     out: float = 0.0
     """Since when it has been out of a batch, and for how long it was before, since its first token."""
@@ -74,6 +76,8 @@ class Rules:
     """The local policy, in the words of this engine."""
 
     key: Callable[[Asked, float], float] = lambda asked, now: asked.joined
+    renewed_every: float = 0.0
+    """Seconds for which a queue's keys stand."""
     most: int = 64
     most_prefill: int = 8192
     chunk: int | None = None
@@ -101,6 +105,7 @@ class Box:
     doing: str = "nothing"
     parts: list[tuple[Asked, int]] = field(default_factory=list)
     done_work: deque[tuple[float, float, float]] = field(default_factory=deque)
+    renewed: float = 0.0
     size: float = 0.0
     tick: float = 0.0
     ticked: float = 0.0
@@ -346,17 +351,18 @@ class Cell:
             self.held.append(asked)
 
     def enqueue(self, box: Box, asked: Asked, now: float) -> None:
-        self.wait_at(box, asked)
+        self.wait_at(box, asked, now)
         if box.doing == "nothing":
             self.go_on(box, now)
 
-    def wait_at(self, box: Box, asked: Asked) -> None:
+    def wait_at(self, box: Box, asked: Asked, now: float) -> None:
         """Memory in another box's host is of no use here: prompt and tokens so far are read again."""
         if asked.swapped and asked.keeper is not box:
             asked.swapped = False
             asked.prefilled = 0
         asked.expected = self.expected[asked.tier] * box.output_seconds
         box.waiting.append(asked)
+        asked.keyed = now
 
     def offer_batch(self, now: float) -> None:
         for box in self.boxes:
@@ -376,7 +382,7 @@ class Cell:
             if self.batch:
                 oldest = min(self.batch, key=lambda asked: asked.joined)
                 self.batch.remove(oldest)
-                self.wait_at(box, oldest)
+                self.wait_at(box, oldest, now)
 
     def go_on(self, box: Box, now: float, *, somebody_moved: bool = True) -> None:
         """A boundary of iterations, once what was done has had its effect.
@@ -403,7 +409,11 @@ class Cell:
     def let_in(self, box: Box, now: float) -> float:
         rules, stall, tokens = self.rules, 0.0, 0
         while box.waiting:
-            asked = min(box.waiting, key=lambda one: (rules.key(one, now), one.number))
+            if len(box.waiting) > 1 and now - box.renewed >= rules.renewed_every:
+                box.renewed = now
+                for one in box.waiting:
+                    one.keyed = now
+            asked = min(box.waiting, key=lambda one: (rules.key(one, one.keyed), one.number))
             if asked.first is None and now - asked.joined > asked.patience:
                 box.waiting.remove(asked)
                 asked.shed = now

@@ -1,5 +1,7 @@
 """The event engine tells the truth: quantiles within 5 % of a plain engine that counts every token."""
 
+from functools import cache
+
 import pytest
 
 from simulation.event.orders.firm import TOO_LATE
@@ -11,7 +13,7 @@ from simulation.local_policy import (
     Prefill,
     StaticBatchSize,
 )
-from tests.simulation.event.comparison import Scenario, compare
+from tests.simulation.event.comparison import Pair, Scenario, compare
 from tests.simulation.event.reference import Asked, Chiron, Rules
 
 COPY = 327680 / 25e9
@@ -35,10 +37,19 @@ def by_firm_deadline(asked: Asked, now: float) -> float:
     return due + TOO_LATE if too_late else due
 
 
+def by_dpa(asked: Asked, now: float) -> float:
+    """Recently expired, urgent, not urgent, long expired; the fast tier first within each."""
+    late = now - by_deadline(asked, now)
+    if late < 0:
+        return (1 if -late < 0.5 * asked.promise else 2) * 1e12 + by_tier(asked, now)
+    return (0 if late < 2 * asked.promise else 3) * 1e12 + by_tier(asked, now)
+
+
 SCENARIOS = {
     "light": Scenario(stream={"per_second": 1, "seconds": 1500}, seeds=(1, 2)),
     "busy": Scenario(stream={"per_second": 3, "seconds": 1200}),
     "overload": Scenario(stream={"per_second": 9, "seconds": 300}),
+    "overload, impatient": Scenario(stream={"per_second": 14, "seconds": 400}),
     "long prompts": Scenario(
         stream={"per_second": 0.6, "seconds": 2400, "prompt": 6000}, seeds=(1, 2)
     ),
@@ -95,6 +106,12 @@ SCENARIOS = {
             6,
         ),  # a hair decides who is a little or very late: more runs for the same
     ),
+    "deadlines and priorities": Scenario(
+        stream={"per_second": 9, "seconds": 200, "mix": (0.3, 0.7, 0.0)},
+        policy=LocalPolicy(order=Order.DPA),
+        rules=Rules(key=by_dpa, renewed_every=1.0),
+        seeds=(1, 2, 3),
+    ),
     "draining": Scenario(
         stream={"per_second": 3, "seconds": 1200}, replicas=3, changes=((400, 1, "drain"),)
     ),
@@ -128,11 +145,37 @@ SCENARIOS = {
 }
 
 
+@cache
+def found(name: str) -> Pair:
+    return compare(SCENARIOS[name])
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_latencies_are_within_five_per_cent_of_every_token_counted(name: str) -> None:
-    scenario = SCENARIOS[name]
-    pair = compare(scenario)
-    errors = pair.errors(scenario.levels)
+    pair = found(name)
+    errors = pair.errors(SCENARIOS[name].levels)
     assert errors
     wrong = {key: round(error, 3) for key, error in errors.items() if abs(error) > 0.05}
     assert not wrong, pair.tally
+
+
+COUNTED = {
+    "overload, impatient": {"shed"},
+    "firm deadlines": {"shed"},
+    "memory, recomputed": {"preempted"},
+    "memory, swapped": {"preempted"},
+    "memory, chunks": {"preempted"},
+    "failing": {"lost"},
+    "eviction": {"evicted"},
+}
+"""What a scenario is about must happen in it."""
+ALIKE_WITHIN = {"completed": 0.01, "lost": 0.02, "preempted": 0.05, "evicted": 0.05, "shed": 0.06}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_as_many_end_are_shed_lost_and_give_way_as_in_the_plain_engine(name: str) -> None:
+    tally = found(name).tally
+    for what, (ours, plain) in tally.items():
+        assert ours == pytest.approx(plain, rel=ALIKE_WITHIN[what], abs=3), (what, tally)
+    for what in COUNTED.get(name, set()):
+        assert min(tally[what]) > 0, (what, tally)

@@ -43,7 +43,7 @@ class Eviction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudTroubles:
-    """A region's troubles. Probabilities are per purchase; `failures_per_day` and `evictions_per_day`
+    """A region's troubles. Probabilities are per VM bought; `failures_per_day` and `evictions_per_day`
     are per ready replica."""
 
     shortages: tuple[Shortage, ...] = ()

@@ -82,7 +82,7 @@ def _is_due(world: Any, place: Any, request: int, at: float) -> bool:
     none of the replicas that are left hold it?"""
     asked = requests(world, request)
     waited = at - asked.arrival - asked.joined_after
-    return waited >= world.promoted_after or memory_known(asked) > place.most_memory
+    return bool(waited >= world.promoted_after or memory_known(asked) > place.most_memory)
 
 
 @kernel

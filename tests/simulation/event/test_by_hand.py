@@ -135,7 +135,7 @@ def test_an_evicted_batch_request_is_not_judged_by_the_time_it_was_out(
     assert (tally.evicted, tally.completed, tally.met) == (1, 1, 1)
     latencies = run.engine.latencies(Tier.BATCH)
     assert latencies is not None
-    assert latencies.e2e.quantile(1.0) > 180
+    assert (latencies.e2e.quantile(1.0) or 0.0) > 180
     # The prefill that recomputes what it had is a gap like any other.
     again = 0.0 if preemption is Preemption.SWAP else BASE + 150 * PER_TOKEN
     assert latencies.itl.quantile(1.0) == pytest.approx(

@@ -6,6 +6,7 @@ import pytest
 
 from simulation.event.orders.firm import TOO_LATE
 from simulation.local_policy import (
+    BatchAdmission,
     ChironBatchSize,
     LocalPolicy,
     Order,
@@ -136,6 +137,33 @@ SCENARIOS = {
         rules=Rules(most=14, evicts=True, copy_seconds_per_token=COPY),
         seeds=(1, 2),
     ),
+    "eviction to the batch queue": Scenario(
+        stream={"per_second": 3, "seconds": 1200, "mix": (0.3, 0.2, 0.5)},
+        replicas=3,
+        policy=LocalPolicy(
+            preemption=Preemption.SWAP,
+            interactive_evicts_batch=True,
+            batch_size=StaticBatchSize(most=8),
+            batch_admission=BatchAdmission(one_below=0.99, two_below=0.9),
+        ),
+        rules=Rules(
+            most=8, evicts=True, copy_seconds_per_token=COPY, one_below=0.99, two_below=0.9
+        ),
+        seeds=(1, 2, 3, 4),
+        levels=(0.5,),  # who waits longest hangs on single evictions
+    ),
+    "memory, outgrown": Scenario(
+        stream={
+            "per_second": 0.1,
+            "seconds": 8000,
+            "prompt": 500,
+            "output": 300,
+            "spread": (0.3, 1.0),
+        },
+        replicas=4,
+        memory_tokens=2048,
+        seeds=(1, 2),
+    ),
     "chiron's batch size": Scenario(
         stream={"per_second": 2, "seconds": 900, "mix": (0.5, 0.5, 0.0)},
         policy=LocalPolicy(batch_size=ChironBatchSize()),
@@ -167,9 +195,11 @@ COUNTED = {
     "memory, chunks": {"preempted"},
     "failing": {"lost"},
     "eviction": {"evicted"},
+    "eviction to the batch queue": {"evicted"},
+    "memory, outgrown": {"preempted", "shed"},
 }
 """What a scenario is about must happen in it."""
-ALIKE_WITHIN = {"completed": 0.01, "lost": 0.02, "preempted": 0.05, "evicted": 0.05, "shed": 0.06}
+ALIKE_WITHIN = {"completed": 0.01, "lost": 0.02, "preempted": 0.05, "evicted": 0.06, "shed": 0.06}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

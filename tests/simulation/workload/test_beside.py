@@ -115,11 +115,11 @@ def test_the_interactive_day_stands_beside_what_is_published_of_it(tmp_path: Pat
         path, metadata={"start_ts": "2026-03-02T00:00:00+00:00", "span_s": str(4 * 86400)}
     )
     compared = beside(describe(load_trace(path)), published_target(a_catalogue()))
-    told = {(one.figure, one.level): (one.found, one.wanted) for one in compared if not one.model}
-    assert told["interactive peak to trough", "from"] == (pytest.approx(12), 9)
-    assert told["interactive peak to trough", "to"] == (pytest.approx(12), 13)
-    assert told["interactive autocorrelation day", "from"] == (pytest.approx(1), 0.7)
-    assert told["interactive autocorrelation day", "to"] == (pytest.approx(1), 0.95)
+    told = {(one.figure, one.level): [one.found, one.wanted] for one in compared if not one.model}
+    assert told["interactive peak to trough", "from"] == [pytest.approx(12), 9]
+    assert told["interactive peak to trough", "to"] == [pytest.approx(12), 13]
+    assert told["interactive autocorrelation day", "from"] == [pytest.approx(1), 0.7]
+    assert told["interactive autocorrelation day", "to"] == [pytest.approx(1), 0.95]
     untold = beside(describe(load_trace(built(tmp_path))), published_target(a_catalogue()))
     short = {one.figure: one.found for one in untold if one.figure.startswith("interactive peak")}
     assert short == {"interactive peak to trough": None}, "two hours show no day"

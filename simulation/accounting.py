@@ -125,7 +125,8 @@ class Accountant:
         measured = self._estate.engine.latencies(Tier.INTERACTIVE_FAST)
         if not judged or measured is None:
             return None
-        return (measured.ttft.share_at_most(STRICT_TTFT_SECONDS) or 0.0) * fast.started / judged
+        in_time = measured.ttft.share_at_most(STRICT_TTFT_SECONDS) or 0.0
+        return in_time * measured.ttft.count / judged
 
 
 def summed(tallies: Iterable[TierTally]) -> TierTally:

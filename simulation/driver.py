@@ -6,11 +6,12 @@ the cloud is consistent, so a driver that lost its memory counts what stands and
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from heliostat.errors import CapacityUnavailable, QuotaExceeded, UnknownPool
+from heliostat.errors import CapacityUnavailable, DriverUnavailable, QuotaExceeded, UnknownPool
 from heliostat.model.command import Command, CommandProgress, RedeployOrder, ScaleOrder
 from heliostat.model.fleet import PoolObservation, RegionObservation, ReplicaEndpoint
 from heliostat.model.names import PoolKey
@@ -28,6 +29,8 @@ class SimulatedDriver:
     def __init__(self, region: SimulatedRegion) -> None:
         self._region = region
         self._reported_until = datetime.min.replace(tzinfo=UTC)
+        self._untold: deque[RegionObservation] = deque()
+        self._told_any = False
 
     def apply(self, command: Command, now: datetime) -> DriverAnswer:
         self._region.advance(now)
@@ -59,8 +62,26 @@ class SimulatedDriver:
         """Nothing is under way here without its command."""
 
     def observe(self, now: datetime) -> RegionObservation:
+        """What is told now: the region as it stands, as it stood where telemetry is delayed (at first its
+        beginning). Raises DriverUnavailable also where telemetry has a hole: nothing is told."""
         self._region.advance(now)
         self._region.market.check_api(now)
+        hole = self._region.troubles.hole(now)
+        if hole is None or hole.only_tokens:
+            self._untold.append(self._seen(now))
+        return self._newest(now - self._region.troubles.telemetry_delay)
+
+    def _newest(self, until: datetime) -> RegionObservation:
+        due: list[RegionObservation] = []
+        while self._untold and (self._untold[0].observed_at <= until or not self._told_any):
+            due.append(self._untold.popleft())
+            self._told_any = True
+        if not due:
+            raise DriverUnavailable(f"{self._region.name} has no telemetry to tell")
+        started = tuple(sample for one in due for sample in one.lead_times)
+        return due[-1] if len(due) == 1 else replace(due[-1], lead_times=started)
+
+    def _seen(self, now: datetime) -> RegionObservation:
         replicas = self._region.replicas()
         stages: dict[PoolKey, Counter[Stage]] = {pool: Counter() for pool in self._region.pools}
         for replica in replicas:

@@ -92,9 +92,9 @@ class NoLoad:
 class TierTally:
     """What became of one tier's requests so far; offered = admitted + shed.
 
-    `started` have begun to be served; of them `met` kept every promise of their tier (a fluid
-    engine's are fractional). Shed requests keep none. A request that is shed and comes back is
-    offered once.
+    `started` are judged: a fluid engine judges when it begins to serve (fractions of requests), an event
+    engine at the last token, or at a first one that comes too late. Of them `met` kept every promise of
+    their tier. Shed requests keep none. A request that is shed and comes back is offered once.
     """
 
     offered: int = 0
@@ -106,7 +106,7 @@ class TierTally:
     started: float = 0.0
     met: float = 0.0
     reachable: float | None = None
-    """Of those that started or were shed, the ones whose promise an idle best replica could have
+    """Of those that are judged or were shed, the ones whose promise an idle best replica could have
     kept; None = not measured."""
     retried: int = 0
     """Attempts after the first, of requests that were shed or lost."""
@@ -124,7 +124,7 @@ class TierTally:
 
     @property
     def attainment(self) -> float | None:
-        """Requests that kept the SLO ÷ requests that started or were shed; None before the first."""
+        """Requests that kept the SLO ÷ requests that are judged or were shed; None before the first."""
         judged = self.started + self.shed
         return min(1.0, self.met / judged) if judged else None
 

@@ -35,6 +35,8 @@ class Market:
         self._seeds = seeds
         self._warm_most = dict(warm_vms)
         self._warm = Counter(self._warm_most)
+        self._sold: Counter[str] = Counter()
+        """VMs by the command that they were sold to."""
 
     def check_api(self, now: datetime) -> None:
         """Raises DriverUnavailable or Throttled while the troubles say so."""
@@ -53,13 +55,14 @@ class Market:
         except (QuotaExceeded, CapacityUnavailable):
             self.refused += 1
             raise
+        self._sold[command_id] += 1
         if not self._warm[vm_type]:
             return StartKind.COLD
         self._warm[vm_type] -= 1
         return StartKind.WARM
 
     def take_back(self, vm_type: VmTypeName) -> None:
-        """A VM was released; it stays warm while the stock is not full."""
+        """A warm VM was released; it stays warm while the stock is not full."""
         self._warm[vm_type] = min(self._warm_most.get(vm_type, 0), self._warm[vm_type] + 1)
 
     def _check_quota(self, vm_type: VmTypeName, standing: Collection[Replica]) -> None:
@@ -81,6 +84,7 @@ class Market:
             )
             if sold >= shortage.free_vms:
                 raise CapacityUnavailable(f"{self._region} has no free {vm_type} VM")
-        # Luck belongs to the command: asked again, it is the same.
-        if generator(self._seeds, "sale", command_id).random() < self._troubles.refusal_probability:
+        # Luck belongs to the command's next VM: asked for again, it is the same.
+        luck = generator(self._seeds, "sale", command_id, self._sold[command_id])
+        if luck.random() < self._troubles.refusal_probability:
             raise CapacityUnavailable(f"{self._region} has no free {vm_type} VM for {command_id}")

@@ -22,7 +22,7 @@ from simulation.events import EventQueue
 from simulation.fortune import Fortune
 from simulation.market import Market
 from simulation.region_books import RegionBooks
-from simulation.replica import Replica, Stage
+from simulation.replica import COMING, Replica, Stage
 from simulation.seen import seen_by_engine
 from simulation.stage_ledger import StageLedger, StageSeconds
 from simulation.troubles import CloudTroubles, Eviction
@@ -150,6 +150,7 @@ class SimulatedRegion:
             pool = replica.counts_for
             self.desired[pool] = max(0, self.desired[pool] - 1)
         self._enter(replica, Stage.FAILED, now)
+        replica.life += 1  # whatever was to end its drain, it is paid for until it is cleared away
         replica.destination = None
         self._plan(replica, Stage.RELEASED, now + self.troubles.failed_kept)
 
@@ -223,6 +224,7 @@ class SimulatedRegion:
         )
         if change is not None:
             self._tell(replica, change, at)
+        before = replica.stage
         replica.become(stage, at)
         if stage is Stage.LOADING and replica.destination is not None:
             self._reload(replica, replica.destination)
@@ -234,7 +236,8 @@ class SimulatedRegion:
             self.books.count_gone(replica, "failed")
         elif stage is Stage.RELEASED:
             del self._standing[replica.replica_id]
-            self.market.take_back(replica.pool.vm_type)
+            if _is_warm(replica, before):
+                self.market.take_back(replica.pool.vm_type)
             self.books.count_gone(replica, "released")
 
     def _after_drain(self, replica: Replica) -> Stage:
@@ -311,3 +314,13 @@ class SimulatedRegion:
         self._changes.append(
             ReplicaChange(at=at, replica_id=replica.replica_id, pool=replica.pool, what=what)
         )
+
+
+def _is_warm(replica: Replica, before: Stage) -> bool:
+    """Does a VM that is released from that stage go to the warm stock? One that served does, and one from
+    that stock that nobody waited for; not what failed, was evicted, or never came to be ready."""
+    if replica.taken_at is not None:
+        return False
+    if before in COMING:
+        return replica.start_kind is StartKind.WARM
+    return before is not Stage.FAILED

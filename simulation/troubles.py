@@ -21,7 +21,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryHole:
-    """For a while the region's gateways report nothing, or windows without token counts."""
+    """For a while the region's gateways and its agent report nothing, or windows lack token counts."""
 
     span: Span
     only_tokens: bool = False
@@ -43,7 +43,7 @@ class Eviction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudTroubles:
-    """A region's troubles. Probabilities are per purchase; `failures_per_day` and `evictions_per_day`
+    """A region's troubles. Probabilities are per VM bought; `failures_per_day` and `evictions_per_day`
     are per ready replica."""
 
     shortages: tuple[Shortage, ...] = ()
@@ -63,7 +63,7 @@ class CloudTroubles:
     eviction_notice: timedelta = timedelta(minutes=2)
     """An evicted VM takes no more requests; what runs at the end of the notice is lost with it."""
     telemetry_delay: timedelta = timedelta(0)
-    """How long after a minute's end its usage can be reported."""
+    """How long after a minute's end its usage can be reported, and after an instant how the region stood."""
 
     def __post_init__(self) -> None:
         for name in ("refusal_probability", "start_failure_probability"):

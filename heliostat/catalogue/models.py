@@ -15,9 +15,11 @@ def parse_model(reader: Reader, vm_names: list[VmTypeName]) -> ModelSpec:
     """One model. Raises InvalidCatalogue."""
     reader.only("name", "weights_gb", "tiers", "engines")
     engines = {known(law, name, vm_names): _law(law) for name, law in reader.at("engines").items()}
+    if not engines:
+        raise reader.fail("has no engine: needs an engine law for at least one VM type")
     tiers = tuple(_tier(spec, name, engines) for name, spec in reader.at("tiers").items())
-    if not engines or not tiers:
-        raise reader.fail("needs at least one engine and one tier")
+    if not tiers:
+        raise reader.fail("needs at least one tier")
     return ModelSpec(
         name=ModelName(name_of(reader.at("name"))),
         weights_bytes=reader.at("weights_gb").bytes_of_gb(),

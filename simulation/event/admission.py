@@ -15,6 +15,7 @@ from simulation.event.layout import (
     BATCH,
     BLOCK_SLACK_TOKENS,
     NOBODY,
+    absences,
     demands,
     replicas,
     requests,
@@ -150,6 +151,8 @@ def let_in(world: Any, cell: int, slot: int) -> int:
     replica.held_tokens += tokens
     if asked.tier == BATCH:
         replica.held_batch += 1
+        absence = absences(world, first)
+        absence.seconds += replica.clock - absence.since
     elif asked.tier == 0:
         replica.held_fast += 1
     else:

@@ -62,6 +62,13 @@ def empty_list(arrays: Arrays, name: str, free: str, rows: int) -> None:
     arrays.world[free] = 0
 
 
+def longer(arrays: Arrays, name: str, rows: int) -> None:
+    """Let an array have so many rows; the new ones are zero."""
+    grown = np.zeros(rows, ARRAYS[name])
+    grown[: len(arrays[name])] = arrays[name]
+    arrays.put(name, grown)
+
+
 def _aligned(values: Records, dtype: np.dtype[Any]) -> Records:
     """The values in one piece that begins where a line of the processor's cache does."""
     room = np.zeros(values.size * dtype.itemsize + _LINE_BYTES, np.uint8)

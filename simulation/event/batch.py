@@ -7,10 +7,10 @@ from typing import Any
 from simulation.event.admission import out_of_patience
 from simulation.event.compiled import kernel
 from simulation.event.counting import count_waiting
-from simulation.event.layout import SERVING, cells, replicas, requests
+from simulation.event.layout import SERVING, cells, replicas
 from simulation.event.load import utilisation
 from simulation.event.outcomes import turn_away
-from simulation.event.placing import enqueue, longest
+from simulation.event.placing import enqueue, memory_wanted
 from simulation.event.queues import without_first
 
 
@@ -25,7 +25,7 @@ def take_batch(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
         return
     for _ in range(2 if full < world.two_below else 1):
         request = oldest(world, cell, at)
-        if request < 0 or longest(requests(world, request)) > replica.memory:
+        if request < 0 or memory_wanted(world, cell, request) > replica.memory:
             return
         leave_batch_queue(world, cell)
         enqueue(world, key, cell, slot, request, at)

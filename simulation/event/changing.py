@@ -95,8 +95,8 @@ def _lose(world: Any, cell: int, request: int, at: float) -> None:
 
 @kernel
 def _take_stock(world: Any, place: Any) -> None:
-    """How many take requests, and the least memory that one of them has."""
-    place.ready = place.used = 0
+    """How many take requests, and the least and the most memory that one of them has."""
+    place.ready = place.used = place.most_memory = 0
     place.least_memory = _MOST_TOKENS
     for slot in range(place.base, place.base + place.slots):
         replica = replicas(world, slot)
@@ -104,3 +104,4 @@ def _take_stock(world: Any, place: Any) -> None:
             place.ready += 1
             place.used = slot + 1 - place.base
             place.least_memory = min(place.least_memory, int(replica.memory))
+            place.most_memory = max(place.most_memory, int(replica.memory))

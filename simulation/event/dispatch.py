@@ -11,14 +11,13 @@ from simulation.event.calendar import set_due
 from simulation.event.compiled import kernel
 from simulation.event.layout import BATCH, DECODE, IDLE, NOBODY, cells, replicas, requests
 from simulation.event.load import utilisation
-from simulation.event.memory import hold, wait_in_batch_queue
+from simulation.event.memory import hold, memory_known, wait_in_batch_queue
 from simulation.event.outcomes import turn_away
 from simulation.event.placing import (
     choose,
     enqueue,
     least_work,
-    least_work_that_holds,
-    longest,
+    memory_wanted,
 )
 from simulation.event.timing import iterations_until, seconds_of
 
@@ -30,7 +29,7 @@ NOT_POLLED = float("inf")
 def arrive(world: Any, key: Any, cell: int, request: int, at: float) -> None:
     """A request reaches the cell."""
     place, asked = cells(world, cell), requests(world, request)
-    if place.ready > 0 and _is_too_long(world, place, asked):
+    if place.ready > 0 and memory_known(asked) > place.most_memory:
         turn_away(world, request, at)
         return
     if asked.tier == BATCH and world.admits_batch and not asked.promoted:
@@ -83,14 +82,7 @@ def _is_due(world: Any, place: Any, request: int, at: float) -> bool:
     none of the replicas that are left hold it?"""
     asked = requests(world, request)
     waited = at - asked.arrival - asked.joined_after
-    return waited >= world.promoted_after or _is_too_long(world, place, asked)
-
-
-@kernel
-def _is_too_long(world: Any, place: Any, asked: Any) -> bool:
-    """No replica of the cell has the memory that the request holds at its end."""
-    needed = longest(asked)
-    return needed > place.least_memory and least_work_that_holds(world, place, needed) < 0
+    return bool(waited >= world.promoted_after or memory_known(asked) > place.most_memory)
 
 
 @kernel
@@ -103,7 +95,7 @@ def _taken_at_once(world: Any, key: Any, cell: int, request: int, at: float) -> 
     replica = replicas(world, slot)
     if utilisation(replica, at) >= world.one_below:
         return False
-    if longest(requests(world, request)) > replica.memory:
+    if memory_wanted(world, cell, request) > replica.memory:
         return False
     enqueue(world, key, cell, slot, request, at)
     _nudge(world, cell, slot, at)

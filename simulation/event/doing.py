@@ -32,9 +32,11 @@ def go_on(world: Any, key: Any, cell: int, slot: int, at: float) -> None:
     if stall > 0.0:
         note_stall(replica, stall)
     begins = at + max(0.0, stall)
+    # Who let others give way goes on first; when it was the last and outgrew the replica, nobody does.
+    goes_on = stall >= 0.0 and replica.running > 0
     if world.chunked:
-        begin_chunks(world, key, cell, slot, begins, stall < 0.0)
-    elif stall >= 0.0 or not begin_prefill(world, key, cell, slot, begins):
+        begin_chunks(world, key, cell, slot, begins, not goes_on)
+    elif goes_on or not begin_prefill(world, key, cell, slot, begins):
         begin_decoding(world, cell, slot, begins)
 
 
@@ -82,3 +84,4 @@ def _end_iterations(world: Any, cell: int, slot: int, at: float, seconds: float)
     elif phase == LAST_CHUNK:
         end_prompts(world, cell, slot, at, replica.completes)
         replica.head_done = replica.partial
+        replica.prompt_tokens -= replica.partial

@@ -23,7 +23,7 @@ from heliostat.model.usage import WINDOW, UsageWindow
 from simulation.clients import Clients
 from simulation.engine import PoolGauge, ReplicaChange, TierLatencies, TierTally
 from simulation.event import gauging, machine
-from simulation.event.arrays import Records, empty_list
+from simulation.event.arrays import Records, empty_list, longer
 from simulation.event.calendar import MOST_REQUESTS
 from simulation.event.layout import BUCKETS, KINDS, LOWEST_BUCKET
 from simulation.event.orders import ORDERS
@@ -66,6 +66,7 @@ class EventEngine:
         self._places = places = Places(catalogue)
         self._arrays = lay_out(places, source.demands, policy, clients or Clients(), seed)
         empty_list(self._arrays, "requests", "free_request", _FIRST_IN_FLIGHT)
+        longer(self._arrays, "absences", _FIRST_IN_FLIGHT)
         self._roster = Roster(places, self._arrays, policy)
         self._reporting = Reporting(places, self._arrays, with_sketches=with_sketches)
         self._sharing = Sharing(places, source.demands)
@@ -179,7 +180,9 @@ class EventEngine:
             )
         rows = len(arrays["requests"])
         if needed > rows:
-            arrays.grow_list("requests", "free_request", max(2 * rows, needed))
+            rows = max(2 * rows, needed)
+            arrays.grow_list("requests", "free_request", rows)
+            longer(arrays, "absences", rows)
 
 
 def _as_arrays(columns: RequestColumns) -> tuple[Records, ...]:
@@ -203,7 +206,7 @@ def _tally(row: Records) -> TierTally:
         admitted=counts["offered"] - counts["shed"],
         input_tokens=int(row["input"]),
         output_tokens=int(row["output"]),
-        started=counts["completed"],
+        started=counts["completed"] + int(row["late"]),
         met=int(row["met"]),
         reachable=int(row["reachable"]),
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulation.event.admission import out_of_patience
 from simulation.event.batch import leave_batch_queue
 from simulation.event.chance import ATTEMPT_BIT, ROUTE_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import offer
 from simulation.event.dispatch import arrive
-from simulation.event.layout import NOBODY, cells, demands, requests, shares
-from simulation.event.memory import wait_in_batch_queue
+from simulation.event.layout import BATCH, NOBODY, cells, demands, requests, shares
+from simulation.event.memory import hold, wait_in_batch_queue
 from simulation.event.outcomes import turn_away
 from simulation.event.queues import without_first
 
@@ -35,7 +36,7 @@ def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> No
         asked.input, asked.output = max(1, prompt[row]), output[row]
         asked.done = 0
         asked.demand = demand[row]
-        asked.attempt = asked.lost = asked.promoted = asked.swapped = 0
+        asked.attempt = asked.lost = asked.promoted = asked.swapped = asked.late = 0
         whose = demands(world, asked.demand)
         asked.tier = whose.tier
         whose.offered += 1
@@ -46,7 +47,8 @@ def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> No
 
 @kernel
 def reroute(world: Any, key: Any, cell: int, at: float) -> None:
-    """Who waits in a cell without a replica goes where its gateway would send it now."""
+    """Who waits in a cell without a replica goes where its gateway would send it now; where no region
+    has one, it waits on: batch work in the batch queue, the rest until its patience is at an end."""
     place = cells(world, cell)
     request = place.held_head
     place.held_head = place.held_tail = NOBODY
@@ -73,9 +75,13 @@ def reroute(world: Any, key: Any, cell: int, at: float) -> None:
 
 @kernel
 def _send(world: Any, key: Any, cell: int, request: int, at: float) -> None:
-    region = _region_for(world, request)
-    if region < 0:
+    region, asked = _region_for(world, request), requests(world, request)
+    if region < 0 and out_of_patience(world, request, at):
         turn_away(world, request, at)
+    elif region < 0 and asked.tier == BATCH and world.admits_batch:
+        wait_in_batch_queue(world, cell, request)
+    elif region < 0:
+        hold(world, cell, request)
     else:
         arrive(world, key, region * world.models + cells(world, cell).model, request, at)
 

@@ -63,9 +63,19 @@ REQUEST = _record(
     ("i4", "input output done next mark window"),
     ("u4", "number"),
     ("i2", "demand"),
-    ("u1", "tier attempt lost promoted swapped"),
+    # `late`: its first token came after its promise, however the rest goes.
+    ("u1", "tier attempt lost promoted swapped late"),
 )
 assert REQUEST.itemsize == 64, "a request fills a line of the processor's cache"
+
+ABSENCE = _record(
+    # Of a sequence that gave way: since when it has been out of a batch; seconds that it was out of one
+    # since its first token (counted of batch work only).
+    ("f8", "since seconds"),
+    # The number of the VM whose host keeps its memory, while `swapped`.
+    ("i8", "keeper"),
+)
+"""A row per request, looked at for those that gave way only."""
 
 REPLICA = _record(
     # When its present doing began; what the first iteration takes, and each further one more.
@@ -93,6 +103,8 @@ REPLICA = _record(
     ("i8", "iteration iterations generated"),
     # Prompt tokens of all who wait or run here; those still to be prefilled of who waits.
     ("i8", "prompts waiting_tokens"),
+    # Which of all VMs that ever stood it is: another one in the same slot has another number.
+    ("i8", "number"),
     ("i4", "pool standing phase most limit turn"),
     # Sequences that hold memory, by tier; that decode; of these the batch ones.
     ("i4", "held held_fast held_normal held_batch running running_batch"),
@@ -105,7 +117,9 @@ REPLICA = _record(
 CELL = _record(
     ("f8", "poll gap_fast gap_normal gap_batch"),
     ("i8", "draws"),
-    ("i4", "region model base slots used ready least_memory rotation change change_end"),
+    ("i4", "region model base slots used ready rotation change change_end"),
+    # Tokens of memory of the smallest and of the largest replica that takes requests.
+    ("i4", "least_memory most_memory"),
     ("i4", "arrivals_head arrivals_tail held_head held_tail batch_queue batch_waiting"),
 )
 
@@ -114,6 +128,8 @@ DEMAND = _record(
     ("f8", "floor multiple reference_base reference_token reference_knee"),
     ("f8", "gap finish patience home_trip"),
     ("i8", "offered shed completed retried lost preempted evicted input output met reachable"),
+    # In flight, with a first token that came too late.
+    ("i8", "late"),
     ("i4", "origin model tier unused"),
 )
 
@@ -135,6 +151,7 @@ END = _record(("i8", "key"))
 
 ARRAYS: dict[str, np.dtype[Any]] = {
     "requests": REQUEST,
+    "absences": ABSENCE,
     "replicas": REPLICA,
     "cells": CELL,
     "demands": DEMAND,
@@ -176,6 +193,7 @@ WORLD = _record(
 )
 
 requests = record("requests", REQUEST)
+absences = record("absences", ABSENCE)
 replicas = record("replicas", REPLICA)
 cells = record("cells", CELL)
 demands = record("demands", DEMAND)

@@ -1,11 +1,13 @@
 """Preemption and eviction of running sequences, when memory is full or batch work is in the way.
 
 The one that was admitted last goes first. Recomputed, it drops its memory and is prefilled again with
-what it had generated; swapped, its memory waits in the host, and copying it stalls the replica.
+what it had generated; swapped, its memory waits in the host of that VM, and copying it stalls the replica.
+A swapped sequence that goes on at another VM is recomputed there.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from simulation.event.calendar import end_at, iteration_of, remove_end, request_of
@@ -16,6 +18,7 @@ from simulation.event.layout import (
     BLOCK_SLACK_TOKENS,
     NOBODY,
     SERVING,
+    absences,
     cells,
     demands,
     replicas,
@@ -29,6 +32,12 @@ from simulation.event.queues import push
 def free_tokens(replica: Any) -> float:
     """Tokens of memory that no sequence holds."""
     return float(replica.memory - replica.held_tokens - BLOCK_SLACK_TOKENS * replica.held)
+
+
+@kernel
+def memory_known(asked: Any) -> int:
+    """Tokens of memory without which a replica cannot generate the request's next token."""
+    return int(asked.input + asked.done + 1 + math.ceil(BLOCK_SLACK_TOKENS))
 
 
 @kernel
@@ -81,9 +90,10 @@ def last_admitted(world: Any, slot: int, batch: bool) -> int:
 
 @kernel
 def wait_again(world: Any, cell: int, slot: int, request: int) -> None:
-    """Let who gave way queue where it ran, in its old place; on a replica that drains, nowhere yet."""
+    """Let who gave way queue where it ran, in its old place. On a replica that drains, or whose memory
+    it has outgrown, nowhere yet."""
     replica, asked = replicas(world, slot), requests(world, request)
-    if replica.standing != SERVING:
+    if replica.standing != SERVING or memory_known(asked) > replica.memory:
         part_with(world, slot, request)
         hold(world, cell, request)
         return
@@ -156,6 +166,8 @@ def _stop(world: Any, slot: int, place: int) -> tuple[int, float]:
         replica.batch_tokens -= tokens
     let_go(replica, asked, tokens)
     asked.swapped = 1 if world.swaps else 0
+    absence = absences(world, request)
+    absence.keeper, absence.since = replica.number, replica.clock
     return request, float(tokens * replica.copy_seconds if world.swaps else 0.0)
 
 
@@ -176,6 +188,7 @@ def _drop_last_prompt(world: Any, slot: int) -> int:
         requests(world, before).next = NOBODY
         replica.prompt_tokens -= tokens
     replica.prompts_tail = before
+    absences(world, last).since = replica.clock
     work(world)[slot] -= tokens * replica.prefill_token
     let_go(replica, requests(world, last), tokens + 1)
     return int(last)

@@ -2,7 +2,8 @@
 their promise, or could have been.
 
 A promise is kept when the first token came in time, the network included, the mean gap between
-tokens is small enough, and the last came before the deadline, where there is one.
+tokens is small enough, and the last came before the deadline, where there is one. The time that batch work
+was out of a batch after its first token is no gap: only its deadline bounds how often it may give way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from simulation.event.chance import ATTEMPT_BIT, RETURN_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.counting import bucket_of, count_latency
 from simulation.event.layout import (
+    BATCH,
     TIERS,
+    absences,
     binned_output,
     cells,
     demands,
@@ -33,19 +36,46 @@ _MEMORY_OF_OUTPUTS = 1000.0
 
 
 @kernel
+def first_token(world: Any, cell: int, request: int, at: float) -> None:
+    """The first token of an attempt was generated. One that comes too late breaks the promise whatever
+    follows, also of a request that never ends within the run."""
+    asked = requests(world, request)
+    demand = demands(world, asked.demand)
+    asked.first_after = at - asked.arrival
+    if asked.tier == BATCH:
+        absences(world, request).seconds = 0.0
+    ttft = asked.first_after + trip_of(world, cell, demand)
+    if not asked.late and ttft > promise_of(demand, asked.input):
+        asked.late = 1
+        demand.late += 1
+        if reachable(world, asked, demand):
+            demand.reachable += 1
+
+
+@kernel
+def trip_of(world: Any, cell: int, demand: Any) -> float:
+    """Seconds from the demand's users to the cell and back."""
+    return float(trips(world)[cells(world, cell).region * world.origins + demand.origin])
+
+
+@kernel
 def finish(world: Any, cell: int, request: int, at: float) -> None:
     """The last token was generated."""
     asked = requests(world, request)
     demand = demands(world, asked.demand)
-    trip = trips(world)[cells(world, cell).region * world.origins + demand.origin]
+    trip = trip_of(world, cell, demand)
     stay = at - asked.arrival
     ttft = asked.first_after + trip
     e2e = stay + trip
-    gap = (stay - asked.first_after) / max(1, asked.output - 1)
+    decoding = stay - asked.first_after
+    if asked.tier == BATCH:
+        decoding -= absences(world, request).seconds
+    gap = decoding / max(1, asked.output - 1)
     demand.completed += 1
     demand.output += asked.output
-    promise = promise_of(demand, asked.input)
-    if ttft <= promise and gap <= demand.gap and e2e <= demand.finish:
+    if asked.late:
+        demand.late -= 1
+    elif gap <= demand.gap and e2e <= demand.finish:
         demand.met += 1
         demand.reachable += 1
     elif reachable(world, asked, demand):
@@ -146,7 +176,9 @@ def _shed(world: Any, request: int) -> None:
     asked = requests(world, request)
     demand = demands(world, asked.demand)
     demand.shed += 1
-    if reachable(world, asked, demand):
+    if asked.late:
+        demand.late -= 1
+    elif reachable(world, asked, demand):
         demand.reachable += 1
     forget(world, request)
 

@@ -21,12 +21,14 @@ from simulation.event.layout import (
     NOBODY,
     SERVING,
     TIERS,
+    absences,
     cells,
     expected_output,
     replicas,
     requests,
     work,
 )
+from simulation.event.memory import memory_known
 from simulation.event.queues import push
 
 LEAST_WORK, PACK, POWER_OF_TWO, RANDOM, ROUND_ROBIN = 0, 1, 2, 3, 4
@@ -35,10 +37,11 @@ BEST_FIT, KV_BEST_FIT, FREENESS = 5, 6, 7
 
 @kernel
 def choose(world: Any, cell: int, request: int, at: float) -> int:
-    """The slot of the replica that gets the request; −1 when none of the cell's could ever hold it."""
+    """The slot of the replica that gets the request; −1 when none of the cell's has the memory."""
     place, asked = cells(world, cell), requests(world, request)
-    if longest(asked) > place.least_memory:
-        return least_work_that_holds(world, place, longest(asked))
+    wanted = memory_wanted(world, cell, request)
+    if wanted > place.least_memory:
+        return least_work_that_holds(world, place, wanted)
     if world.dispatch == PACK:
         return _fullest_with_room(world, place, asked)
     if world.dispatch == POWER_OF_TWO:
@@ -59,9 +62,24 @@ def choose(world: Any, cell: int, request: int, at: float) -> int:
 
 
 @kernel
-def longest(asked: Any) -> int:
-    """Memory that the request holds at its end."""
-    return int(asked.input + asked.output + BLOCK_TOKENS)
+def memory_wanted(world: Any, cell: int, request: int) -> int:
+    """Tokens of memory that a replica must have to get the request: for its prompt, what it generated so
+    far and, as far as any replica has so much, the rest of the output that is expected of it."""
+    place, asked = cells(world, cell), requests(world, request)
+    known = memory_known(asked)
+    if place.least_memory == place.most_memory:
+        return known
+    foreseen = asked.input + int(output_expected(world, cell, request)) + BLOCK_TOKENS
+    return int(max(known, min(foreseen, place.most_memory)))
+
+
+@kernel
+def output_expected(world: Any, cell: int, request: int) -> float:
+    """Output tokens that dispatch expects of a request; nobody knows how many there will be."""
+    if world.predicts:
+        return predicted_output(world, cell, request)
+    tier = cell * TIERS + requests(world, request).tier
+    return float(expected_output(world)[2 * tier])
 
 
 @kernel
@@ -89,11 +107,11 @@ def least_work_that_holds(world: Any, place: Any, tokens: int) -> int:
 
 @kernel
 def enqueue(world: Any, key: Any, cell: int, slot: int, request: int, at: float) -> None:
-    """Let a request wait at a replica, in its order."""
+    """Let a request wait at a replica, in its order. Memory that another VM's host keeps is lost to it."""
     replica, asked = replicas(world, slot), requests(world, request)
-    tokens = expected_output(world)[2 * (cell * TIERS + asked.tier)]
-    if world.predicts:
-        tokens = predicted_output(world, cell, request)
+    if asked.swapped and absences(world, request).keeper != replica.number:
+        asked.swapped = 0
+    tokens = output_expected(world, cell, request)
     asked.estimate = tokens * replica.output_seconds
     asked.key = key_of(world, key, cell, request, at)
     replica.queue = push(world, replica.queue, request)

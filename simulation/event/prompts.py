@@ -18,7 +18,7 @@ from simulation.event.calendar import set_due
 from simulation.event.compiled import kernel
 from simulation.event.layout import NOBODY, PREFILL, cells, replicas, requests, work
 from simulation.event.memory import let_go, part_with
-from simulation.event.outcomes import finish
+from simulation.event.outcomes import finish, first_token
 from simulation.event.timing import prompt_seconds
 
 
@@ -80,7 +80,8 @@ def end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) -> 
         replica.prompts_head = one.next
         tokens = tokens_to_prefill(one)
         work(world)[slot] -= tokens * replica.prefill_token
-        replica.prompt_tokens -= tokens
+        replica.prompt_tokens -= tokens - replica.head_done
+        replica.head_done = 0
         generated = one.done
         if one.swapped:
             one.swapped = 0
@@ -88,7 +89,7 @@ def end_prompts(world: Any, cell: int, slot: int, at: float, completes: int) -> 
             generated += 1
             replica.generated += 1
         if one.first_after < 0.0:
-            one.first_after = at - one.arrival
+            first_token(world, cell, request, at)
         if generated >= one.output:
             let_go(replica, one, one.input + one.done + 1)
             part_with(world, slot, request)

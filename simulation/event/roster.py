@@ -52,6 +52,7 @@ class Roster:
         self._slot: dict[str, int] = {}
         self._coming: set[int] = set()
         self._nothing_told = False
+        self._ever = 0
         self.retired_work = np.zeros(len(places.pools))
         """Replica-seconds of work, per pool, of replicas whose slots others took."""
         for name in ("replicas", "work", "due", "ends", "gaps"):
@@ -131,6 +132,8 @@ class Roster:
         self.retired_work[replica["pool"]] += replica["busy"]
         replica[:] = _nobody(1)
         replica["pool"] = self._places.pool_at[pool]
+        self._ever += 1
+        replica["number"] = self._ever
         set_law(replica, law)
         replica["output_seconds"] = output_token_seconds(model, law)
         replica["copy_seconds"] = law.kv_bytes_per_token / self._policy.host_copy_bytes_per_second

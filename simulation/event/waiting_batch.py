@@ -17,7 +17,8 @@ from simulation.event.setting import Places
 def waiting_batch(
     places: Places, arrays: Arrays, region: RegionName, start: datetime, now: datetime
 ) -> tuple[BatchBacklog, ...]:
-    """A value per model that serves batch work; groups are 96ths of its deadline wide.
+    """A value per model that serves batch work; groups are 96ths of its deadline wide, and due when their
+    first could be: at the begin of that 96th, and not before now.
 
     `start` is the instant that the engine counts from.
     """
@@ -42,7 +43,7 @@ def waiting_batch(
                 model=model,
                 groups=tuple(
                     BacklogGroup(
-                        due=start + timedelta(seconds=math.floor((number + 1) * width)),
+                        due=max(now, start + timedelta(seconds=math.floor(number * width))),
                         requests=requests,
                     )
                     for number, requests in groups

@@ -11,13 +11,14 @@ from datetime import timedelta
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import cpu_seconds
+from heliostat.errors import Exhausted
 from simulation.arrivals import ArrivalRates
 from simulation.bounds.goodput import EACH_PROMPT_ALONE, Practice, practice_of
 from simulation.bounds.linear import linear_bound
 from simulation.bounds.oracle import causal_oracle_policy
 from simulation.bounds.programme import Terms
 from simulation.bounds.work import Work, work_of_rates, work_of_requests
-from simulation.experiments.result import RunResult
+from simulation.experiments.result import Outcome, RunFailure, RunResult
 from simulation.experiments.spec import BoundTerms, PolicySpec, RunSpec
 from simulation.local_policy import LocalPolicy
 from simulation.policies.policy import Policy
@@ -50,15 +51,21 @@ def laxest(locals_: Iterable[LocalPolicy], engine: str, attainment: float) -> Bo
     )
 
 
-def linear_run(spec: RunSpec, scene: Scenario) -> RunResult:
-    """The linear bound of a seed; its figures are None where no fleet within the quotas suffices."""
+def linear_run(spec: RunSpec, scene: Scenario) -> Outcome:
+    """The linear bound of a seed; its figures are None where no fleet within the quotas suffices. Where
+    the solver gives up the failure says why."""
     began = cpu_seconds()
     assert spec.bound is not None, "only bounds come here"
     lifted = tuple(
         (region, span) for region, troubles in scene.troubles.items() for span in troubles.outages
     )
     terms = Terms(attainment=spec.bound.attainment, floors_lifted=lifted)
-    bound = linear_bound(scene.catalogue, _work(spec, spec.bound, scene), terms)
+    try:
+        bound = linear_bound(scene.catalogue, _work(spec, spec.bound, scene), terms)
+    except Exhausted as error:
+        spent = cpu_seconds() - began
+        at = f"{scene.begins:%Y-%m-%dT%H:%M:%SZ}"
+        return RunFailure(at=at, error=str(error), where="", cpu_seconds=spent)
     return RunResult(
         figures={
             LP_GPU_HOURS: bound.gpu_hours,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from simulation.experiments.ceilings import LINEAR, ORACLE, laxest
 from simulation.experiments.comparison import Contest, Point, contest
-from simulation.experiments.contenders import check_policy, grid_of, locals_of
+from simulation.experiments.contenders import check_policy, grid_of, locals_of, unused_said
 from simulation.experiments.engines import check_engine, engine_said
 from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.laboratory import Laboratory
@@ -38,6 +38,8 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
             *scene.said,
             *_past_said(scene),
             *engine_said(experiment.engine, scene, experiment.policies),
+            *unused_said(experiment.policies, scene),
+            *_unbounded_said(experiment.seeds, linear),
         ),
         contests=tuple(contests[: len(experiment.policies)]),
         oracle=contests[-1] if experiment.bounds else None,
@@ -46,6 +48,14 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
             for seed, run in zip(experiment.seeds, linear, strict=False)
             if isinstance(run, RunResult)
         },
+    )
+
+
+def _unbounded_said(seeds: Sequence[int], linear: Sequence[Outcome]) -> tuple[str, ...]:
+    return tuple(
+        f"The LP bound of seed {seed} was not found: {one.error}."
+        for seed, one in zip(seeds, linear, strict=False)
+        if isinstance(one, RunFailure)
     )
 
 

@@ -54,6 +54,21 @@ def locals_of(specs: Iterable[PolicySpec], scene: Scenario) -> list[LocalPolicy]
     return found
 
 
+def unused_said(specs: Iterable[PolicySpec], scene: Scenario) -> tuple[str, ...]:
+    """Of each policy that is asked for a forecaster and looks at no forecast, a sentence that says so."""
+    asked = [spec for spec in specs if spec.forecaster and spec != CAUSAL_ORACLE]
+    none = OracleForecaster((), forecaster_named(BEYOND_THE_END, scene.catalogue))
+    said = []
+    for spec in asked:
+        with suppress(PolicyFailed):
+            if _made(spec, scene, None, none).rhythm.forecasts is None:
+                said.append(
+                    f"{spec.name} looks at no forecast: the forecaster {spec.forecaster} changes "
+                    "nothing about it."
+                )
+    return tuple(said)
+
+
 def _past(scene: Scenario, seed: int) -> ArrivalRates | None:
     """What had arrived before the run; None where nothing is known."""
     arrivals = scene.arrivals(seed)

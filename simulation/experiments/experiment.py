@@ -95,7 +95,13 @@ class Findings:
 
     @property
     def cpu_seconds(self) -> float:
-        """Of all of them together."""
+        """Of all runs together, those of the linear bound among them."""
+        bounds = [run.cpu_seconds for run in self.linear.values()]
+        return math.fsum([self.lived_cpu_seconds, *bounds])
+
+    @property
+    def lived_cpu_seconds(self) -> float:
+        """Of those that serve requests."""
         return math.fsum(outcome.cpu_seconds for outcome in self.outcomes)
 
     @property

@@ -61,6 +61,7 @@ def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
 def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unheard) -> Outcome:
     """The same with the policy and the scenario at hand."""
     began = cpu_seconds()
+    world: SimulatedWorld | None = None
     try:
         world = simulated_world(
             catalogue=guarded(scene.catalogue, spec.policy),
@@ -75,7 +76,7 @@ def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unhe
         )
         recorder = _go_through(world, spec, scene, tell)
     except PolicyFailed as failure:
-        return _broken_off(failure, cpu_seconds() - began)
+        return _broken_off(failure, cpu_seconds() - began, world)
     return _result(world, recorder, scene.span, cpu_seconds() - began)
 
 
@@ -101,12 +102,19 @@ def _go_through(
     return recorder
 
 
-def _broken_off(failure: PolicyFailed, spent: float) -> RunFailure:
+def _broken_off(
+    failure: PolicyFailed, spent: float, world: SimulatedWorld | None = None
+) -> RunFailure:
+    figures: dict[str, float | None] = {}
+    if world is not None and world.estate.engine.span.start < failure.at:
+        until_then = Span(world.estate.engine.span.start, failure.at)
+        figures = figures_of(world, until_then, latencies_of(world.estate.engine))
     return RunFailure(
         at=f"{failure.at:%Y-%m-%dT%H:%M:%SZ}",
         error=str(failure).removeprefix(f"{failure.field}: "),
         where=_where(failure),
         cpu_seconds=spent,
+        figures=figures,
     )
 
 

@@ -92,13 +92,17 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFailure:
-    """A run that a policy broke off: when, how, and where in the code."""
+    """A run that a policy broke off: when, how, and where in the code.
+
+    `figures` are those of a `RunResult`, from the beginning until then; none where it had not begun.
+    """
 
     at: str
     """The simulated instant, ISO 8601 in UTC."""
     error: str
     where: str
     cpu_seconds: float = 0.0
+    figures: Mapping[str, float | None] = field(default_factory=dict)
 
 
 Outcome = RunResult | RunFailure

@@ -1,28 +1,47 @@
-"""Current practice, tuned: thresholds on utilisation every minute, requests to the nearest region.
+"""Current practice: a pool grows above one threshold and shrinks below another, checked every minute.
 
-A pool grows above 1 ÷ (1 + headroom) and shrinks `BAND` below that. `reactive-kv` looks at KV occupancy
-alone, as SageServe's baseline does: with grouped-query attention that hardly ever fills.
+`reactive` is the tuned baseline (docs/decisions/0011): out above 1 ÷ (1 + headroom) utilisation, in 20 points
+below that, requests to the nearest region. `reactive-70-30` is SageServe's baseline: out above 70 %, in below
+30 %, requests to the nearest region below 70 %. The `-kv` variants use KV occupancy alone, as SageServe
+does: with grouped-query attention that hardly ever fills.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heliostat.catalogue import FleetCatalogue
 from planning.reactive import ReactiveRule, ReactiveSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
+from simulation.policies.routers import SEVENTY
 from simulation.policies.ruled import ruled
 
 BAND = 0.2
+PAPER_BAND = 0.4
+"""SageServe's: 70 % and 30 %."""
 DEFAULT_HEADROOM = 0.43
 MEANING = "grows above 1/(1+h) utilisation, shrinks 20 points below that"
+PAPER_MEANING = (
+    "grows above 1/(1+h) utilisation in whole per cent, shrinks 40 points below that: 0.43 = 70/30"
+)
 SWEEP = (0.05, 0.11, 0.18, 0.25, 0.43, 0.67, 1.0)
 
 
 def thresholds(headroom: float | None, *, of_memory: bool = False) -> ReactiveSettings:
     """Above 1 ÷ (1 + headroom) out, `BAND` below that in."""
-    out = 1 / (1 + (DEFAULT_HEADROOM if headroom is None else headroom))
+    out = _share(headroom)
     return ReactiveSettings(out_above=out, in_below=max(0.0, out - BAND), of_memory=of_memory)
+
+
+def paper_thresholds(headroom: float | None, *, of_memory: bool = False) -> ReactiveSettings:
+    """The same in whole per cent, `PAPER_BAND` below that in: 0.43, the default, gives 70/30."""
+    out = max(0.01, round(_share(headroom), 2))
+    below = max(0.0, round(out - PAPER_BAND, 2))
+    return ReactiveSettings(out_above=out, in_below=below, of_memory=of_memory)
+
+
+def _share(headroom: float | None) -> float:
+    return 1 / (1 + (DEFAULT_HEADROOM if headroom is None else headroom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +54,20 @@ class _Reactive:
         return ruled(self.name, rule, catalogue, options)
 
 
+@dataclass(frozen=True, slots=True)
+class _AsPublished:
+    name: str
+    of_memory: bool = False
+
+    def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+        rule = ReactiveRule(settings=paper_thresholds(options.headroom, of_memory=self.of_memory))
+        routed = replace(options, router=options.router or SEVENTY)
+        return ruled(self.name, rule, catalogue, routed)
+
+
 REACTIVE = PolicyPlugin(
     name="reactive",
-    summary="thresholds on utilisation, checked every minute",
+    summary="thresholds on utilisation, 20 points apart, checked every minute",
     make=_Reactive("reactive"),
     headroom=MEANING,
     default_headroom=DEFAULT_HEADROOM,
@@ -45,9 +75,25 @@ REACTIVE = PolicyPlugin(
 )
 REACTIVE_KV = PolicyPlugin(
     name="reactive-kv",
-    summary="the same thresholds on KV occupancy alone, as in SageServe's baseline",
+    summary="reactive's thresholds on KV occupancy alone",
     make=_Reactive("reactive-kv", of_memory=True),
     headroom=MEANING.replace("utilisation", "KV occupancy"),
     default_headroom=DEFAULT_HEADROOM,
     sweep=(0.43, 1.0, 3.0, 9.0, 19.0),
+)
+REACTIVE_70_30 = PolicyPlugin(
+    name="reactive-70-30",
+    summary="SageServe's baseline thresholds, out above 70 % and in below 30 %, and its 70 % router",
+    make=_AsPublished("reactive-70-30"),
+    headroom=PAPER_MEANING,
+    default_headroom=DEFAULT_HEADROOM,
+    sweep=SWEEP,
+)
+REACTIVE_KV_70_30 = PolicyPlugin(
+    name="reactive-kv-70-30",
+    summary="SageServe's baseline as published: 70/30 on KV occupancy alone, and its 70 % router",
+    make=_AsPublished("reactive-kv-70-30", of_memory=True),
+    headroom=PAPER_MEANING.replace("utilisation", "KV occupancy"),
+    default_headroom=DEFAULT_HEADROOM,
+    sweep=REACTIVE_KV.sweep,
 )

@@ -19,7 +19,12 @@ from simulation.policies.keda import KEDA, KEDA_QUEUE
 from simulation.policies.llumnix import LLUMNIX, LLUMNIX_UNTUNED
 from simulation.policies.placed import PLACED
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
-from simulation.policies.reactive import REACTIVE, REACTIVE_KV
+from simulation.policies.reactive import (
+    REACTIVE,
+    REACTIVE_70_30,
+    REACTIVE_KV,
+    REACTIVE_KV_70_30,
+)
 from simulation.policies.sageserve import LT_I, LT_U, LT_UA
 from simulation.policies.siloed import SILOED
 
@@ -29,6 +34,8 @@ PLUGINS: Mapping[str, PolicyPlugin] = {
         SILOED,
         REACTIVE,
         REACTIVE_KV,
+        REACTIVE_70_30,
+        REACTIVE_KV_70_30,
         KEDA,
         KEDA_QUEUE,
         LLUMNIX,

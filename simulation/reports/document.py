@@ -44,12 +44,14 @@ ALWAYS = (
 )
 """Figures that every policy has, null where they were not measured."""
 FRONTIER = (JUDGED, BILLED, DOLLARS, OVERHEAD)
+UNTIL_THEN = (BILLED, DOLLARS, "offered", "completed", "shed", JUDGED)
+"""What is kept of a run that was broken off."""
 
 
 def document(findings: Findings) -> dict[str, Any]:
     """The whole document, of plain values."""
     experiment = findings.experiment
-    spent, requests = findings.cpu_seconds, findings.requests
+    lived, requests = findings.lived_cpu_seconds, findings.requests
     return {
         "schema": SCHEMA,
         "scenario": experiment.scene.name,
@@ -60,9 +62,9 @@ def document(findings: Findings) -> dict[str, Any]:
         "runs": len(findings.outcomes),
         "attainment_asked": experiment.attainment,
         "cheapest_in": experiment.cheapest_in,
-        "cpu_seconds": round(spent, 3),
+        "cpu_seconds": round(findings.cpu_seconds, 3),
         "requests": requests,
-        "requests_per_cpu_second": round(requests / spent, 1) if spent else None,
+        "requests_per_cpu_second": round(requests / lived, 1) if lived else None,
         "policies": {one.policy.name: _policy(one, findings) for one in findings.contests},
         "differences": _differences(findings.contests),
         "bound": bound_as_mapping(findings),
@@ -91,6 +93,7 @@ def _policy(one: Contest, findings: Findings) -> dict[str, Any]:
             "at": failure.at,
             "error": failure.error,
             "where": failure.where,
+            "until_then": {name: failure.figures.get(name) for name in UNTIL_THEN},
         }
         for headroom, seed, failure in one.failures
     ]

@@ -14,7 +14,7 @@ from heliostat.model.names import Tier
 from simulation.experiments.comparison import Contest, against
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Estimate
-from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, LENT, OVERHEAD
+from simulation.experiments.result import BILLED, DOLLARS, IDLE, JUDGED, LENT, OVERHEAD, OWED
 from simulation.experiments.sweep import Sweep
 from simulation.reports.bound import lp_gpu_hours, oracle_gpu_hours
 from simulation.reports.payload import payload
@@ -59,7 +59,8 @@ def page(findings: Findings) -> str:
         ],
         first=findings.contests[0].policy.name,
         tiers=list(Tier),
-        lends=any(_lends(one) for one in findings.contests),
+        lends=any(_bills(one, LENT) for one in findings.contests),
+        owes=any(_bills(one, OWED) for one in findings.contests),
         rows=[_row(one, findings.contests[0]) for one in findings.contests],
         bounds=_bounds(findings),
         said=findings.said,
@@ -87,9 +88,10 @@ def _row(one: Contest, first: Contest) -> dict[str, Any]:
     }
 
 
-def _lends(one: Contest) -> bool:
-    lent = None if one.point is None else one.point.mean(LENT)
-    return lent is not None and lent.mean > 0
+def _bills(one: Contest, figure: str) -> bool:
+    """Is there any of it in the policy's bill?"""
+    found = None if one.point is None else one.point.mean(figure)
+    return found is not None and found.mean > 0
 
 
 def _less(one: Contest, first: Contest) -> dict[str, Any] | None:

@@ -18,13 +18,14 @@ from simulation.experiments.result import (
     JUDGED,
     LENT,
     OVERHEAD,
+    OWED,
     PoolRecord,
     Record,
 )
 from simulation.reports.bound import bound_as_mapping
 
 _SHOWN = (
-    *(BILLED, IDLE, OVERHEAD, LENT),
+    *(BILLED, IDLE, OVERHEAD, LENT, OWED),
     *(DOLLARS, JUDGED),
 )
 

@@ -72,8 +72,9 @@ US_GAPS = (0.5, 0.5)
 """Seconds between tokens. SageServe promises none. A quarter of A's answers have 13 tokens or fewer, and
 one prompt of another request read in between, 1 to 3 s on these replicas, spreads over so few: any promise
 below that is broken by chance as soon as replicas are half busy, whoever plans (docs/decisions/0012)."""
-US_BATCH = 8
-"""Prompts take most of a replica's time: 16 sequences at once would add a tenth to its throughput."""
+US_BATCH = 7
+"""Prompts take most of a replica's time: 16 sequences at once would add a tenth to its throughput. With 8
+the week of some seeds has more than ten million requests."""
 
 GLOBE = (
     _Place(name="eastus", time_zone="America/New_York"),

@@ -24,7 +24,8 @@ _Quantiles = tuple[tuple[float, float], ...]
 class Beside:
     """One figure of a model ("" = of the whole trace); `found` is None where the trace cannot tell.
 
-    `level` names the quantile (`p99`, `max`) of a distribution and is "" for a plain figure.
+    `level` names the quantile (`p99`, `max`) of a distribution or the end (`from`, `to`) of what is
+    wanted, and is "" for a plain figure.
     """
 
     model: str
@@ -45,6 +46,18 @@ def beside(figures: TraceFigures, target: TargetSpec) -> tuple[Beside, ...]:
     Quantiles between the levels that were found are not told.
     """
     found = list(_compared("", target, figures.total, figures.prompt, figures.output))
+    cycles = figures.interactive
+    for name, extent, told_cycle in (
+        ("peak to trough", target.interactive_peak_to_trough, "weekday_peak_to_trough"),
+        ("autocorrelation day", target.interactive_autocorrelation_day, "autocorrelation_day"),
+    ):
+        for level, bound in zip(("from", "to"), extent or (), strict=False):
+            seen = None if cycles is None else getattr(cycles, told_cycle)
+            found.append(
+                Beside(
+                    model="", figure=f"interactive {name}", level=level, found=seen, wanted=bound
+                )
+            )
     models = {one.model: one for one in figures.models}
     for name, wanted in target.models.items():
         one = models.get(name)

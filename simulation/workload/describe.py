@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from heliostat.model.names import Tier
-from simulation.workload.figures import SeriesFigures, series_figures
+from simulation.workload.figures import (
+    SeriesFigures,
+    autocorrelation,
+    hourly_means,
+    series_figures,
+    weekday_peak_to_trough,
+)
 from simulation.workload.lengths import LengthHistogram
 from simulation.workload.load import LoadedTrace
 from simulation.workload.published import TOKEN_LEVELS
@@ -41,11 +47,20 @@ class ModelFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CycleFigures:
+    """The day of the interactive tiers of all models together."""
+
+    weekday_peak_to_trough: float | None
+    autocorrelation_day: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFigures:
     """What `trace describe` says of a file.
 
-    `total` is None for lengths without arrivals. Lengths are None where rows are bins or the column
-    was never measured. `series` come largest first, without roll-ups, and so do `models`.
+    `total` is None for lengths without arrivals, `interactive` where series do not name their tiers.
+    Lengths are None where rows are bins or the column was never measured. `series` come largest first,
+    without roll-ups, and so do `models`.
     """
 
     path: str
@@ -53,6 +68,7 @@ class TraceFigures:
     rows_kept: int
     rows_bad: int
     total: SeriesFigures | None
+    interactive: CycleFigures | None
     series: tuple[SeriesFigures, ...]
     models: tuple[ModelFigures, ...]
     prompt: LengthFigures | None
@@ -79,6 +95,7 @@ def describe(trace: LoadedTrace) -> TraceFigures:
         rows_kept=trace.kept,
         rows_bad=trace.bad,
         total=total,
+        interactive=_cycles(singles),
         series=tuple(each),
         models=_models(trace, singles, cut_off=cut_off),
         prompt=_length_figures(lengths.prompt) if lengths else None,
@@ -107,6 +124,17 @@ def _models(
             )
         )
     return tuple(sorted(found, key=lambda one: (-_order(one.total), one.model)))
+
+
+def _cycles(singles: Sequence[LoadSeries]) -> CycleFigures | None:
+    own = [one for one in singles if tier_in(one.series_id) in _INTERACTIVE]
+    if not own:
+        return None
+    together = total_of("interactive", own)
+    return CycleFigures(
+        weekday_peak_to_trough=weekday_peak_to_trough(together),
+        autocorrelation_day=autocorrelation(hourly_means(together.volume, together.step), 24),
+    )
 
 
 def _burstiness(

@@ -13,6 +13,7 @@ from simulation.workload.series import LoadSeries, observed
 HOUR = timedelta(hours=1)
 BURST_LEVELS = (0.5, 0.95, 0.99, 0.999, 1.0)
 LEAST_BINS_PER_HOUR = 6
+_SATURDAY = 5
 LEAST_PAIRS = 24
 """An autocorrelation over fewer pairs of hours says nothing."""
 
@@ -91,6 +92,19 @@ def autocorrelation(hourly: Floats, lag: int) -> float | None:
     if len(earlier) < LEAST_PAIRS or not np.ptp(earlier) or not np.ptp(later):
         return None
     return float(np.corrcoef(earlier, later)[0, 1])
+
+
+def weekday_peak_to_trough(series: LoadSeries) -> float | None:
+    """Busiest ÷ quietest hour of a weekday, the median of those that are whole; days begin at the series'
+    first hour. None without one, or where the quietest hours are empty."""
+    hourly = hourly_means(series.volume, series.step)
+    found = []
+    for first in range(0, len(hourly) - 23, 24):
+        begins = None if series.start is None else series.start + first * HOUR
+        day = hourly[first : first + 24]
+        if (begins is None or begins.weekday() < _SATURDAY) and day.min() > 0:
+            found.append(float(day.max() / day.min()))
+    return float(np.median(found)) if found else None
 
 
 def burstiness(load: Floats, step: timedelta) -> tuple[tuple[float, float], ...] | None:

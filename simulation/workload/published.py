@@ -29,6 +29,11 @@ HOUR_MULTIPLIERS_C = (
 )
 """The same of model C."""
 
+INTERACTIVE_PEAK_TO_TROUGH = (9.0, 13.0)
+"""Busiest ÷ quietest hour of a weekday, interactive requests of all models and regions: from, to."""
+INTERACTIVE_PERIODICITY = (0.7, 0.95)
+"""How far a day of interactive requests repeats the one before, 1 = wholly: from, to."""
+
 WEEKEND_A = 0.33
 WEEKEND_C = 0.16
 WEEKEND_BATCH = 0.5

@@ -226,7 +226,8 @@ def synthesis_sentences(
     )
     return (
         f"All demand is synthesised from the shapes that SageServe publishes: {looks}.",
-        f"Regions: {split}, each with the published day on its own clock.",
+        f"Regions: {split}, each with the published day on its own clock, for every model alike: that "
+        "one model of the source has four times as many requests in one region as in another is left out.",
         f"Level: {busy_replicas:g} busy replicas per model in the peak hour of an average week.",
         f"Tiers: {mix_words(mix)}; the source says only that interactive to batch is about 3 : 1.",
     )

@@ -7,7 +7,13 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from heliostat.catalogue import FleetCatalogue
-from simulation.workload.published import BURST_LEVELS, TOKEN_LEVELS, model_shape
+from simulation.workload.published import (
+    BURST_LEVELS,
+    INTERACTIVE_PEAK_TO_TROUGH,
+    INTERACTIVE_PERIODICITY,
+    TOKEN_LEVELS,
+    model_shape,
+)
 
 
 def level_name(level: float) -> str:
@@ -64,6 +70,16 @@ Quantiles = Annotated[AnyQuantiles, AfterValidator(_below_one)]
 Positive = Annotated[float, Field(gt=0)]
 
 
+def _in_order(extent: tuple[float, float]) -> tuple[float, float]:
+    if extent[0] > extent[1]:
+        raise ValueError("is from where to where: the lower one first")
+    return extent
+
+
+Extent = Annotated[tuple[float, float], AfterValidator(_in_order)]
+"""From, to; written `[9, 13]`."""
+
+
 class TargetFigures(BaseModel):
     """Figures by name; one that is not given is not compared. Rates are requests per second."""
 
@@ -89,8 +105,13 @@ class ModelTarget(TargetFigures):
 
 
 class TargetSpec(TargetFigures):
-    """The target of the whole trace, and of single models."""
+    """The target of the whole trace, and of single models; a span says from where to where.
 
+    `interactive_peak_to_trough`: busiest ÷ quietest hour of a weekday, interactive tiers of all models.
+    """
+
+    interactive_peak_to_trough: Extent | None = None
+    interactive_autocorrelation_day: Extent | None = None
     models: dict[str, ModelTarget] = {}
 
 
@@ -105,4 +126,8 @@ def published_target(catalogue: FleetCatalogue) -> TargetSpec:
             prompt_tokens=dict(zip(TOKEN_LEVELS, shape.tokens.prompt, strict=True)),
             output_tokens=dict(zip(TOKEN_LEVELS, shape.tokens.output, strict=True)),
         )
-    return TargetSpec(models=models)
+    return TargetSpec(
+        models=models,
+        interactive_peak_to_trough=INTERACTIVE_PEAK_TO_TROUGH,
+        interactive_autocorrelation_day=INTERACTIVE_PERIODICITY,
+    )

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from heliostat.catalogue import FleetCatalogue
+from heliostat.model.plan import CapacityPlan
+from heliostat.ports.deciding import CapacityPlanner, PlanningProblem
+from simulation.policies import registry
+from simulation.policies.policy import Policy, PolicyOptions
+from simulation.policies.registry import PLUGINS
 from tests.cli.running import Ran, heliostat
 from tests.simulation.experiments.little import a_history
 
@@ -169,6 +177,47 @@ def test_what_cannot_be_written_takes_nothing_from_the_other_report(
     assert "--json: /dev/full cannot be written: No space left on device" in ran.err
     assert page.read_text().startswith("<!doctype html>")
     assert "2 runs" in ran.out
+
+
+class BreaksOff:
+    """Plans as another does for five minutes."""
+
+    def __init__(self, planner: CapacityPlanner) -> None:
+        self._planner = planner
+        self._until: datetime | None = None
+
+    def plan(self, problem: PlanningProblem) -> CapacityPlan:
+        self._until = self._until or problem.at + timedelta(minutes=5)
+        if problem.at >= self._until:
+            raise ArithmeticError("no idea")
+        return self._planner.plan(problem)
+
+
+def breaking_off(catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
+    policy = PLUGINS["reactive"].make(catalogue, options)
+    broken = replace(policy.deciders, planner=BreaksOff(policy.deciders.planner))
+    return replace(policy, name="shy", deciders=broken)
+
+
+def test_a_policy_that_fails_ends_with_65_once_both_reports_are_written(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A plug-in of one's own is a line of this list (docs/adding-a-policy.md).
+    shy = replace(PLUGINS["reactive"], name="shy", make=breaking_off)
+    monkeypatch.setattr(registry, "PLUGINS", {**PLUGINS, "shy": shy})
+    found, page = tmp_path / "f.json", tmp_path / "h.html"
+    ran = simulate(
+        *(scenario, "--policy", "shy,reactive", "--headroom", 0.4),
+        *("--json", found, "--html", page),
+    )
+    assert ran.code == 65
+    assert "shy" in ran.err
+    assert "no idea" in ran.err
+    told = json.loads(found.read_text())["policies"]
+    (failure,) = {(one["at"], one["error"]) for one in told["shy"]["failures"]}
+    assert "no idea" in failure[1]
+    assert told["reactive"]["gpu_hours_billed"]["mean"] > 0
+    assert "no idea" in page.read_text()
 
 
 def test_an_unknown_scenario_names_those_that_there_are() -> None:

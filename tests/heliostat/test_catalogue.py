@@ -28,6 +28,11 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     return mapping
 
 
+def test_a_model_without_an_engine_is_named_as_such() -> None:
+    with pytest.raises(InvalidCatalogue, match=r"models\[0\].*has no engine: needs an engine law"):
+        parse_catalogue(changed(lambda m: m["models"][0].update(engines={})))
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from simulation.reports.page import page as page_of
-from tests.simulation.reports.found import findings
+from tests.simulation.reports.found import findings, with_figures
 from tests.support.chromium import WIDTHS, a_browser, needs_chromium
 
 pytestmark = needs_chromium
@@ -138,4 +139,23 @@ def test_findings_without_any_finished_run_are_still_a_page(
     window = Opened(browser, path, "desktop", "light")
     assert window.said == []
     assert "no setting finished" in window.page.locator("#frontier").inner_text()
+    window.context.close()
+
+
+def test_owed_hours_are_drawn_apart_from_work(browser: Browser, tmp_path: Path) -> None:
+    whole = findings()
+    owing = replace(
+        whole,
+        contests=(with_figures(whole, gpu_hours_owed=20.0).contests[0], *whole.contests[1:]),
+    )
+    path = tmp_path / "owing.html"
+    path.write_text(page_of(owing), "utf-8")
+    window = Opened(browser, path, "desktop", "light")
+    assert window.page.locator("#hours rect.owed").count() == 1
+    titles = window.page.locator("#hours rect title").all_text_contents()
+    assert "heliostat, owed: 20 GPU-hours (14.6%)" in titles
+    parts = [
+        float(one.split(": ")[1].split(" ")[0]) for one in titles if one.startswith("heliostat,")
+    ]
+    assert sum(parts) == pytest.approx(137, abs=2)
     window.context.close()

@@ -1,12 +1,14 @@
 """What the simulated driver does beyond the contract that all drivers keep."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from heliostat.errors import DriverUnavailable
 from heliostat.loops.agent import AgentLoop
 from heliostat.model.command import Command, CommandState
 from heliostat.model.instants import Span
@@ -17,7 +19,7 @@ from simulation.journal import MemoryJournal
 from simulation.meter import RegionMeter
 from simulation.region import SimulatedRegion
 from simulation.replica import Stage
-from simulation.troubles import CloudTroubles, Shortage
+from simulation.troubles import CloudTroubles, Shortage, TelemetryHole
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool, a_series, catalogue_mapping
 from tests.simulation.regions import EAST, BusyUntil, a_region, to_redeploy, to_scale
 
@@ -197,3 +199,48 @@ def test_a_shortage_in_the_middle_keeps_what_was_bought_and_ends_refused() -> No
     (ack,) = journal.unsent_acks()
     assert (ack.state, ack.refusal) == (CommandState.REFUSED, "no-capacity")
     assert region.desired[a_pool()] == len(region.replicas()) == 2
+
+
+def test_delayed_telemetry_tells_how_the_region_stood_then() -> None:
+    region = a_region(troubles=CloudTroubles(telemetry_delay=5 * MINUTE))
+    region.stand(a_pool(), 1, NOON)
+    driver = SimulatedDriver(region)
+    assert driver.observe(NOON).observed_at == NOON, "how it began is known"
+    region.stand(a_pool(), 1, NOON + MINUTE)
+    for minute in range(1, 6):
+        with pytest.raises(DriverUnavailable, match="no telemetry to tell"):
+            driver.observe(NOON + minute * MINUTE)
+    told = driver.observe(NOON + 6 * MINUTE)
+    assert told.observed_at == NOON + MINUTE
+    assert {p.pool: p.ready for p in told.pools}[a_pool()] == 2
+
+
+def test_no_lead_time_is_lost_where_telemetry_is_late_and_asked_for_seldom() -> None:
+    troubles = CloudTroubles(telemetry_delay=5 * MINUTE)
+    late, prompt = (a_region(troubles=one) for one in (troubles, CloudTroubles()))
+    told = []
+    for region in (late, prompt):
+        driver = SimulatedDriver(region)
+        driver.apply(to_scale(5), NOON)
+        samples = list(driver.observe(NOON).lead_times)
+        for minute in (*range(1, 40), *range(40, 120, 10)):
+            with suppress(DriverUnavailable):
+                samples += driver.observe(NOON + minute * MINUTE).lead_times
+        told.append(samples)
+    assert told[0] == told[1]
+    assert len(told[0]) == 5
+
+
+@pytest.mark.parametrize("only_tokens", [False, True])
+def test_a_telemetry_hole_hides_the_fleet_unless_only_tokens_are_missing(
+    only_tokens: bool,
+) -> None:
+    span = Span(NOON + MINUTE, NOON + 3 * MINUTE)
+    hole = TelemetryHole(span=span, only_tokens=only_tokens)
+    driver = SimulatedDriver(a_region(troubles=CloudTroubles(telemetry_holes=(hole,))))
+    told = []
+    for minute in range(5):
+        with suppress(DriverUnavailable):
+            told.append(driver.observe(NOON + minute * MINUTE).observed_at)
+    hidden = () if only_tokens else (1, 2)
+    assert told == [NOON + minute * MINUTE for minute in range(5) if minute not in hidden]

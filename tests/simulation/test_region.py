@@ -1,6 +1,7 @@
 """A region's cloud: lead times, drains, redeploys, quotas and whatever goes wrong."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -126,6 +127,50 @@ def test_warm_vms_are_sold_first_and_come_back_to_the_stock() -> None:
     assert region.buy(a_pool(), "c3", NOON).start_kind is StartKind.WARM
 
 
+@pytest.mark.parametrize(
+    ("end", "again"),
+    [
+        ("released", StartKind.WARM),
+        ("failed", StartKind.COLD),
+        ("failed while draining", StartKind.COLD),
+        ("evicted", StartKind.COLD),
+        ("cancelled before it was ready", StartKind.COLD),
+    ],
+)
+def test_only_a_vm_that_served_and_was_released_is_warm_again(end: str, again: StartKind) -> None:
+    region = a_region(warm_vms={SMALL: 1}, load=BusyUntil(NOON + HOUR))
+    warm, replica = (region.buy(a_pool(), "c1", NOON) for _ in range(2))
+    now = NOON
+    if end != "cancelled before it was ready":
+        now += HOUR
+        region.advance(now)
+        assert replica.stage is Stage.READY
+    if end == "evicted":
+        region.evict(replica, now)
+    elif end == "failed":
+        region.fail(replica, now)
+    else:
+        region.release(replica, "c2", now)
+    if end == "failed while draining":
+        region.fail(replica, now)
+    region.advance(NOON + 2 * HOUR)
+    assert replica not in region.replicas()
+    assert warm in region.replicas()
+    assert region.buy(a_pool(), "c3", NOON + 2 * HOUR).start_kind is again
+
+
+def test_a_replica_that_fails_while_draining_is_paid_for_until_it_is_cleared_away() -> None:
+    region = a_region(load=BusyUntil(NOON + 2 * MINUTE))
+    region.stand(a_pool(), 1, NOON)
+    (replica,) = region.replicas()
+    region.release(replica, "c1", NOON)
+    region.fail(replica, NOON + MINUTE)
+    region.advance(NOON + HOUR)
+    seconds = region.stage_seconds(NOON + HOUR)
+    assert seconds[a_pool(), Stage.DRAINING] == 60
+    assert seconds[a_pool(), Stage.FAILED] == 300
+
+
 def test_the_quota_counts_every_vm_that_is_paid_for() -> None:
     mapping = catalogue_mapping()
     mapping["regions"][0]["vm_types"]["small"] = {"quota": 2, "on_demand": 20.0}
@@ -146,6 +191,22 @@ def test_a_shortage_sells_what_is_left_and_ends() -> None:
         region.buy(a_pool(), "c1", NOON + MINUTE)
     region.buy(a_pool(vm_type="big"), "c2", NOON + MINUTE)
     region.buy(a_pool(), "c3", NOON + HOUR)
+
+
+def test_every_vm_of_an_order_has_luck_of_its_own() -> None:
+    region = a_region(troubles=CloudTroubles(refusal_probability=0.3))
+    bought = []
+    for number in range(40):
+        before = len(region.replicas())
+        with suppress(CapacityUnavailable, QuotaExceeded):
+            for _ in range(4):
+                region.buy(a_pool(), f"c{number}", NOON)
+        bought.append(len(region.replicas()) - before)
+        for replica in region.replicas():
+            region.release(replica, "gone", NOON)
+    # Three in ten are refused: one order in four is served whole, and many in part.
+    assert bought.count(4) < 20
+    assert sum(0 < vms < 4 for vms in bought) > 10
 
 
 def test_bad_luck_belongs_to_the_command_and_is_the_same_when_asked_again() -> None:

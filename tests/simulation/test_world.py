@@ -12,6 +12,7 @@ from heliostat.errors import InvalidInput
 from heliostat.loops.manual import ManualOrder
 from heliostat.model.command import CommandState, RefusalKind, ScaleOrder
 from heliostat.model.demand import BUCKET
+from heliostat.model.fleet import Signal
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
 from heliostat.model.names import RegionName, SeriesKey, Tier, TokenKind, VmTypeName
@@ -147,6 +148,24 @@ def test_a_telemetry_hole_is_missing_demand_and_not_zero() -> None:
     rates = {s.key: s.tokens_per_second for s in series}
     key = SeriesKey(demand=a_demand(), kind=TokenKind.INPUT)
     assert rates[key] == (1000.0, None, 1000.0, 1000.0)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        CloudTroubles(telemetry_delay=timedelta(minutes=30)),
+        CloudTroubles(telemetry_holes=(TelemetryHole(span=Span(NOON + QUARTER, NOON + HOUR)),)),
+    ],
+    ids=["delay", "hole"],
+)
+def test_signals_are_stale_where_telemetry_is_late_or_missing(trouble: CloudTroubles) -> None:
+    world = a_world(troubles={EAST: trouble})
+    world.run_until(NOON + HOUR / 2)
+    stale_after = CATALOGUE.guardrails.stale_after
+    for pool in CATALOGUE.pools:
+        fleet = world.stores.fleet.fleet(world.now).aged(world.now, stale_after)
+        (seen,) = (one for one in fleet.pools if one.observation.pool == pool.key)
+        assert (seen.signal is Signal.STALE) is (pool.key.region == EAST), pool.key
 
 
 def test_a_manual_scale_survives_the_next_plans_of_the_house() -> None:

@@ -12,13 +12,13 @@ LONG_TERM = ("lt-i", "lt-u", "lt-ua")
 REACTIVE = rival("reactive")
 PLAYERS = (REACTIVE, rival("siloed"), *(rival(name) for name in LONG_TERM))
 AS_PUBLISHED = (
-    rival("reactive-kv", "reactive-kv, as published", headroom=0.43),
-    rival("reactive", "reactive at 70 %", headroom=0.43),
+    rival("reactive-kv-70-30", "reactive-kv, as published", headroom=0.43),
+    rival("reactive-70-30", "reactive at 70 %", headroom=0.43),
     rival("lt-i", "lt-i, as published", headroom=0.0),
     rival("lt-u", "lt-u, as published", headroom=0.0),
     rival("lt-ua", "lt-ua, as published", headroom=0.0),
 )
-"""The programme covers the forecast and nothing spare, the baseline looks at memory."""
+"""The programme covers the forecast and nothing spare, the baseline is 70/30 on memory."""
 LEVERS = (
     REACTIVE,
     rival("reactive", "reactive + 70 % router", router="70-percent"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from heliostat.clock import monotonic_seconds
@@ -17,6 +18,7 @@ from simulation.experiments.executors.port import TellOf
 from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
 from simulation.experiments.spec import RunSpec
+from simulation.experiments.warming import warm_up
 
 _SECONDS_BETWEEN_MARKS = 0.5
 
@@ -75,6 +77,9 @@ class OnRay:
             self._ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
 
 
+_warm = cache(warm_up)
+
+
 class _Board:
     """An actor on which runs write how far they are."""
 
@@ -92,7 +97,8 @@ class _Board:
 
 
 def _live(spec: RunSpec, place: int, board: Any) -> Outcome | Blame:
-    """A task."""
+    """A task; a worker's first one imports and compiles what no run is charged with."""
+    _warm(spec.engine)
     told = monotonic_seconds()
 
     def tell(mark: Mark) -> None:

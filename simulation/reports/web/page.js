@@ -61,7 +61,7 @@ function drawFrontier() {
 
 // --- where the hours went --------------------------------------------------------------------
 
-const KINDS = { busy: "work", idle: "idle", over: "scaling overhead", lent: "lent" };
+const KINDS = { busy: "work", idle: "idle", over: "scaling overhead", lent: "lent", owed: "owed" };
 
 function drawHours() {
   const node = byId("hours");
@@ -70,16 +70,17 @@ function drawHours() {
   const thick = Math.max(32, Math.min(52, 320 / shown.length));
   node.style.height = `${thick * shown.length + 34}px`;
   const names = Math.min(130, 16 + 7 * Math.max(...shown.map((one) => one.name.length)));
-  const f = frame(node, "Billed GPU-hours of each policy: work, idle, scaling overhead", { left: names, right: 16, top: 2 });
+  const f = frame(node, "Billed GPU-hours of each policy: work, idle, scaling overhead, owed", { left: names, right: 16, top: 2 });
   const most = Math.max(...shown.map((one) => one.figures.gpu_hours_billed[2] ?? one.figures.gpu_hours_billed[0]));
   const x = scale(0, most * 1.02, f.x0, f.x1);
   for (const at of ticks(0, most, (f.x1 - f.x0) / 80)) acrossAt(f, x(at), number(at));
   shown.forEach((one, i) => {
     const [billed, low, high] = one.figures.gpu_hours_billed;
-    const [idle, over, lent] = ["idle_gpu_hours", "scaling_overhead_gpu_hours", "gpu_hours_lent"].map((name) => one.figures[name]?.[0] ?? 0);
+    const [idle, over, lent, owed] = ["idle_gpu_hours", "scaling_overhead_gpu_hours", "gpu_hours_lent", "gpu_hours_owed"].map((name) => one.figures[name]?.[0] ?? 0);
     const top = f.y1 + i * thick + 5;
     let from = 0;
-    for (const [css, hours] of [["busy", billed - idle - over - lent], ["idle", idle], ["over", over], ["lent", lent]]) {
+    for (const [css, hours] of [["busy", billed - idle - over - lent - owed], ["idle", idle], ["over", over], ["lent", lent], ["owed", owed]]) {
+      if (!hours && (css === "lent" || css === "owed")) continue;
       f.plot.append(svg("rect", { class: css, x: x(from), y: top, width: Math.max(0, x(from + hours) - x(from)), height: thick - 12 },
         svg("title", {}, `${one.name}, ${KINDS[css]}: ${number(hours)} GPU-hours (${percent(+(hours / billed).toFixed(3))})`)));
       from += hours;

@@ -18,7 +18,7 @@ from simulation.bounds.oracle import causal_oracle_policy
 from simulation.bounds.programme import Terms
 from simulation.bounds.work import work_of_rates
 from simulation.policies.policy import Policy
-from simulation.policies.registry import policy_named
+from simulation.policies.registry import PLUGINS, policy_named
 from tests.builders import MINUTE, NOON, QUARTER, a_demand
 from tests.simulation.bounds.worlds import a_small_catalogue
 
@@ -68,7 +68,7 @@ def bound_at(attainment: float, *, finish_batch: bool = False) -> Bound:
     return linear_bound(CATALOGUE, work, Terms(attainment=attainment, finish_batch=finish_batch))
 
 
-@pytest.mark.parametrize("name", ["siloed", "reactive", "keda", "lt-i", "heliostat", ORACLE])
+@pytest.mark.parametrize("name", [*PLUGINS, ORACLE])
 def test_no_policy_spends_less_than_the_bound_at_its_own_attainment(name: str) -> None:
     accounts = lived_under(name)
     assert accounts.slo_attainment_overall is not None

@@ -178,7 +178,8 @@ def _pool(
         plain.setdefault((tier, "ttft"), []).append(one.first - one.arrival + TRIP_SECONDS)
         plain.setdefault((tier, "e2e"), []).append(one.finished - one.arrival + TRIP_SECONDS)
         if one.output > 1:
-            gap = (one.finished - one.first) / (one.output - 1)
+            out = one.out if tier is Tier.BATCH else 0.0
+            gap = (one.finished - one.first - out) / (one.output - 1)
             plain.setdefault((tier, "itl"), []).append(gap)
 
 

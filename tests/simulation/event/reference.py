@@ -34,6 +34,13 @@ class Asked:
     prefilled: int = 0
     expected: float = 0.0
     swapped: bool = False
+    keeper: Box | None = None
+    """Whose host keeps its memory while it is swapped."""
+    keyed: float = 0.0
+    """When its place in the queue was found last."""
+    out_since: float = 0.0
+    out: float = 0.0
+    """Since when it has been out of a batch, and for how long it was before, since its first token."""
     first: float | None = None
     latest: float | None = None
     finished: float | None = None
@@ -69,6 +76,8 @@ class Rules:
     """The local policy, in the words of this engine."""
 
     key: Callable[[Asked, float], float] = lambda asked, now: asked.joined
+    renewed_every: float = 0.0
+    """Seconds for which a queue's keys stand."""
     most: int = 64
     most_prefill: int = 8192
     chunk: int | None = None
@@ -96,6 +105,7 @@ class Box:
     doing: str = "nothing"
     parts: list[tuple[Asked, int]] = field(default_factory=list)
     done_work: deque[tuple[float, float, float]] = field(default_factory=deque)
+    renewed: float = 0.0
     size: float = 0.0
     tick: float = 0.0
     ticked: float = 0.0
@@ -118,6 +128,10 @@ class Box:
             return False
         needed = self.blocks_to_go_on() + math.ceil((asked.context + 1) / BLOCK)
         return needed * BLOCK <= self.law.kv_tokens
+
+    def could_hold(self, asked: Asked) -> bool:
+        """Is there memory for its next token, had it the box for itself?"""
+        return math.ceil((asked.context + 1) / BLOCK) * BLOCK <= self.law.kv_tokens
 
     def work(self) -> float:
         """Replica-seconds that everybody here is expected to take; a prompt counts until it is done."""
@@ -174,8 +188,9 @@ class Box:
             asked.finished = now
             ended(asked, now)
 
-    def give_way(self, asked: Asked) -> float:
+    def give_way(self, asked: Asked, now: float) -> float:
         """Drop who runs; returns the seconds that copying takes."""
+        asked.out_since = now
         decoding = asked in self.running
         for place in (self.running, self.prompts):
             if asked in place:
@@ -184,12 +199,14 @@ class Box:
         asked.latest = None
         rate = self.rules.copy_seconds_per_token
         if rate is not None and decoding:
-            asked.swapped = True
+            asked.swapped, asked.keeper = True, self
             return asked.context * rate
         asked.prefilled = 0
         return 0.0
 
-    def admit(self, asked: Asked) -> None:
+    def admit(self, asked: Asked, now: float) -> None:
+        if asked.first is not None:
+            asked.out += now - asked.out_since
         self.waiting.remove(asked)
         self.admitted.append(asked)
         self.prompts.append(asked)
@@ -317,8 +334,8 @@ class Cell:
 
     def arrive(self, asked: Asked, now: float) -> None:
         serving = [box for box in self.boxes if box.serving]
-        if asked.prompt + asked.output + BLOCK > self.boxes[0].law.kv_tokens:
-            asked.shed = now  # no replica could ever hold it
+        if not self.boxes[0].could_hold(asked):
+            asked.shed = now
             return
         if asked.tier == BATCH and self.rules.one_below is not None:
             if not self.batch and serving:
@@ -334,10 +351,18 @@ class Cell:
             self.held.append(asked)
 
     def enqueue(self, box: Box, asked: Asked, now: float) -> None:
-        asked.expected = self.expected[asked.tier] * box.output_seconds
-        box.waiting.append(asked)
+        self.wait_at(box, asked, now)
         if box.doing == "nothing":
             self.go_on(box, now)
+
+    def wait_at(self, box: Box, asked: Asked, now: float) -> None:
+        """Memory in another box's host is of no use here: prompt and tokens so far are read again."""
+        if asked.swapped and asked.keeper is not box:
+            asked.swapped = False
+            asked.prefilled = 0
+        asked.expected = self.expected[asked.tier] * box.output_seconds
+        box.waiting.append(asked)
+        asked.keyed = now
 
     def offer_batch(self, now: float) -> None:
         for box in self.boxes:
@@ -357,9 +382,7 @@ class Cell:
             if self.batch:
                 oldest = min(self.batch, key=lambda asked: asked.joined)
                 self.batch.remove(oldest)
-                asked = oldest
-                asked.expected = self.expected[asked.tier] * box.output_seconds
-                box.waiting.append(asked)
+                self.wait_at(box, oldest, now)
 
     def go_on(self, box: Box, now: float, *, somebody_moved: bool = True) -> None:
         """A boundary of iterations, once what was done has had its effect.
@@ -373,10 +396,10 @@ class Cell:
         stall, gave_way = 0.0, False
         while box.running and box.blocks_to_go_on() * BLOCK > box.law.kv_tokens:
             victim = box.admitted[-1]
-            stall += box.give_way(victim)
+            stall += box.give_way(victim, now)
             victim.preempted += 1
             gave_way = True
-            (box.waiting if box.serving else self.held).append(victim)
+            (box.waiting if box.serving and box.could_hold(victim) else self.held).append(victim)
         if not gave_way:
             if somebody_moved:
                 self.take_batch(box, now)
@@ -386,7 +409,11 @@ class Cell:
     def let_in(self, box: Box, now: float) -> float:
         rules, stall, tokens = self.rules, 0.0, 0
         while box.waiting:
-            asked = min(box.waiting, key=lambda one: (rules.key(one, now), one.number))
+            if len(box.waiting) > 1 and now - box.renewed >= rules.renewed_every:
+                box.renewed = now
+                for one in box.waiting:
+                    one.keyed = now
+            asked = min(box.waiting, key=lambda one: (rules.key(one, one.keyed), one.number))
             if asked.first is None and now - asked.joined > asked.patience:
                 box.waiting.remove(asked)
                 asked.shed = now
@@ -401,7 +428,7 @@ class Cell:
             if not box.fits(asked):
                 break
             tokens += asked.unprefilled
-            box.admit(asked)
+            box.admit(asked, now)
             if asked.swapped:
                 stall += asked.context * (rules.copy_seconds_per_token or 0.0)
                 if rules.chunk is not None:
@@ -423,7 +450,7 @@ class Cell:
         for one in sorted(batch, key=box.admitted.index, reverse=True):
             if box.fits(asked):
                 break
-            stall += box.give_way(one)
+            stall += box.give_way(one, now)
             one.evicted += 1
             if self.rules.one_below is None:
                 self.held.append(one)
@@ -454,5 +481,6 @@ class Cell:
             return
         asked.joined, asked.first, asked.latest = now, None, None
         asked.generated = asked.prefilled = 0
+        asked.out = 0.0
         asked.swapped = False
         self.held.append(asked)

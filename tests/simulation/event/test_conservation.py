@@ -142,7 +142,16 @@ def test_every_request_ends_once_and_every_token_is_booked(
     assert arrays.scalar("in_flight") == 0
     assert not arrays["backlog"].any()
     replicas = arrays["replicas"]
-    for name in ("held", "running", "waiting", "held_tokens", "context", "batch_tokens"):
+    for name in (
+        "held",
+        "running",
+        "waiting",
+        "held_tokens",
+        "context",
+        "batch_tokens",
+        "prompt_tokens",
+        "head_done",
+    ):
         assert not replicas[name].any(), name
     idle = replicas["standing"] == 1
     assert arrays["work"][idle] == pytest.approx(0.0)

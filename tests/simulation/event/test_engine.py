@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -68,6 +69,40 @@ def test_promises_are_judged_with_the_network_and_reachable_ones_apart() -> None
     tally = Run(source, ready(1)).engine.tallies()[FAST]
     assert (tally.completed, tally.met, tally.reachable) == (3, 2, 3)
     assert tally.attainment_of_reachable == pytest.approx(2 / 3)
+
+
+def test_a_first_token_that_came_too_late_is_judged_before_the_last() -> None:
+    # One place for requests that take minutes: the second starts late, the third on time.
+    policy = LocalPolicy(batch_size=StaticBatchSize(most=1))
+    source = Listed(columns([1.0, 2.0, 100.0], 100, [200, 20_000, 20_000], [0, 0, 1]), 3)
+    run = Run(source, ready(1), policy)
+    fast = run.engine.tallies()[FAST]
+    assert (fast.completed, fast.started, fast.met, fast.reachable) == (1, 2, 1, 2)
+    assert fast.attainment == fast.attainment_of_reachable == 0.5
+    on_time = Run(Listed(columns([1.0], 100, 20_000, 0), 3), ready(1)).engine.tallies()[FAST]
+    assert (on_time.started, on_time.attainment) == (0, None)
+
+
+def test_a_late_request_is_judged_once_whatever_becomes_of_it() -> None:
+    policy = LocalPolicy(batch_size=StaticBatchSize(most=1))
+    source = Listed(columns([1.0, 2.0], 100, [200, 2000], 0), 12)
+    fails = [
+        change("vm-0", Change.FAILED, NOON + seconds(60)),
+        change("vm-1", Change.READY, NOON + seconds(60)),
+    ]
+    again = [
+        change("vm-1", Change.FAILED, NOON + seconds(100)),
+        change("vm-2", Change.READY, NOON + seconds(100)),
+    ]
+    for changes, ends in (([], (2, 0)), (fails, (2, 0)), ([*fails, *again], (1, 1))):
+        run = Run(source, [*ready(1), *changes], policy, minutes=1)
+        judged = []
+        while run.now < source.span.end:
+            run.go_on()
+            tally = run.engine.tallies()[FAST]
+            judged.append((tally.started + tally.shed, tally.reachable))
+        assert set(judged) == {(2, 2)}
+        assert (tally.completed, tally.shed, tally.met) == (*ends, 1)
 
 
 def test_windows_are_told_when_their_minute_ends_and_when_all_is_done() -> None:
@@ -164,6 +199,29 @@ def test_what_runs_on_a_failing_replica_is_lost_once_and_tried_again() -> None:
     assert (twice.completed, twice.lost, twice.shed) == (0, 2, 1)
 
 
+@pytest.mark.parametrize("what", [Change.FAILED, Change.GONE, Change.EVICTING])
+@pytest.mark.parametrize("policy", [LocalPolicy(), LocalPolicy(batch_admission=None)])
+def test_batch_work_outlives_the_last_replica(policy: LocalPolicy, what: Change) -> None:
+    one_place = replace(policy, batch_size=StaticBatchSize(most=1))
+    source = Listed(columns([1.0, 2.0, 3.0], 100, 1500, 2), 20)
+    changes = [change("vm-0", what, NOON + seconds(40))]
+    if what is Change.EVICTING:
+        changes.append(change("vm-0", Change.FAILED, NOON + seconds(60)))
+    comes = change("vm-1", Change.READY, NOON + seconds(400))
+    tally = Run(source, [*ready(1), *changes, comes], one_place).engine.tallies()[BATCH]
+    assert (tally.completed, tally.shed) == (3, 0)
+
+
+def test_interactive_work_waits_for_a_replica_until_its_patience_ends() -> None:
+    # Patience: 30 s of the fast one, 120 s of the other.
+    source = Listed(columns([1.0, 2.0], 100, 3000, [0, 1]), 10)
+    fails = change("vm-0", Change.FAILED, NOON + seconds(40))
+    for back_after, completed in ((20, 2), (60, 1), (300, 0)):
+        back = change("vm-1", Change.READY, NOON + seconds(40 + back_after))
+        tally = Run(source, [*ready(1), fails, back]).tally()
+        assert (tally.completed, tally.shed) == (completed, 2 - completed), back_after
+
+
 def test_a_redeployed_vm_serves_its_new_model_only() -> None:
     beta = a_demand(model="beta")
     source = Listed(columns([10.0, 100.0], 100, 10, [0, 1]), 4, demands=(NORMAL, beta))
@@ -192,7 +250,8 @@ def test_waiting_batch_work_is_told_by_deadline() -> None:
     assert (alpha.model, alpha.requests) == (a_demand().model, 200)
     assert others == []
     deadline = NOON + timedelta(days=1)
-    assert all(deadline <= group.due <= deadline + timedelta(minutes=20) for group in alpha.groups)
+    # Told in 96ths of a day, as the earliest that may be in it.
+    assert all(deadline - timedelta(minutes=15) <= group.due <= deadline for group in alpha.groups)
     assert run.engine.batch_backlog(RegionName("west"))[0].requests == 0
 
 

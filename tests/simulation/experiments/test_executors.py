@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -128,3 +130,19 @@ def test_an_unknown_executor_lists_the_known() -> None:
 def test_ray_that_is_not_installed_is_named_with_its_remedy() -> None:
     with pytest.raises(InvalidSettings, match=r"pip install .ray>=2\.40.. with the pip of"):
         make_executor("ray", 1)
+
+
+def test_a_ray_task_has_imported_and_compiled_everything_before_its_run_is_timed() -> None:
+    """The task itself, in a process of its own; the run is one that does not even begin."""
+    asked = """
+import sys
+from simulation.experiments.executors.on_ray import _live
+from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
+nowhere = SceneRef(name="nowhere")
+policy = PolicySpec(name="reactive", policy="reactive")
+spec = RunSpec(scene=nowhere, policy=policy, headroom=0.0, seed=1, engine="event")
+assert "simulation.event.engine" not in sys.modules
+print(type(_live(spec, 0, None)).__name__, "simulation.event.engine" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["Blame", "True"]

@@ -315,3 +315,39 @@ def test_without_bounds_nothing_more_is_run(scene: SceneRef) -> None:
     assert findings.oracle is None
     assert findings.linear == {}
     assert {spec.policy for spec in pretender.ran} == {HELIOSTAT, REACTIVE}
+
+
+def test_a_bound_that_is_not_found_is_said_and_ends_nothing(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        if spec.bound is not None and spec.seed == 1:
+            return replace(a_failure(), error="the linear bound was not found: Time limit reached")
+        return needs(0.3)(spec)
+
+    findings = found(an_experiment(scene, bounds=True), outcome)
+    assert list(findings.linear) == [2]
+    assert findings.contests[0].reached
+    assert (
+        "The LP bound of seed 1 was not found: the linear bound was not found: Time limit reached."
+        in findings.said
+    )
+
+
+def test_a_forecaster_that_a_policy_never_asks_is_said_to_change_nothing(scene: SceneRef) -> None:
+    policies = tuple(
+        PolicySpec(name=name, policy=name, forecaster="naive") for name in ("heliostat", "reactive")
+    )
+    said = found(an_experiment(scene, policies=policies), needs(0.3)).said
+    assert [one for one in said if "looks at no forecast" in one] == [
+        "reactive looks at no forecast: the forecaster naive changes nothing about it."
+    ]
+    own = found(an_experiment(scene), needs(0.3)).said
+    assert not [one for one in own if "looks at no forecast" in one]
+
+
+def test_cpu_seconds_are_those_of_all_runs_the_bounds_too(scene: SceneRef) -> None:
+    def outcome(spec: RunSpec) -> Outcome:
+        return replace(needs(0.3)(spec), cpu_seconds=100.0 if spec.bound is not None else 1.0)
+
+    findings = found(an_experiment(scene, bounds=True), outcome)
+    assert findings.cpu_seconds == len(findings.outcomes) + 2 * 100.0
+    assert findings.lived_cpu_seconds == len(findings.outcomes)

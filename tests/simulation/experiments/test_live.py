@@ -162,6 +162,9 @@ def test_a_policy_that_raises_ends_its_run_by_name_and_instant(scene: SceneRef) 
     assert outcome.at == "2026-03-02T12:07:00Z"
     assert outcome.error == "its planner failed: ArithmeticError: no idea"
     assert outcome.where.startswith("experiments/test_live.py:")
+    # What had come of it by then: seven minutes of the hour's requests, and what stood meanwhile.
+    assert outcome.figures["offered"] == pytest.approx(4 * 240 * 7, rel=0.2)
+    assert (outcome.figures["gpu_hours_billed"] or 0) > 0
     assert outcome_of(json.loads(json.dumps(outcome_as_mapping(outcome)))) == outcome
 
 
@@ -186,6 +189,7 @@ def test_a_plug_in_that_makes_no_policy_or_changes_the_fleet_is_named_and_harms_
     findings = conduct(asked, Laboratory(Serial(), RunFolder(path=None)))
     (failure,) = findings.contests[0].points[0].failures.values()
     assert said in failure.error
+    assert not failure.figures, "it had not begun"
     assert failure.at == "2026-03-02T12:00:00Z"
     assert findings.contests[1].point is not None
     assert findings.linear

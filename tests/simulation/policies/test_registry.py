@@ -11,6 +11,11 @@ import pytest
 from heliostat.errors import InvalidInput
 from heliostat.model.demand import DemandSeries
 from heliostat.model.names import SeriesKey, TokenKind
+from planning.pool_rules import PoolRulePlanner
+from planning.reactive import ReactiveRule, ReactiveSettings
+from planning.rivals.cheapest_first import CheapestFirst
+from planning.rivals.threshold_router import ThresholdRouter
+from planning.routing import NearestRouter
 from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
 from simulation.policies.failure import UnknownForecaster, UnknownPolicy, UnknownRouter
 from simulation.policies.forecasters import ORACLE, forecaster_named, forecaster_names
@@ -36,6 +41,25 @@ ASKED_FOR = (
 def test_all_that_were_asked_for_are_there() -> None:
     assert set(ASKED_FOR) <= set(PLUGINS)
     assert {"chiron-local", "chiron-global", "reactive-kv"} <= set(PLUGINS)
+    assert {"reactive-70-30", "reactive-kv-70-30"} <= set(PLUGINS)
+
+
+@pytest.mark.parametrize("of_memory", [False, True])
+def test_the_published_rule_grows_above_70_and_shrinks_below_30_per_cent(of_memory: bool) -> None:
+    name = "reactive-kv-70-30" if of_memory else "reactive-70-30"
+    deciders = policy_named(name, CATALOGUE).deciders
+    planner = deciders.planner
+    assert isinstance(planner, PoolRulePlanner)
+    assert isinstance(planner.rule, CheapestFirst)
+    assert isinstance(planner.rule.rule, ReactiveRule)
+    assert planner.rule.rule.settings == ReactiveSettings(
+        out_above=0.7, in_below=0.3, of_memory=of_memory
+    )
+    assert isinstance(deciders.router, ThresholdRouter)
+    tuned = policy_named("reactive", CATALOGUE).deciders
+    assert isinstance(tuned.router, NearestRouter)
+    nearest = policy_named(name, CATALOGUE, PolicyOptions(router="nearest")).deciders
+    assert isinstance(nearest.router, NearestRouter)
 
 
 @pytest.mark.parametrize("name", sorted(PLUGINS))

@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 CATALOGUE = a_catalogue()
 PAGE = Path(__file__).parents[3] / "docs" / "adding-a-policy.md"
 SHELF = dict(PLUGINS) | {QUEUE_RULE.name: QUEUE_RULE}
-BLIND = ("reactive-kv", "llumnix-untuned")
+BLIND = ("reactive-kv", "reactive-kv-70-30", "llumnix-untuned")
 """Their signal, memory, never fills on replicas with so much of it."""
 
 

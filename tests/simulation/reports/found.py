@@ -8,7 +8,7 @@ from typing import Any
 
 from heliostat.model.instants import to_epoch
 from simulation.experiments.ceilings import ORACLE
-from simulation.experiments.comparison import Point, contest
+from simulation.experiments.comparison import Contest, Point, contest
 from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.result import (
     DecisionRecord,
@@ -118,3 +118,22 @@ def findings(**changes: Any) -> Findings:
         "linear": linear,
     }
     return Findings(**(values | changes))
+
+
+def with_figures(found: Findings, **figures: float) -> Findings:
+    """The findings, these figures the same in every run."""
+
+    def changed(one: Contest) -> Contest:
+        points = tuple(
+            replace(
+                point,
+                results={
+                    seed: replace(run, figures={**run.figures, **figures})
+                    for seed, run in point.results.items()
+                },
+            )
+            for point in one.points
+        )
+        return replace(one, points=points)
+
+    return replace(found, contests=tuple(changed(one) for one in found.contests))

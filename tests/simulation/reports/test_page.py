@@ -12,6 +12,7 @@ from simulation.experiments.comparison import Contest, contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.sweep import Sweep
 from simulation.reports.page import page
+from simulation.reports.payload import payload
 from simulation.reports.words import (
     billed_sentences,
     bound_sentences,
@@ -21,7 +22,7 @@ from simulation.reports.words import (
     miss_sentences,
     owed_sentences,
 )
-from tests.simulation.reports.found import a_record, findings
+from tests.simulation.reports.found import a_record, findings, with_figures
 
 
 def test_the_page_asks_nobody_for_anything() -> None:
@@ -108,23 +109,6 @@ def test_a_policy_that_was_tried_at_one_headroom_missed_at_that_one() -> None:
     assert said == ["weak did not reach 99% at headroom 0.1."]
 
 
-def with_figures(found: Findings, **figures: float) -> Findings:
-    def changed(one: Contest) -> Contest:
-        points = tuple(
-            replace(
-                point,
-                results={
-                    seed: replace(run, figures={**run.figures, **figures})
-                    for seed, run in point.results.items()
-                },
-            )
-            for point in one.points
-        )
-        return replace(one, points=points)
-
-    return replace(found, contests=tuple(changed(one) for one in found.contests))
-
-
 def test_where_nearly_all_is_idle_it_is_said_that_policies_cannot_differ() -> None:
     idle = with_figures(findings(), gpu_hours_billed=100.0, idle_gpu_hours=96.0)
     (said,) = idle_sentences(idle)
@@ -189,3 +173,17 @@ def test_a_policy_that_reaches_with_its_least_headroom_is_said_to_keep_more_than
     assert said[0].startswith("heliostat already keeps 97.50% with the least headroom tried (0)")
     assert "a higher attainment than asked" in said[0]
     assert len(said) == 3
+
+
+def test_what_is_owed_is_a_part_of_its_own_and_no_work() -> None:
+    whole = findings()
+    owing = replace(
+        whole,
+        contests=(with_figures(whole, gpu_hours_owed=20.0).contests[0], *whole.contests[1:]),
+    )
+    first, second, *_ = payload(owing)["policies"]
+    assert first["figures"]["gpu_hours_owed"][0] == 20.0
+    assert second["figures"]["gpu_hours_owed"] is None
+    assert "+ owed: GPU-hours for requests that were still unserved" in page(owing)
+    assert '<li class="k-owed">owed</li>' in page(owing)
+    assert "k-owed" not in page(whole).split("</style>")[1]

@@ -91,6 +91,40 @@ def test_the_published_target_survives_being_written(tmp_path: Path) -> None:
     assert target.models["alpha"].prompt_tokens[0.5] == 5576
 
 
+def test_the_interactive_day_stands_beside_what_is_published_of_it(tmp_path: Path) -> None:
+    """Four days from a Monday: interactive hours rise from 10 to 120 an hour, batch is flat."""
+    per_hour = [120 if hour == 14 else 10 + 4 * hour for hour in range(24)]
+    rows = [
+        (float(86400 * day + 3600 * hour + n * 3600 / each), tier)
+        for day in range(4)
+        for hour in range(24)
+        for tier, each in (("interactive-fast", per_hour[hour]), ("batch", 300))
+        for n in range(each)
+    ]
+    arrivals, tiers = zip(*sorted(rows), strict=True)
+    path = tmp_path / "days.parquet"
+    columns = {
+        "arrival_s": arrivals,
+        "origin": ["east"] * len(rows),
+        "model": ["alpha"] * len(rows),
+        "tier": tiers,
+        "input_tokens": [100] * len(rows),
+        "output_tokens": [10] * len(rows),
+    }
+    pl.DataFrame(columns).write_parquet(
+        path, metadata={"start_ts": "2026-03-02T00:00:00+00:00", "span_s": str(4 * 86400)}
+    )
+    compared = beside(describe(load_trace(path)), published_target(a_catalogue()))
+    told = {(one.figure, one.level): [one.found, one.wanted] for one in compared if not one.model}
+    assert told["interactive peak to trough", "from"] == [pytest.approx(12), 9]
+    assert told["interactive peak to trough", "to"] == [pytest.approx(12), 13]
+    assert told["interactive autocorrelation day", "from"] == [pytest.approx(1), 0.7]
+    assert told["interactive autocorrelation day", "to"] == [pytest.approx(1), 0.95]
+    untold = beside(describe(load_trace(built(tmp_path))), published_target(a_catalogue()))
+    short = {one.figure: one.found for one in untold if one.figure.startswith("interactive peak")}
+    assert short == {"interactive peak to trough": None}, "two hours show no day"
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -100,6 +134,8 @@ def test_the_published_target_survives_being_written(tmp_path: Path) -> None:
         ({"prompt_tokens": {"p50": 5, "p90": 4}}, "rising"),
         ({"prompt_tokens": [1]}, "valid dictionary"),
         ({"autocorrelation_day": 2}, "less than or equal to 1"),
+        ({"interactive_peak_to_trough": [13, 9]}, "the lower one first"),
+        ({"interactive_peak_to_trough": 9}, "valid tuple"),
     ],
 )
 def test_a_senseless_target_is_refused(wrong: dict[str, object], told: str) -> None:

@@ -192,3 +192,4 @@ def test_the_reader_is_told_the_source_and_the_split() -> None:
     told = " ".join(synthesis_sentences(a_catalogue(), 20))
     assert "SageServe" in told
     assert "east 60%" in told
+    assert "four times as many requests in one region as in another is left out" in told

@@ -13,6 +13,7 @@ from heliostat.errors import InvalidSettings, Unavailable
 from heliostat.loops.control import ControlLoop
 from heliostat.ports.stores import Stores
 from services.addresses import split_address, with_port
+from services.control_plane.lanes import Lane
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, MetricsPage
 from services.control_plane.operating_metrics import certificate_end
@@ -59,7 +60,7 @@ class ControlPlane:
         if settings.tls is not None:
             self.metrics.watch(partial(certificate_end, settings.tls.certificate))
         self._schedule = Schedule(self._ticks, settings.cadence) if settings.scheduled else None
-        self._tick_thread = ThreadPoolExecutor(1, thread_name_prefix="tick")
+        self._tick_thread = ThreadPoolExecutor(len(Lane), thread_name_prefix="tick")
         self._metrics_page: MetricsPage | None = None
         self._serving: Serving | None = None
         self.left_working = False

@@ -1,4 +1,4 @@
-"""When the leader does what, on real time: APScheduler calls the ticks, one worker runs them in turn."""
+"""When the leader does what, on real time: APScheduler calls the ticks, and a worker per lane runs them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from heliostat.clock import SystemClock
+from services.control_plane.lanes import Lane
 from services.control_plane.settings import CadenceSettings
 from services.control_plane.ticks import Tick, Ticks
 from services.wording import say
@@ -37,21 +38,23 @@ class Schedule:
         self, ticks: Ticks, cadence: CadenceSettings, *, look_every: timedelta = _LOOK_EVERY
     ) -> None:
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={lane: ThreadPoolExecutor(1) for lane in Lane},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
-        plans = {
+        deciding = {
             "forecast-and-plan": (cadence.refresh, (Tick.REFRESH, Tick.REPLAN, Tick.REROUTE)),
             "reroute": (cadence.reroute, (Tick.REROUTE,)),
             "settle": (cadence.settle, (Tick.SETTLE,)),
-            "score": (cadence.score, (Tick.SCORE,)),
             "housekeep": (cadence.housekeep, (Tick.HOUSEKEEP,)),
         }
+        self._ticks = ticks
         self._triggers: dict[str, Callable[[], object]] = {}
-        for name, (every, acts) in plans.items():
-            self._add(name, partial(_every, every), ticks, acts)
-        self._add("select", partial(_nightly, cadence.selection_hour_utc), ticks, (Tick.SELECT,))
+        for name, (every, acts) in deciding.items():
+            self._add(name, Lane.DECIDING, partial(_every, every), acts)
+        nightly = partial(_nightly, cadence.selection_hour_utc)
+        self._add("score", Lane.FORECASTING, partial(_every, cadence.score), (Tick.SCORE,))
+        self._add("select", Lane.FORECASTING, nightly, (Tick.SELECT,))
         self._look_every = look_every
         self._clock = SystemClock(set_back=self._begin_anew)
         self._stopped = threading.Event()
@@ -78,10 +81,12 @@ class Schedule:
             self._scheduler.shutdown(wait=False)
 
     def _add(
-        self, name: str, trigger: Callable[[], object], ticks: Ticks, acts: tuple[Tick, ...]
+        self, name: str, lane: Lane, trigger: Callable[[], object], acts: tuple[Tick, ...]
     ) -> None:
         self._triggers[name] = trigger
-        self._scheduler.add_job(ticks.attempt, trigger(), args=acts, id=name, name=name)
+        self._scheduler.add_job(
+            self._ticks.attempt, trigger(), args=acts, id=name, name=name, executor=lane
+        )
 
     def _watch_clock(self) -> None:
         while not self._stopped.wait(self._look_every.total_seconds()):

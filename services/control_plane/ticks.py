@@ -1,9 +1,8 @@
-"""The loops' ticks by name: one at a time, in the leader only, each with its log and figures."""
+"""The loops' ticks by name: in the leader only, one at a time per lane, each with its log and figures."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +20,7 @@ from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import Committed
 from heliostat.ports.stores import Stores
 from services.control_plane.lags import gateway_lags
+from services.control_plane.lanes import Lane, Lanes
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, plan_age
 from services.wording import report, say
@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 _MANY = 100_000
 _UNHEARD = "no region has reported within a day; if agents are running, check this machine's clock"
+
+
+_LATER = "it is tried again when it is due next; decisions go on with the forecasts that there are"
 
 
 class Tick(StrEnum):
@@ -48,6 +51,15 @@ class Tick(StrEnum):
     """Compare forecasts with what came."""
     HOUSEKEEP = "housekeep"
     """Roll up and drop what is old."""
+
+
+_LANES = dict.fromkeys((Tick.REFRESH, Tick.SELECT, Tick.SCORE), Lane.FORECASTING) | dict.fromkeys(
+    (Tick.REPLAN, Tick.REROUTE, Tick.SETTLE, Tick.HOUSEKEEP), Lane.DECIDING
+)
+
+
+_PATIENCE = {Tick.REFRESH: 10.0}
+"""Seconds. A refresh is followed by a plan, which must not wait until a selection has ended."""
 
 
 class Ticks:
@@ -72,7 +84,7 @@ class Ticks:
         self._leader = leader
         self._metrics = metrics
         self._clock = clock
-        self._one_at_a_time = threading.Lock()
+        self._lanes = Lanes()
         self._closed = False
         self._planned_at: datetime | None = None
         metrics.watch(self._ages)
@@ -86,13 +98,16 @@ class Ticks:
             Tick.HOUSEKEEP: self._housekeep,
         }
 
-    def run(self, tick: Tick, now: datetime) -> None:
-        """Do it, in the calling thread, after the tick that is running.
+    def run(self, tick: Tick, now: datetime, *, patience_seconds: float | None = None) -> None:
+        """Do it, in the calling thread, after the tick that is running in its lane.
 
-        Raises NotLeader, Fenced, Unavailable after `close` and whatever stopped the tick; nothing of it is
-        stored then.
+        Raises NotLeader, Fenced, Unavailable after `close` or when its lane is still busy after
+        `patience_seconds` (None = wait as long as it takes), and whatever stopped the tick; nothing of
+        it is stored then.
         """
-        with self._one_at_a_time:
+        with self._lanes.entered(_LANES[tick], patience_seconds) as free:
+            if not free:
+                raise Unavailable("another tick of its lane is running", remedy=_LATER)
             if self._closed:
                 raise Unavailable("the control plane is shutting down")
             epoch = self._leader.epoch()
@@ -114,7 +129,7 @@ class Ticks:
             if self._closed or not self._leader.leading:
                 return
             try:
-                self.run(tick, self._clock.now())
+                self.run(tick, self._clock.now(), patience_seconds=_PATIENCE.get(tick))
             except NotLeader:
                 return
             except Exception as error:  # noqa: BLE001 - one failed tick must not stop the others
@@ -125,11 +140,8 @@ class Ticks:
         self._closed = True
 
     def ended(self, at_most_seconds: float) -> bool:
-        """Wait so long for the running tick; False when it still runs then. After `close`."""
-        if not self._one_at_a_time.acquire(timeout=at_most_seconds):
-            return False
-        self._one_at_a_time.release()
-        return True
+        """Wait so long for the running ticks; False when one still runs then. After `close`."""
+        return self._lanes.ended(at_most_seconds)
 
     def _timed(self, tick: Tick, outcome: str, started: float) -> float:
         seconds = monotonic_seconds() - started

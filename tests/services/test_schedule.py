@@ -28,11 +28,16 @@ class Counted:
     """Ticks that are counted and do nothing."""
 
     calls: Counter[Tick] = field(default_factory=Counter)
+    slow: Tick | None = None
+    """Which one takes until `over` is set."""
+    over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def attempt(self, *ticks: Tick) -> None:
         with self._lock:
             self.calls.update(ticks)
+        if self.slow in ticks:
+            self.over.wait()
 
 
 class Wall(datetime):
@@ -64,6 +69,7 @@ def schedule(wall: type[Wall], ticks: Counted) -> Iterator[Schedule]:
     schedule = Schedule(cast(Ticks, ticks), often, look_every=SOON)
     schedule.start()
     yield schedule
+    ticks.over.set()
     schedule.stop()
 
 
@@ -84,3 +90,14 @@ async def test_what_is_urgent_is_done_at_once_when_the_clock_was_set_back(
     wall.ahead = timedelta(0)
     await until(lambda: ticks.calls[Tick.REPLAN] == ticks.calls[Tick.SETTLE] == 1)
     assert ticks.calls[Tick.HOUSEKEEP] == ticks.calls[Tick.SELECT] == 0
+
+
+async def test_routes_are_made_while_forecasts_are_selected_or_scored(
+    schedule: Schedule, ticks: Counted
+) -> None:
+    ticks.slow = Tick.SCORE
+    ticks.calls.clear()
+    await until(lambda: ticks.calls[Tick.SCORE] > 0)
+    ticks.calls.clear()
+    await until(lambda: ticks.calls[Tick.REROUTE] > 3)
+    assert not ticks.calls[Tick.SCORE]

@@ -107,10 +107,12 @@ async def a_world(
     feed: ChangeFeed | None = None,
     credentials: grpc.ChannelCredentials | None = None,
     router: Router | None = None,
+    deciders: FakeDeciders | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """A control plane that runs until the block ends; `router` instead of the fake one."""
-    clock, fake, feed = SteppedClock(at), FakeDeciders(targets or {}), feed or ChangeFeed()
+    """A control plane that runs until the block ends; `router` and `deciders` instead of the fake ones."""
+    clock, feed = SteppedClock(at), feed or ChangeFeed()
+    fake = deciders or FakeDeciders(targets or {})
     parts = Parts(
         stores=stores or memory_stores(SystemClock(), feed),
         feed=feed,

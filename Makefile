@@ -96,6 +96,13 @@ setup: .venv/.editable ## Create .venv from the lock (does nothing when up to da
 	@touch $@
 	@printf 'ready: make demo shows a day of Heliostat, make test runs the tests\n'
 
+.PHONY: ray
+ray: .venv/.ray ## Add Ray, which runs experiments on a cluster (optional, large)
+.venv/.ray: .venv/.editable requirements-ray.lock
+	@printf 'installing Ray\n'
+	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements-ray.lock
+	@touch $@
+
 # ── using ───────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: demo
@@ -184,9 +191,13 @@ lock: ## Resolve requirements.lock again from pyproject.toml (ARGS=--upgrade for
 	  --extra server --extra aws --extra sim \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command 'make lock' pyproject.toml --output-file requirements-server.lock
-	@if grep -nE '://|--index|--find-links' requirements.lock requirements-server.lock; then \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock \
+	  --extra ray \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command 'make lock' pyproject.toml --output-file requirements-ray.lock
+	@if grep -nE '://|--index|--find-links' requirements*.lock; then \
 	  echo 'the lock names a host (above); it must not' >&2; exit 1; fi
-	@echo 'requirements.lock is made, make setup installs it; requirements-server.lock is the image'"'"'s'
+	@echo 'requirements.lock is made, make setup installs it; requirements-server.lock is the image'"'"'s, requirements-ray.lock that of make ray'
 
 .PHONY: clean
 clean: ## Remove .venv and build products

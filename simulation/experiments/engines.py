@@ -74,6 +74,6 @@ def _event_engine() -> type[EventEngine]:
         raise InvalidSettings(
             "--engine",
             f"the event engine needs {error.name}, which is not installed",
-            remedy="pip install 'heliostat[sim]', or --engine fluid",
+            remedy="install it with make setup, or use --engine fluid",
         ) from error
     return EventEngine

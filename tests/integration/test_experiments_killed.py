@@ -115,5 +115,5 @@ def test_an_interrupted_experiment_says_where_it_left_what_was_finished(
     running.send_signal(word)
     _, said = running.communicate(timeout=LONGEST_SECONDS)
     assert running.returncode == 130
-    assert f"What was finished is kept in {kept}." in said
+    assert f"Finished runs are kept in {kept}." in said
     assert "interrupted" in said

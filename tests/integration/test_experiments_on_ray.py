@@ -1,4 +1,4 @@
-"""Runs on a local Ray cluster; tested where Ray is installed: pip install 'ray>=2.40'."""
+"""Runs on a local Ray cluster; tested where Ray is installed (`make ray`), as in CI."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulation.experiments.little import a_history, a_spec
 
 pytestmark = pytest.mark.skipif(
     find_spec("ray") is None,
-    reason="NOT TESTED: Ray is not installed (pip install 'ray>=2.40')",
+    reason="NOT TESTED: Ray is not installed (make ray)",
 )
 
 

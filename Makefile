@@ -100,7 +100,7 @@ setup: .venv/.editable ## Create .venv from the lock (does nothing when up to da
 ray: .venv/.ray ## Add Ray, which runs experiments on a cluster (optional, large)
 .venv/.ray: .venv/.editable requirements-ray.lock
 	@printf 'installing Ray\n'
-	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements-ray.lock
+	@$(BIN)/pip install --disable-pip-version-check -qq --require-hashes -r requirements-ray.lock
 	@touch $@
 
 # ── using ───────────────────────────────────────────────────────────────────────────────────

@@ -25,8 +25,6 @@ from simulation.experiments.sweep import Seen
 
 _CORRECTIONS = 2
 """Of a setting, by the first seed alone where it was searched elsewhere."""
-_LAST_CORRECTIONS = 1
-"""By all seeds: what is left is told along the policy's slope (`equalising`)."""
 _Asked = tuple[PolicySpec, float, int]
 """A policy, its headroom and a seed."""
 
@@ -93,7 +91,7 @@ class Carrier:
             first, all_seeds = self._seeds[:1], wanted.seeds_at(level, self._seeds)
             if elsewhere is not None and len(all_seeds) > 1:
                 self._settle(policies, level, first, lived, elsewhere, _CORRECTIONS)
-            self._settle(policies, level, all_seeds, lived, elsewhere, _LAST_CORRECTIONS)
+            self._settle(policies, level, all_seeds, lived, elsewhere, wanted.corrections)
             lived.settled.update((policy.name, level) for policy in policies)
         if wanted.bounds:
             self._bounds(wanted, lived)

@@ -17,13 +17,16 @@ from simulation.experiments.spec import PolicySpec
 
 _GROW_WITH_THE_FLEET = (BILLED, ON_A100)
 _LITTLE = 0.8
-"""Who misses less than this share of what it may could have been cheaper."""
+"""A policy that misses less than this share of what it may could have been cheaper."""
+_NEAR = 1.1
+"""A setting that misses at most so many times what it may is near enough to be adjusted to the level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A policy at its cheapest setting that reaches the level, or at its nearest miss.
 
+    `reached` is true as well for a miss that is near enough for its bill to be adjusted to the level.
     `on_the_floor` = it keeps more than was asked already with the least headroom tried, so it may be
     cheaper than it is shown. `settled` = its search has ended; before that it may still move, and
     nothing is judged by it. `slope` is how its bill moves with what it misses (`equalising`), by which it is
@@ -67,16 +70,22 @@ def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing |
     if found.point is None or not found.point.results:
         return None
     floored = _on_the_floor(ledger, role, found, level)
-    movable = found.reached and not floored
+    near = found.reached or _is_near(found.point, level)
+    slope = slope_at(ledger, role, policy, level) if near and not floored else None
     return Standing(
         policy=policy,
         point=found.point,
-        reached=found.reached,
+        reached=found.reached or slope is not None,
         on_the_floor=floored,
         settled=(role, policy, level) in ledger.settled,
         level=level,
-        slope=slope_at(ledger, role, policy, level) if movable else None,
+        slope=slope,
     )
+
+
+def _is_near(point: Point, level: float) -> bool:
+    kept = point.mean(JUDGED)
+    return kept is not None and 1 - kept.mean <= _NEAR * (1 - level)
 
 
 def _on_the_floor(ledger: Ledger, role: str, found: Contest, level: float) -> bool:

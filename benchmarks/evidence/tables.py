@@ -81,7 +81,8 @@ def _standing_row(name: str, one: Standing | None, base: Standing | None) -> tup
 
 
 MARKS = (
-    "† misses the level at every headroom tried; shown at its best setting. "
+    "† misses the level at every headroom tried, by more than a tenth of the misses allowed; shown at "
+    "its best setting. "
     "‡ exceeds the level already at the least headroom tried, so its bill is an upper limit. "
     "… search not finished; not used in verdicts. "
     "∘ change not adjusted to exactly the level: a slope is unknown, or the level was missed."

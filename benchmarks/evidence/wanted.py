@@ -22,7 +22,8 @@ class Match:
     The first level is the one that verdicts rest on: it is lived by the first `seeds`, the others by
     the first `side_seeds`; 0 = all. `bounds`: the linear bound and the causal oracle are found too.
     `search_on` names a shorter scenario of the same fleet and demand: settings are searched there, and
-    only corrected here, where a run costs more.
+    only corrected here, where a run costs more. `corrections` = how often a setting is corrected by all
+    seeds; what is left is told along the policy's slope (`equalising`).
     """
 
     scenario: str
@@ -32,6 +33,7 @@ class Match:
     side_seeds: int = 0
     bounds: bool = False
     search_on: str = ""
+    corrections: int = 1
 
     def __post_init__(self) -> None:
         if not self.policies or len({one.name for one in self.policies}) != len(self.policies):

@@ -91,3 +91,23 @@ def test_a_slope_too_short_to_see_is_read_where_the_settings_were_searched() -> 
     assert slope_at(ledger, HOME, "ours", 0.99) == pytest.approx(-0.5)
     alone = a_ledger(here, places=(a_place(),))
     assert slope_at(alone, HOME, "ours", 0.99) is None
+
+
+@pytest.mark.parametrize(("missed", "reached"), [(0.0108, True), (0.0112, False)])
+def test_a_miss_by_a_tenth_is_adjusted_to_the_level_and_one_by_more_is_a_miss(
+    missed: float, reached: bool
+) -> None:
+    ledger = a_ledger(
+        trials("ours", HOME, (0.1, 0.02, 100.0), (0.3, missed, 150.0)), places=(a_place(),)
+    )
+    found = standing(ledger, HOME, "ours", 0.99)
+    assert found is not None
+    assert found.reached is reached
+    assert (found.slope is not None) is reached
+
+
+def test_a_near_miss_without_a_known_slope_is_a_miss() -> None:
+    ledger = a_ledger(trials("ours", HOME, (0.3, 0.0105, 150.0)), places=(a_place(),))
+    found = standing(ledger, HOME, "ours", 0.99)
+    assert found is not None
+    assert not found.reached

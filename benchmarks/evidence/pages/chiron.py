@@ -63,11 +63,13 @@ DEFAULTS = (
     rival("llumnix-untuned", "llumnix untuned as it comes", headroom=0.0, **ENGINE),
     rival("reactive", "reactive as it comes", headroom=0.43, **ENGINE),
 )
+_CORRECTIONS = 3
+"""A run here takes seconds."""
 WANTS: tuple[Wanted, ...] = (
-    Match(scenario=MIXED, policies=_RIVALS, levels=(LEVEL,)),
-    Match(scenario=INTERACTIVE, policies=_RIVALS, levels=(LEVEL,)),
+    Match(scenario=MIXED, policies=_RIVALS, levels=(LEVEL,), corrections=_CORRECTIONS),
+    Match(scenario=INTERACTIVE, policies=_RIVALS, levels=(LEVEL,), corrections=_CORRECTIONS),
     *(Fixed(scenario=role, policies=DEFAULTS) for role in RATES),
-    Match(scenario=MIXED, policies=LEVERS, levels=(LEVEL,)),
+    Match(scenario=MIXED, policies=LEVERS, levels=(LEVEL,), corrections=_CORRECTIONS),
 )
 
 

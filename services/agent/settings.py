@@ -205,7 +205,7 @@ class AgentSettings(BaseSettings):
     local_tls: ServerTlsSettings | None = None
     """Server certificates; gateways must then present theirs. Absent = plain text, on loopback only."""
     metrics_listen: OptionalAddress = "127.0.0.1:9465"
-    """host:port for Prometheus, in plain text also beyond loopback (docs/wire.md); empty = none."""
+    """host:port for Prometheus, in plain text also beyond loopback (docs/hardening.md); empty = none."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Random seed of back-off and of the simulated region; 0 = from the operating system."""
     shutdown_grace: Positive = timedelta(seconds=10)

@@ -108,11 +108,14 @@ class OperatingMetrics:
         self._overdue.show({(name,): late[name] for name in names})
 
     def hear(self, fleet: Fleet) -> None:
-        """Remember when each region last reported."""
+        """When each region last reported, as this fleet has it: reports from the future are replaced once
+        clocks were set back."""
+        reported: dict[str, datetime] = {}
         for state in fleet.pools:
             at, region = state.observed_at, state.observation.pool.region
             if at is not None:
-                self._reported[region] = max(at, self._reported.get(region, at))
+                reported[region] = max(at, reported.get(region, at))
+        self._reported = reported
 
     def report_ages(self, now: datetime) -> Iterable[Metric]:
         """How long ago each region last reported; nothing for one that never did."""

@@ -93,7 +93,7 @@ class ControlPlaneSettings(BaseSettings):
     """True = plain text also beyond loopback: every caller of the port is admin."""
     metrics_listen: OptionalAddress = "127.0.0.1:9464"
     """host:port for Prometheus, in plain text also beyond loopback, since scrapers are elsewhere and change
-    nothing (docs/wire.md); empty = none."""
+    nothing (docs/hardening.md); empty = none."""
     page_listen: OptionalAddress = "127.0.0.1:8321"
     """host:port for the web page, which is read-only and shows everything; empty = none."""
     page_allow_insecure: bool = False

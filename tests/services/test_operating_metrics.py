@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from heliostat.clock import SystemClock
 from heliostat.errors import InvalidInput, UnknownRoutingTable
-from heliostat.model.fleet import PoolObservation
+from heliostat.model.fleet import Fleet, PoolObservation, PoolState, Signal
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingAck, RoutingTable
 from services.cli.certificates import CertificateMaker
@@ -197,3 +197,14 @@ def test_the_certificates_end_is_told_where_it_can_be_read(tmp_path: Path) -> No
     assert float(shown.split()[1]) == (NOON + timedelta(days=1)).timestamp()
     (tmp_path / "server.pem").write_text("nonsense")
     assert not any(line.startswith(name) for line in page(metrics))
+
+
+def test_a_report_from_the_future_is_forgotten_once_another_took_its_place() -> None:
+    metrics = Metrics()
+    for at in (NOON + timedelta(hours=1), NOON - MINUTE):
+        seen = PoolState(
+            observation=PoolObservation(pool=a_pool()), observed_at=at, signal=Signal.FRESH
+        )
+        metrics.operating.hear(Fleet(at=NOON, pools=(seen,)))
+    (family,) = metrics.operating.report_ages(NOON)
+    assert [sample.value for sample in family.samples] == [60.0]

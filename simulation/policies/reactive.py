@@ -8,6 +8,7 @@ does: with grouped-query attention that hardly ever fills.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from heliostat.catalogue import FleetCatalogue
@@ -48,21 +49,18 @@ def _share(headroom: float | None) -> float:
 class _Reactive:
     name: str
     of_memory: bool = False
+    settings_at: Callable[..., ReactiveSettings] = thresholds
+    router: str = ""
+    """Unless the options name one; empty = what every rule on replicas has."""
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        rule = ReactiveRule(settings=thresholds(options.headroom, of_memory=self.of_memory))
-        return ruled(self.name, rule, catalogue, options)
+        settings = self.settings_at(options.headroom, of_memory=self.of_memory)
+        routed = replace(options, router=options.router or self.router)
+        return ruled(self.name, ReactiveRule(settings=settings), catalogue, routed)
 
 
-@dataclass(frozen=True, slots=True)
-class _AsPublished:
-    name: str
-    of_memory: bool = False
-
-    def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        rule = ReactiveRule(settings=paper_thresholds(options.headroom, of_memory=self.of_memory))
-        routed = replace(options, router=options.router or SEVENTY)
-        return ruled(self.name, rule, catalogue, routed)
+def _as_published(name: str, *, of_memory: bool = False) -> _Reactive:
+    return _Reactive(name, of_memory, paper_thresholds, SEVENTY)
 
 
 REACTIVE = PolicyPlugin(
@@ -84,7 +82,7 @@ REACTIVE_KV = PolicyPlugin(
 REACTIVE_70_30 = PolicyPlugin(
     name="reactive-70-30",
     summary="SageServe's baseline thresholds, out above 70 % and in below 30 %, and its 70 % router",
-    make=_AsPublished("reactive-70-30"),
+    make=_as_published("reactive-70-30"),
     headroom=PAPER_MEANING,
     default_headroom=DEFAULT_HEADROOM,
     sweep=SWEEP,
@@ -92,7 +90,7 @@ REACTIVE_70_30 = PolicyPlugin(
 REACTIVE_KV_70_30 = PolicyPlugin(
     name="reactive-kv-70-30",
     summary="SageServe's baseline as published: 70/30 on KV occupancy alone, and its 70 % router",
-    make=_AsPublished("reactive-kv-70-30", of_memory=True),
+    make=_as_published("reactive-kv-70-30", of_memory=True),
     headroom=PAPER_MEANING.replace("utilisation", "KV occupancy"),
     default_headroom=DEFAULT_HEADROOM,
     sweep=REACTIVE_KV.sweep,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from benchmarks.evidence.adopting import LedgerFolder, adopted
 from benchmarks.evidence.asking import Asked, asked_of
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
@@ -19,7 +20,6 @@ from benchmarks.evidence.scale import Scale
 from benchmarks.evidence.writing import read_ledger, write_page
 from heliostat.errors import HeliostatError
 from simulation.experiments.executors import make_executor
-from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.spec import EVENT
 
@@ -46,11 +46,16 @@ def main(arguments: list[str]) -> int:
 
 def _run(asked: Asked) -> int:
     checkout = Checkout.now()
-    folder = RunFolder(path=asked.runs, code=checkout.code)
+    folder = LedgerFolder(
+        path=asked.runs,
+        code=checkout.code,
+        adopted=adopted(asked.out, PAGES, checkout.code) if asked.adopt else {},
+    )
     progress, scale = Progress(asked.workers), Scale(asked.scale)
     executor = make_executor("processes", asked.workers, EVENT)
     try:
-        carrier = Carrier(Laboratory(executor, folder, progress), asked.seeds, progress)
+        laboratory = Laboratory(executor, folder, progress)
+        carrier = Carrier(laboratory, asked.seeds, progress, folder=folder)
         makers = [
             Maker(
                 page=PAGES[name],

@@ -25,6 +25,7 @@ class Asked:
     seeds: tuple[int, ...]
     workers: int
     render: bool
+    adopt: bool
     runs: Path
     out: Path
 
@@ -51,6 +52,11 @@ def asked_of(arguments: Sequence[str], known: Sequence[str]) -> Asked:
         "--render", action="store_true", help="run nothing; write pages from stored results"
     )
     parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take what the stored results hold of runs by this very code, instead of making them",
+    )
+    parser.add_argument(
         "--runs", type=Path, default=RUNS, help="folder of finished runs (%(default)s)"
     )
     parser.add_argument("--out", type=Path, default=PAGES, help="folder of the pages (%(default)s)")
@@ -66,6 +72,7 @@ def asked_of(arguments: Sequence[str], known: Sequence[str]) -> Asked:
         seeds=tuple(range(1, told.seeds + 1)),
         workers=told.workers,
         render=told.render,
+        adopt=told.adopt,
         runs=told.runs,
         out=told.out,
     )

@@ -17,6 +17,7 @@ from simulation.experiments.contenders import (
     least_headroom_of,
     locals_of,
 )
+from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.result import BILLED, Outcome, RunFailure, RunResult
 from simulation.experiments.scenes import load_scene
@@ -35,10 +36,17 @@ class Lived:
 
     scene: SceneRef
     outcomes: dict[tuple[str, float, int], Outcome] = field(default_factory=dict)
+    specs: dict[tuple[str, float, int], RunSpec] = field(default_factory=dict)
+    """Which run each outcome is of."""
     settings: dict[tuple[str, float], float] = field(default_factory=dict)
     """Policy's name and level → the setting that was chosen last."""
     settled: set[tuple[str, float]] = field(default_factory=set)
     """Policy's name and level of every search that has ended, all seeds of it lived."""
+
+    def enter(self, name: str, headroom: float, spec: RunSpec, outcome: Outcome) -> None:
+        """Book what became of a run; a bound's headroom is its level."""
+        at = name, headroom, spec.seed
+        self.outcomes[at], self.specs[at] = outcome, spec
 
     def points(self, name: str, seeds: Sequence[int]) -> list[Point]:
         """The settings that all of these seeds lived."""
@@ -56,7 +64,7 @@ class Lived:
 
 
 class Carrier:
-    """Carries out what is wanted through a laboratory, which keeps every finished run."""
+    """Carries out what is wanted through a laboratory, which keeps every finished run in `folder`."""
 
     def __init__(
         self,
@@ -64,12 +72,13 @@ class Carrier:
         seeds: Sequence[int],
         progress: Progress,
         *,
+        folder: RunFolder,
         engine: str = EVENT,
     ) -> None:
         if not seeds:
             raise InvalidInput("seeds", "needs at least one seed")
         self._laboratory, self._seeds, self._progress = laboratory, tuple(seeds), progress
-        self._engine = engine
+        self._folder, self._engine = folder, engine
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -197,14 +206,17 @@ class Carrier:
             specs = [
                 replace(self._spec(lived.scene, LINEAR, 0.0, seed), bound=terms) for seed in seeds
             ]
-            for seed, outcome in zip(seeds, self._laboratory.outcomes(specs), strict=True):
-                lived.outcomes[LINEAR.name, level, seed] = outcome
+            for spec, outcome in zip(specs, self._laboratory.outcomes(specs), strict=True):
+                lived.enter(LINEAR.name, level, spec, outcome)
 
     def _live(self, asked: Sequence[_Asked], lived: Lived, *, recorded: bool = False) -> None:
         specs = [self._spec(lived.scene, *one, recorded=recorded) for one in asked]
-        outcomes = self._laboratory.outcomes(specs)
-        for (policy, headroom, seed), outcome in zip(asked, outcomes, strict=True):
-            lived.outcomes[policy.name, headroom, seed] = outcome
+        try:
+            outcomes: Sequence[Outcome | None] = self._laboratory.outcomes(specs)
+        except KeyboardInterrupt:
+            _book(specs, map(self._folder.find, specs), lived)
+            raise
+        _book(specs, outcomes, lived)
 
     def _spec(
         self,
@@ -223,6 +235,13 @@ class Carrier:
             engine=self._engine,
             recorded=recorded,
         )
+
+
+def _book(specs: Iterable[RunSpec], outcomes: Iterable[Outcome | None], lived: Lived) -> None:
+    """What has an outcome; the rest was not reached."""
+    for spec, outcome in zip(specs, outcomes, strict=True):
+        if outcome is not None:
+            lived.enter(spec.policy.name, spec.headroom, spec, outcome)
 
 
 def _search_of(policy: PolicySpec) -> Search:

@@ -17,7 +17,10 @@ RECOVERY = "minutes_until_as_usual"
 KEPT_AGAIN = 0.99
 _A100 = "gpu_hours_billed_by_vm_type.a100"
 _HOUR = 3600
-_P90 = ("ttft/interactive-fast", "ttft/interactive-normal")
+_P90 = {
+    f"ttft/{tier}": f"ttft_seconds.{tier}.p90"
+    for tier in (Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL)
+}
 _INTERACTIVE = str(Tier.INTERACTIVE_FAST)
 FIGURES = (
     "gpu_hours_billed",
@@ -50,14 +53,18 @@ MOST_STEPS = 360
 
 
 def figures_of(run: RunResult, bursts_from: int | None = None) -> dict[str, float | None]:
-    """The run's figures by name; `bursts_from` is the hour of the run at which bursts begin."""
-    found = {name: run.figures[name] for name in FIGURES if name in run.figures}
+    """The run's figures by name; `bursts_from` is the hour of the run at which bursts begin.
+
+    A run taken up from a ledger has figures alone, the derived ones among them.
+    """
+    told = (*FIGURES, ON_A100, *_P90.values())
+    found = {name: run.figures[name] for name in told if name in run.figures}
     on_a100 = [run.figures[name] for name in run.figures if name.startswith(_A100)]
     if on_a100 and None not in on_a100:
         found[ON_A100] = sum(hours for hours in on_a100 if hours is not None)
-    for name in _P90:
+    for name, figure in _P90.items():
         if name in run.latencies:
-            found[f"ttft_seconds.{name.partition('/')[2]}.p90"] = run.sketch(name).quantile(0.9)
+            found[figure] = run.sketch(name).quantile(0.9)
     if bursts_from is not None and run.record is not None:
         found[RECOVERY] = recovery_minutes(run.record, bursts_from)
     return found

@@ -32,7 +32,7 @@ def ledger_from(
 ) -> Ledger:
     """Everything of the page that was lived so far; `lived` is by the page's name of the scenario."""
     curves: list[Curve] = []
-    trials = [trial for role, had in lived.items() for trial in _trials(role, had, curves)]
+    trials = [trial for role, had in lived.items() for trial in _trials(role, had, code, curves)]
     return Ledger(
         page=page.name,
         code=code,
@@ -59,10 +59,18 @@ def _measured_places(page: EvidencePage, trials: Sequence[Trial]) -> list[Place]
     ]
 
 
-def _trials(role: str, lived: Lived, curves: list[Curve]) -> list[Trial]:
+def _trials(role: str, lived: Lived, code: str, curves: list[Curve]) -> list[Trial]:
     found = []
     for (policy, headroom, seed), outcome in lived.outcomes.items():
-        trial = Trial(scenario=role, policy=policy, headroom=headroom, seed=seed)
+        spec = lived.specs[policy, headroom, seed]
+        trial = Trial(
+            scenario=role,
+            policy=policy,
+            headroom=headroom,
+            seed=seed,
+            run=spec.key(code),
+            cpu_seconds=outcome.cpu_seconds,
+        )
         if isinstance(outcome, RunFailure):
             found.append(replace(trial, failure=f"{outcome.error} ({outcome.at})"))
             continue

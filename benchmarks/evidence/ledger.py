@@ -19,7 +19,10 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One run: its figures by name (None = not measured), or what the policy broke it off with."""
+    """One run: its figures by name (None = not measured), or what the policy broke it off with.
+
+    `run` names all that determines it, the code included; "" = it cannot be taken up from here.
+    """
 
     scenario: str
     policy: str
@@ -27,6 +30,8 @@ class Trial:
     seed: int
     figures: Mapping[str, float | None] = field(default_factory=dict)
     failure: str = ""
+    run: str = ""
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +147,7 @@ def ledger_as_mapping(ledger: Ledger) -> dict[str, Any]:
             + [_rounded(t.figures.get(name)) for name in names]
             for t in ledger.trials
         ],
+        "runs": [[t.run, round(t.cpu_seconds, 1)] for t in ledger.trials],
         "settled": [list(one) for one in sorted(ledger.settled)],
         "curves": [
             {
@@ -177,9 +183,13 @@ def ledger_of(told: Mapping[str, Any]) -> Ledger:
                 headroom=headroom,
                 seed=seed,
                 failure=failure,
+                run=run,
+                cpu_seconds=spent,
                 figures=dict(zip(names, figures, strict=True)),
             )
-            for scenario, policy, headroom, seed, failure, *figures in told["trials"]
+            for (scenario, policy, headroom, seed, failure, *figures), (run, spent) in zip(
+                told["trials"], _runs_of(told), strict=True
+            )
         ),
         curves=tuple(
             Curve(
@@ -194,6 +204,11 @@ def ledger_of(told: Mapping[str, Any]) -> Ledger:
         ),
         settled=frozenset((role, policy, level) for role, policy, level in told["settled"]),
     )
+
+
+def _runs_of(told: Mapping[str, Any]) -> Iterable[Any]:
+    """Name and CPU seconds of each trial's run; ledgers of measurements may have none."""
+    return told.get("runs") or [["", 0.0]] * len(told["trials"])
 
 
 def _rounded(value: float | None) -> float | None:

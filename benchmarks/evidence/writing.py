@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -21,12 +23,16 @@ def write_ledger(ledger: Ledger, out: Path) -> None:
     folder = out / RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     told = ledger_as_mapping(ledger)
-    rows = told.pop("trials")
-    head = json.dumps(told, sort_keys=True, indent=1)
     # A row a run: what changed between two versions can be looked at.
-    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
-    text = f'{head[:-2]},\n "trials": [\n{lines}\n]}}\n'
+    tables = [f' "{name}": {_rows(told.pop(name))}' for name in ("runs", "trials")]
+    head = json.dumps(told, sort_keys=True, indent=1)
+    text = f"{head[:-2]},\n{','.join(tables)}}}\n"
     (folder / f"{ledger.page}.json").write_text(text, "utf-8")
+
+
+def _rows(rows: Iterable[Any]) -> str:
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    return f"[\n{lines}\n]"
 
 
 def read_ledger(name: str, out: Path) -> Ledger:

@@ -38,8 +38,9 @@ class Bench:
         self.executor = Pretender(outcome)  # type: ignore[arg-type]  # a function of a spec
         self.said = io.StringIO()
         self.progress = Progress(2, out=self.said, stopwatch=lambda: 0.0)
-        laboratory = Laboratory(self.executor, RunFolder(path=folder, code="x"), self.progress)
-        self.carrier = Carrier(laboratory, SEEDS, self.progress, engine=FLUID)
+        runs = RunFolder(path=folder, code="x")
+        laboratory = Laboratory(self.executor, runs, self.progress)
+        self.carrier = Carrier(laboratory, SEEDS, self.progress, folder=runs, engine=FLUID)
 
     def lived(self, folder: Path) -> Lived:
         return Lived(scene=a_history(folder))
@@ -96,6 +97,20 @@ def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path) -> Non
     whole.carrier.match(MATCH, alone)
     assert lived.settings == alone.settings
     assert len(second.executor.ran) == len(whole.executor.ran) - 7
+
+
+def test_an_interruption_keeps_what_of_a_batch_was_finished(tmp_path: Path) -> None:
+    def impatient(spec: RunSpec) -> Outcome:
+        if spec.policy.name == "reactive":
+            raise KeyboardInterrupt
+        return steady(spec)
+
+    bench = Bench(tmp_path / "runs", impatient)
+    lived = bench.lived(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        bench.carrier.match(MATCH, lived)
+    assert [name for name, _, _ in lived.outcomes] == ["keda"]
+    assert list(lived.specs) == list(lived.outcomes)
 
 
 def test_a_correction_that_changes_nothing_is_lived_by_the_first_seed_alone(tmp_path: Path) -> None:

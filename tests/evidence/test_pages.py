@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.evidence.__main__ import main
+from benchmarks.evidence.adopting import LedgerFolder, adopted
 from benchmarks.evidence.asking import asked_of
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
@@ -35,7 +36,7 @@ from simulation.experiments.folder import RunFolder
 from simulation.experiments.intervals import Estimate
 from simulation.experiments.laboratory import Laboratory
 from simulation.experiments.scenes import scene_ref
-from simulation.experiments.spec import FLUID
+from simulation.experiments.spec import FLUID, RunSpec
 from simulation.policies.registry import PLUGINS
 from simulation.scenarios.finding import find_scenario
 from tests.evidence.ledgers import HOME, a_ledger, a_place, a_trial
@@ -131,14 +132,15 @@ class StandsStill(Checkout):
         pass
 
 
-def made(folder: Path, scale: str, page: EvidencePage | None = None) -> tuple[Progress, str]:
+def made(
+    folder: Path, scale: str, page: EvidencePage | None = None, runs: RunFolder | None = None
+) -> tuple[Progress, str]:
     progress = Progress(1, out=io.StringIO())
-    laboratory = Laboratory(
-        make_executor("serial", 1, FLUID), RunFolder(path=folder / "runs", code="abc"), progress
-    )
+    runs = runs or RunFolder(path=folder / "runs", code="abc")
+    laboratory = Laboratory(make_executor("serial", 1, FLUID), runs, progress)
     maker = Maker(
         page=page or tiny(),
-        carrier=Carrier(laboratory, (1, 2), progress, engine=FLUID),
+        carrier=Carrier(laboratory, (1, 2), progress, folder=runs, engine=FLUID),
         scale=Scale(scale),
         progress=progress,
         checkout=StandsStill(code="abc", commit="123"),
@@ -164,6 +166,31 @@ def test_a_page_is_lived_written_and_taken_up_again(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     write_page(tiny(), ledger, tmp_path / "out")
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_runs_are_taken_up_from_the_results_of_the_very_same_code(tmp_path: Path) -> None:
+    a_history(tmp_path, minutes=15)
+    scenario = str(tmp_path / "little.npz")
+    out = tmp_path / "out"
+    first, text = made(tmp_path, scenario)
+    told = read_ledger("chiron", out).trials
+    assert adopted(out, PAGES, "another code") == {}
+    known = adopted(out, PAGES, "abc")
+    elsewhere = LedgerFolder(path=tmp_path / "elsewhere", code="abc", adopted=known)
+    again, same = made(tmp_path, scenario, runs=elsewhere)
+    assert (again.made, again.runs) == (0, first.runs)
+    assert same == text
+    assert read_ledger("chiron", out).trials == told
+    spec = RunSpec(
+        scene=scene_ref(scenario),
+        policy=rival("chiron"),
+        headroom=next(trial.headroom for trial in told if trial.policy == "chiron"),
+        seed=1,
+        engine=FLUID,
+    )
+    assert elsewhere.find(spec) is not None
+    assert not elsewhere.holds(spec)
+    assert elsewhere.find(replace(spec, recorded=True)) is None, "results hold no course of a run"
 
 
 def test_a_page_may_measure_what_no_world_lives(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 Heliostat sheds for want of ready replicas only where it steers, in ACTIVE mode. An origin in ADVISORY mode is
 served at home, whatever is ready there: replicas that no agent reports may serve it. An origin in PAUSED mode
-keeps its entries, as far as their regions have ready replicas; where none of them has, an entry stands as it
-was. Where the input is old, the last entry stands as far as its regions have ready replicas. If none of the
-regions that may serve a demand ever reported, there is no entry, and gateways serve at home.
+keeps its entries, as far as their regions have ready replicas; where none of them has, as far as they may
+still serve. Where the input is old, the last entry stands as far as its regions have ready replicas. If none
+of the regions that may serve a demand ever reported, there is no entry, and gateways serve at home.
 """
 
 from __future__ import annotations
@@ -86,10 +86,11 @@ def _left_alone(
     none_ready = f"no ready replica of {view.model.name} is known"
     if mode is Mode.PAUSED and kept is not None:
         return kept, "paused: the last entry is kept"
-    if mode is Mode.PAUSED and last is not None and last.shares:
-        return split_of(last), f"paused: the last entry is kept, though {none_ready} in its regions"
     home, serving = demand.origin, view.serving(demand.origin, demand.tier)
     reach = view.reach(home, demand.tier)
+    old = only_serving(split_of(last), reach) if last is not None else None
+    if mode is Mode.PAUSED and old is not None:
+        return old, f"paused: the last entry is kept, though {none_ready} in its regions"
     if home not in reach:
         nearest = (serving or reach)[0]
         return {nearest: 1.0}, f"{mode}: not steered; residency forbids {home} to serve it"

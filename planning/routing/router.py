@@ -176,7 +176,7 @@ def _capacity(
             continue
         key = view.demand(origin, tier)
         for name, share in split_of(entry).items():
-            if name != SHED and view.regions[name].ready:
+            if name in view.regions and view.regions[name].ready:
                 explained[name] += rates[key] * share / view.regions[name].served(origin, tier)
     usable, full = {}, {}
     for name, region in view.regions.items():

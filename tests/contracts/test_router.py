@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,6 +112,57 @@ def test_tables_are_whole_consistent_and_send_nothing_to_the_unready(
                     WORLD.may_serve(table.origin, s.serving, entry.model, entry.tier)
                     for s in entry.shares
                 )
+
+
+def three_regions() -> dict[str, Any]:
+    """The small catalogue with a third region, which east reaches sooner than west."""
+    told = catalogue_mapping()
+    told["regions"].append(
+        told["regions"][1] | {"name": "mid", "ingress_endpoint": "127.0.0.1:18003"}
+    )
+    told["round_trip_ms"] = {
+        "east": {"east": 4, "west": 70, "mid": 20},
+        "west": {"west": 4, "mid": 60},
+        "mid": {"mid": 4},
+    }
+    return told
+
+
+def tight() -> dict[str, Any]:
+    """The small catalogue where nobody may serve another region's requests."""
+    told = catalogue_mapping()
+    for model in told["models"]:
+        for tier in model["tiers"].values():
+            tier["latency_budget_ms"] = 50
+    return told
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("home_ready", [0, 3])
+@pytest.mark.parametrize(
+    ("before", "after", "elsewhere"),
+    [(three_regions(), catalogue_mapping(), "mid"), (catalogue_mapping(), tight(), "west")],
+    ids=["a region is taken out", "a region may serve no other any more"],
+)
+def test_tables_of_an_older_catalogue_stop_nobody(
+    router: Router,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    elsewhere: str,
+    home_ready: int,
+    mode: Mode,
+) -> None:
+    old, new = a_catalogue(before), a_catalogue(after)
+    only_there = a_fleet({p.key: 3 if p.key.region == elsewhere else 0 for p in old.pools})
+    previous = router.route(a_routing_problem(4.0, catalogue=old, fleet=only_there))
+    assert any(
+        share.serving == elsewhere for entry in previous[0].entries for share in entry.shares
+    )
+    fleet = a_fleet({p.key: home_ready for p in new.pools})
+    problem = a_routing_problem(4.0, catalogue=new, fleet=fleet, mode=mode)
+    tables = router.route(replace(problem, previous=previous))
+    check_tables(tables, new, fleet, problem.modes)
+    assert {table.origin for table in tables} == {region.name for region in new.regions}
 
 
 def test_the_same_problem_gets_the_same_tables(router: Router) -> None:

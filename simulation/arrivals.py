@@ -14,8 +14,6 @@ from heliostat.model.names import DemandKey
 from heliostat.model.usage import WINDOW
 from simulation.columns import Floats
 
-"""One value per minute."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MinuteArrivals:

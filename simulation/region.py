@@ -22,7 +22,7 @@ from simulation.events import EventQueue
 from simulation.fortune import Fortune
 from simulation.market import Market
 from simulation.region_books import RegionBooks
-from simulation.replica import COMING, Replica, Stage
+from simulation.replica import Replica, Stage
 from simulation.seen import seen_by_engine
 from simulation.stage_ledger import StageLedger, StageSeconds
 from simulation.troubles import CloudTroubles, Eviction
@@ -96,7 +96,7 @@ class SimulatedRegion:
         """Let ready replicas stand as if they had always been there: how a run begins."""
         for _ in range(replicas):
             replica = self._new(pool, StartKind.COLD, "", now)
-            replica.stage = Stage.READY
+            replica.stage, replica.served = Stage.READY, True
             self._tell(replica, Change.READY, now)
             self._plan_all(replica, self._fortune.misfortunes(replica))
         self._weights.add(pool.model)
@@ -319,8 +319,6 @@ class SimulatedRegion:
 def _is_warm(replica: Replica, before: Stage) -> bool:
     """Does a VM that is released from that stage go to the warm stock? One that served does, and one from
     that stock that nobody waited for; not what failed, was evicted, or never came to be ready."""
-    if replica.taken_at is not None:
+    if replica.taken_at is not None or before is Stage.FAILED:
         return False
-    if before in COMING:
-        return replica.start_kind is StartKind.WARM
-    return before is not Stage.FAILED
+    return replica.served or replica.start_kind is StartKind.WARM

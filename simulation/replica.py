@@ -59,8 +59,11 @@ class Replica:
     destination: PoolKey | None = None
     taken_at: datetime | None = None
     """When the cloud takes an evicted VM, whatever runs on it."""
+    served: bool = False
+    """Whether it was ever ready."""
     life: int = 1
-    """Grows with each redeploy, so that chance and planned events of the life before do not return."""
+    """Grows when it is redeployed, taken back or fails, so that chance and planned events of the life before
+    do not return."""
 
     @property
     def counts_for(self) -> PoolKey:
@@ -77,3 +80,4 @@ class Replica:
         if stage not in _MAY_BECOME[self.stage]:
             raise Precondition(f"{self.replica_id} is {self.stage} and cannot become {stage}")
         self.stage, self.since = stage, at
+        self.served = self.served or stage is Stage.READY

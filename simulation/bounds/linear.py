@@ -148,6 +148,6 @@ def _least(highs: highspy.Highs, cost: Floats) -> tuple[float, Floats] | None:
     if status in _NO_POINT:
         return None
     if status != highspy.HighsModelStatus.kOptimal:
-        raise Exhausted(f"the linear bound was not found: {highs.modelStatusToString(status)}")
+        raise Exhausted(f"the solver ended without an optimum: {highs.modelStatusToString(status)}")
     values = np.array(highs.getSolution().col_value)
     return float(highs.getInfo().objective_function_value), values

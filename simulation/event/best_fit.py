@@ -18,6 +18,7 @@ from simulation.event.calendar import end_at, iteration_of, request_of
 from simulation.event.chance import LENGTH_STREAM, chance
 from simulation.event.compiled import kernel
 from simulation.event.layout import (
+    BATCH,
     BLOCK_SLACK_TOKENS,
     BLOCK_TOKENS,
     DECODE,
@@ -26,6 +27,7 @@ from simulation.event.layout import (
     PREFILL,
     SERVING,
     TIERS,
+    absences,
     binned_output,
     cells,
     demands,
@@ -217,6 +219,8 @@ def _absorbed(world: Any, slot: int, stall: float, now: float, then: float, at: 
         left = max(one.estimate / replica.output_seconds - generated, 1.0) * world.foresight
         gap = demands(world, one.demand).gap
         spent = at - one.arrival - one.first_after - gap * (generated - 1)
+        if one.tier == BATCH:  # It promises no gap for the time that it was out of a batch.
+            spent -= absences(world, request_of(end)).seconds
         if breaks(gap, left, now, then, spent, stall):
             return False
     request = replica.prompts_head

@@ -16,6 +16,8 @@ from simulation.event.memory import hold, wait_in_batch_queue
 from simulation.event.outcomes import turn_away
 from simulation.event.queues import without_first
 
+_SHED = -2
+
 
 @kernel
 def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> None:
@@ -47,8 +49,9 @@ def come_in(world: Any, columns: Any, first: int, last: int, until: float) -> No
 
 @kernel
 def reroute(world: Any, key: Any, cell: int, at: float) -> None:
-    """Who waits in a cell without a replica goes where its gateway would send it now; where no region
-    has one, it waits on: batch work in the batch queue, the rest until its patience is at an end."""
+    """Who waits in a cell without a replica goes where its gateway would send it now, and is shed where the
+    gateway would shed it. Where no region has a replica it waits on: batch work in the batch queue, the rest
+    until its patience is at an end."""
     place = cells(world, cell)
     request = place.held_head
     place.held_head = place.held_tail = NOBODY
@@ -76,7 +79,8 @@ def reroute(world: Any, key: Any, cell: int, at: float) -> None:
 @kernel
 def _send(world: Any, key: Any, cell: int, request: int, at: float) -> None:
     region, asked = _region_for(world, request), requests(world, request)
-    if region < 0 and out_of_patience(world, request, at):
+    shed = region == _SHED and _has_open_rival(world, cells(world, cell))
+    if shed or (region < 0 and out_of_patience(world, request, at)):
         turn_away(world, request, at)
     elif region < 0 and asked.tier == BATCH and world.admits_batch:
         wait_in_batch_queue(world, cell, request)
@@ -125,11 +129,11 @@ def _route(world: Any, request: int) -> None:
 
 @kernel
 def _region_for(world: Any, request: int) -> int:
-    """The region that serves it, −1 when it is shed."""
+    """The region that serves it, NOBODY where none can be reached, _SHED where its table sheds it."""
     asked = requests(world, request)
     luck = chance(world, ROUTE_STREAM, int(asked.number) + (int(asked.attempt) << ATTEMPT_BIT))
-    first = asked.demand * world.regions
+    first = asked.demand * (world.regions + 1)
     for region in range(world.regions):
         if luck < shares(world)[first + region]:
             return region
-    return NOBODY
+    return NOBODY if luck < shares(world)[first + world.regions] else _SHED

@@ -89,7 +89,7 @@ def lay_out(
     round_trip = places.catalogue.round_trip
     trips = [[round_trip(o, r) for o in places.regions] for r in places.regions]
     arrays.put("trips", np.array(trips).ravel())
-    arrays.put("shares", np.zeros(max(1, len(demands) * regions)))
+    arrays.put("shares", np.zeros(max(1, len(demands) * (regions + 1))))
     arrays.put("expected_output", _expected_outputs(places))
     arrays.put("binned_output", np.zeros(places.cells * tiers * BINS * 2))
     arrays.put("current", np.full(regions * models * tiers * regions, NOBODY, np.int32))

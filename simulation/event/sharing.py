@@ -20,18 +20,19 @@ Shares = NDArray[np.float64]
 
 
 class Sharing:
-    """Running sums of shares per demand over the regions; what they leave to 1 is shed."""
+    """Running sums of shares per demand over the regions that can be reached, and behind them the share that
+    the table does not shed; between the two lies what nobody can serve now."""
 
     def __init__(self, places: Places, demands: Sequence[DemandKey]) -> None:
         self._places, self._demands = places, tuple(demands)
         self._fallbacks = {key: _by_distance(places, key) for key in self._demands}
         self._known: tuple[tuple[RoutingTable | None, ...], bytes] | None = None
-        self._shares: Shares = np.zeros((len(self._demands), len(places.regions)))
+        self._shares: Shares = np.zeros((len(self._demands), len(places.regions) + 1))
 
     def shares(
         self, tables: Mapping[RegionName, RoutingTable], is_open: NDArray[np.bool_]
     ) -> Shares:
-        """(demands, regions) running sums, given (regions, models) where any replica is ready."""
+        """(demands, regions + 1) running sums, given (regions, models) where any replica is ready."""
         held = tuple(tables.get(region) for region in self._places.regions)
         seen = (held, is_open.tobytes())
         if self._known is None or not _same(self._known, seen):
@@ -44,7 +45,7 @@ class Sharing:
         self, key: DemandKey, table: RoutingTable | None, is_open: NDArray[np.bool_]
     ) -> Shares:
         entry = None if table is None else table.entry(key.model, key.tier)
-        weights = np.zeros(len(self._places.regions))
+        weights = np.zeros(len(self._places.regions) + 1)
         shares = [(key.origin, MILLION)]
         if entry is not None:
             shares = [(share.serving, share.weight_ppm) for share in entry.shares]
@@ -53,6 +54,7 @@ class Sharing:
             if region is not None:
                 weights[region] += ppm
         sums: Shares = np.cumsum(weights) / MILLION
+        sums[-1] = sum(ppm for _, ppm in shares) / MILLION
         return sums
 
     def _reachable(

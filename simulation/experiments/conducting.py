@@ -43,11 +43,7 @@ def conduct(experiment: Experiment, laboratory: Laboratory) -> Findings:
         ),
         contests=tuple(contests[: len(experiment.policies)]),
         oracle=contests[-1] if experiment.bounds else None,
-        linear={
-            seed: run
-            for seed, run in zip(experiment.seeds, linear, strict=False)
-            if isinstance(run, RunResult)
-        },
+        linear=dict(zip(experiment.seeds, linear, strict=False)),
     )
 
 

@@ -82,8 +82,8 @@ class Findings:
     contests: tuple[Contest, ...]
     oracle: Contest | None = None
     """The best causal policy with an oracle forecast."""
-    linear: Mapping[int, RunResult] = field(default_factory=dict)
-    """The linear bound by seed."""
+    linear: Mapping[int, Outcome] = field(default_factory=dict)
+    """The linear bound by seed; a failure where the solver gave up."""
 
     @property
     def outcomes(self) -> list[Outcome]:

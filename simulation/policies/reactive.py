@@ -18,26 +18,28 @@ from simulation.policies.routers import SEVENTY
 from simulation.policies.ruled import ruled
 
 BAND = 0.2
-PAPER_BAND = 0.4
-"""SageServe's: 70 % and 30 %."""
+PAPER_RATIO = 3 / 7
+"""SageServe's: 30 % and 70 %."""
 DEFAULT_HEADROOM = 0.43
-MEANING = "grows above 1/(1+h) utilisation, shrinks 20 points below that"
+MEANING = "grows above 1/(1+h) utilisation, shrinks 20 points below that, but not below 3/7 of it"
 PAPER_MEANING = (
-    "grows above 1/(1+h) utilisation in whole per cent, shrinks 40 points below that: 0.43 = 70/30"
+    "grows above 1/(1+h) utilisation in whole per cent, shrinks at 3/7 of that: 0.43 = 70/30"
 )
 SWEEP = (0.05, 0.11, 0.18, 0.25, 0.43, 0.67, 1.0)
 
 
 def thresholds(headroom: float | None, *, of_memory: bool = False) -> ReactiveSettings:
-    """Above 1 ÷ (1 + headroom) out, `BAND` below that in."""
+    """Above 1 ÷ (1 + headroom) out, `BAND` below that in; low thresholds as far apart as SageServe's, since
+    at or below nothing a pool would never shrink."""
     out = _share(headroom)
-    return ReactiveSettings(out_above=out, in_below=max(0.0, out - BAND), of_memory=of_memory)
+    below = max(out - BAND, PAPER_RATIO * out)
+    return ReactiveSettings(out_above=out, in_below=below, of_memory=of_memory)
 
 
 def paper_thresholds(headroom: float | None, *, of_memory: bool = False) -> ReactiveSettings:
-    """The same in whole per cent, `PAPER_BAND` below that in: 0.43, the default, gives 70/30."""
+    """Out in whole per cent, in at `PAPER_RATIO` of that: 0.43, the default, gives 70/30."""
     out = max(0.01, round(_share(headroom), 2))
-    below = max(0.0, round(out - PAPER_BAND, 2))
+    below = round(PAPER_RATIO * out, 3)
     return ReactiveSettings(out_above=out, in_below=below, of_memory=of_memory)
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from heliostat.catalogue import FleetCatalogue
 from heliostat.loops.control import Deciders
 from heliostat.loops.sound import check_plan, check_tables
 from heliostat.model.demand import DemandSeries
@@ -24,6 +23,7 @@ from heliostat.ports.deciding import (
     ScalingStrategy,
 )
 from heliostat.ports.forecasts import Forecaster
+from planning.routing.modes import reported_regions
 from simulation.policies.failure import PolicyFailed
 
 _MOST_WORDS = 1000
@@ -98,7 +98,7 @@ class _WatchedRouter:
         with answering(self.policy, problem.at, "router"):
             tables = self.router.route(problem)
             check_tables(tables, problem.catalogue, problem.fleet, problem.modes)
-            _check_whole(tables, problem.catalogue)
+            _check_whole(tables, problem)
         return tables
 
 
@@ -142,16 +142,23 @@ def _check_targets(targets: Sequence[PoolTarget]) -> None:
             )
 
 
-def _check_whole(tables: Sequence[RoutingTable], catalogue: FleetCatalogue) -> None:
-    """Every origin has its table, every model and tier its entry."""
+def _check_whole(tables: Sequence[RoutingTable], problem: RoutingProblem) -> None:
+    """Every origin has its table, every model and tier that a reported region may serve its entry."""
+    catalogue = problem.catalogue
     lacking = {region.name for region in catalogue.regions} - {table.origin for table in tables}
     if lacking:
         raise ValueError(f"no table for {', '.join(sorted(lacking))}")
     asked = {(model.name, spec.tier) for model in catalogue.models for spec in model.tiers}
+    reported = reported_regions(problem.fleet)
     for table in tables:
-        missing = asked - {(entry.model, entry.tier) for entry in table.entries}
+        absent = asked - {(entry.model, entry.tier) for entry in table.entries}
+        missing = [
+            (model, tier)
+            for model, tier in sorted(absent)
+            if any(catalogue.may_serve(table.origin, name, model, tier) for name in reported)
+        ]
         if missing:
-            model, tier = min(missing)
+            model, tier = missing[0]
             raise ValueError(f"the table of {table.origin} has no entry for {model}/{tier}")
 
 

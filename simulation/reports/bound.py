@@ -9,11 +9,12 @@ from simulation.experiments.ceilings import LP_DOLLARS, LP_GPU_HOURS, LP_GPU_HOU
 from simulation.experiments.comparison import Contest
 from simulation.experiments.experiment import Findings
 from simulation.experiments.intervals import Difference, Estimate, difference, estimate
-from simulation.experiments.result import BILLED
+from simulation.experiments.result import BILLED, RunFailure
 
 
 def lp_gpu_hours(findings: Findings) -> Estimate | None:
-    """Of the linear bound with perfect knowledge; None where it was not asked for, or is infeasible."""
+    """Of the linear bound with perfect knowledge, over the seeds of which it was found; None where it was not
+    asked for, is infeasible, or was found of none."""
     return estimate(list(_linear(findings, LP_GPU_HOURS).values()))
 
 
@@ -72,7 +73,12 @@ def _reason(findings: Findings) -> str | None:
     said = []
     asked = f"{100 * findings.experiment.attainment:g}%"
     if lp_gpu_hours(findings) is None:
-        said.append(f"no fleet within the quotas serves {asked} of the requests")
+        failed = next((r for r in findings.linear.values() if isinstance(r, RunFailure)), None)
+        said.append(
+            f"no fleet within the quotas serves {asked} of the requests"
+            if failed is None
+            else f"the LP bound was not found: {failed.error}"
+        )
     if oracle_gpu_hours(findings) is None:
         said.append(f"the causal oracle does not reach {asked} either")
     return "; ".join(said) or None

@@ -62,8 +62,8 @@ def plan_stretch(span: timedelta, wanted: int, aheads: Sequence[int] = ()) -> St
         return Stretch(period=weeks * WEEK, wanted=wanted, sentence=said)
     if days:
         said = (
-            f"{days} day{'s' if days > 1 else ''} repeated to {need} days: hours are kept, there is no "
-            "weekly cycle; repeated days vary by a few per cent."
+            f"{days} day{'s' if days > 1 else ''} repeated to {need} days: hours are kept, a weekly "
+            "cycle is not known; repeated days vary by a few per cent."
         )
         return Stretch(period=days * DAY, wanted=wanted, sentence=said)
     said = (

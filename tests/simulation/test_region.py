@@ -159,6 +159,18 @@ def test_only_a_vm_that_served_and_was_released_is_warm_again(end: str, again: S
     assert region.buy(a_pool(), "c3", NOON + 2 * HOUR).start_kind is again
 
 
+def test_a_vm_that_served_is_warm_again_though_it_was_released_while_it_reloads() -> None:
+    region = a_region(warm_vms={SMALL: 1})
+    region.stand(a_pool(), 1, NOON)
+    (replica,) = region.replicas()
+    assert region.buy(a_pool(), "c0", NOON).start_kind is StartKind.WARM
+    region.redeploy(replica, a_pool(model="beta"), "c1", NOON)
+    region.advance(NOON + timedelta(seconds=1))
+    assert replica.stage is Stage.LOADING
+    region.release(replica, "c2", NOON + timedelta(seconds=1))
+    assert region.buy(a_pool(), "c3", NOON + timedelta(seconds=2)).start_kind is StartKind.WARM
+
+
 def test_a_replica_that_fails_while_draining_is_paid_for_until_it_is_cleared_away() -> None:
     region = a_region(load=BusyUntil(NOON + 2 * MINUTE))
     region.stand(a_pool(), 1, NOON)

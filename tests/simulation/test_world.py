@@ -168,6 +168,25 @@ def test_signals_are_stale_where_telemetry_is_late_or_missing(trouble: CloudTrou
         assert (seen.signal is Signal.STALE) is (pool.key.region == EAST), pool.key
 
 
+@pytest.mark.parametrize("policy", ["heliostat", "reactive", "lt-ua"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        CloudTroubles(telemetry_holes=(TelemetryHole(span=Span(NOON, NOON + QUARTER)),)),
+        CloudTroubles(api_outages=(Span(NOON, NOON + QUARTER),)),
+    ],
+    ids=["hole", "api outage"],
+)
+def test_a_run_may_begin_while_nobody_reports(policy: str, trouble: CloudTroubles) -> None:
+    everywhere = {region.name: trouble for region in CATALOGUE.regions}
+    fleet = {pool.key: 3 for pool in CATALOGUE.pools}
+    world = a_world(troubles=everywhere, policy=POLICIES[policy](CATALOGUE), fleet=fleet)
+    world.run_until(NOON + 2 * QUARTER)
+    accounts = world.accounts()
+    assert accounts.offered > 0
+    assert accounts.shed == 0
+
+
 def test_a_manual_scale_survives_the_next_plans_of_the_house() -> None:
     world = a_world(arrivals(growth=1.0), policy=POLICIES["heliostat"](CATALOGUE))
     world.run_until(NOON + QUARTER)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,9 @@ from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.errors import InvalidInput
 from scheduling.placement.margins import Margins
 from simulation.engine import Change
+from simulation.event.arrays import Arrays
+from simulation.event.best_fit import _absorbed
+from simulation.event.compiled import entry
 from simulation.local_policy import Dispatch, Fit, LocalPolicy, Prefill
 from tests.builders import NOON, a_pool, catalogue_mapping
 from tests.simulation.event.builders import Listed, Run, change, columns, poisson, ready, seconds
@@ -110,6 +116,38 @@ def test_who_is_told_lengths_never_overfills_memory() -> None:
     assert told.completed == told.offered
     assert told.preempted == 0
     assert chance.tally().preempted > 5
+
+
+def test_time_that_batch_work_was_out_of_a_batch_is_no_stall_of_it() -> None:
+    """Row (c) of a sequence that gave way for long is that of one that never did."""
+    source = Listed(columns([1.0], 100, 10_000, 2), 2)
+    run = Run(source, ready(1), LocalPolicy(dispatch=Dispatch.BEST_FIT))
+    arrays, at = run.engine._arrays, 120.0
+    slot = int(np.argmax(arrays["replicas"]["running"]))
+    (row,) = np.flatnonzero(arrays["requests"]["first_after"] > 0)
+    asked = arrays["requests"][row]
+    binds = [stall for stall in range(0, 20_000, 10) if not _row_c(arrays, slot, float(stall), at)]
+    assert binds, "no stall is too long for it"
+    away = 2.0 * binds[0]
+    asked["arrival"] -= away
+    assert _row_c(arrays, slot, float(binds[0]), at), "late already, it binds nobody"
+    arrays["absences"]["seconds"][row] = away
+    assert not _row_c(arrays, slot, float(binds[0]), at)
+
+
+def _compiled(sources: int) -> Callable[..., bool]:
+    def row_c(world: Any, slot: int, stall: float, at: float) -> bool:
+        assert sources >= 0
+        return bool(_absorbed(world[0], slot, stall, 0.05, 0.05, at))
+
+    return row_c
+
+
+_row_c_of = entry(_compiled)
+
+
+def _row_c(arrays: Arrays, slot: int, stall: float, at: float) -> bool:
+    return bool(_row_c_of(arrays.world, slot, stall, at))
 
 
 def test_where_nobody_fits_the_one_with_least_work_takes_it() -> None:

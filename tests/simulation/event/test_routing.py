@@ -9,7 +9,7 @@ from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from simulation.clients import Clients, RetryRule
 from simulation.engine import Change
-from simulation.local_policy import LocalPolicy
+from simulation.local_policy import LocalPolicy, StaticBatchSize
 from tests.builders import MINUTE, NOON, a_demand, a_pool
 from tests.simulation.event.builders import (
     BATCH,
@@ -116,6 +116,23 @@ def test_batch_work_waits_for_a_replica_as_long_as_nobody_else_can_take_it() -> 
     comes_back = change("vm-1", Change.READY, NOON + seconds(200))
     run = Run(source, [*changes, comes_back])
     assert run.engine.tallies()[BATCH].completed == 1
+
+
+def test_who_lost_the_last_replica_is_shed_where_the_table_sheds_though_others_have_one() -> None:
+    count = 200
+    source = Listed(columns(np.linspace(1, 20, count), 100, 1500, 2), 40)
+    west = [change(f"w{n}", Change.READY, pool=a_pool(region="west")) for n in range(8)]
+    lost = change("vm-0", Change.FAILED, NOON + seconds(25))
+    policy = LocalPolicy(batch_size=StaticBatchSize(most=4), batch_admission=None)
+    run = Run(source, [*ready(1), *west, lost], policy, tables={}, minutes=0)
+    run.tables = a_table(0, 500_000, tier=Tier.BATCH)
+    while run.now < NOON + 40 * MINUTE:
+        run.go_on()
+    tally = run.engine.tallies()[BATCH]
+    assert tally.in_flight == 0
+    assert tally.completed + tally.shed == count
+    # Four standard deviations of a binomial with so many draws.
+    assert tally.shed == pytest.approx(0.5 * count, abs=4 * (count * 0.25) ** 0.5)
 
 
 def test_a_shed_request_comes_back_when_its_client_does_that_and_is_counted_once() -> None:

@@ -62,6 +62,17 @@ def test_the_published_rule_grows_above_70_and_shrinks_below_30_per_cent(of_memo
     assert isinstance(nearest.router, NearestRouter)
 
 
+@pytest.mark.parametrize("name", ["reactive", "reactive-kv", "reactive-70-30", "reactive-kv-70-30"])
+def test_thresholds_shrink_at_every_headroom_of_the_sweep(name: str) -> None:
+    for headroom in plugin_named(name).sweep:
+        planner = policy_named(name, CATALOGUE, PolicyOptions(headroom=headroom)).deciders.planner
+        assert isinstance(planner, PoolRulePlanner)
+        assert isinstance(planner.rule, CheapestFirst)
+        assert isinstance(planner.rule.rule, ReactiveRule)
+        settings = planner.rule.rule.settings
+        assert 0 < settings.in_below < settings.out_above
+
+
 @pytest.mark.parametrize("name", sorted(PLUGINS))
 def test_a_plugin_makes_the_policy_of_its_name_and_says_what_its_headroom_means(name: str) -> None:
     plugin = plugin_named(name)

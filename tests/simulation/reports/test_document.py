@@ -17,7 +17,7 @@ from simulation.experiments.conducting import conduct
 from simulation.experiments.executors import make_executor
 from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
-from simulation.experiments.result import RunResult
+from simulation.experiments.result import RunFailure, RunResult
 from simulation.reports.document import ALWAYS, TIMING, UNTIL_THEN, document
 from tests.simulation.experiments.little import HELIOSTAT, REACTIVE, a_history, an_experiment
 from tests.simulation.reports.found import findings
@@ -152,6 +152,12 @@ def test_a_bound_that_is_missing_says_why() -> None:
     reason = document(replace(whole, oracle=weak, linear=infeasible))["bound"]["reason"]
     assert "no fleet within the quotas serves 99%" in reason
     assert "the causal oracle does not reach 99% either" in reason
+    gave_up = {1: RunFailure(at="", error="the solver gave up", where="", cpu_seconds=0.1)}
+    told = document(replace(whole, linear=gave_up))
+    assert told["bound"]["lp_gpu_hours"] is None
+    assert told["bound"]["reason"] == "the LP bound was not found: the solver gave up"
+    served = sum(run.cpu_seconds for run in whole.outcomes)
+    assert told["cpu_seconds"] == pytest.approx(served + 0.1)
 
 
 def test_the_document_names_what_was_asked() -> None:

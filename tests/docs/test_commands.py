@@ -18,6 +18,9 @@ _FENCED = re.compile(r"^```(?:console)?\n(.*?)^```", re.S | re.M)
 _PROMPT = re.compile(r"^\$ (?:\S*bin/)?heliostat (.*)$", re.M)
 
 
+_SWITCH = re.compile(r"^\| `(--[a-z-]+)", re.M)
+
+
 def _shown() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for block in _FENCED.findall(page.read_text("utf-8")):
@@ -27,6 +30,19 @@ def _shown() -> Iterator[tuple[str, str]]:
 
 
 SHOWN = sorted(set(_shown()))
+
+
+def test_the_demos_page_names_every_switch_of_the_demo_and_no_other() -> None:
+    page = (ROOT / "docs" / "demo.md").read_text("utf-8")
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    options = {
+        name
+        for parameter in group.commands["demo"].params
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    assert set(_SWITCH.findall(page)) == options - {"--help"}
 
 
 def test_the_pages_show_commands() -> None:

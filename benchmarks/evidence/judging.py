@@ -30,8 +30,9 @@ def change_row(
 
     A policy that misses the level at every headroom has no gain at equal SLO: the claim does not
     hold, whatever it bills. A bill that is an upper limit (`Standing.on_the_floor`) leaves a verdict that
-    depends on it untested. Without runs of both, and a finished search, it is not run yet. `because` is appended to the computed reason. `called` names a change in that
-    direction for the reader: a gain, or a price.
+    depends on it untested. Without runs of both, and a finished search, it is not run yet. `because` is
+    appended to the computed reason. `called` names a change in that direction for the reader: a gain, or a
+    price.
     """
     found = relative(ours, theirs, figure)
     gain = gain_of(found, fewer_is_better=claimed < 0)

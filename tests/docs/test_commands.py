@@ -60,4 +60,6 @@ def test_every_command_shown_is_one_that_there_is(page: str, shown: str) -> None
     assert not isinstance(command, TyperGroup) or command.invoke_without_command
     policies = given.get("policy") or ()
     for name in ",".join([policies] if isinstance(policies, str) else policies).split(","):
-        assert name in {"", QUEUE_RULE.name, *PLUGINS} or name.endswith(".yaml"), f"{page}: no policy {name}"
+        assert name in {"", QUEUE_RULE.name, *PLUGINS} or name.endswith(".yaml"), (
+            f"{page}: no policy {name}"
+        )

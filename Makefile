@@ -10,8 +10,7 @@ HERE := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 
-# Measured traces may stand beside the checkout. Tests and benchmarks that want them look at
-# HELIOSTAT_DATA and say what they leave out without it. Your own value wins.
+# HELIOSTAT_DATA is the folder of measured traces (CONTRIBUTING.md): ../shared/data beside the checkout, or your own value.
 ifndef HELIOSTAT_DATA
   BESIDE := $(shell cd '$(HERE)../shared/data' 2>/dev/null && pwd)
   ifneq ($(BESIDE),)

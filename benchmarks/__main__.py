@@ -21,11 +21,15 @@ from pkgutil import iter_modules
 from statistics import fmean
 
 import benchmarks
+from benchmarks.evidence.checkout import commit_of
 from benchmarks.figure import Benchmark, Figure
 from benchmarks.pace import pace
-from heliostat.clock import cpu_seconds, monotonic_seconds
+from heliostat.clock import SystemClock, cpu_seconds, monotonic_seconds
+from simulation.experiments.fingerprint import ROOMS
 
 REPORT = Path("build/bench.json")
+MEASURED = (*ROOMS, "services", "benchmarks")
+"""Folders whose uncommitted changes a figure's commit does not tell."""
 
 
 def main(arguments: list[str]) -> int:
@@ -97,14 +101,15 @@ def line(figure: Figure) -> str:
 
 
 def keep(figures: list[Figure], samples: Sequence[float]) -> float:
-    """Put the figures into the report beside those of other benchmarks, with the mean of those samples of
-    the machine's pace; returns the pace as far as its best is known."""
+    """Put the figures into the report beside those of other benchmarks, with the day, the commit, and the
+    mean of those samples of the machine's pace; returns the pace as far as its best is known."""
     report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
     best = report["best_loop_seconds"] = min(report.get("best_loop_seconds", math.inf), *samples)
     mean = fmean(samples)
     report["machine"] = machine()
+    now = {"measured": SystemClock().now().date().isoformat(), "commit": commit_of(MEASURED)}
     report.setdefault("figures", {}).update(
-        {f.name: asdict(f) | {"met": f.met, "loop_seconds": mean} for f in figures}
+        {f.name: asdict(f) | {"met": f.met, "loop_seconds": mean} | now for f in figures}
     )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")

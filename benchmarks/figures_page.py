@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ _HEAD = """# Figures
 What `make bench` measured last on {machine}; `make figures` wrote this page from its report. Machines
 are shared and noisy: rates and latencies are those of a single run. *Pace* is the machine's speed during
 the benchmark, measured by a fixed loop beside it, as a share of its best; CPU seconds grow as it falls.
-Each heading is the command that prints the figures below it.
+Each heading is the command that prints the figures below it. A `+` behind a commit: with uncommitted changes.
+"""
+_COLUMNS = """| figure | measured | target | | pace | notes |
+|---|--:|--:|---|--:|---|
 """
 _MARKS = {True: "met", False: "**missed**", None: ""}
 
@@ -45,11 +49,22 @@ def page(report: dict[str, Any]) -> str:
     best = report.get("best_loop_seconds", math.nan)
     parts = [_HEAD.format(machine=report["machine"])]
     for name, figures in groupby(sorted(report["figures"].values(), key=command), key=command):
-        parts.append(
-            f"\n## `{name}`\n\n| figure | measured | target | | pace | notes |\n|---|--:|--:|---|--:|---|\n"
-        )
-        parts += [_row(figure, best) for figure in figures]
+        measured = list(figures)
+        parts.append(f"\n## `{name}`\n\n{_when(measured)}\n\n{_COLUMNS}")
+        parts += [_row(figure, best) for figure in measured]
     return "".join(parts)
+
+
+def _when(figures: Iterable[dict[str, Any]]) -> str:
+    """On which day and at which commit they were measured; reports of old did not record it."""
+    times = sorted({(f.get("measured", ""), f.get("commit", "")) for f in figures})
+    told = [
+        f"Measured on {day} at {f'commit `{commit}`' if commit else 'an unknown commit'}."
+        if day
+        else "Day and commit were not recorded."
+        for day, commit in times
+    ]
+    return " ".join(told)
 
 
 def _row(figure: dict[str, Any], best: float) -> str:

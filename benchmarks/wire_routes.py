@@ -108,8 +108,8 @@ def routing_fan_out() -> Iterator[Figure]:
     spent = served + cpu_seconds() - cpu
     note = (
         f"tables of {size / 1000:.0f} kB, counted from before the commit into SQLite; "
-        f"{1000 * served / CHANGES:.0f} ms of the control plane's CPU a change, words of all watchers "
-        "included"
+        f"{1000 * served / CHANGES:.0f} ms of the control plane's CPU a change, their "
+        "acknowledgements included"
     )
     for percent, target in ((50, None), (99, 300.0)):
         yield Figure(

@@ -10,6 +10,7 @@ import sys
 
 from benchmarks.evidence.adopting import LedgerFolder, adopted
 from benchmarks.evidence.asking import Asked, asked_of
+from benchmarks.evidence.basis import write_basis
 from benchmarks.evidence.carrying import Carrier
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.making import Maker
@@ -17,7 +18,7 @@ from benchmarks.evidence.measured import Measurements
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.registry import PAGES
 from benchmarks.evidence.scale import Scale
-from benchmarks.evidence.writing import read_ledger, write_page
+from benchmarks.evidence.writing import RESULTS, read_ledger, write_page
 from heliostat.errors import HeliostatError
 from simulation.experiments.executors import make_executor
 from simulation.experiments.laboratory import Laboratory
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> int:
         if asked.render:
             for name in asked.pages:
                 print(write_page(PAGES[name], read_ledger(name, asked.out), asked.out))
+            print(write_basis(asked.out))
             return 0
         return _run(asked)
     except HeliostatError as error:
@@ -74,6 +76,8 @@ def _run(asked: Asked) -> int:
             print(maker.make())
     finally:
         executor.close()
+        if (asked.out / RESULTS).is_dir():
+            write_basis(asked.out)
     for said in folder.corrupt:
         print(f"evidence: {said}; the run was repeated", file=sys.stderr)
     print(f"evidence: {progress.runs} runs, {progress.made} of them made now, "

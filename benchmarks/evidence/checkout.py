@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,7 +23,7 @@ class Checkout:
     def now(cls) -> Self:
         """As it stands."""
         code_fingerprint.cache_clear()
-        return cls(code=code_fingerprint(), commit=_commit())
+        return cls(code=code_fingerprint(), commit=commit_of(ROOMS))
 
     def check(self) -> None:
         """Raises InvalidInput when the code is another by now: runs of two codes must not meet."""
@@ -35,9 +36,10 @@ class Checkout:
             )
 
 
-def _commit() -> str:
+def commit_of(folders: Iterable[str]) -> str:
+    """The commit checked out; "" where nobody can tell, "+" behind it = these folders were changed since."""
     commit = _git("rev-parse", "--short=10", "HEAD")
-    return f"{commit}+" if commit and _git("status", "--porcelain", "--", *ROOMS) else commit
+    return f"{commit}+" if commit and _git("status", "--porcelain", "--", *folders) else commit
 
 
 def _git(*words: str) -> str:

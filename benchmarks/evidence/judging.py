@@ -30,17 +30,18 @@ def change_row(
 
     A policy that misses the level at every headroom has no gain at equal SLO: the claim does not
     hold, whatever it bills. A bill that is an upper limit (`Standing.on_the_floor`) leaves a verdict that
-    depends on it untested. `because` is appended to the computed reason. `called` names a change in that
-    direction for the reader: a gain, or a price.
+    depends on it untested. Without runs of both, and a finished search, it is not run yet. `because` is
+    appended to the computed reason. `called` names a change in that direction for the reader: a gain, or a
+    price.
     """
     found = relative(ours, theirs, figure)
     gain = gain_of(found, fewer_is_better=claimed < 0)
     verdict = of_gain(gain, abs(claimed))
     reason = gain_reason(gain, abs(claimed), verdict, called)
     if ours is None or theirs is None:
-        reason = NOTHING_LIVED
+        verdict, reason = Verdict.NOT_RUN, NOTHING_LIVED
     elif not (ours.settled and theirs.settled):
-        found, verdict, reason = None, Verdict.UNTESTED, STILL_SEARCHED
+        found, verdict, reason = None, Verdict.NOT_RUN, STILL_SEARCHED
     elif not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
     elif not theirs.reached:
@@ -112,11 +113,13 @@ def limit_row(
         Verdict.HOLDS: "the whole interval is within the limit",
         Verdict.IN_PART: "the mean is within the limit, the interval is not",
         Verdict.NOT: "the mean exceeds the limit",
-        Verdict.UNTESTED: NOTHING_LIVED if ours is None else "there is no bound, or no interval",
+        Verdict.UNTESTED: "there is no bound, or no interval",
     }[verdict]
-    if ours is not None and not ours.settled:
-        found, verdict, reason = None, Verdict.UNTESTED, STILL_SEARCHED
-    elif ours is not None and not ours.reached:
+    if ours is None:
+        found, verdict, reason = None, Verdict.NOT_RUN, NOTHING_LIVED
+    elif not ours.settled:
+        found, verdict, reason = None, Verdict.NOT_RUN, STILL_SEARCHED
+    elif not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
     lived = found is not None and ours is not None and ours.slope is None
     return Row(
@@ -144,12 +147,14 @@ def best_row(
             claim=claim,
             asked=asked,
             found=NOTHING,
-            verdict=Verdict.UNTESTED,
+            verdict=Verdict.NOT_RUN,
             reason=_sentence(NOTHING_LIVED, because),
         )
     known = [rival for rival in rivals if rival is not None]
     gains = [_gain(ours, rival, figure) for rival in known]
     verdict = of_best([*gains, *(None for rival in rivals if rival is None)])
+    if verdict is Verdict.UNTESTED and len(known) < len(rivals):
+        verdict = Verdict.NOT_RUN
     beaten = [r.policy for r, g in zip(known, gains, strict=True) if g and (g.low or 0) > 0]
     ahead = [
         r.policy

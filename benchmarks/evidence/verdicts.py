@@ -6,8 +6,9 @@ is a gain of 0.25, whatever bills 3 % more has a gain of −0.03. The rules:
 - **holds**: the whole interval is a gain, and its mean reaches the figure claimed;
 - **holds in part**: the whole interval is a gain, and its mean lies below the figure claimed;
 - **does not hold**: the interval is no gain, or does not exclude none, and lies below the figure claimed;
-- **cannot be tested here**: nothing was measured, one seed has no interval, or the interval is so wide
-  that it holds both nothing and the figure claimed.
+- **cannot be tested here**: the runs do not measure it, one seed has no interval, or the interval is so
+  wide that it holds both nothing and the figure claimed;
+- **not run yet**: runs that it needs are missing (who reads the ledger knows; no figure says so).
 
 Of an upper limit (at most so much above a bound) it holds when all of the interval keeps it, in part
 when the mean does, else not.
@@ -28,6 +29,7 @@ class Verdict(StrEnum):
     IN_PART = "holds in part"
     NOT = "does not hold"
     UNTESTED = "cannot be tested here"
+    NOT_RUN = "not run yet"
 
 
 def of_gain(gain: Estimate | None, claimed: float) -> Verdict:
@@ -52,9 +54,11 @@ def of_best(gains: Iterable[Estimate | None]) -> Verdict:
     """That one is better than each of its rivals, `gains` being its gain over each of them.
 
     In part when it is better than some and worse than none; what is unknown of a rival decides nothing but
-    that it cannot hold.
+    that it cannot hold. Without any comparison: not run yet.
     """
     asked = list(gains)
+    if not asked:
+        return Verdict.NOT_RUN
     known = [gain for gain in asked if gain is not None and gain.low is not None]
     if not known:
         return Verdict.UNTESTED

@@ -1,4 +1,4 @@
-"""What every CapacityPlanner keeps, whoever decides."""
+"""What every CapacityPlanner keeps, whoever decides: that of each registered policy, and single rules."""
 
 from __future__ import annotations
 
@@ -21,24 +21,36 @@ from planning.rivals.freeness import FreenessRule, FreenessSettings
 from planning.rivals.hourly import HourlySageServe
 from planning.rivals.hpa import HpaRule
 from planning.sageserve import SageServePlanner
-from tests.builders import NOON, a_pool
+from simulation.policies.policy import PolicyOptions
+from simulation.policies.registry import PLUGINS
+from tests.builders import NOON, a_catalogue, a_pool
 from tests.planning.worlds import a_problem
+from tests.simulation.policies.adding_a_policy import QUEUE_RULE
 
 PLANNERS: dict[str, CapacityPlanner] = {
-    "heliostat": HeliostatPlanner(stopwatch=lambda: 0.0),
-    "sageserve": SageServePlanner(stopwatch=lambda: 0.0),
-    "reactive": ReactivePlanner(),
-    "hourly": HourlySageServe(stopwatch=lambda: 0.0),
-    "hpa": PoolRulePlanner(HpaRule()),
-    "freeness": PoolRulePlanner(FreenessRule(settings=FreenessSettings())),
-    "chiron": PoolRulePlanner(ChironRule()),
-    "cheapest first": PoolRulePlanner(CheapestFirst(rule=ChironRule())),
+    "heliostat's planner": HeliostatPlanner(stopwatch=lambda: 0.0),
+    "sageserve's planner": SageServePlanner(stopwatch=lambda: 0.0),
+    "reactive's planner": ReactivePlanner(),
+    "hourly sageserve": HourlySageServe(stopwatch=lambda: 0.0),
+    "hpa alone": PoolRulePlanner(HpaRule()),
+    "freeness alone": PoolRulePlanner(FreenessRule(settings=FreenessSettings())),
+    "chiron alone": PoolRulePlanner(ChironRule()),
+    "chiron, cheapest first": PoolRulePlanner(CheapestFirst(rule=ChironRule())),
 }
+SHELF = {
+    plugin.name: plugin
+    for plugin in (*PLUGINS.values(), QUEUE_RULE)
+    if plugin.policy(a_catalogue(), PolicyOptions()).recast is None
+}
+"""Those that plan the catalogue's own fleet; `tests/simulation/policies` covers siloed pools."""
 
 
-@pytest.fixture(params=PLANNERS, name="planner")
+@pytest.fixture(params=[*PLANNERS, *SHELF], name="planner")
 def any_planner(request: pytest.FixtureRequest) -> CapacityPlanner:
-    return PLANNERS[request.param]
+    """A registered policy's is made anew: it may remember within a run."""
+    if request.param in PLANNERS:
+        return PLANNERS[request.param]
+    return SHELF[request.param].policy(a_catalogue(), PolicyOptions()).deciders.planner
 
 
 def an_override(target: int = 7, **changes: Any) -> Override:
@@ -112,7 +124,7 @@ def test_an_empty_history_never_plans_below_what_stands_or_the_floor(
     assert all(target.replicas >= 3 for target in plan.targets)
 
 
-@pytest.mark.parametrize("name", ["heliostat", "sageserve", "hourly"])
+@pytest.mark.parametrize("name", ["heliostat's planner", "sageserve's planner", "hourly sageserve"])
 def test_no_forecast_and_no_plan_is_the_floor_and_says_so(name: str) -> None:
     plan = PLANNERS[name].plan(a_problem(forecasts=(), ready=0))
     assert plan.status is PlanStatus.FLOOR
@@ -120,7 +132,7 @@ def test_no_forecast_and_no_plan_is_the_floor_and_says_so(name: str) -> None:
     assert "the catalogue's minimum applies" in plan.notes[0]
 
 
-@pytest.mark.parametrize("name", ["heliostat", "sageserve"])
+@pytest.mark.parametrize("name", ["heliostat's planner", "sageserve's planner"])
 def test_no_forecast_keeps_the_last_plan_and_says_so(name: str) -> None:
     previous = PLANNERS[name].plan(a_problem(20.0))
     plan = PLANNERS[name].plan(a_problem(forecasts=(), previous=previous))

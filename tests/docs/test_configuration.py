@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from services.agent.settings import AgentSettings
 from services.control_plane.settings import ControlPlaneSettings, load_settings
@@ -41,6 +43,23 @@ def test_documented_durations_switches_and_numbers_are_the_defaults(
             assert _length(said) == default, key
         elif isinstance(default, int | float):
             assert _number(said) == default, key
+
+
+@pytest.mark.parametrize(("heading", "model"), PROCESSES)
+def test_documented_texts_are_the_defaults(heading: str, model: type[BaseModel]) -> None:
+    defaults = _defaults(model)
+    for key, said in _documented(heading):
+        default = defaults[key]
+        if isinstance(default, str | Path | tuple) and default:
+            assert said.partition("`, ")[0].strip("`") == _written(default), key
+        elif default in ("", None) or default is PydanticUndefined:
+            assert "`" not in said or said.startswith(("as `", "required")), f"{key} has none"
+
+
+def test_every_text_that_is_a_default_is_compared() -> None:
+    defaults = _defaults(ControlPlaneSettings) | _defaults(AgentSettings)
+    texts = {key for key, default in defaults.items() if isinstance(default, str) and default}
+    assert {"policy", "dispatch.order", "listen", "local_listen", "served_by"} <= texts
 
 
 def test_a_section_can_be_set_as_json_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +104,11 @@ def _defaults(model: type[BaseModel], prefix: str = "") -> dict[str, object]:
         else:
             found |= _defaults(section, f"{prefix}{name}.")
     return found
+
+
+def _written(default: str | Path | tuple[str, ...]) -> str:
+    """A text as YAML has it; lists are JSON."""
+    return json.dumps(default) if isinstance(default, tuple) else str(default)
 
 
 def _length(said: str) -> timedelta:

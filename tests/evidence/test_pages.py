@@ -52,7 +52,8 @@ def test_a_page_without_any_run_says_so_instead_of_breaking(name: str, tmp_path:
     ledger = replace(a_ledger([], complete=False, places=()), page=name, places=())
     text = write_page(PAGES[name], ledger, tmp_path).read_text()
     assert "No runs exist for this page yet" in text
-    assert Verdict.UNTESTED in text
+    assert f"**{Verdict.NOT_RUN}**" in text
+    assert f"**{Verdict.UNTESTED}**" not in text
     assert Verdict.HOLDS + "**" not in text
 
 
@@ -278,7 +279,14 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     assert missed.verdict is Verdict.NOT
     assert "`late` misses the level at every headroom tried (90.00 % at best)" in missed.reason
     absent = change_row("", None, theirs, "gpu_hours_billed", -0.25)
-    assert (absent.verdict, absent.found) == (Verdict.UNTESTED, "–")
+    assert (absent.verdict, absent.found) == (Verdict.NOT_RUN, "–")
+    assert limit_row("", None, None, 0.3).verdict is Verdict.NOT_RUN
+    assert limit_row("", ours, None, 0.3).verdict is Verdict.UNTESTED
+    lonely = best_row("", ours, [theirs, None], "gpu_hours_billed", asked="least")
+    assert (lonely.verdict, lonely.reason) == (
+        Verdict.NOT_RUN,
+        "Better than theirs, not every baseline was run.",
+    )
     best = best_row("", ours, [theirs], "gpu_hours_billed", asked="least")
     assert best.verdict is Verdict.HOLDS
     assert best.reason == "Better than theirs."
@@ -301,7 +309,7 @@ def test_nothing_is_judged_by_a_search_that_has_not_ended() -> None:
         change_row("", ours, theirs, "gpu_hours_billed", -0.25),
         limit_row("", ours, Estimate(mean=0.1, low=0.1, high=0.1, count=3), 0.3),
     ):
-        assert row.verdict is Verdict.UNTESTED
+        assert row.verdict is Verdict.NOT_RUN
         assert (row.found, row.reason) == ("–", "The search for its settings has not finished.")
     assert earning(Lever(name="", with_it=ours, without_it=theirs)) == "search not finished"
     assert "| ours … |" in standings_table([("ours", ours)], theirs)
@@ -342,4 +350,4 @@ def test_every_order_is_judged_by_what_one_tier_gains_and_what_the_other_pays() 
     assert paid.asked == "+36.0 %"
     assert paid.verdict is Verdict.HOLDS
     untested = rows["order PF: violations of IW-N against FCFS"]
-    assert untested.verdict is Verdict.UNTESTED
+    assert untested.verdict is Verdict.NOT_RUN

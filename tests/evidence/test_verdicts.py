@@ -72,6 +72,6 @@ def test_the_best_is_better_than_everybody_and_in_part_when_worse_than_nobody() 
     assert of_best([better, alike]) is Verdict.IN_PART
     assert of_best([better, worse]) is Verdict.NOT
     assert of_best([alike, alike]) is Verdict.NOT
-    assert of_best([]) is Verdict.UNTESTED
+    assert of_best([]) is Verdict.NOT_RUN
     assert of_best([better, None]) is Verdict.UNTESTED
     assert of_best([alike, None]) is Verdict.NOT

@@ -114,7 +114,7 @@ def _fewer(
             claim=claim,
             asked=asked,
             found=NOTHING,
-            verdict=Verdict.UNTESTED,
+            verdict=Verdict.NOT_RUN,
             reason="Not measured.",
         )
     if any(gpus is None for gpus in mine.values()):
@@ -157,7 +157,7 @@ def _nowhere_behind(ledger: Ledger, scenario: str) -> Row:
             if high < 0:
                 behind.append(f"{rate:g} requests/s on {size} workers")
     points = ahead + level + len(behind)
-    verdict = Verdict.UNTESTED if not points else Verdict.NOT if behind else Verdict.HOLDS
+    verdict = Verdict.NOT_RUN if not points else Verdict.NOT if behind else Verdict.HOLDS
     return Row(
         claim=f"`{scenario}`: {OURS} keeps at least as many promises as the best baseline",
         asked="behind at no point",

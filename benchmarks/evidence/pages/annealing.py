@@ -185,7 +185,7 @@ def _own_rows(ledger: Ledger) -> list[Row]:
 
 def _nowhere_behind(duels: Sequence[Duel]) -> Verdict:
     if not duels:
-        return Verdict.UNTESTED
+        return Verdict.NOT_RUN
     behind = sum(one.behind for one in duels)
     if not behind:
         return Verdict.HOLDS
@@ -210,7 +210,7 @@ def _plan_row(ledger: Ledger, ordering: str) -> Row:
         claim=f"An order of 40 requests takes about 1 ms, {ordering}, slowest of all settings",
         asked="≤ 1 ms",
         found=NOTHING if slowest is None else f"{number(slowest, 2)} ms",
-        verdict=of_limit(slowest, 1.0),
+        verdict=Verdict.NOT_RUN if slowest is None else of_limit(slowest, 1.0),
         reason="CPU time after warm-up, including tables and answer, on the machine that made the page.",
     )
 

@@ -67,9 +67,10 @@ class _Heliostat:
     settings_at: Callable[[float], PlannerSettings] = pooled_at
     router: str = BALANCED
     local: LocalPolicy = LOCAL
+    default_headroom: float = DEFAULT_HEADROOM
 
     def __call__(self, catalogue: FleetCatalogue, options: PolicyOptions) -> Policy:
-        settings = self.settings_at(options.headroom_or(DEFAULT_HEADROOM))
+        settings = self.settings_at(options.headroom_or(self.default_headroom))
         return heliostat_policy(
             catalogue, settings, options, name=self.name, router=self.router, local=self.local
         )
@@ -82,7 +83,7 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
         make=made,
         headroom="interactive-fast is planned for h of the way from the mean to the peak minute, from "
         "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak",
-        default_headroom=DEFAULT_HEADROOM,
+        default_headroom=made.default_headroom,
         sweep=(0.4, 0.6, 0.8, 1.0, 1.4, 2.0),
         fluid="placement, queue order and the batch backlog, so batch work is planned from its forecast",
     )
@@ -94,10 +95,15 @@ HELIOSTAT = _plugin(
 )
 HELIOSTAT_CAREFUL = replace(
     _plugin(
-        _Heliostat(CAREFUL, careful_at, router=PLAN_FLOWS, local=LocalPolicy()),
+        _Heliostat(
+            CAREFUL,
+            careful_at,
+            router=PLAN_FLOWS,
+            local=LocalPolicy(),
+            default_headroom=1.8,
+        ),
         "the default of `heliostat serve`: conservative quantiles, the plan's flows, unchanged engines",
     ),
-    default_headroom=1.8,
     sweep=(0.6, 1.0, 1.4, 1.8, 2.4),
 )
 HELIOSTAT_UNPOOLED = _plugin(

@@ -11,11 +11,13 @@ import pytest
 from heliostat.errors import InvalidInput
 from heliostat.model.demand import DemandSeries
 from heliostat.model.names import SeriesKey, TokenKind
+from planning.planner import HeliostatPlanner
 from planning.pool_rules import PoolRulePlanner
 from planning.reactive import ReactiveRule, ReactiveSettings
 from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter
+from planning.settings import PlannerSettings
 from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
 from simulation.policies.failure import UnknownForecaster, UnknownPolicy, UnknownRouter
 from simulation.policies.forecasters import ORACLE, forecaster_named, forecaster_names
@@ -207,3 +209,14 @@ def test_each_half_of_chiron_has_one_lever_only() -> None:
     assert whole.local == local.local != scaling.local
     assert type(whole.deciders.planner) is type(scaling.deciders.planner)
     assert scaling.local.batch_size == reactive.local.batch_size != local.local.batch_size
+
+
+def test_the_careful_policy_without_a_headroom_is_that_of_serve_by_default() -> None:
+    def level(options: PolicyOptions) -> float:
+        planner = policy_named("heliostat-careful", CATALOGUE, options).deciders.planner
+        assert isinstance(planner, HeliostatPlanner)
+        return planner.settings.level
+
+    default = plugin_named("heliostat-careful").default_headroom
+    assert level(PolicyOptions()) == level(PolicyOptions(headroom=default))
+    assert level(PolicyOptions()) == pytest.approx(PlannerSettings().level, abs=0.005)

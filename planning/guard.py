@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.model.fleet import Fleet, PoolObservation
+from heliostat.model.fleet import Fleet, PoolObservation, is_ahead
 from heliostat.model.governance import Override
 from heliostat.model.names import PoolKey
 from heliostat.model.plan import PoolTarget
@@ -84,7 +84,7 @@ class _Rules:
     def _after_cool_down(self, target: PoolTarget) -> PoolTarget:
         changed = self.last_changes.get(target.pool)
         base = ordered(self.fleet.pool(target.pool))
-        if changed is None or changed > self.now or target.replicas >= base:
+        if changed is None or is_ahead(changed, self.now) or target.replicas >= base:
             return target  # A change to come is of a clock that has been set back.
         if self.now - changed >= self.catalogue.guardrails.cool_down:
             return target

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from heliostat.errors import (
     CommandFinished,
@@ -16,8 +17,9 @@ from heliostat.errors import (
 )
 from heliostat.model.command import Acknowledgement, Command, CommandState, Order
 from heliostat.model.governance import AuditRecord, Override
+from heliostat.model.names import PoolKey
 from heliostat.model.plan import CapacityPlan
-from heliostat.ports.decisions import Basis, Decision
+from heliostat.ports.decisions import CLOCK_SET_BACK, Basis, Decision
 from storage.notify import Topic
 
 OVERDUE_GRACE = timedelta(minutes=15)
@@ -40,6 +42,35 @@ def acknowledged(command: Command, ack: Acknowledgement) -> Command:
     if ack.state.ended:
         after = replace(after, outcome=ack.detail or str(ack.state), ended_at=ack.at)
     return command if after == command else replace(after, revision=command.revision + 1)
+
+
+class Leased(NamedTuple):
+    """An open command, the agent that has it ("" = none yet), and the end of that agent's lease."""
+
+    command: Command
+    holder: str
+    until: datetime | None
+
+
+def leasable(
+    of_region: Iterable[Leased], holder: str, now: datetime, duration: timedelta
+) -> Collection[str]:
+    """The ids of a region's open commands, given oldest first, that this agent may have now.
+
+    A lease that ends more than `CLOCK_SET_BACK` later than one taken now was taken before the clock was
+    set back: it counts no more. A command waits for older ones about its pools that another agent has:
+    agents take the order in which commands reach them for their age.
+    """
+    free: dict[str, None] = {}
+    elsewhere: set[PoolKey] = set()
+    for command, by, until in of_region:
+        ended = until is None or not now < until <= now + duration + CLOCK_SET_BACK
+        waits = not elsewhere.isdisjoint(command.order.pools)
+        if by == holder or (ended and not waits):
+            free[command.command_id] = None
+        else:
+            elsewhere.update(command.order.pools)
+    return free
 
 
 def leased(command: Command) -> Command:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from forecasting.grid import Floats, Ints
+from forecasting.methods.lead_weights import LeadWeights
 
 _SMOOTHING = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+_LEAD_WEIGHTS = LeadWeights()
 
 
 def yule_walker(residuals: Floats, order: int) -> Floats:
@@ -69,7 +69,7 @@ def paths(
     filled: Floats, ar: Floats, ma: Floats, origins: Ints, leads: Ints, *, quiet: int = 0
 ) -> Floats:
     """Expected values (series, origins, leads), linear in the last values and innovations."""
-    weights = _lead_weights(ar, ma, leads)
+    weights = _LEAD_WEIGHTS.of(ar, ma, leads)
     state = np.concatenate(
         [
             _lags(filled, origins, ar.shape[1]),
@@ -86,29 +86,3 @@ def _lags(values: Floats, origins: Ints, count: int) -> Floats:
     """(series, origins, count): the values 1, 2, … buckets before each origin, 0 before the first."""
     places = origins[:, None] - np.arange(1, count + 1)[None, :]
     return np.where(places >= 0, values[:, np.maximum(places, 0)], 0.0)
-
-
-def _lead_weights(ar: Floats, ma: Floats, leads: Ints) -> Floats:
-    """(series, p + q, leads): what each known value or innovation adds to each lead."""
-    series = len(ar)
-    return _weights_of(series, ar.tobytes(), ma.tobytes(), leads.tobytes())
-
-
-@lru_cache(maxsize=32)
-def _weights_of(series: int, ar_bytes: bytes, ma_bytes: bytes, lead_bytes: bytes) -> Floats:
-    """The same of arrays as bytes, read-only: coefficients stay as they are from one fit to the next."""
-    ar, ma = (np.frombuffer(one).reshape(series, -1) for one in (ar_bytes, ma_bytes))
-    leads = np.frombuffer(lead_bytes, np.int64)
-    p, q = ar.shape[1], ma.shape[1]
-    path = np.zeros((int(leads.max()), series, p + q))
-    for step in range(len(path)):
-        for lag in range(1, p + 1):
-            if lag <= step:
-                path[step] += ar[:, lag - 1, None] * path[step - lag]
-            else:
-                path[step, :, lag - step - 1] += ar[:, lag - 1]
-        for lag in range(step + 1, q + 1):
-            path[step, :, p + lag - step - 1] += ma[:, lag - 1]
-    weights = np.ascontiguousarray(path[leads - 1].transpose(1, 2, 0))
-    weights.flags.writeable = False
-    return weights

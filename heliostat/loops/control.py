@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.errors import ModeForbids, NoPlanYet, StaleEtag
+from heliostat.errors import ModeForbids, NoPlanYet, OutdatedDecision, StaleEtag
 from heliostat.loops.basis import once_more, read_basis
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.loops.orders import OrderBook, by_hand, check_nothing_by_hand_since
@@ -33,7 +33,7 @@ from heliostat.ports.deciding import (
     ScalingStrategy,
     TargetGuard,
 )
-from heliostat.ports.decisions import Basis, Committed, Decision
+from heliostat.ports.decisions import CLOCK_SET_BACK, Basis, Committed, Decision
 from heliostat.ports.forecasts import Forecaster, ForecastScorer
 from heliostat.ports.stores import Stores
 
@@ -100,15 +100,20 @@ class ControlLoop:
         """Plan, clip, order what differs where the mode is active, and store all of it.
 
         Pools for which an order came by hand meanwhile are left alone, and the plan's notes say so.
-        Raises OutdatedDecision when orders or modes changed twice just before the plan was stored.
+        Raises OutdatedDecision when another plan was stored meanwhile, or orders or modes changed twice
+        just before this one was.
         """
         before = read_basis(self._stores)
-        plan = self._decide(now, what_if=None)
+        plan = replace(self._decide(now, what_if=None), made_after=before.last_command_id)
         return once_more(lambda: self._order(plan, before, now, epoch))
 
     def _order(self, plan: CapacityPlan, before: Basis, now: datetime, epoch: int) -> Committed:
         """Order what the plan changes, and store both; `before` is what the plan was made from."""
         basis = read_basis(self._stores)
+        if basis.plan_version != before.plan_version:
+            raise OutdatedDecision(
+                f"plan {basis.plan_version} was stored while this one was made", remedy="plan again"
+            )
         since = self._stores.outbox.commands(after_id=before.last_command_id or "", limit=_MANY)
         book = replace(self._orders(now, basis), by_hand=by_hand(since))
         plan = replace(plan, notes=(*plan.notes, *_left_alone(book.by_hand)))
@@ -152,9 +157,7 @@ class ControlLoop:
         if all(book.modes.of(region.name) is Mode.PAUSED for region in self._catalogue.regions):
             raise ModeForbids("every region is paused", remedy="set the mode to advisory or active")
         commands = book.orders(plan, now=now, author=author, least_mode=Mode.ADVISORY)
-        since = Span(plan.created_at, max(now, plan.created_at) + timedelta(seconds=1))
-        recent = self._stores.outbox.commands(created=since, limit=_MANY)
-        check_nothing_by_hand_since(plan, commands, recent)
+        check_nothing_by_hand_since(plan, commands, self._ordered_since(plan, now))
         record = AuditRecord(
             at=now,
             author=author,
@@ -231,6 +234,14 @@ class ControlLoop:
         )
         return replace(plan, targets=targets)
 
+    def _ordered_since(self, plan: CapacityPlan, now: datetime) -> tuple[Command, ...]:
+        """Commands that were stored since the plan was made, oldest first: by their ids, which also tell it
+        where the clock was set back. Of a plan that does not know, those created since."""
+        if plan.made_after is not None:
+            return self._stores.outbox.commands(after_id=plan.made_after, limit=_MANY)
+        since = Span(plan.created_at, max(now, plan.created_at) + timedelta(seconds=1))
+        return self._stores.outbox.commands(created=since, limit=_MANY)
+
     def _orders(self, now: datetime, basis: Basis) -> OrderBook:
         return OrderBook(
             fleet=self.situation.fleet(now),
@@ -264,4 +275,5 @@ def _worth_publishing(before: RoutingTable | None, table: RoutingTable, now: dat
         return bool(table.entries)  # a table that steers nothing is no news
     if not before.same_routes(table):
         return True
-    return now - before.valid_from >= before.stale_after / 2
+    age = now - before.valid_from
+    return age >= before.stale_after / 2 or -age > CLOCK_SET_BACK

@@ -114,7 +114,7 @@ def check_nothing_by_hand_since(
 ) -> None:
     """Raises StaleEtag when one of the plan's `commands` would undo what was ordered by hand since.
 
-    `recent` are commands of any author that were created with the plan or later, oldest first.
+    `recent` are commands of any author that were stored since the plan was made, oldest first.
     """
     ordered = by_hand(recent)
     for pool, planned in (target for command in commands for target in command.order.targets):

@@ -152,6 +152,9 @@ class CapacityPlan:
     solve: SolveReport | None = None
     notes: tuple[str, ...] = ()
     """Sentences about the whole plan: degraded inputs, excluded VM types, kept targets."""
+    made_after: str | None = None
+    """The id of the newest command when the plan's problem was read; "" = there was none, None = not
+    known (a proposed plan, or one of an older release)."""
     _target_of: dict[PoolKey, PoolTarget] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )

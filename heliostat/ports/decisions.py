@@ -27,7 +27,8 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import RoutingAck, RoutingTable
 
 CLOCK_SET_BACK = timedelta(minutes=1)
-"""By more than this no word is late: what is stored was said by a clock that ran ahead."""
+"""By more than this no word is late: what is stored was said by a clock that ran ahead. A lease, a table or a
+forecast from further in the future counts no more either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,11 @@ class CommandOutbox(Protocol):
         self, region: RegionName, holder: str, now: datetime, duration: timedelta
     ) -> tuple[Command, ...]:
         """Commands of the region that are pending, leased to `holder` already, or whose lease ran
-        out: leased to `holder` until `now + duration`, oldest first. Repeatable."""
+        out: leased to `holder` until `now + duration`, oldest first. Repeatable.
+
+        A lease that ends more than `CLOCK_SET_BACK` after `now + duration` has run out too. A command
+        waits for older ones about its pools that another holder has, so that no older one follows it.
+        """
         ...
 
     def acknowledge(self, ack: Acknowledgement) -> Command:
@@ -207,7 +212,8 @@ class CommandOutbox(Protocol):
         ...
 
     def last_changes(self) -> tuple[tuple[PoolKey, datetime], ...]:
-        """Per pool, when a command about it was last created, also where that was dropped since."""
+        """Per pool, when the command about it that was stored last was created, also where that was
+        dropped since. An instant in the future is of a clock that was set back."""
         ...
 
     def last_commands(self) -> tuple[tuple[PoolKey, str], ...]:

@@ -42,6 +42,13 @@ class FleetLog(Protocol):
         """The region's last hold, perhaps expired; None before the first."""
         ...
 
+    def standing_hold(
+        self, region: RegionName, now: datetime, lease: timedelta
+    ) -> RegionHold | None:
+        """The region's hold as it stands at `now` (`model.holding.standing`), and is kept from now on;
+        None while nobody holds the region."""
+        ...
+
     def deny(self, denial: CapacityDenial, now: datetime) -> None:
         """Keep a refusal; a newer one for the same region and VM type replaces an older. Those that lie
         too far in the future (`model.fleet.is_ahead`) are dropped."""

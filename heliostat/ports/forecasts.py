@@ -66,7 +66,11 @@ class ForecastLedger(Protocol):
     """Stores every issued forecast and the champions; issued forecasts never change."""
 
     def store(self, forecasts: Sequence[Forecast], *, epoch: int) -> None:
-        """Keep them; repeatable (same key and issue instant = same forecast). Raises Fenced."""
+        """Keep them; repeatable (same key and issue instant = same forecast). Raises Fenced.
+
+        What was issued more than `CLOCK_SET_BACK` after the newest of them is dropped, of every series:
+        it was issued by a clock that ran ahead, and would be the latest once its time comes.
+        """
         ...
 
     def latest(self, at: datetime) -> tuple[Forecast, ...]:

@@ -47,7 +47,8 @@ class UsageHistory(Protocol):
 
     def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
         """Per (origin, model, tier, token kind) that ever had traffic, and per aggregate over origins,
-        demand on the grid of `span`.
+        demand on the grid of `span`. A window that came too late to be kept is no traffic; one that a higher
+        revision beats is.
 
         A bucket is None when fewer than half of its minutes were reported by its origin (for an
         aggregate: when any origin in use is None), or, for output tokens, measured. An origin is not in
@@ -68,7 +69,8 @@ class UsageHistory(Protocol):
         ...
 
     def first_window(self) -> datetime | None:
-        """The start of the earliest window kept in any form; None for an empty history."""
+        """The start of the earliest window kept in any form, of one that is only kept rolled up that of its
+        15 minutes; None for an empty history."""
         ...
 
     def roll_up(self, now: datetime) -> int:

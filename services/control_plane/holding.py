@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from heliostat.model.governance import AuditRecord
-from heliostat.model.holding import AgentLife, RegionHold, refusal, standing
+from heliostat.model.holding import AgentLife, RegionHold, refusal
 from heliostat.model.names import RegionName
 from heliostat.ports.stores import Stores
 
@@ -24,12 +24,12 @@ def speak(
 
     Raises RegionHeld. Blocks; for the thread that writes.
     """
-    before = stores.fleet.hold(region)
     if agent is None:
-        holds = standing(before, now, lease)
+        holds = stores.fleet.standing_hold(region, now, lease)
         if holds is not None:
             raise refusal(holds, f"{author}, without an agent id")
         return
+    before = stores.fleet.hold(region)
     after = stores.fleet.claim(region, agent, now, lease)
     if before is None or before.agent.journal_id != agent.journal_id:
         stores.audit.note(_record(before, after, author, now))

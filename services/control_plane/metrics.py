@@ -159,11 +159,11 @@ class _Asked(Collector):
         return ()
 
 
-def plan_age(made_at: datetime | None, now: datetime) -> Iterable[Metric]:
-    """The newest plan's age; nothing before the first."""
+def plan_age(since: datetime | None, now: datetime) -> Iterable[Metric]:
+    """The newest plan's age, counted from `since`; nothing before the first."""
     family = GaugeMetricFamily(f"{PREFIX}plan_age_seconds", "Age of the newest plan")
-    if made_at is not None:
-        family.add_metric([], (now - made_at).total_seconds())
+    if since is not None:
+        family.add_metric([], (now - since).total_seconds())
     return [family]
 
 

@@ -15,6 +15,7 @@ from heliostat.model.command import Command
 from heliostat.model.fleet import Fleet
 from heliostat.model.names import RegionName
 from heliostat.model.routing import MILLION, RoutingTable
+from services.control_plane.ages import Ages
 from services.control_plane.lags import GatewayLag
 from services.pem import expiry
 
@@ -75,6 +76,7 @@ class OperatingMetrics:
             registry, "overdue_commands", "Open commands that are past their deadline", ("region",)
         )
         self._reported: dict[str, datetime] = {}
+        self._counted = Ages()
 
     def show_lags(self, lags: Iterable[GatewayLag]) -> None:
         """Put these in place of the ones before."""
@@ -125,7 +127,8 @@ class OperatingMetrics:
             labels=("region",),
         )
         for region, at in tuple(self._reported.items()):
-            family.add_metric([region], (now - at).total_seconds())
+            since = self._counted.since(region, at, now)
+            family.add_metric([region], (now - since).total_seconds())
         return [family]
 
 

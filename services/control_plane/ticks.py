@@ -19,6 +19,7 @@ from heliostat.model.names import RegionName
 from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import Committed
 from heliostat.ports.stores import Stores
+from services.control_plane.ages import Ages
 from services.control_plane.lags import gateway_lags
 from services.control_plane.lanes import Lane, Lanes
 from services.control_plane.leader import Leader
@@ -87,6 +88,7 @@ class Ticks:
         self._lanes = Lanes()
         self._closed = False
         self._planned_at: datetime | None = None
+        self._counted = Ages()
         metrics.watch(self._ages)
         self._acts: dict[Tick, Callable[[datetime, int], dict[str, Any]]] = {
             Tick.REFRESH: self._refresh,
@@ -213,5 +215,6 @@ class Ticks:
         return {"rows_removed": removed or 0}
 
     def _ages(self) -> Iterable[Metric]:
-        now = self._clock.now()
-        return [*plan_age(self._planned_at, now), *self._metrics.operating.report_ages(now)]
+        now, made_at = self._clock.now(), self._planned_at
+        since = None if made_at is None else self._counted.since("plan", made_at, now)
+        return [*plan_age(since, now), *self._metrics.operating.report_ages(now)]

@@ -67,6 +67,15 @@ class MemoryFleet:
     def hold(self, region: RegionName) -> RegionHold | None:
         return self._holds.get(region)
 
+    def standing_hold(
+        self, region: RegionName, now: datetime, lease: timedelta
+    ) -> RegionHold | None:
+        with self._lock:
+            stands = standing(self._holds.get(region), now, lease)
+            if stands is not None:
+                self._holds[region] = stands
+            return stands
+
     def deny(self, denial: CapacityDenial, now: datetime) -> None:
         with self._lock:
             self._denials = {

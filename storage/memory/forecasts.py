@@ -11,6 +11,7 @@ from heliostat.errors import UnknownForecast
 from heliostat.model.forecast import Champion, Forecast, ForecastExcerpt, ForecastScore
 from heliostat.model.instants import Span
 from heliostat.model.names import SeriesKey
+from heliostat.ports.decisions import CLOCK_SET_BACK
 from storage.memory.leadership import MemoryLeadership
 
 
@@ -30,12 +31,14 @@ class MemoryForecasts:
         self._whole_for = whole_for
         self._issued: dict[SeriesKey, dict[datetime, Forecast]] = {}
         self._excerpts: dict[SeriesKey, dict[datetime, ForecastExcerpt]] = {}
+        self._newest_issue: datetime | None = None
         self._champions: tuple[Champion, ...] = ()
         self._scores: dict[tuple[SeriesKey, str, timedelta], ForecastScore] = {}
 
     def store(self, forecasts: Sequence[Forecast], *, epoch: int) -> None:
         with self._lock:
             self._leadership.check(epoch)
+            self._drop_ahead_of(forecasts)
             for forecast in forecasts:
                 self._keep(forecast)
 
@@ -88,6 +91,21 @@ class MemoryForecasts:
                 del self._excerpts[key][at]
                 self._issued[key].pop(at, None)
             return len(old)
+
+    def _drop_ahead_of(self, forecasts: Sequence[Forecast]) -> None:
+        """Drop what a clock issued that has been set back since."""
+        newest = max((forecast.issued_at for forecast in forecasts), default=None)
+        if newest is None:
+            return
+        limit, before = newest + CLOCK_SET_BACK, self._newest_issue or newest
+        if before <= limit:
+            self._newest_issue = max(newest, before)
+            return
+        self._newest_issue = newest
+        for key, by_instant in self._excerpts.items():
+            for at in [at for at in by_instant if at > limit]:
+                del by_instant[at]
+                self._issued[key].pop(at, None)
 
     def _keep(self, forecast: Forecast) -> None:
         whole = self._issued.setdefault(forecast.key, {})

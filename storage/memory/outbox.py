@@ -76,9 +76,8 @@ class MemoryOutbox:
         if command.request_id:
             self._by_request[command.request_id] = command.command_id
         for pool in command.order.pools:
-            if command.created_at >= self._changes.get(pool, command.created_at):
-                self._changes[pool] = command.created_at
-                self._last[pool] = command.command_id
+            self._changes[pool] = command.created_at
+            self._last[pool] = command.command_id
 
     def supersede(self, command_id: str, by: Command) -> None:
         """End a pending command in favour of a newer one; one that ended meanwhile stays."""
@@ -92,7 +91,10 @@ class MemoryOutbox:
         self, region: RegionName, holder: str, now: datetime, duration: timedelta
     ) -> tuple[Command, ...]:
         with self._lock:
-            taken = [held for held in self._open.values() if _free(held, region, holder, now)]
+            of_region = [held for held in self._open.values() if held.command.region == region]
+            leases = [life.Leased(h.command, h.holder, h.leased_until) for h in of_region]
+            free = life.leasable(leases, holder, now, duration)
+            taken = [held for held in of_region if held.command.command_id in free]
             for held in taken:
                 self._change(held, life.leased(held.command))
                 held.holder, held.leased_until = holder, now + duration
@@ -224,10 +226,3 @@ def _matching(
         and (not states or held.command.state in states)
         and (created is None or held.command.created_at in created)
     )
-
-
-def _free(held: _Held, region: RegionName, holder: str, now: datetime) -> bool:
-    command = held.command
-    if command.region != region:
-        return False
-    return held.leased_until is None or held.holder == holder or held.leased_until <= now

@@ -27,8 +27,8 @@ _NO_KEY = -1
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a batch brought: minutes (epoch seconds) per demand, demand that was offered, and how
-    many windows came after retention."""
+    """What a batch brought: minutes (epoch seconds) per demand, demand that was offered (a window that a
+    higher revision beats says so too), and how many windows came after retention."""
 
     minutes: Mapping[DemandKey, set[int]]
     offered: tuple[DemandKey, ...]
@@ -57,6 +57,8 @@ class Shelf:
             if start < not_before:
                 late += 1
                 continue
+            if window[OFFERED]:
+                offered.add(index)
             minute = self._minutes.get(start)
             if minute is None:
                 minute = self._minutes[start] = {}
@@ -66,8 +68,6 @@ class Shelf:
                 continue
             minute[place] = window
             brought[index].add(start)
-            if window[OFFERED]:
-                offered.add(index)
         minutes: dict[DemandKey, set[int]] = {}
         for place, starts in zip(places, brought, strict=True):
             if starts:

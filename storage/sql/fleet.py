@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Connection, Select, delete, or_, select, update
 
 from heliostat.errors import RegionHeld
 from heliostat.model.fleet import (
@@ -72,16 +73,13 @@ class SqlFleet:
     def claim(
         self, region: RegionName, agent: AgentLife, now: datetime, lease: timedelta
     ) -> RegionHold:
-        mine = region_holds.c.region == region
         refused: RegionHeld | None = None
         with self._database.write() as tx:
             nobody = {"region": region, "document": ""}
             tx.connection.execute(
                 self._database.insert(region_holds).values(nobody).on_conflict_do_nothing()
             )
-            query = select(region_holds.c.document).where(mine).with_for_update()
-            document = tx.connection.execute(query).scalar_one()
-            before = loads(RegionHold, document) if document else None
+            before = _hold(tx.connection, _hold_of(region).with_for_update())
             hold = standing(before, now, lease)
             try:
                 hold = claimed(before, region, agent, now, lease)
@@ -89,16 +87,28 @@ class SqlFleet:
                 refused = error
             assert hold is not None
             if hold != before:
-                tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))
+                _put_hold(tx, hold)
         if refused is not None:
             raise refused
         return hold
 
     def hold(self, region: RegionName) -> RegionHold | None:
-        query = select(region_holds.c.document).where(region_holds.c.region == region)
         with self._database.read() as connection:
-            document = connection.execute(query).scalar()
-        return loads(RegionHold, document) if document else None
+            return _hold(connection, _hold_of(region))
+
+    def standing_hold(
+        self, region: RegionName, now: datetime, lease: timedelta
+    ) -> RegionHold | None:
+        before = self.hold(region)
+        stands = standing(before, now, lease)
+        if stands is None or stands == before:
+            return stands  # As nearly always: nothing to write.
+        with self._database.write() as tx:
+            before = _hold(tx.connection, _hold_of(region).with_for_update())
+            stands = standing(before, now, lease)
+            if stands is not None and stands != before:
+                _put_hold(tx, stands)
+            return stands
 
     def deny(self, denial: CapacityDenial, now: datetime) -> None:
         insertion = self._database.insert(denials)
@@ -151,3 +161,17 @@ class SqlFleet:
                 for sample in samples
             ],
         )
+
+
+def _hold_of(region: RegionName) -> Select[Any]:
+    return select(region_holds.c.document).where(region_holds.c.region == region)
+
+
+def _hold(connection: Connection, query: Select[Any]) -> RegionHold | None:
+    document: str | None = connection.execute(query).scalar()
+    return loads(RegionHold, document) if document else None
+
+
+def _put_hold(tx: Transaction, hold: RegionHold) -> None:
+    mine = region_holds.c.region == hold.region
+    tx.connection.execute(update(region_holds).where(mine).values(document=dumps(hold)))

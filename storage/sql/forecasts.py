@@ -16,6 +16,7 @@ from heliostat.model.forecast import (
 )
 from heliostat.model.instants import Span, to_epoch
 from heliostat.model.names import SeriesKey
+from heliostat.ports.decisions import CLOCK_SET_BACK
 from storage.codec import dumps, loads
 from storage.sql.database import Database, put_many
 from storage.sql.forecast_rows import EXCERPT_COLUMNS, excerpt_of, forecast_of, row_of
@@ -37,6 +38,10 @@ class SqlForecasts:
         rows = [row_of(forecast, numbers[forecast.key]) for forecast in issued]
         with self._database.write() as tx:
             self._leadership.check(tx, epoch)
+            if issued:
+                newest = max(forecast.issued_at for forecast in issued)
+                ahead = forecasts.c.issued_at > to_epoch(newest + CLOCK_SET_BACK)
+                tx.connection.execute(delete(forecasts).where(ahead))
             put_many(tx, self._database.insert(forecasts).on_conflict_do_nothing(), rows)
 
     def latest(self, at: datetime) -> tuple[Forecast, ...]:

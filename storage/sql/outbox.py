@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from heliostat.errors import UnknownCommand
 from heliostat.model.command import OPEN_STATES, Acknowledgement, Command, CommandState, Order
@@ -70,13 +70,10 @@ class SqlOutbox:
             )
         )
         changed = self._database.insert(pool_changes)
-        later = changed.excluded.changed_at > pool_changes.c.changed_at
         put_many(
             tx,
             changed.on_conflict_do_update(
-                index_elements=["pool"],
-                set_={"changed_at": changed.excluded.changed_at},
-                where=later,
+                index_elements=["pool"], set_={"changed_at": changed.excluded.changed_at}
             ),
             [
                 {"pool": str(pool), "changed_at": to_epoch(command.created_at)}
@@ -93,16 +90,16 @@ class SqlOutbox:
     def lease(
         self, region: RegionName, holder: str, now: datetime, duration: timedelta
     ) -> tuple[Command, ...]:
-        free = or_(
-            _c.leased_until.is_(None), _c.lease_holder == holder, _c.leased_until <= to_epoch(now)
-        )
-        query = select(_c.document).where(_c.state.in_(_OPEN), _c.region == region, free)
+        query = select(_c.document, _c.lease_holder, _c.leased_until)
+        query = query.where(_c.state.in_(_OPEN), _c.region == region)
         with self._database.read() as connection:
-            if connection.execute(query.limit(1)).scalar() is None:
+            if connection.execute(query.limit(1)).first() is None:
                 return ()
         with self._database.write() as tx:
-            documents = tx.connection.execute(query.order_by(_c.command_id).with_for_update())
-            taken = [life.leased(loads(Command, document)) for document in documents.scalars()]
+            rows = tx.connection.execute(query.order_by(_c.command_id).with_for_update())
+            held = [_lease_of(*row) for row in rows]
+            free = life.leasable(held, holder, now, duration)
+            taken = [life.leased(h.command) for h in held if h.command.command_id in free]
             for command in taken:
                 self._change(
                     tx, command, lease_holder=holder, leased_until=to_epoch(now + duration)
@@ -173,15 +170,19 @@ class SqlOutbox:
 
     def expire(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
         late = (
-            select(_c.document, _c.leased_until)
+            select(_c.document, _c.lease_holder, _c.leased_until)
             .where(_c.state.in_(_OPEN), _c.not_after <= to_epoch(now))
             .order_by(_c.command_id)
             .with_for_update()
         )
         with self._database.write() as tx:
             self._leadership.check(tx, epoch)
-            held = [_held(*row) for row in tx.connection.execute(late)]
-            ended = tuple(life.expired(c, now) for c, until in held if life.overdue(c, until, now))
+            held = [_lease_of(*row) for row in tx.connection.execute(late)]
+            ended = tuple(
+                life.expired(one.command, now)
+                for one in held
+                if life.overdue(one.command, one.until, now)
+            )
             for command in ended:
                 self._change(tx, command)
             if ended:
@@ -252,6 +253,6 @@ def _found(document: str | None, command_id: str) -> Command:
     return loads(Command, document)
 
 
-def _held(document: str, leased_until: int | None) -> tuple[Command, datetime | None]:
+def _lease_of(document: str, holder: str, leased_until: int | None) -> life.Leased:
     until = None if leased_until is None else from_epoch(leased_until)
-    return loads(Command, document), until
+    return life.Leased(loads(Command, document), holder, until)

@@ -133,14 +133,24 @@ class SqlUsage:
         )
 
     def _learn_demand_keys(self, batches: Sequence[UsageBatch]) -> None:
-        new = {
+        """Before the windows are stored: what is read meanwhile must not lack them. Only of batches that will
+        be, and without windows that come after retention. Raises SequenceGap."""
+        new = self._new_demand_keys(batches)
+        if new:  # as good as never: a look at what is refused costs the others nothing
+            with self._database.read() as connection:
+                pruned = self._source(connection).pruned_before()
+                news, _ = accepted(batches, _SequenceReader(connection, lock=False))
+            new = self._new_demand_keys([since(batch, pruned)[0] for batch in news])
+        if new:
+            self._names.demand.numbers(with_aggregates(new.values()))
+            self._with_traffic.update(new)
+
+    def _new_demand_keys(self, batches: Sequence[UsageBatch]) -> dict[UsageSeries, DemandKey]:
+        return {
             series: key
             for batch in batches
             for series, key in demand_keys_of(batch, self._with_traffic).items()
         }
-        if new:
-            self._names.demand.numbers(with_aggregates(new.values()))
-            self._with_traffic.update(new)
 
     # --- out -----------------------------------------------------------------------------------
 
@@ -166,9 +176,12 @@ class SqlUsage:
             return watermarks(((RegionName(origin), until) for origin, until in rows), now)
 
     def first_window(self) -> datetime | None:
-        columns = (usage_windows.c.window_start, usage_roll_ups.c.bucket_start)
+        rolled, window = usage_roll_ups.c.bucket_start, usage_windows.c.window_start
         with self._database.read() as connection:
-            found = [connection.execute(select(func.min(column))).scalar() for column in columns]
+            # Quarters of which the minutes are kept have roll-ups too, which begin before their first window.
+            gone = rolled < self._source(connection).pruned_before()
+            queries = (select(func.min(rolled)).where(gone), select(func.min(window)))
+            found = [connection.execute(query).scalar() for query in queries]
         first = min((start for start in found if start is not None), default=None)
         return None if first is None else from_epoch(first)
 
@@ -187,15 +200,17 @@ class SqlUsage:
 class _SequenceReader:
     """Looks durable sequences up inside one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, lock: bool = True) -> None:
         self._connection = connection
+        self._lock = lock
 
     def __call__(self, source_id: str, incarnation: int) -> int:
         c = usage_sequences.c
         query = select(c.durable_sequence).where(
             c.source_id == source_id, c.incarnation == incarnation
         )
-        return self._connection.execute(query.with_for_update()).scalar() or 0
+        query = query.with_for_update() if self._lock else query
+        return self._connection.execute(query).scalar() or 0
 
 
 def _without_pruned(batch: UsageBatch, pruned_before: int) -> UsageBatch:

@@ -95,6 +95,34 @@ def test_a_lease_is_repeatable_for_its_holder_and_closed_to_others_until_it_runs
     assert lease(world, 3) == ()
 
 
+def test_a_lease_from_a_clock_that_was_set_back_keeps_nobody_waiting(world: World) -> None:
+    (one,) = order(world, command())
+    lease(world, 120)
+    assert lease(world, 119, "agent-2") == (), "clocks of two control planes may differ so much"
+    (taken,) = lease(world, 0, "agent-2")
+    assert taken.command_id == one.command_id
+    assert lease(world, 1) == (), "the new lease counts from now"
+
+
+def test_a_command_waits_for_older_ones_about_its_pools_that_another_agent_has(
+    world: World,
+) -> None:
+    (old,) = order(world, command(9))
+    lease(world)
+    move = RedeployOrder(
+        source=pool(), source_target=1, destination=pool(model=QWEN), destination_target=2
+    )
+    new, behind, other = order(
+        world,
+        replace(command(), order=move),
+        command(5, of=pool(model=QWEN)),
+        command(of=pool(model=ModelName("m"))),
+    )
+    assert [one.command_id for one in lease(world, 1, "agent-2")] == [other.command_id]
+    taken = [one.command_id for one in lease(world, 2, "agent-2")]
+    assert taken == [old.command_id, new.command_id, behind.command_id, other.command_id]
+
+
 def test_two_agents_that_lease_at_once_get_no_command_twice(world: World) -> None:
     order(world, *(command(of=pool(model=ModelName(f"m{n}"))) for n in range(6)))
     stores = [world.stores, world.open_again()]
@@ -322,6 +350,18 @@ def test_the_last_change_of_a_pool_is_its_newest_command(world: World) -> None:
     assert world.stores.outbox.last_changes() == ((pool(), at(9)), (pool(US), at(0)))
 
 
+def test_the_last_change_of_a_pool_is_the_one_stored_last_also_once_the_clock_was_set_back(
+    world: World,
+) -> None:
+    order(world, command(created_at=at(600)))
+    (after,) = order(world, command(target=9))
+    outbox = world.stores.outbox
+    assert outbox.last_changes() == ((pool(), at(0)),)
+    assert outbox.last_commands() == ((pool(), after.command_id),)
+    (again,) = order(world, command(target=4, created_at=at(600)))
+    assert outbox.last_commands() == ((pool(), again.command_id),)
+
+
 def test_the_last_command_of_a_pool_tells_two_of_one_second_apart(world: World) -> None:
     first, other = order(world, command(), command(of=pool(US)))
     outbox = world.stores.outbox
@@ -331,8 +371,8 @@ def test_the_last_command_of_a_pool_tells_two_of_one_second_apart(world: World) 
     }
     (second,) = order(world, command(target=9))
     assert dict(outbox.last_commands())[pool()] == second.command_id
-    order(world, command(created_at=at(-5)))
-    assert dict(outbox.last_commands())[pool()] == second.command_id
+    (of_an_older_clock,) = order(world, command(created_at=at(-5)))
+    assert dict(outbox.last_commands())[pool()] == of_an_older_clock.command_id
 
 
 def test_a_command_that_was_dropped_is_nobodys_last(world: World) -> None:

@@ -77,7 +77,8 @@ def test_a_plan_reads_back_equal_under_its_version(world: World) -> None:
     ruled = replace(
         target, without_override=0, reason=replace(target.reason, binding="override", author="ada")
     )
-    made = plan(solve=report, notes=("floor of “qwen” kept",), targets=(ruled,))
+    notes = ("floor of “qwen” kept",)
+    made = plan(solve=report, notes=notes, targets=(ruled,), made_after="000000000007")
     stored = commit(world, plan=made).plan
     assert stored is not None
     assert stored == replace(made, version=stored.version)

@@ -192,6 +192,22 @@ def test_a_hold_from_a_clock_that_was_set_back_ends_a_lease_after_another_asked(
     assert fleet.claim(EU, life(journal=3), at(11), lease).agent.journal_id == 3
 
 
+def test_a_hold_stands_for_those_who_only_ask_and_ends_a_lease_after_the_clock_was_set_back(
+    world: World,
+) -> None:
+    fleet, lease = world.stores.fleet, timedelta(minutes=1)
+    assert fleet.standing_hold(EU, at(0), lease) is None
+    held = fleet.claim(EU, life(), at(60), lease)
+    assert fleet.standing_hold(EU, at(60), lease) == held
+    stands = fleet.standing_hold(EU, at(10), lease)
+    assert stands is not None
+    assert (stands.agent, stands.until) == (held.agent, at(11))
+    assert world.open_again().fleet.hold(EU) == stands
+    assert fleet.standing_hold(EU, at(10) + lease / 2, lease) == stands
+    assert fleet.standing_hold(EU, at(11), lease) is None
+    assert fleet.hold(EU) == stands
+
+
 def test_the_holder_keeps_its_region_when_the_clock_is_set_back(world: World) -> None:
     fleet, lease = world.stores.fleet, timedelta(minutes=1)
     fleet.claim(EU, life(), at(60), lease)

@@ -72,6 +72,26 @@ def test_what_was_issued_is_never_changed(world: World) -> None:
     assert ledger.latest(T0) == (forecast(),)
 
 
+def test_what_a_clock_issued_that_was_set_back_since_is_dropped(world: World) -> None:
+    ledger, epoch = world.stores.forecasts, world.lead()
+    ledger.store((forecast(0), forecast(0, OUTPUT)), epoch=epoch)
+    ledger.store((forecast(600), forecast(600, OUTPUT)), epoch=epoch)
+    ledger.store((forecast(15), forecast(30)), epoch=epoch)
+    assert ledger.latest(at(615)) == (forecast(30), forecast(0, OUTPUT))
+    everything = Span(at(0), at(900))
+    assert len(ledger.excerpts(everything, [demand_key(), OUTPUT])) == 4
+    ledger.store((forecast(600, method="naive"),), epoch=epoch)
+    assert ledger.latest(at(600)) == (forecast(600, method="naive"), forecast(0, OUTPUT))
+
+
+def test_what_another_clock_issued_a_little_later_is_kept(world: World) -> None:
+    ledger, epoch = world.stores.forecasts, world.lead()
+    ledger.store((forecast(1),), epoch=epoch)
+    ledger.store((forecast(0), forecast(0, OUTPUT)), epoch=epoch)
+    ledger.store((), epoch=epoch)
+    assert ledger.latest(at(1)) == (forecast(1), forecast(0, OUTPUT))
+
+
 def test_issued_forecasts_are_listed_by_instant_and_series(world: World) -> None:
     ledger, epoch = world.stores.forecasts, world.lead()
     ledger.store(

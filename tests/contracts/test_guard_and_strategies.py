@@ -129,6 +129,8 @@ def test_a_pool_does_not_shrink_while_it_cools_down() -> None:
     assert clip({a_pool(): 2}, FIVE, last_changes=long_ago)[a_pool()].replicas == 2
     back_from_there = ((a_pool(), NOON + timedelta(days=365)),)
     assert clip({a_pool(): 2}, FIVE, last_changes=back_from_there)[a_pool()].replicas == 2
+    by_another_clock = ((a_pool(), NOON + timedelta(seconds=30)),)
+    assert clip({a_pool(): 2}, FIVE, last_changes=by_another_clock)[a_pool()].replicas == 5
 
 
 def test_the_quota_takes_growth_back_and_never_what_stands() -> None:

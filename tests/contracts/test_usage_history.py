@@ -589,3 +589,49 @@ def test_old_roll_ups_go_when_told(world: World) -> None:
 def test_the_first_window_is_known_in_any_form(world: World) -> None:
     report(world, window(7), window(3, of=series(US)))
     assert world.stores.usage.first_window() == at(3)
+
+
+def test_the_first_window_is_told_to_the_minute_while_its_minutes_are_kept(world: World) -> None:
+    usage = world.stores.usage
+    report(world, window(3), window(22))
+    usage.roll_up(at(30))
+    assert usage.first_window() == at(3)
+    usage.prune(at(15), at(0))
+    assert usage.first_window() == at(0), "rolled up: of the quarter of an hour from then"
+    usage.prune(at(15), at(15))
+    assert usage.first_window() == at(22)
+
+
+def keys_with_demand(world: World) -> set[str]:
+    return {str(one.key.demand) for one in world.stores.usage.demand(span(30), QUARTER)}
+
+
+def test_traffic_that_comes_after_retention_makes_no_demand(world: World) -> None:
+    usage = world.stores.usage
+    report(world, *quarter(), *quarter(start=15))
+    usage.roll_up(at(30))
+    usage.prune(at(15), at(0))
+    before = keys_with_demand(world)
+    late = series(US)
+    report(world, window(3, of=late), window(16, of=late, offered=0, admitted=0, completed=0))
+    assert keys_with_demand(world) == before
+    report(world, window(17, of=late))
+    assert len(keys_with_demand(world)) == len(before) + 1
+
+
+def test_traffic_that_a_higher_revision_took_back_makes_demand(world: World) -> None:
+    of = series(US)
+    quiet = {"offered": 0, "admitted": 0, "completed": 0, "input_tokens": 0, "output_tokens": 0}
+    report(world, window(3, of=of, revision=2, **quiet))
+    assert keys_with_demand(world) == set()
+    report(world, window(3, of=of, revision=1))
+    assert len(keys_with_demand(world)) == 2, "its own and the one of all origins"
+
+
+def test_traffic_of_a_batch_that_is_refused_makes_no_demand(world: World) -> None:
+    usage = world.stores.usage
+    usage.record([batch(window(0), sequence=1)])
+    before = keys_with_demand(world)
+    with pytest.raises(SequenceGap):
+        usage.record([batch(window(1, of=series(US)), sequence=3)])
+    assert keys_with_demand(world) == before

@@ -26,6 +26,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.plan import CapacityPlan, PlanOrigin, WhatIf
 from heliostat.ports.deciding import PlanningProblem
+from heliostat.ports.decisions import Decision
 from planning.routing import NearestRouter
 from tests.builders import (
     MINUTE,
@@ -175,6 +176,21 @@ def test_a_plan_that_is_outdated_twice_is_not_stored() -> None:
     assert house.stores.plans.latest_plan() is None
 
 
+def test_a_plan_that_was_overtaken_by_another_while_it_was_made_is_not_stored() -> None:
+    planner = SlowPlanner({POOL: 5})
+    house = a_house(planner=planner)
+    first = house.loop.replan(NOON, epoch=house.epoch).plan
+    assert first is not None
+    planner.meanwhile = lambda: house.stores.decisions.commit(
+        Decision(plan=first), epoch=house.epoch
+    )
+    with pytest.raises(OutdatedDecision, match="plan 2 was stored while"):
+        house.loop.replan(NOON + QUARTER, epoch=house.epoch)
+    newest = house.stores.plans.latest_plan()
+    assert newest is not None
+    assert newest.version == 2
+
+
 def test_a_pause_just_before_tables_are_stored_keeps_the_old_ones() -> None:
     acts: list[Callable[[], object]] = []
     house = a_house(busy_with=acts, router=NearestRouter())
@@ -287,6 +303,30 @@ def test_approving_a_plan_that_would_undo_a_later_order_by_hand_is_refused(
     assert house.stores.plans.plan(plan.version).origin is PlanOrigin.SCHEDULED
 
 
+def test_approving_a_plan_of_a_clock_that_was_set_back_undoes_no_later_order_by_hand() -> None:
+    house = a_house({POOL: 5})
+    house.desk.order(by_hand(9, -MINUTE), NOON - MINUTE, epoch=house.epoch)
+    plan = house.loop.replan(NOON, epoch=house.epoch).plan
+    assert plan is not None
+    back = -timedelta(hours=2)
+    house.desk.order(by_hand(7, back), NOON + back, epoch=house.epoch)
+    with pytest.raises(StaleEtag, match=r"operator:bob's order east/alpha/small → 7"):
+        house.loop.approve(plan.version, NOON + back + MINUTE, author="ada", epoch=house.epoch)
+
+
+def test_approving_a_plan_that_does_not_know_what_was_ordered_before_goes_by_the_clock() -> None:
+    house = a_house({POOL: 5})
+    house.desk.order(by_hand(9, -MINUTE), NOON - MINUTE, epoch=house.epoch)
+    made = house.loop.propose(NOON, WhatIf())
+    plan = house.stores.decisions.commit(
+        Decision(plan=replace(made, origin=PlanOrigin.SCHEDULED)), epoch=house.epoch
+    ).plan
+    assert plan is not None
+    assert plan.made_after is None
+    house.loop.approve(plan.version, NOON + MINUTE, author="ada", epoch=house.epoch)
+    assert house.stores.plans.plan(plan.version).origin is PlanOrigin.APPROVED
+
+
 def test_an_order_by_hand_that_says_the_same_or_was_cancelled_hinders_no_approval() -> None:
     house = a_house({POOL: 5})
     plan = house.loop.replan(NOON, epoch=house.epoch).plan
@@ -374,6 +414,15 @@ def test_unchanged_routes_are_not_published_again_until_they_would_go_stale() ->
     assert [table.origin for table in published] == ["east", "west"]
     assert house.loop.reroute(NOON + MINUTE, epoch=house.epoch) == ()
     assert len(house.loop.reroute(NOON + 3 * MINUTE, epoch=house.epoch)) == 2
+
+
+def test_unchanged_routes_are_published_again_at_once_when_the_clock_was_set_back() -> None:
+    house = a_house()
+    house.loop.reroute(NOON, epoch=house.epoch)
+    assert house.loop.reroute(NOON - MINUTE, epoch=house.epoch) == ()
+    back = NOON - timedelta(hours=1)
+    assert {table.valid_from for table in house.loop.reroute(back, epoch=house.epoch)} == {back}
+    assert house.loop.reroute(back + MINUTE, epoch=house.epoch) == ()
 
 
 def test_a_table_that_steers_nothing_is_not_published() -> None:

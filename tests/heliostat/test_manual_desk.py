@@ -98,6 +98,15 @@ def test_an_etag_protects_from_what_happened_since_the_caller_looked() -> None:
         house.desk.order(manual(etag=seen, request_id="r-2"), NOON, epoch=house.epoch)
 
 
+def test_an_etag_protects_also_once_the_clock_was_set_back() -> None:
+    house = a_house()
+    house.desk.order(manual(expires_at=NOON + 5 * HOUR), NOON + 2 * HOUR, epoch=house.epoch)
+    seen = house.desk.pool_etag(POOL, NOON)
+    house.desk.order(manual(5, etag=seen, request_id="r-2"), NOON, epoch=house.epoch)
+    with pytest.raises(StaleEtag):
+        house.desk.order(manual(6, etag=seen, request_id="r-3"), NOON + MINUTE, epoch=house.epoch)
+
+
 def test_an_etag_protects_from_what_happens_just_before_the_order_is_stored() -> None:
     house = a_house({POOL: 7})
     house.set_mode(Mode.ACTIVE)

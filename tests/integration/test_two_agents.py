@@ -20,6 +20,7 @@ from heliostat.model.command import (
 from heliostat.model.fleet import PoolObservation
 from heliostat.model.holding import AgentLife
 from heliostat.model.instants import Span
+from heliostat.model.names import RegionName
 from heliostat.ports.decisions import Decision
 from heliostat.v1 import fleet_pb2
 from services.translation.commands import word_to_wire
@@ -145,6 +146,18 @@ async def test_an_agent_of_an_older_release_is_let_in_only_while_nobody_holds_th
         await report(world, None, ready=1)
         await report(world, FIRST, ready=2)
         assert isinstance(await error_in(report(world, None, ready=1)), RegionHeld)
+
+
+async def test_an_agent_of_an_older_release_waits_one_lease_after_the_clock_was_set_back() -> None:
+    async with a_world(command_lease=LEASE) as world:
+        ahead = NOON + timedelta(hours=2)
+        world.stores.fleet.claim(RegionName("east"), FIRST, ahead, LEASE)
+        assert isinstance(await error_in(report(world, None, ready=1)), RegionHeld)
+        world.clock.advance_to(NOON + LEASE)
+        await report(world, None, ready=1)
+        seen = world.stores.fleet.observation(RegionName("east"))
+        assert seen is not None
+        assert seen.observed_at == NOON + LEASE
 
 
 async def test_two_running_agents_with_directories_of_their_own_do_not_take_turns(

@@ -187,6 +187,18 @@ async def test_the_age_of_the_plan_is_told_by_a_new_leader_that_makes_none() -> 
         assert "plan_age_seconds 3000.0" in page(world.plane.metrics)
 
 
+async def test_the_age_of_a_plan_from_the_future_counts_from_when_the_clock_was_set_back() -> None:
+    stores = memory_stores(SystemClock())
+    async with a_world(stores=stores, at=NOON + timedelta(hours=2)) as world:
+        await world.tick(Tick.REPLAN)
+    async with a_world(stores=stores, targets={a_pool(): -1}) as world:
+        for minutes in (0, 15, 50):
+            world.clock.advance_to(NOON + minutes * MINUTE)
+            with pytest.raises(InvalidInput):
+                await world.tick(Tick.REPLAN)
+            assert f"plan_age_seconds {60.0 * minutes}" in page(world.plane.metrics)
+
+
 def test_the_certificates_end_is_told_where_it_can_be_read(tmp_path: Path) -> None:
     maker = CertificateMaker(tmp_path, now=NOON, valid=timedelta(days=1))
     maker.make(servers=["localhost"], clients=[])
@@ -208,3 +220,16 @@ def test_a_report_from_the_future_is_forgotten_once_another_took_its_place() -> 
         metrics.operating.hear(Fleet(at=NOON, pools=(seen,)))
     (family,) = metrics.operating.report_ages(NOON)
     assert [sample.value for sample in family.samples] == [60.0]
+
+
+def test_a_region_that_falls_silent_ages_though_its_last_report_is_from_the_future() -> None:
+    metrics = Metrics()
+    seen = PoolState(
+        observation=PoolObservation(pool=a_pool()),
+        observed_at=NOON + timedelta(hours=1),
+        signal=Signal.FRESH,
+    )
+    metrics.operating.hear(Fleet(at=NOON, pools=(seen,)))
+    for minutes in (0, 9):
+        (family,) = metrics.operating.report_ages(NOON + minutes * MINUTE)
+        assert [sample.value for sample in family.samples] == [60.0 * minutes]

@@ -17,13 +17,15 @@ from heliostat.model.command import CommandState, ScaleOrder
 from heliostat.model.instants import Span
 from heliostat.model.names import ModelName, RegionName
 from heliostat.model.usage import UsageQuery
-from heliostat.v1 import routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
+from heliostat.v1 import fleet_pb2, routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
 from services.agent.journal.routing_file import read_routing_file
 from services.agent.link import Link
-from services.agent.link.home import Home
+from services.agent.link.home import PINGS, Home
 from services.agent.link.keeper import STANDS_SECONDS
+from services.binding import keepalive, options_of
+from services.messages import MAX_MESSAGE_BYTES
 from services.translation.problems import error_of
 from services.translation.usage import batch_to_wire
 from tests.builders import (
@@ -38,7 +40,9 @@ from tests.builders import (
 )
 from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
+from tests.support.frozen_wire import a_wire
 from tests.support.linked_agents import a_control_plane, a_table, an_agent, started
+from tests.support.planes import error_in
 from tests.support.streams import heard
 from tests.support.waiting import until
 
@@ -87,6 +91,28 @@ async def test_an_order_comes_down_and_its_end_goes_up(plane: ControlPlane, agen
         now += MINUTE
     assert [w.state for w in plane.words if w.state.ended] == [CommandState.APPLIED]
     assert {p.ready_replicas for p in plane.observations[-1].pools} == {0, 2}
+
+
+async def test_a_control_plane_whose_host_vanished_is_noticed(plane: ControlPlane) -> None:
+    """Nothing is said on the stream, and nobody closes it."""
+    second = timedelta(seconds=1)
+    async with a_wire(plane.port) as wire:
+        pings = keepalive(ping_every=second, answered_within=second)
+        home = Home([f"127.0.0.1:{wire.port}"], None, pings=pings)
+        request = fleet_pb2.WatchCommandsRequest(region="east", agent_id="agent")
+        stream = home.fleet().WatchCommands(request)
+        await stream.wait_for_connection()
+        wire.freeze()
+        assert isinstance(await error_in(stream), Unavailable)
+        await home.close()
+
+
+def test_agents_ping_as_often_as_servers_let_them() -> None:
+    pings, limits = dict(PINGS), dict(options_of(MAX_MESSAGE_BYTES))
+    least = limits["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    assert least < pings["grpc.keepalive_time_ms"] <= 30_000
+    assert pings["grpc.keepalive_timeout_ms"] <= 10_000
+    assert pings["grpc.http2.max_pings_without_data"] == 0
 
 
 async def test_a_cancelled_order_is_let_go(plane: ControlPlane, agent: Agent) -> None:

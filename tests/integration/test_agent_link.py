@@ -46,6 +46,7 @@ from tests.support.planes import error_in
 from tests.support.streams import heard
 from tests.support.waiting import until
 
+YEAR_SECONDS = 365 * 86_400.0
 ALL_DAY = UsageQuery(span=Span(NOON - timedelta(days=1), NOON + timedelta(days=1)))
 
 
@@ -113,6 +114,34 @@ def test_agents_ping_as_often_as_servers_let_them() -> None:
     assert least < pings["grpc.keepalive_time_ms"] <= 30_000
     assert pings["grpc.keepalive_timeout_ms"] <= 10_000
     assert pings["grpc.http2.max_pings_without_data"] == 0
+
+
+async def test_an_order_is_worked_on_at_once_and_so_is_its_cancellation(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    """The next regular tick is a year away."""
+    stop = asyncio.Event()
+    ticking = asyncio.create_task(agent.keep_ticking(lambda: NOON, YEAR_SECONDS, stop))
+    await plane.order(a_command(target=2))
+    await until(lambda: bool(plane.words))
+    assert plane.words[-1].state is CommandState.LEASED
+    await plane.order(a_command(target=2, state=CommandState.CANCELLED, revision=2))
+    await until(lambda: plane.words[-1].state is CommandState.CANCELLED)
+    stop.set()
+    await ticking
+
+
+async def test_what_comes_back_changed_by_the_agents_own_words_is_nothing_to_do(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await plane.order(a_command(target=2))
+    await agent.catch_up()
+    await until(agent.link.commands_came.is_set)
+    agent.link.commands_came.clear()
+    for revision in (2, 3):  # when the later one is here, the earlier one has been dealt with
+        await plane.order(a_command(target=2, revision=revision))
+        await until(lambda: agent.journal.open_commands()[0].revision == revision)  # noqa: B023
+    assert not agent.link.commands_came.is_set()
 
 
 async def test_a_cancelled_order_is_let_go(plane: ControlPlane, agent: Agent) -> None:

@@ -539,6 +539,29 @@ async def test_a_watching_gateway_gets_every_change(plane: ControlPlane, agent: 
     assert versions == ["7", "8"]
 
 
+def refusing(agent: Agent) -> float | None:
+    name, labels = "heliostat_agent_refusing_gateways", {"region": "east"}
+    return agent.metrics.registry.get_sample_value(name, labels)
+
+
+async def test_a_gateway_that_refuses_is_counted_until_it_accepts_or_goes(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await plane.publish(a_table("7"))
+    await agent.catch_up()
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        call = routing_pb2_grpc.RoutingServiceStub(channel).WatchRoutes()
+        subscribe = routing_pb2.RouteSubscription(origin_region="east", gateway_id="gateway-1")
+        await call.write(routing_pb2.WatchRoutesRequest(subscribe=subscribe))
+        assert refusing(agent) == 0
+        for accepted, count in ((False, 1), (False, 1), (True, 0), (False, 1)):
+            word = routing_pb2.RouteAcknowledgement(version="7", accepted=accepted)
+            await call.write(routing_pb2.WatchRoutesRequest(acknowledgement=word))
+            await until(lambda: refusing(agent) == count)  # noqa: B023
+        call.cancel()
+        await until(lambda: refusing(agent) == 0)
+
+
 async def test_a_local_port_that_is_taken_is_a_setting_to_change(tmp_path: Path) -> None:
     async with started(tmp_path / "first", "127.0.0.1:1") as first:
         taken = f"127.0.0.1:{first.local_port}"

@@ -19,6 +19,12 @@ import grpc
 from heliostat.v1 import common_pb2, routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
 
 MILLION = 1_000_000
+PINGS = [
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
 
 
 class Gateway:
@@ -110,13 +116,13 @@ def channel_to(
 ) -> grpc.Channel:
     """Mutual TLS where a CA is given, read anew for each channel; plain text, for loopback, without."""
     if ca is None:
-        return grpc.insecure_channel(address)
+        return grpc.insecure_channel(address, PINGS)
     credentials = grpc.ssl_channel_credentials(
         root_certificates=ca.read_bytes(),
         private_key=key.read_bytes() if key else None,
         certificate_chain=cert.read_bytes() if cert else None,
     )
-    return grpc.secure_channel(address, credentials)
+    return grpc.secure_channel(address, credentials, PINGS)
 
 
 def main() -> None:

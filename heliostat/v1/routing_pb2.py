@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from heliostat.v1 import common_pb2 as heliostat_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aheliostat/v1/routing.proto\x12\x0cheliostat.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19heliostat/v1/common.proto\"R\n\nRouteShare\x12\x16\n\x0eserving_region\x18\x01 \x01(\t\x12\x12\n\nweight_ppm\x18\x02 \x01(\r\x12\x18\n\x10ingress_endpoint\x18\x03 \x01(\t\"\xa3\x01\n\nRouteEntry\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x04tier\x18\x02 \x01(\x0e\x32\x12.heliostat.v1.Tier\x12(\n\x06shares\x18\x03 \x03(\x0b\x32\x18.heliostat.v1.RouteShare\x12\x10\n\x08shed_ppm\x18\x04 \x01(\r\x12\x18\n\x10\x66\x61llback_regions\x18\x05 \x03(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"m\n\x0fReplicaEndpoint\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12#\n\x04pool\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.PoolKey\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\"9\n\rRegionIngress\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x18\n\x10ingress_endpoint\x18\x02 \x01(\t\"\xcc\x02\n\x0cRoutingTable\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bstale_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x07\x65ntries\x18\x05 \x03(\x0b\x32\x18.heliostat.v1.RouteEntry\x12/\n\x08replicas\x18\x06 \x03(\x0b\x32\x1d.heliostat.v1.ReplicaEndpoint\x12\x14\n\x0cplan_version\x18\x07 \x01(\x03\x12\x12\n\nhop_header\x18\x08 \x01(\t\x12.\n\tingresses\x18\t \x03(\x0b\x32\x1b.heliostat.v1.RegionIngress\"T\n\x11RouteSubscription\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x12\n\ngateway_id\x18\x02 \x01(\t\x12\x14\n\x0cheld_version\x18\x03 \x01(\t\"X\n\x14RouteAcknowledgement\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x94\x01\n\x12WatchRoutesRequest\x12\x34\n\tsubscribe\x18\x01 \x01(\x0b\x32\x1f.heliostat.v1.RouteSubscriptionH\x00\x12=\n\x0f\x61\x63knowledgement\x18\x02 \x01(\x0b\x32\".heliostat.v1.RouteAcknowledgementH\x00\x42\t\n\x07message\"O\n\x13WatchRoutesResponse\x12)\n\x05table\x18\x01 \x01(\x0b\x32\x1a.heliostat.v1.RoutingTable\x12\r\n\x05nonce\x18\x02 \x01(\t\":\n\x10GetRoutesRequest\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\x95\x01\n\rGatewayStatus\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x12\n\ngateway_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x08\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"n\n\x11GetRoutesResponse\x12*\n\x06tables\x18\x01 \x03(\x0b\x32\x1a.heliostat.v1.RoutingTable\x12-\n\x08gateways\x18\x02 \x03(\x0b\x32\x1b.heliostat.v1.GatewayStatus2\xb6\x01\n\x0eRoutingService\x12V\n\x0bWatchRoutes\x12 .heliostat.v1.WatchRoutesRequest\x1a!.heliostat.v1.WatchRoutesResponse(\x01\x30\x01\x12L\n\tGetRoutes\x12\x1e.heliostat.v1.GetRoutesRequest\x1a\x1f.heliostat.v1.GetRoutesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aheliostat/v1/routing.proto\x12\x0cheliostat.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19heliostat/v1/common.proto\"R\n\nRouteShare\x12\x16\n\x0eserving_region\x18\x01 \x01(\t\x12\x12\n\nweight_ppm\x18\x02 \x01(\r\x12\x18\n\x10ingress_endpoint\x18\x03 \x01(\t\"\xa3\x01\n\nRouteEntry\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x04tier\x18\x02 \x01(\x0e\x32\x12.heliostat.v1.Tier\x12(\n\x06shares\x18\x03 \x03(\x0b\x32\x18.heliostat.v1.RouteShare\x12\x10\n\x08shed_ppm\x18\x04 \x01(\r\x12\x18\n\x10\x66\x61llback_regions\x18\x05 \x03(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"m\n\x0fReplicaEndpoint\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12#\n\x04pool\x18\x02 \x01(\x0b\x32\x15.heliostat.v1.PoolKey\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x10\n\x08\x64raining\x18\x04 \x01(\x08\"9\n\rRegionIngress\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x18\n\x10ingress_endpoint\x18\x02 \x01(\t\"\xcc\x02\n\x0cRoutingTable\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bstale_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x07\x65ntries\x18\x05 \x03(\x0b\x32\x18.heliostat.v1.RouteEntry\x12/\n\x08replicas\x18\x06 \x03(\x0b\x32\x1d.heliostat.v1.ReplicaEndpoint\x12\x14\n\x0cplan_version\x18\x07 \x01(\x03\x12\x12\n\nhop_header\x18\x08 \x01(\t\x12.\n\tingresses\x18\t \x03(\x0b\x32\x1b.heliostat.v1.RegionIngress\"h\n\x11RouteSubscription\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x12\n\ngateway_id\x18\x02 \x01(\t\x12\x14\n\x0cheld_version\x18\x03 \x01(\t\x12\x12\n\nonly_looks\x18\x04 \x01(\x08\"X\n\x14RouteAcknowledgement\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x94\x01\n\x12WatchRoutesRequest\x12\x34\n\tsubscribe\x18\x01 \x01(\x0b\x32\x1f.heliostat.v1.RouteSubscriptionH\x00\x12=\n\x0f\x61\x63knowledgement\x18\x02 \x01(\x0b\x32\".heliostat.v1.RouteAcknowledgementH\x00\x42\t\n\x07message\"O\n\x13WatchRoutesResponse\x12)\n\x05table\x18\x01 \x01(\x0b\x32\x1a.heliostat.v1.RoutingTable\x12\r\n\x05nonce\x18\x02 \x01(\t\":\n\x10GetRoutesRequest\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\x95\x01\n\rGatewayStatus\x12\x15\n\rorigin_region\x18\x01 \x01(\t\x12\x12\n\ngateway_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x08\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"n\n\x11GetRoutesResponse\x12*\n\x06tables\x18\x01 \x03(\x0b\x32\x1a.heliostat.v1.RoutingTable\x12-\n\x08gateways\x18\x02 \x03(\x0b\x32\x1b.heliostat.v1.GatewayStatus2\xb6\x01\n\x0eRoutingService\x12V\n\x0bWatchRoutes\x12 .heliostat.v1.WatchRoutesRequest\x1a!.heliostat.v1.WatchRoutesResponse(\x01\x30\x01\x12L\n\tGetRoutes\x12\x1e.heliostat.v1.GetRoutesRequest\x1a\x1f.heliostat.v1.GetRoutesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,19 +45,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTINGTABLE']._serialized_start=557
   _globals['_ROUTINGTABLE']._serialized_end=889
   _globals['_ROUTESUBSCRIPTION']._serialized_start=891
-  _globals['_ROUTESUBSCRIPTION']._serialized_end=975
-  _globals['_ROUTEACKNOWLEDGEMENT']._serialized_start=977
-  _globals['_ROUTEACKNOWLEDGEMENT']._serialized_end=1065
-  _globals['_WATCHROUTESREQUEST']._serialized_start=1068
-  _globals['_WATCHROUTESREQUEST']._serialized_end=1216
-  _globals['_WATCHROUTESRESPONSE']._serialized_start=1218
-  _globals['_WATCHROUTESRESPONSE']._serialized_end=1297
-  _globals['_GETROUTESREQUEST']._serialized_start=1299
-  _globals['_GETROUTESREQUEST']._serialized_end=1357
-  _globals['_GATEWAYSTATUS']._serialized_start=1360
-  _globals['_GATEWAYSTATUS']._serialized_end=1509
-  _globals['_GETROUTESRESPONSE']._serialized_start=1511
-  _globals['_GETROUTESRESPONSE']._serialized_end=1621
-  _globals['_ROUTINGSERVICE']._serialized_start=1624
-  _globals['_ROUTINGSERVICE']._serialized_end=1806
+  _globals['_ROUTESUBSCRIPTION']._serialized_end=995
+  _globals['_ROUTEACKNOWLEDGEMENT']._serialized_start=997
+  _globals['_ROUTEACKNOWLEDGEMENT']._serialized_end=1085
+  _globals['_WATCHROUTESREQUEST']._serialized_start=1088
+  _globals['_WATCHROUTESREQUEST']._serialized_end=1236
+  _globals['_WATCHROUTESRESPONSE']._serialized_start=1238
+  _globals['_WATCHROUTESRESPONSE']._serialized_end=1317
+  _globals['_GETROUTESREQUEST']._serialized_start=1319
+  _globals['_GETROUTESREQUEST']._serialized_end=1377
+  _globals['_GATEWAYSTATUS']._serialized_start=1380
+  _globals['_GATEWAYSTATUS']._serialized_end=1529
+  _globals['_GETROUTESRESPONSE']._serialized_start=1531
+  _globals['_GETROUTESRESPONSE']._serialized_end=1641
+  _globals['_ROUTINGSERVICE']._serialized_start=1644
+  _globals['_ROUTINGSERVICE']._serialized_end=1826
 # @@protoc_insertion_point(module_scope)

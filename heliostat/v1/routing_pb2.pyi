@@ -234,22 +234,26 @@ class RouteSubscription(_message.Message):
     ORIGIN_REGION_FIELD_NUMBER: _builtins.int
     GATEWAY_ID_FIELD_NUMBER: _builtins.int
     HELD_VERSION_FIELD_NUMBER: _builtins.int
+    ONLY_LOOKS_FIELD_NUMBER: _builtins.int
     origin_region: _builtins.str
     """Region whose table is wanted."""
     gateway_id: _builtins.str
     """Name of the gateway, unique in its region; acknowledgements are kept under it."""
     held_version: _builtins.str
     """Version of the table that the gateway holds already, if any; the newest is sent all the same."""
+    only_looks: _builtins.bool
+    """True = a person or tool that only looks: it acknowledges nothing and is not counted as a gateway."""
     def __init__(
         self,
         *,
         origin_region: _builtins.str = ...,
         gateway_id: _builtins.str = ...,
         held_version: _builtins.str = ...,
+        only_looks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_id", b"gateway_id", "held_version", b"held_version", "origin_region", b"origin_region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_id", b"gateway_id", "held_version", b"held_version", "only_looks", b"only_looks", "origin_region", b"origin_region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

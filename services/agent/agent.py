@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 from heliostat.errors import DataLoss, StorageUnavailable
@@ -97,7 +96,8 @@ class Agent:
     async def keep_ticking(
         self, clock: Callable[[], datetime], every_seconds: float, stop: asyncio.Event
     ) -> None:
-        """Tick until `stop`; an error ends a tick, not the agent, unless the journal is lost.
+        """Tick until `stop`, early when a command comes; an error ends a tick, not the agent, unless the
+        journal is lost.
 
         Raises DataLoss.
         """
@@ -105,6 +105,7 @@ class Agent:
             for running in (self._linked, self._dispatching):
                 if running is not None and running.done():
                     running.result()
+            self.link.commands_came.clear()
             try:
                 await asyncio.to_thread(self.tick, clock())
             except DataLoss:
@@ -114,9 +115,7 @@ class Agent:
                 for fault in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
                     report(_log, "tick_failed", fault, region=self.region)
             self.link.nudge()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(every_seconds):
-                    await stop.wait()
+            await _first_of(stop, self.link.commands_came, at_most_seconds=every_seconds)
 
     async def stop(self, grace_seconds: float) -> None:
         """Hang up, let open calls end, close the journal; nothing journalled is lost."""
@@ -129,3 +128,13 @@ class Agent:
         self._close_hands()
         self._file.close()
         say(_log, "agent_stopped", region=self.region)
+
+
+async def _first_of(*events: asyncio.Event, at_most_seconds: float) -> None:
+    """Until one of the events is set, but not longer."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=at_most_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -82,7 +82,7 @@ def build_agent(
         agent_id=settings.name,
         chance=Random(settings.seed) if settings.seed else SystemRandom(),
     )
-    _watch(metrics, link, journal)
+    _watch(metrics, link, journal, door)
     if room is not None:
         metrics.registry.register(DispatchCollector(region, room))
     return Agent(
@@ -123,7 +123,7 @@ def _room(
     )
 
 
-def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal) -> None:
+def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal, door: Door) -> None:
     metrics.watch(
         "link_up", "1 while all communication with the control plane works", lambda: link.up
     )
@@ -131,6 +131,11 @@ def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal) -> None:
     metrics.watch("refused_batches", "Refused usage batches set aside", journal.usage.kept_apart)
     metrics.watch("open_commands", "Open commands", lambda: len(journal.open_commands()))
     metrics.watch("paused", "1 while the agent's own brake is on", journal.paused)
+    metrics.watch(
+        "refusing_gateways",
+        "Connected gateways whose last word was that they refused a routing table",
+        lambda: door.refusing_gateways,
+    )
 
 
 def _tls(settings: AgentSettings) -> ClientTls | None:

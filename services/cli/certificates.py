@@ -22,6 +22,7 @@ from services.identity import Identity, Role
 
 _HOST_NAME = re.compile(r"(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
+_AUTHORITY_NAME = "certificate authority"
 CA_VALID = timedelta(days=3650)
 CLOCK_SKEW = timedelta(minutes=5)
 """Certificates hold from a little before they were made, for machines whose clocks lag."""
@@ -36,6 +37,30 @@ class Written:
     identity: str
     kept: bool = False
     """True when it was there before and was left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A certificate with its key, and their place on disk."""
+
+    place: Written
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    def write(self) -> None:
+        """Write both files over what is there."""
+        pem = self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        # The key never exists with wider permissions than its owner's.
+        handle = os.open(self.place.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o600)
+            file.write(pem)
+        written = self.certificate.public_bytes(serialization.Encoding.PEM)
+        self.place.certificate.write_bytes(written)
 
 
 class CertificateMaker:
@@ -53,41 +78,48 @@ class CertificateMaker:
         """The CA, `server` for these hosts and one certificate per identity. Raises InvalidInput.
 
         Without `servers` a server's certificate of this CA is kept; where there is none, it is for
-        LOCAL_HOSTS.
+        LOCAL_HOSTS. Everything is checked and made before the first file is written.
         """
         identities = [parse_identity(client) for client in clients]
         hosts = [_host(server) for server in servers]
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            ca_stands = self._stands("ca")
-            ca, ca_key = self._authority()
-            made = [replace(self._written("ca", "certificate authority"), kept=ca_stands)]
-            if not hosts and self._stands("server"):
-                names = self._server_names(ca)
-                made.append(replace(self._written("server", ", ".join(names)), kept=True))
+            if self._stands("ca", otherwise="choose an empty directory to make another CA"):
+                ca, new = self._read_authority(), []
             else:
-                names = servers or LOCAL_HOSTS
-                alternatives = x509.SubjectAlternativeName([_host(name) for name in names])
-                self._leaf("server", ca, ca_key, alternatives, ExtendedKeyUsageOID.SERVER_AUTH)
-                made.append(self._written("server", ", ".join(names)))
-            made += [self._client(ca, ca_key, identity) for identity in identities]
+                ca = self._new_authority()
+                new = [ca]
+            if not hosts and self._stands("server", otherwise="give --server to make a new pair"):
+                server = self._kept_server(ca.certificate)
+            else:
+                new.append(self._server(ca, servers or LOCAL_HOSTS))
+                server = new[-1].place
+            of_clients = [self._client(ca, identity) for identity in identities]
+            self._directory.mkdir(parents=True, exist_ok=True)
+            for made in (*new, *of_clients):
+                made.write()
         except OSError as error:
+            place = str(error.filename or self._directory)
+            raise InvalidInput(place, f"cannot be used: {error.strerror}") from error
+        return [ca.place, server, *(made.place for made in of_clients)]
+
+    def _stands(self, stem: str, *, otherwise: str) -> bool:
+        """Whether both files of a pair are there. Raises InvalidInput for one without the other: it is kept
+        elsewhere, and a new pair in its place could not be undone."""
+        place = self._place(stem, "")
+        missing = [path for path in (place.certificate, place.key) if not os.path.lexists(path)]
+        if len(missing) == 1:
             raise InvalidInput(
-                str(self._directory), f"cannot be written: {error.strerror}"
-            ) from error
-        return made
+                str(missing[0]), "is missing", remedy=f"bring it back, or {otherwise}"
+            )
+        return not missing
 
-    def _stands(self, stem: str) -> bool:
-        path = self._written(stem, "")
-        return path.certificate.exists() and path.key.exists()
-
-    def _server_names(self, ca: x509.Certificate) -> Sequence[str]:
-        """The hosts of the existing server certificate.
+    def _kept_server(self, ca: x509.Certificate) -> Written:
+        """The existing server certificate, for the hosts that it names.
 
         Raises InvalidInput when this CA did not sign it: clients refuse it then, and we do not know all
         names for a new one.
         """
-        path = self._written("server", "").certificate
+        path = self._place("server", "").certificate
         try:
             server = x509.load_pem_x509_certificate(path.read_bytes())
             server.verify_directly_issued_by(ca)
@@ -98,52 +130,58 @@ class CertificateMaker:
                 "is no server certificate of this CA",
                 remedy="give --server to replace it",
             ) from error
-        return [str(name.value) for name in names]
+        place = self._place("server", ", ".join(str(name.value) for name in names))
+        return replace(place, kept=True)
 
-    def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-        if self._stands("ca"):
-            path = self._written("ca", "")
-            return _read_authority(path.certificate, path.key)
-        ca_key = ec.generate_private_key(ec.SECP256R1())
+    def _read_authority(self) -> _Made:
+        place = self._place("ca", _AUTHORITY_NAME)
+        certificate, key = _read_authority(place.certificate, place.key)
+        return _Made(replace(place, kept=True), certificate, key)
+
+    def _new_authority(self) -> _Made:
+        key = ec.generate_private_key(ec.SECP256R1())
         name = _name("Heliostat development CA")
-        ca = (
-            self._builder(name, name, ca_key.public_key(), CA_VALID)
+        certificate = (
+            self._builder(name, name, key.public_key(), CA_VALID)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_ca_usage(), critical=True)
-            .sign(ca_key, hashes.SHA256())
+            .sign(key, hashes.SHA256())
         )
-        self._write("ca", ca, ca_key)
-        return ca, ca_key
+        return _Made(self._place("ca", _AUTHORITY_NAME), certificate, key)
 
-    def _client(
-        self, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, identity: Identity
-    ) -> Written:
+    def _server(self, ca: _Made, names: Sequence[str]) -> _Made:
+        alternatives = x509.SubjectAlternativeName([_host(name) for name in names])
+        place = self._place("server", ", ".join(names))
+        return self._leaf(place, ca, alternatives, ExtendedKeyUsageOID.SERVER_AUTH)
+
+    def _client(self, ca: _Made, identity: Identity) -> _Made:
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)])
         stem = "-".join(part for part in (identity.role, identity.region, identity.name) if part)
-        self._leaf(stem, ca, ca_key, names, ExtendedKeyUsageOID.CLIENT_AUTH)
-        return self._written(stem, identity.uri)
+        place = self._place(stem, identity.uri)
+        return self._leaf(place, ca, names, ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def _leaf(
         self,
-        stem: str,
-        ca: x509.Certificate,
-        ca_key: ec.EllipticCurvePrivateKey,
+        place: Written,
+        ca: _Made,
         names: x509.SubjectAlternativeName,
         usage: x509.ObjectIdentifier,
-    ) -> None:
+    ) -> _Made:
         key = ec.generate_private_key(ec.SECP256R1())
+        issuer = ca.key.public_key()
         certificate = (
-            self._builder(_name(stem), ca.subject, key.public_key(), self._valid)
+            self._builder(
+                _name(place.certificate.stem), ca.certificate.subject, key.public_key(), self._valid
+            )
             .add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
-                critical=False,
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False
             )
-            .sign(ca_key, hashes.SHA256())
+            .sign(ca.key, hashes.SHA256())
         )
-        self._write(stem, certificate, key)
+        return _Made(place, certificate, key)
 
     def _builder(
         self,
@@ -163,23 +201,7 @@ class CertificateMaker:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )
 
-    def _write(
-        self, stem: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
-    ) -> None:
-        written = self._written(stem, "")
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        # The key never exists with wider permissions than its owner's.
-        handle = os.open(written.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o600)
-            file.write(pem)
-        written.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def _written(self, stem: str, identity: str) -> Written:
+    def _place(self, stem: str, identity: str) -> Written:
         return Written(
             certificate=self._directory / f"{stem}.pem",
             key=self._directory / f"{stem}-key.pem",
@@ -195,9 +217,15 @@ def parse_identity(text: str) -> Identity:
         role = Role(parts[0])
     except ValueError:
         raise InvalidInput("--identity", f"{parts[0]!r} is not a role", remedy=remedy) from None
-    if len(parts) != (3 if role.regional else 2) or not all(_tame(part) for part in parts):
+    if len(parts) != (3 if role.regional else 2):
         raise InvalidInput(
             "--identity", f"{text!r} does not name an identity of role {role}", remedy=remedy
+        )
+    if not all(_tame(part) for part in parts):
+        raise InvalidInput(
+            "--identity",
+            f"{text!r} cannot be the name of a file and part of a URI",
+            remedy="use the letters a to z, digits, '-', '_' and '.', which may not come first",
         )
     region = RegionName(parts[1]) if role.regional else None
     return Identity(role=role, name=parts[-1], region=region)
@@ -205,11 +233,7 @@ def parse_identity(text: str) -> Identity:
 
 def _tame(part: str) -> bool:
     """True for what may be part of a file name and a URI as it stands."""
-    return (
-        bool(part)
-        and part[0] != "."
-        and part.replace("-", "").replace("_", "").replace(".", "").isalnum()
-    )
+    return re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", part) is not None
 
 
 def _read_authority(
@@ -222,6 +246,8 @@ def _read_authority(
         raise InvalidInput(str(certificate), "and its key are not a readable CA") from error
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
         raise InvalidInput(str(key), "is not an elliptic-curve key as written by certs make")
+    if ca.public_key() != ca_key.public_key():
+        raise InvalidInput(str(key), f"is not the key of {certificate.name}")
     return ca, ca_key
 
 

@@ -34,7 +34,7 @@ RULES = (
     ExitRule(errors.AlreadyExists, 73, "the name is already in use"),
     ExitRule(errors.DataLoss, 74, "stored data cannot be read back"),
     ExitRule(errors.Exhausted, 75, "a limit was reached: retry later or with less"),
-    ExitRule(errors.Unauthenticated, 76, "the certificate is missing or unknown"),
+    ExitRule(errors.Unauthenticated, 76, "the certificate carries no Heliostat identity"),
     ExitRule(errors.Forbidden, 77, "the role may not do this"),
 )
 """The first matching rule applies."""

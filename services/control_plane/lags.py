@@ -1,15 +1,25 @@
-"""How far the routing tables that gateways use are behind the newest ones."""
+"""How far the routing tables of the gateways that are connected here are behind the newest ones.
+
+An acknowledgement in the store does not say whether its gateway still runs: a pod of a deployment that was
+rolled out would be behind for hours. So only open streams count, on the control plane that has them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from heliostat.errors import UnknownRoutingTable
 from heliostat.model.names import RegionName
-from heliostat.model.routing import RoutingTable
-from heliostat.ports.decisions import RoutingLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableAge:
+    """When a routing table was made, and after which plan."""
+
+    plan_version: int
+    valid_from: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,34 +31,58 @@ class GatewayLag:
     plan_versions: int
     behind: timedelta
     """From when the one was made to when the other was."""
+    refuses: bool = False
+    """True when it refused the last table of which it spoke."""
 
 
-def gateway_lags(routing: RoutingLedger) -> Iterable[GatewayLag]:
-    """How far the table that each gateway uses is behind the newest one; without gateways that refused
-    theirs, or whose table retention dropped."""
-    newest = {table.origin: table for table in routing.latest_tables()}
-    known: dict[tuple[RegionName, str], RoutingTable | None] = {
-        (table.origin, table.version): table for table in newest.values()
-    }
-    for ack in routing.routing_acks():
-        used = (ack.origin, ack.version)
-        if not ack.accepted or ack.origin not in newest:
-            continue
-        if used not in known:  # a thousand gateways use the same few
-            known[used] = _table(routing, *used)
-        table, latest = known[used], newest[ack.origin]
-        if table is not None:
-            yield GatewayLag(
-                region=ack.origin,
-                gateway=ack.gateway_id,
-                plan_versions=latest.plan_version - table.plan_version,
-                behind=latest.valid_from - table.valid_from,
-            )
+@dataclass(slots=True, kw_only=True)
+class GatewayStream:
+    """One open stream: what its gateway made of the tables it was sent."""
+
+    region: RegionName
+    gateway: str
+    uses: TableAge | None = None
+    """The table accepted last. Before the first word the table sent first: what the gateway had before is
+    older, so that it is behind by as much at least. None = none was sent yet."""
+    refuses: bool = False
+
+    def sent(self, table: TableAge) -> None:
+        """A table is on its way."""
+        self.uses = self.uses or table
+
+    def said(self, table: TableAge, *, accepted: bool) -> None:
+        """The gateway's word on that table."""
+        self.refuses = not accepted
+        if accepted:
+            self.uses = table
 
 
-def _table(routing: RoutingLedger, origin: RegionName, version: str) -> RoutingTable | None:
-    """None where retention dropped it."""
-    try:
-        return routing.table(origin, version)
-    except UnknownRoutingTable:
-        return None
+class ConnectedGateways:
+    """The gateways with an open stream. Entered on the event loop, read from any thread."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[RegionName, str], GatewayStream] = {}
+
+    @contextmanager
+    def connected(self, region: RegionName, gateway: str) -> Iterator[GatewayStream]:
+        """A gateway's stream while it lasts; of two under one name the later one counts."""
+        place, stream = (region, gateway), GatewayStream(region=region, gateway=gateway)
+        self._streams[place] = stream
+        try:
+            yield stream
+        finally:
+            if self._streams.get(place) is stream:
+                del self._streams[place]
+
+    def lags(self, newest: Callable[[RegionName], TableAge | None]) -> Iterable[GatewayLag]:
+        """How far each is behind the newest table of its region; nothing of those that were sent none."""
+        for stream in tuple(self._streams.values()):
+            latest, uses = newest(stream.region), stream.uses
+            if latest is not None and uses is not None:
+                yield GatewayLag(
+                    region=stream.region,
+                    gateway=stream.gateway,
+                    plan_versions=latest.plan_version - uses.plan_version,
+                    behind=latest.valid_from - uses.valid_from,
+                    refuses=stream.refuses,
+                )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -18,11 +19,17 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import LeadTimeEstimate
 from services.control_plane.operating_metrics import PREFIX, OperatingMetrics
+from services.control_plane.permissions import RULES
 
 _POOL = ("region", "model", "vm_type")
 _SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 _HORIZON_STEPS = (1, 4, 16, 96)
 """Which steps of a forecast are shown: with 15-minute steps 15 min, 1 h, 4 h and 24 h ahead."""
+
+
+_WATCHED = ("INTERNAL", "STORAGE_UNAVAILABLE")
+"""How calls end that alerts look for. Their series begin at zero: Prometheus sees no increase in a series
+that begins at one, and the first such call would be missed."""
 
 
 class Metrics:
@@ -31,6 +38,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.calls = self._counter("calls", "Calls ended", "method", "reason")
+        for method, reason in product(RULES, _WATCHED):
+            self.calls.labels(_short(method), reason)
         self.ticks = self._histogram(
             "tick_duration_seconds", "Ticks of the control loop", "tick", "outcome"
         )
@@ -68,7 +77,7 @@ class Metrics:
 
     def call_ended(self, method: str, reason: str) -> None:
         """Count one call."""
-        self.calls.labels(method.rsplit("/", 1)[-1], reason).inc()
+        self.calls.labels(_short(method), reason).inc()
 
     def show_forecasts(self, forecasts: Iterable[Forecast]) -> None:
         """Replace the figures; there are thousands, computed on request."""
@@ -139,6 +148,11 @@ class Metrics:
             self.decisions.labels("route", "published").inc()
             self.operating.show_table(table)
 
+    def expect_ticks(self, tick: str, outcomes: Iterable[str]) -> None:
+        """Begin these series at zero, so that alerts see the first tick of an outcome too."""
+        for outcome in outcomes:
+            self.ticks.labels(tick, outcome)
+
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
         """Add figures that are computed on request."""
         self.registry.register(_Asked(collect))
@@ -159,12 +173,17 @@ class _Asked(Collector):
         return ()
 
 
-def plan_age(since: datetime | None, now: datetime) -> Iterable[Metric]:
-    """The newest plan's age, counted from `since`; nothing before the first."""
-    family = GaugeMetricFamily(f"{PREFIX}plan_age_seconds", "Age of the newest plan")
+def age_figure(what: str, since: datetime | None, now: datetime) -> Iterable[Metric]:
+    """The age of the newest "plan" or "forecast", counted from `since`; nothing before the first."""
+    family = GaugeMetricFamily(f"{PREFIX}{what}_age_seconds", f"Age of the newest {what}")
     if since is not None:
         family.add_metric([], (now - since).total_seconds())
     return [family]
+
+
+def _short(method: str) -> str:
+    """The method without its service, which metrics do not name."""
+    return method.rsplit("/", 1)[-1]
 
 
 class MetricsPage:

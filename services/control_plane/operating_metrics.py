@@ -1,5 +1,5 @@
-"""The figures that alerts watch: gateways that lag, requests shed, open commands, silent regions, and the
-certificate's end."""
+"""The figures that alerts watch: gateways that lag or refuse, requests shed, open commands, silent regions,
+and the certificate's end."""
 
 from __future__ import annotations
 
@@ -45,21 +45,7 @@ class OperatingMetrics:
     """Gauges on the control plane's registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        gateway, route = ("region", "gateway"), ("from_region", "model", "tier")
-        self._plans_behind = Replaced(
-            registry,
-            "agent_applied_version_lag",
-            "Plan versions (a count, not seconds) between the newest routing table and the one a gateway"
-            " uses",
-            gateway,
-        )
-        self._seconds_behind = Replaced(
-            registry,
-            "gateway_routes_lag_seconds",
-            "From when the routing table that a gateway uses was made to when the newest one was (0 = it uses"
-            " that)",
-            gateway,
-        )
+        route = ("from_region", "model", "tier")
         self._weight = Replaced(
             registry,
             "route_weight",
@@ -77,14 +63,6 @@ class OperatingMetrics:
         )
         self._reported: dict[str, datetime] = {}
         self._counted = Ages()
-
-    def show_lags(self, lags: Iterable[GatewayLag]) -> None:
-        """Put these in place of the ones before."""
-        by_gateway = {(lag.region, lag.gateway): lag for lag in lags}
-        self._plans_behind.show({key: lag.plan_versions for key, lag in by_gateway.items()})
-        self._seconds_behind.show(
-            {key: lag.behind.total_seconds() for key, lag in by_gateway.items()}
-        )
 
     def show_table(self, table: RoutingTable) -> None:
         """Put this table's shares in place of those of its origin's table before."""
@@ -130,6 +108,34 @@ class OperatingMetrics:
             since = self._counted.since(region, at, now)
             family.add_metric([region], (now - since).total_seconds())
         return [family]
+
+
+def gateway_figures(lags: Iterable[GatewayLag]) -> Iterable[Metric]:
+    """What connected gateways make of their tables; nothing where none is connected."""
+    labels = ("region", "gateway")
+    plans = GaugeMetricFamily(
+        f"{PREFIX}agent_applied_version_lag",
+        "Plan versions (a count, not seconds) between the newest routing table and the one that a connected"
+        " gateway uses",
+        labels=labels,
+    )
+    seconds = GaugeMetricFamily(
+        f"{PREFIX}gateway_routes_lag_seconds",
+        "From when the routing table that a connected gateway uses was made to when the newest one was (0 ="
+        " it uses that)",
+        labels=labels,
+    )
+    refuses = GaugeMetricFamily(
+        f"{PREFIX}gateway_refuses_table",
+        "1 while a connected gateway's last word was that it refused a table",
+        labels=labels,
+    )
+    for lag in lags:
+        place = (lag.region, lag.gateway)
+        plans.add_metric(place, lag.plan_versions)
+        seconds.add_metric(place, lag.behind.total_seconds())
+        refuses.add_metric(place, lag.refuses)
+    return [plans, seconds, refuses]
 
 
 def certificate_end(certificate: Path) -> Iterable[Metric]:

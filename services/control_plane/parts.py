@@ -18,6 +18,7 @@ from services.control_plane.gatekeeper import Gate
 from services.control_plane.intake import UsageIntake
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics
+from services.control_plane.operating_metrics import gateway_figures
 from services.control_plane.refusals import RefusalLog
 from services.control_plane.routes import RouteHub
 from services.control_plane.settings import ControlPlaneSettings
@@ -89,6 +90,7 @@ def desk_of(
     threads = StoreThreads(settings.readers)
     routes = RouteHub(parts.stores.routing, parts.catalogue, threads, bells)
     metrics.watchers.set_function(lambda: routes.watchers)
+    metrics.watch(lambda: gateway_figures(routes.lags()))
     return Desk(
         stores=parts.stores,
         catalogue=parts.catalogue,

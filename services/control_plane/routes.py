@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,6 +14,7 @@ from heliostat.model.routing import RoutingAck, RoutingTable
 from heliostat.ports.decisions import RoutingLedger
 from heliostat.v1 import routing_pb2
 from services.control_plane.bells import Bells
+from services.control_plane.lags import ConnectedGateways, GatewayLag, TableAge
 from services.control_plane.threads import StoreThreads
 from services.translation.routing import ingresses_of, table_to_wire
 from services.wording import report, say
@@ -31,9 +33,10 @@ _ACKS_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class ServedTable:
-    """A table's version, and the bytes of the response that carries it, without the nonce."""
+    """A table's version and age, and the bytes of the response that carries it, without the nonce."""
 
     version: str
+    age: TableAge
     payload: bytes
 
     def response(self, nonce: str) -> bytes:
@@ -60,6 +63,7 @@ class RouteHub:
         self._acks: dict[tuple[RegionName, str], RoutingAck] = {}
         self._have_acks = asyncio.Event()
         self.watchers = 0
+        self.gateways = ConnectedGateways()
         self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep_acks())]
 
     def newest(self, origin: RegionName) -> ServedTable | None:
@@ -76,6 +80,10 @@ class RouteHub:
         self._waiting.setdefault(origin, set()).add(watcher)
         watcher.add_done_callback(self._waiting[origin].discard)
         return watcher
+
+    def lags(self) -> Iterable[GatewayLag]:
+        """How far each connected gateway is behind the newest table; from any thread."""
+        return self.gateways.lags(self._newest_age)
 
     def complete(self, table: RoutingTable) -> RoutingTable:
         """The table with every region's ingress."""
@@ -110,8 +118,14 @@ class RouteHub:
         fresh = [t for t in tables if self._version(t.origin) != t.version]
         for table in fresh:
             response = routing_pb2.WatchRoutesResponse(table=table_to_wire(self.complete(table)))
-            self._served[table.origin] = ServedTable(table.version, response.SerializeToString())
+            age = TableAge(plan_version=table.plan_version, valid_from=table.valid_from)
+            payload = response.SerializeToString()
+            self._served[table.origin] = ServedTable(table.version, age, payload)
         self._wake(tuple(table.origin for table in fresh))
+
+    def _newest_age(self, origin: RegionName) -> TableAge | None:
+        served = self._served.get(origin)
+        return None if served is None else served.age
 
     def _version(self, origin: RegionName) -> str | None:
         served = self._served.get(origin)

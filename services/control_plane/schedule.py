@@ -1,4 +1,4 @@
-"""When the leader does what, on real time: APScheduler calls the ticks, and a worker per lane runs them."""
+"""When the leader does what, on real time: APScheduler calls the ticks, in worker threads."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from services.wording import say
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = ("settle", "forecast-and-plan", "reroute")
-"""What a new leader does first."""
+_REFRESHING = "refreshing"
+"""The worker of refreshes alone. On the forecasting lane's a refresh, and the plan after it, would wait until
+a selection has ended; on the deciding lane's routes would stand still during a refresh."""
+_AT_ONCE = ("settle", "refresh", "reroute")
+"""What a new leader does first; a plan follows the refresh."""
 _LOOK_EVERY = timedelta(seconds=10)
 """How often the wall clock is looked at: by how much later the schedule hears that it was set back."""
 
@@ -38,23 +41,23 @@ class Schedule:
         self, ticks: Ticks, cadence: CadenceSettings, *, look_every: timedelta = _LOOK_EVERY
     ) -> None:
         self._scheduler = BackgroundScheduler(
-            executors={lane: ThreadPoolExecutor(1) for lane in Lane},
+            executors={name: ThreadPoolExecutor(1) for name in (*Lane, _REFRESHING)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
-        deciding = {
-            "forecast-and-plan": (cadence.refresh, (Tick.REFRESH, Tick.REPLAN, Tick.REROUTE)),
-            "reroute": (cadence.reroute, (Tick.REROUTE,)),
-            "settle": (cadence.settle, (Tick.SETTLE,)),
-            "housekeep": (cadence.housekeep, (Tick.HOUSEKEEP,)),
-        }
         self._ticks = ticks
+        self._score_after = min(cadence.score, cadence.refresh / 2)
         self._triggers: dict[str, Callable[[], object]] = {}
-        for name, (every, acts) in deciding.items():
-            self._add(name, Lane.DECIDING, partial(_every, every), acts)
+        for tick, every in (
+            (Tick.REROUTE, cadence.reroute),
+            (Tick.SETTLE, cadence.settle),
+            (Tick.HOUSEKEEP, cadence.housekeep),
+        ):
+            self._add(tick, Lane.DECIDING, partial(_every, every))
+        self._add(Tick.REFRESH, _REFRESHING, partial(_every, cadence.refresh), self._refresh)
+        self._add(Tick.SCORE, Lane.FORECASTING, partial(_every, cadence.score))
         nightly = partial(_nightly, cadence.selection_hour_utc)
-        self._add("score", Lane.FORECASTING, partial(_every, cadence.score), (Tick.SCORE,))
-        self._add("select", Lane.FORECASTING, nightly, (Tick.SELECT,))
+        self._add(Tick.SELECT, Lane.FORECASTING, nightly)
         self._look_every = look_every
         self._clock = SystemClock(set_back=self._begin_anew)
         self._stopped = threading.Event()
@@ -67,10 +70,14 @@ class Schedule:
         self._watch.start()
 
     def hurry(self) -> None:
-        """Do the urgent ones now: somebody has just become leader, or it is another time than we thought."""
+        """Do the urgent ones now: somebody has just become leader, or it is another time than we thought.
+
+        Scores come half way between two refreshes, which would have to wait for them.
+        """
         now = SystemClock().now()
         for name in _AT_ONCE:
             self._scheduler.modify_job(name, next_run_time=now)
+        self._scheduler.modify_job(Tick.SCORE, next_run_time=now + self._score_after)
 
     def stop(self) -> None:
         """Call no more ticks; one that runs goes on."""
@@ -81,11 +88,26 @@ class Schedule:
             self._scheduler.shutdown(wait=False)
 
     def _add(
-        self, name: str, lane: Lane, trigger: Callable[[], object], acts: tuple[Tick, ...]
+        self,
+        tick: Tick,
+        worker: str,
+        trigger: Callable[[], object],
+        act: Callable[[], None] | None = None,
     ) -> None:
-        self._triggers[name] = trigger
+        self._triggers[tick] = trigger
+        act = act or partial(self._ticks.attempt, tick)
+        self._scheduler.add_job(act, trigger(), id=tick, name=tick, executor=worker)
+
+    def _refresh(self) -> None:
+        """Refresh, then let the deciding lane plan and reroute, whatever became of the refresh."""
+        self._ticks.attempt(Tick.REFRESH)
         self._scheduler.add_job(
-            self._ticks.attempt, trigger(), args=acts, id=name, name=name, executor=lane
+            self._ticks.attempt,
+            args=(Tick.REPLAN, Tick.REROUTE),
+            id="plan",
+            name="plan",
+            executor=Lane.DECIDING,
+            replace_existing=True,
         )
 
     def _watch_clock(self) -> None:

@@ -55,7 +55,7 @@ class KeepSettings(Section):
     commands: Positive = _KEEP.commands
     routing_tables: Positive = _KEEP.routing_tables
     routing_acks: Positive = _KEEP.routing_acks
-    """A gateway not heard from for this long is no longer listed or in `/metrics`."""
+    """A gateway not heard from for this long is no longer listed."""
     audit: Positive = _KEEP.audit
     lead_times: Annotated[Positive, Field(ge=SituationSettings().lead_time_memory)] = (
         _KEEP.lead_times

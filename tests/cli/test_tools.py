@@ -229,7 +229,7 @@ def test_made_certificates_carry_roles_and_hosts(tmp_path: Path) -> None:
 
 
 def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
-    (tmp_path / "ca-key.pem").touch(0o644)
+    (tmp_path / "operator-local-key.pem").touch(0o644)
     heliostat("certs", "make", tmp_path)
     keys = sorted(tmp_path.glob("*-key.pem"))
     assert len(keys) == 3
@@ -264,10 +264,55 @@ def test_adding_an_identity_leaves_the_servers_certificate_alone(tmp_path: Path)
 
 def test_a_servers_certificate_of_another_ca_is_not_kept_silently(tmp_path: Path) -> None:
     heliostat("certs", "make", tmp_path, "--server", "plane.example")
-    (tmp_path / "ca.pem").unlink()
+    for name in ("ca.pem", "ca-key.pem"):
+        (tmp_path / name).unlink()
+    before = _files(tmp_path)
     refused = heliostat("certs", "make", tmp_path, "--identity", "operator/anna")
     assert refused.code == 65
     assert "is no server certificate of this CA; give --server to replace it" in refused.err
+    assert _files(tmp_path) == before
+
+
+@pytest.mark.parametrize("missing", ["ca-key.pem", "ca.pem", "server-key.pem", "server.pem"])
+def test_a_pair_of_which_one_file_is_kept_elsewhere_is_not_replaced(
+    tmp_path: Path, missing: str
+) -> None:
+    heliostat("certs", "make", tmp_path, "--server", "plane.example")
+    (tmp_path / missing).unlink()
+    before = _files(tmp_path)
+    ran = heliostat("certs", "make", tmp_path, "--identity", "operator/bob")
+    assert ran.code == 65
+    assert f"{missing}: is missing" in " ".join(ran.err.split())
+    assert "bring it back" in ran.err
+    assert _files(tmp_path) == before
+
+
+def test_a_key_on_a_stick_that_is_not_there_is_not_written_anew(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path / "certs")
+    for name in ("ca.pem", "ca-key.pem"):
+        (tmp_path / "certs" / name).unlink()
+        (tmp_path / "certs" / name).symlink_to(tmp_path / "stick" / name)
+    (tmp_path / "stick").mkdir()
+    assert heliostat("certs", "make", tmp_path / "certs").code == 65
+    assert not list((tmp_path / "stick").iterdir())
+
+
+def test_the_servers_pair_is_replaced_on_demand_also_when_its_key_is_gone(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path)
+    (tmp_path / "server-key.pem").unlink()
+    assert heliostat("certs", "make", tmp_path, "--server", "plane.example").code == 0
+    assert (tmp_path / "server-key.pem").exists()
+
+
+def test_the_key_of_another_ca_signs_nothing(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        heliostat("certs", "make", tmp_path / name)
+    (tmp_path / "other" / "ca-key.pem").replace(tmp_path / "one" / "ca-key.pem")
+    before = _files(tmp_path / "one")
+    ran = heliostat("certs", "make", tmp_path / "one", "--identity", "operator/bob")
+    assert ran.code == 65
+    assert "is not the key of ca.pem" in " ".join(ran.err.split())
+    assert _files(tmp_path / "one") == before
 
 
 def test_a_broken_ca_is_not_overwritten(tmp_path: Path) -> None:
@@ -279,7 +324,8 @@ def test_a_broken_ca_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "identity", ["king/a", "agent/a", "operator/x/y", "operator/", "operator/../x", ""]
+    "identity",
+    ["king/a", "agent/a", "operator/x/y", "operator/", "operator/../x", "operator/ümlaut", ""],
 )
 def test_what_is_no_identity_is_refused_and_nothing_is_written(
     tmp_path: Path, identity: str
@@ -300,6 +346,15 @@ def test_every_identity_that_is_taken_survives_its_uri(text: str) -> None:
 
 def test_certificates_that_never_hold_are_refused(tmp_path: Path) -> None:
     assert heliostat("certs", "make", tmp_path, "--valid", "0s").code == 65
+
+
+def test_an_identity_beyond_ascii_is_told_what_may_be_used(tmp_path: Path) -> None:
+    ran = heliostat("certs", "make", tmp_path, "--identity", "agent/kōbe/a-1")
+    assert "use the letters a to z, digits" in " ".join(ran.err.split())
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 def _certificate(path: Path) -> x509.Certificate:

@@ -17,13 +17,15 @@ from heliostat.model.command import CommandState, ScaleOrder
 from heliostat.model.instants import Span
 from heliostat.model.names import ModelName, RegionName
 from heliostat.model.usage import UsageQuery
-from heliostat.v1 import routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
+from heliostat.v1 import fleet_pb2, routing_pb2, routing_pb2_grpc, usage_pb2, usage_pb2_grpc
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
 from services.agent.journal.routing_file import read_routing_file
 from services.agent.link import Link
-from services.agent.link.home import Home
+from services.agent.link.home import PINGS, Home
 from services.agent.link.keeper import STANDS_SECONDS
+from services.binding import keepalive, options_of
+from services.messages import MAX_MESSAGE_BYTES
 from services.translation.problems import error_of
 from services.translation.usage import batch_to_wire
 from tests.builders import (
@@ -38,10 +40,13 @@ from tests.builders import (
 )
 from tests.support.agents import EAST, AgentDisk, a_command
 from tests.support.control_plane import ControlPlane
+from tests.support.frozen_wire import a_wire
 from tests.support.linked_agents import a_control_plane, a_table, an_agent, started
+from tests.support.planes import error_in
 from tests.support.streams import heard
 from tests.support.waiting import until
 
+YEAR_SECONDS = 365 * 86_400.0
 ALL_DAY = UsageQuery(span=Span(NOON - timedelta(days=1), NOON + timedelta(days=1)))
 
 
@@ -87,6 +92,56 @@ async def test_an_order_comes_down_and_its_end_goes_up(plane: ControlPlane, agen
         now += MINUTE
     assert [w.state for w in plane.words if w.state.ended] == [CommandState.APPLIED]
     assert {p.ready_replicas for p in plane.observations[-1].pools} == {0, 2}
+
+
+async def test_a_control_plane_whose_host_vanished_is_noticed(plane: ControlPlane) -> None:
+    """Nothing is said on the stream, and nobody closes it."""
+    second = timedelta(seconds=1)
+    async with a_wire(plane.port) as wire:
+        pings = keepalive(ping_every=second, answered_within=second)
+        home = Home([f"127.0.0.1:{wire.port}"], None, pings=pings)
+        request = fleet_pb2.WatchCommandsRequest(region="east", agent_id="agent")
+        stream = home.fleet().WatchCommands(request)
+        await stream.wait_for_connection()
+        wire.freeze()
+        assert isinstance(await error_in(stream), Unavailable)
+        await home.close()
+
+
+def test_agents_ping_as_often_as_servers_let_them() -> None:
+    pings, limits = dict(PINGS), dict(options_of(MAX_MESSAGE_BYTES))
+    least = limits["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    assert least < pings["grpc.keepalive_time_ms"] <= 30_000
+    assert pings["grpc.keepalive_timeout_ms"] <= 10_000
+    assert pings["grpc.http2.max_pings_without_data"] == 0
+
+
+async def test_an_order_is_worked_on_at_once_and_so_is_its_cancellation(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    """The next regular tick is a year away."""
+    stop = asyncio.Event()
+    ticking = asyncio.create_task(agent.keep_ticking(lambda: NOON, YEAR_SECONDS, stop))
+    await plane.order(a_command(target=2))
+    await until(lambda: bool(plane.words))
+    assert plane.words[-1].state is CommandState.LEASED
+    await plane.order(a_command(target=2, state=CommandState.CANCELLED, revision=2))
+    await until(lambda: plane.words[-1].state is CommandState.CANCELLED)
+    stop.set()
+    await ticking
+
+
+async def test_what_comes_back_changed_by_the_agents_own_words_is_nothing_to_do(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await plane.order(a_command(target=2))
+    await agent.catch_up()
+    await until(agent.link.commands_came.is_set)
+    agent.link.commands_came.clear()
+    for revision in (2, 3):  # when the later one is here, the earlier one has been dealt with
+        await plane.order(a_command(target=2, revision=revision))
+        await until(lambda: agent.journal.open_commands()[0].revision == revision)  # noqa: B023
+    assert not agent.link.commands_came.is_set()
 
 
 async def test_a_cancelled_order_is_let_go(plane: ControlPlane, agent: Agent) -> None:
@@ -482,6 +537,29 @@ async def test_a_watching_gateway_gets_every_change(plane: ControlPlane, agent: 
         versions.append((await heard(call)).table.version)
         call.cancel()
     assert versions == ["7", "8"]
+
+
+def refusing(agent: Agent) -> float | None:
+    name, labels = "heliostat_agent_refusing_gateways", {"region": "east"}
+    return agent.metrics.registry.get_sample_value(name, labels)
+
+
+async def test_a_gateway_that_refuses_is_counted_until_it_accepts_or_goes(
+    plane: ControlPlane, agent: Agent
+) -> None:
+    await plane.publish(a_table("7"))
+    await agent.catch_up()
+    async with aio.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
+        call = routing_pb2_grpc.RoutingServiceStub(channel).WatchRoutes()
+        subscribe = routing_pb2.RouteSubscription(origin_region="east", gateway_id="gateway-1")
+        await call.write(routing_pb2.WatchRoutesRequest(subscribe=subscribe))
+        assert refusing(agent) == 0
+        for accepted, count in ((False, 1), (False, 1), (True, 0), (False, 1)):
+            word = routing_pb2.RouteAcknowledgement(version="7", accepted=accepted)
+            await call.write(routing_pb2.WatchRoutesRequest(acknowledgement=word))
+            await until(lambda: refusing(agent) == count)  # noqa: B023
+        call.cancel()
+        await until(lambda: refusing(agent) == 0)
 
 
 async def test_a_local_port_that_is_taken_is_a_setting_to_change(tmp_path: Path) -> None:

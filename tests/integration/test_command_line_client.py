@@ -274,6 +274,8 @@ async def test_routes_are_shown_and_watched_line_by_line() -> None:
         assert watched.code == 0, watched.err
         (line,) = watched.out.splitlines()
         assert json.loads(line)["origin"] == "east"
+        shown = await desk("route", "get", "--region", "east", "--json")
+        assert shown.json["gateways"] == [], "who looks on is no gateway"
         assert (await desk("route", "get", "--region", "moon")).code == 66
 
 

@@ -137,6 +137,52 @@ async def test_acceptance_and_refusal_are_kept_per_gateway() -> None:
             stream.cancel()
 
 
+def lag_of(world: World, gateway: str) -> float | None:
+    """Seconds; None where no such gateway is connected."""
+    labels = {"region": "east", "gateway": gateway}
+    registry = world.plane.metrics.registry
+    return registry.get_sample_value("heliostat_gateway_routes_lag_seconds", labels)
+
+
+async def test_a_gateway_is_behind_while_it_is_connected_and_shown_no_more_when_it_has_gone() -> (
+    None
+):
+    async with a_world() as world:
+        await world.tick(Tick.REROUTE)
+        stuck, wary = await subscribed(world, gateway="stuck"), await subscribed(world)
+        await say(wary, await wary.read())
+        await stuck.read()
+        await publish(world)
+        await say(wary, await wary.read(), accepted=False)
+        await until(lambda: lag_of(world, "stuck") == 60.0)
+        labels = {"region": "east", "gateway": "gw-1"}
+        name, registry = "heliostat_gateway_refuses_table", world.plane.metrics.registry
+        await until(lambda: registry.get_sample_value(name, labels) == 1)
+        for stream in (stuck, wary):
+            stream.cancel()
+        await until(lambda: lag_of(world, "stuck") is lag_of(world, "gw-1") is None)
+
+
+async def test_who_only_looks_is_no_gateway() -> None:
+    async with a_world() as world:
+        await world.tick(Tick.REROUTE)
+        looks = routing_pb2.RouteSubscription(
+            origin_region="east", gateway_id="cli-1", only_looks=True
+        )
+        stream: Stream = world.client.routing.WatchRoutes()
+        await stream.write(Request(subscribe=looks))
+        first = await stream.read()
+        assert lag_of(world, "cli-1") is None
+        await say(stream, first)
+        gateway = await subscribed(world)
+        await say(gateway, await gateway.read())
+        await publish(world)
+        assert (await stream.read()).table.version != first.table.version
+        assert [word.gateway_id for word in await words(world)] == ["gw-1"]
+        for one in (stream, gateway):
+            one.cancel()
+
+
 async def test_a_word_on_an_earlier_table_is_ignored() -> None:
     async with a_world() as world:
         await world.tick(Tick.REROUTE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,47 +11,21 @@ import pytest
 from prometheus_client import generate_latest
 
 from heliostat.clock import SystemClock
-from heliostat.errors import InvalidInput, UnknownRoutingTable
+from heliostat.errors import InvalidInput
 from heliostat.model.fleet import Fleet, PoolObservation, PoolState, Signal
 from heliostat.model.names import ModelName, RegionName, Tier
-from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingAck, RoutingTable
+from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from services.cli.certificates import CertificateMaker
-from services.control_plane.lags import GatewayLag, gateway_lags
+from services.control_plane.lags import ConnectedGateways, GatewayLag, TableAge
 from services.control_plane.metrics import Metrics
-from services.control_plane.operating_metrics import certificate_end
+from services.control_plane.operating_metrics import certificate_end, gateway_figures
 from services.control_plane.ticks import Tick
 from storage.memory import memory_stores
-from tests.builders import MINUTE, NOON, a_pool, an_observation
+from tests.builders import MINUTE, NOON, a_forecast, a_pool, an_observation
 from tests.support.agents import a_command
 from tests.support.planes import a_world
 
 EAST, WEST = RegionName("east"), RegionName("west")
-
-
-class Ledger:
-    """The newest table and an older one; counts how often that one is read."""
-
-    def __init__(self, acks: Sequence[RoutingAck]) -> None:
-        self._acks = acks
-        self.reads = 0
-
-    def latest_tables(self) -> tuple[RoutingTable, ...]:
-        return (a_table("9", plan=5),)
-
-    def routing_acks(self, origin: RegionName | None = None) -> tuple[RoutingAck, ...]:
-        return tuple(ack for ack in self._acks if origin in (None, ack.origin))
-
-    def acknowledge_tables(self, acks: Sequence[RoutingAck]) -> None:
-        raise AssertionError("nobody acknowledges here")
-
-    def prune(self, valid_before: datetime, heard_before: datetime) -> int:
-        raise AssertionError("nobody keeps house here")
-
-    def table(self, origin: RegionName, version: str = "") -> RoutingTable:
-        self.reads += 1
-        if version != "7":
-            raise UnknownRoutingTable(f"{origin} {version}")
-        return a_table("7", plan=3, valid_from=NOON - 10 * MINUTE)
 
 
 def a_table(
@@ -81,13 +55,25 @@ def a_table(
     )
 
 
-def an_ack(gateway: str, version: str, *, accepted: bool = True) -> RoutingAck:
-    return RoutingAck(origin=EAST, gateway_id=gateway, version=version, accepted=accepted, at=NOON)
+def a_table_age(plan: int, minute: int) -> TableAge:
+    return TableAge(plan_version=plan, valid_from=NOON + MINUTE * minute)
 
 
-def lag(gateway: str, plan_versions: int, minutes: int = 0) -> GatewayLag:
-    behind = MINUTE * minutes
-    return GatewayLag(region=EAST, gateway=gateway, plan_versions=plan_versions, behind=behind)
+OLD, LATER, NEWEST = a_table_age(3, 0), a_table_age(4, 5), a_table_age(5, 10)
+
+
+def lag(gateway: str, plan_versions: int, minutes: int = 0, *, refuses: bool = False) -> GatewayLag:
+    return GatewayLag(
+        region=EAST,
+        gateway=gateway,
+        plan_versions=plan_versions,
+        behind=MINUTE * minutes,
+        refuses=refuses,
+    )
+
+
+def lags_of(gateways: ConnectedGateways) -> list[GatewayLag]:
+    return list(gateways.lags(lambda _: NEWEST))
 
 
 def page(metrics: Metrics) -> set[str]:
@@ -97,42 +83,69 @@ def page(metrics: Metrics) -> set[str]:
     return {line.removeprefix("heliostat_") for line in lines}
 
 
-def test_each_gateway_is_as_far_behind_as_its_table_is() -> None:
-    ledger = Ledger([an_ack("new", "9"), an_ack("old", "7")])
-    assert list(gateway_lags(ledger)) == [lag("new", 0), lag("old", 2, minutes=10)]
+def test_each_gateway_is_as_far_behind_as_the_table_that_it_accepted_last() -> None:
+    gateways = ConnectedGateways()
+    with gateways.connected(EAST, "new") as new, gateways.connected(EAST, "old") as old:
+        for table in (OLD, LATER, NEWEST):
+            for stream in (new, old):
+                stream.sent(table)
+        new.said(NEWEST, accepted=True)
+        old.said(OLD, accepted=True)
+        assert lags_of(gateways) == [lag("new", 0), lag("old", 2, minutes=10)]
 
 
-def test_a_table_is_read_once_however_many_gateways_use_it() -> None:
-    ledger = Ledger([an_ack(f"g{number}", "7") for number in range(1000)])
-    assert len(list(gateway_lags(ledger))) == 1000
-    assert ledger.reads == 1
+def test_a_gateway_that_never_answers_is_behind_since_the_first_table_that_it_was_sent() -> None:
+    gateways = ConnectedGateways()
+    with gateways.connected(EAST, "stuck") as stuck:
+        assert lags_of(gateways) == []
+        for table in (LATER, NEWEST):
+            stuck.sent(table)
+        assert lags_of(gateways) == [lag("stuck", 1, minutes=5)]
 
 
-def test_a_forgotten_table_is_asked_for_once_too() -> None:
-    ledger = Ledger([an_ack(f"g{number}", "1") for number in range(1000)])
-    assert list(gateway_lags(ledger)) == []
-    assert ledger.reads == 1
+def test_a_gateway_that_refuses_every_table_falls_behind_and_is_shown_as_refusing() -> None:
+    gateways = ConnectedGateways()
+    with gateways.connected(EAST, "wary") as wary:
+        wary.said(OLD, accepted=True)
+        wary.said(NEWEST, accepted=False)
+        assert lags_of(gateways) == [lag("wary", 2, minutes=10, refuses=True)]
+        wary.said(NEWEST, accepted=True)
+        assert lags_of(gateways) == [lag("wary", 0)]
 
 
-def test_gateways_that_refused_or_use_a_forgotten_table_are_left_out() -> None:
-    ledger = Ledger([an_ack("refused", "9", accepted=False), an_ack("lost", "1")])
-    assert list(gateway_lags(ledger)) == []
+def test_a_gateway_that_has_gone_is_not_behind_for_hours() -> None:
+    gateways = ConnectedGateways()
+    with gateways.connected(EAST, "pod-1") as gone:
+        gone.said(OLD, accepted=True)
+    assert lags_of(gateways) == []
 
 
-def test_gateways_that_are_gone_are_shown_no_more() -> None:
+def test_a_gateway_that_came_again_is_judged_by_its_later_stream() -> None:
+    """The end of the broken one is noticed after the new one has begun."""
+    gateways = ConnectedGateways()
+    with ExitStack() as broken:
+        broken.enter_context(gateways.connected(EAST, "gw")).said(OLD, accepted=True)
+        with gateways.connected(EAST, "gw") as again:
+            again.said(NEWEST, accepted=True)
+            broken.close()
+            assert lags_of(gateways) == [lag("gw", 0)]
+
+
+def test_each_connected_gateway_has_its_figures() -> None:
     metrics = Metrics()
-    metrics.operating.show_lags([lag("here", 0), lag("gone", 7, minutes=3)])
-    metrics.operating.show_lags([lag("here", 1, minutes=2)])
+    metrics.watch(lambda: gateway_figures([lag("here", 1, minutes=2, refuses=True)]))
     of = '{gateway="here",region="east"}'
     assert page(metrics) >= {
         f"agent_applied_version_lag{of} 1.0",
         f"gateway_routes_lag_seconds{of} 120.0",
+        f"gateway_refuses_table{of} 1.0",
     }
-    assert not any("gone" in line for line in page(metrics))
 
 
 def test_the_version_lag_says_that_it_counts() -> None:
-    text = generate_latest(Metrics().registry).decode()
+    metrics = Metrics()
+    metrics.watch(lambda: gateway_figures([]))
+    text = generate_latest(metrics.registry).decode()
     (said,) = (line for line in text.splitlines() if line.startswith("# HELP heliostat_agent_app"))
     assert "Plan versions (a count, not seconds)" in said
 
@@ -197,6 +210,17 @@ async def test_the_age_of_a_plan_from_the_future_counts_from_when_the_clock_was_
             with pytest.raises(InvalidInput):
                 await world.tick(Tick.REPLAN)
             assert f"plan_age_seconds {60.0 * minutes}" in page(world.plane.metrics)
+
+
+async def test_the_age_of_the_forecasts_is_told_also_of_those_that_another_leader_made() -> None:
+    stores, issued = memory_stores(SystemClock()), a_forecast()
+    async with a_world(stores=stores) as world:
+        stores.forecasts.store([issued], epoch=world.plane.leader.epoch())
+    later = issued.issued_at + 50 * MINUTE
+    async with a_world(stores=stores, at=later) as world:
+        assert not any(line.startswith("forecast_age") for line in page(world.plane.metrics))
+        await world.tick(Tick.REFRESH)
+        assert "forecast_age_seconds 3000.0" in page(world.plane.metrics)
 
 
 def test_the_certificates_end_is_told_where_it_can_be_read(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Counted:
     """Ticks that are counted and do nothing."""
 
     calls: Counter[Tick] = field(default_factory=Counter)
+    order: list[Tick] = field(default_factory=list)
     slow: Tick | None = None
     """Which one takes until `over` is set."""
     over: threading.Event = field(default_factory=threading.Event)
@@ -36,6 +37,7 @@ class Counted:
     def attempt(self, *ticks: Tick) -> None:
         with self._lock:
             self.calls.update(ticks)
+            self.order += ticks
         if self.slow in ticks:
             self.over.wait()
 
@@ -101,3 +103,39 @@ async def test_routes_are_made_while_forecasts_are_selected_or_scored(
     ticks.calls.clear()
     await until(lambda: ticks.calls[Tick.REROUTE] > 3)
     assert not ticks.calls[Tick.SCORE]
+
+
+async def test_routes_are_made_during_a_refresh_and_the_plan_follows_it(
+    schedule: Schedule, ticks: Counted
+) -> None:
+    ticks.slow = Tick.REFRESH
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.REFRESH] > 0)
+    routed = ticks.calls[Tick.REROUTE]
+    await until(lambda: ticks.calls[Tick.REROUTE] > routed + 3)
+    assert not ticks.calls[Tick.REPLAN]
+    ticks.over.set()
+    await until(lambda: ticks.calls[Tick.REPLAN] == 1)
+    assert ticks.calls[Tick.REFRESH] == 1
+    assert ticks.order[ticks.order.index(Tick.REPLAN) + 1] is Tick.REROUTE
+
+
+async def test_a_refresh_does_not_stand_behind_a_selection_or_scores(
+    schedule: Schedule, ticks: Counted
+) -> None:
+    """It asks for the lane itself, and gives up in time for the plan."""
+    ticks.slow = Tick.SCORE
+    await until(lambda: ticks.calls[Tick.SCORE] > 0)
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.REPLAN] == 1)
+
+
+async def test_scores_come_half_way_between_two_refreshes() -> None:
+    ticks = Counted()
+    cadence = CadenceSettings(refresh=timedelta(seconds=1), score=timedelta(days=365))
+    schedule = Schedule(cast(Ticks, ticks), cadence)
+    schedule.start()
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.SCORE] > 0)
+    schedule.stop()
+    assert ticks.order.index(Tick.REFRESH) < ticks.order.index(Tick.SCORE)

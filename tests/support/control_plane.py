@@ -25,6 +25,8 @@ from heliostat.v1 import (
     usage_pb2,
     usage_pb2_grpc,
 )
+from services.binding import options_of
+from services.messages import MAX_MESSAGE_BYTES
 from services.translation.commands import command_to_wire, word_from_wire
 from services.translation.fleet import observation_from_wire
 from services.translation.problems import problem_of, status_of
@@ -69,7 +71,7 @@ class ControlPlane(
         self.history = MemoryUsage(ChangeFeed(), RLock())
 
     async def start(self) -> None:
-        self._server = aio.server(options=[("grpc.so_reuseport", 0)])
+        self._server = aio.server(options=options_of(MAX_MESSAGE_BYTES))
         usage_pb2_grpc.add_UsageServiceServicer_to_server(self, self._server)
         fleet_pb2_grpc.add_FleetServiceServicer_to_server(self, self._server)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(self, self._server)

@@ -55,6 +55,7 @@ class Door:
         self._tls = tls
         self._options = options
         self._server: aio.Server | None = None
+        self._routing: LocalRouting | None = None
         self.port = 0
         """The real one while open, also where any free one was asked for; 0 = none."""
 
@@ -62,6 +63,11 @@ class Door:
     def listens(self) -> bool:
         """False = there is no door."""
         return bool(self._listen)
+
+    @property
+    def refusing_gateways(self) -> int:
+        """How many connected gateways refused the last table of which they spoke."""
+        return 0 if self._routing is None else self._routing.refusing
 
     async def open(self, nudge: asyncio.Event) -> None:
         """Answer from now on; `nudge` is set whenever a batch was journalled.
@@ -76,8 +82,8 @@ class Door:
             self._journal, self._catalogue, self._region, guard, nudge, self._control_planes
         )
         usage_pb2_grpc.add_UsageServiceServicer_to_server(usage, self._server)
-        routing = LocalRouting(self._board, self._region, guard)
-        routing_pb2_grpc.add_RoutingServiceServicer_to_server(routing, self._server)
+        self._routing = LocalRouting(self._board, self._region, guard)
+        routing_pb2_grpc.add_RoutingServiceServicer_to_server(self._routing, self._server)
         if self._room is not None:
             dispatch = LocalDispatch(self._room, self._catalogue, guard)
             dispatch_pb2_grpc.add_DispatchServiceServicer_to_server(dispatch, self._server)

@@ -1,6 +1,6 @@
 """Routes at the local door: the last good table, now and on every change.
 
-Acknowledgements are logged here; the control plane hears the agent's own.
+Acknowledgements are logged and refusals counted here; the control plane hears the agent's own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
         self._board = board
         self._region = region
         self._guard = guard
+        self._refusing: set[object] = set()
+        """The open streams whose gateway's last word was a refusal."""
+
+    @property
+    def refusing(self) -> int:
+        """How many connected gateways refused the last table of which they spoke."""
+        return len(self._refusing)
 
     async def WatchRoutes(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[routing_pb2.WatchRoutesRequest], context: Context
@@ -45,7 +52,10 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
                     first.subscribe.origin_region, remedy=f"this agent serves {self._region}"
                 ),
             )
-        reader = asyncio.create_task(_hear(request_iterator, first.subscribe.gateway_id))
+        stream = object()
+        reader = asyncio.create_task(
+            self._hear(request_iterator, first.subscribe.gateway_id, stream)
+        )
         version: str | None = None
         try:
             while True:
@@ -56,6 +66,7 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
                 )
         finally:
             reader.cancel()
+            self._refusing.discard(stream)
 
     async def GetRoutes(  # noqa: N802 - gRPC's name
         self, request: routing_pb2.GetRoutesRequest, context: Context
@@ -72,17 +83,25 @@ class LocalRouting(routing_pb2_grpc.RoutingServiceServicer):
         region = request.origin_region in ("", self._region)
         return region and request.version in ("", table.version)
 
-
-async def _hear(requests: AsyncIterator[routing_pb2.WatchRoutesRequest], gateway: str) -> None:
-    async for request in requests:
-        word = request.acknowledgement
-        level = logging.DEBUG if word.accepted else logging.WARNING
-        say(
-            _log,
-            "gateway_spoke",
-            level=level,
-            gateway=gateway,
-            version=word.version,
-            accepted=word.accepted,
-            detail=word.detail,
-        )
+    async def _hear(
+        self,
+        requests: AsyncIterator[routing_pb2.WatchRoutesRequest],
+        gateway: str,
+        stream: object,
+    ) -> None:
+        async for request in requests:
+            word = request.acknowledgement
+            if word.accepted:
+                self._refusing.discard(stream)
+            else:
+                self._refusing.add(stream)
+            level = logging.DEBUG if word.accepted else logging.WARNING
+            say(
+                _log,
+                "gateway_spoke",
+                level=level,
+                gateway=gateway,
+                version=word.version,
+                accepted=word.accepted,
+                detail=word.detail,
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from grpc import aio
 
@@ -33,8 +33,13 @@ async def watch_commands(
     agent_id: str,
     opened: Callable[[], None],
     heard: Callable[[], None],
+    to_do: Callable[[], None],
 ) -> None:
-    """Journal commands as they come, until the stream ends; `heard` is called after each message."""
+    """Journal commands as they come, until the stream ends.
+
+    `heard` is called after each message, `to_do` when it brought a command that was not here before or
+    ended one; what only comes back changed by our own words is nothing to do.
+    """
     held = await asyncio.to_thread(journal.open_commands)
     request = fleet_pb2.WatchCommandsRequest(
         region=region,
@@ -49,10 +54,19 @@ async def watch_commands(
         async for response in call:
             commands = commands_of(response.commands, region)
             if commands:
-                await asyncio.to_thread(journal.receive, commands)
+                news = await asyncio.to_thread(_received_news, journal, commands)
+                if news:
+                    to_do()
             heard()
     finally:
         call.cancel()
+
+
+def _received_news(journal: SqliteJournal, commands: Sequence[Command]) -> bool:
+    """Journal them; True when one is new here or has ended."""
+    known = journal.knows({command.command_id for command in commands})
+    journal.receive(commands)
+    return not known or any(command.state.ended for command in commands)
 
 
 def commands_of(messages: Iterable[fleet_pb2.Command], region: RegionName) -> list[Command]:

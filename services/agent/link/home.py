@@ -13,15 +13,14 @@ from grpc import aio
 
 from heliostat.errors import HeliostatError, InvalidSettings, NotLeader, Unavailable
 from heliostat.v1 import fleet_pb2_grpc, routing_pb2_grpc, usage_pb2_grpc
+from services.binding import keepalive
 from services.pem import certificates, key_pair
 
 CALL_SECONDS = 30.0
 """How long a call that is no stream may take."""
 
+PINGS = tuple(keepalive())
 _OPTIONS = (
-    # Servers of ours allow a ping without data every five minutes; half-open connections show by then.
-    ("grpc.keepalive_time_ms", 330_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
     # We reconnect ourselves; a channel must not wait longer than our own back-off.
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),
@@ -57,11 +56,18 @@ class ClientTls:
 class Home:
     """The channel in use; `move_on` picks another after a failure."""
 
-    def __init__(self, addresses: Sequence[str], tls: ClientTls | None) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        tls: ClientTls | None,
+        *,
+        pings: Sequence[tuple[str, int]] = PINGS,
+    ) -> None:
         if not addresses:
             raise InvalidSettings("control_planes", "contains no address")
         self._addresses = list(addresses)
         self._tls = tls
+        self._options = (*_OPTIONS, *pings)
         self._address = self._addresses[0]
         self._channel: aio.Channel | None = None
         self._generation = 0
@@ -114,10 +120,10 @@ class Home:
     def _open(self) -> aio.Channel:
         if self._channel is None:
             if self._tls is None:
-                self._channel = aio.insecure_channel(self._address, options=_OPTIONS)
+                self._channel = aio.insecure_channel(self._address, options=self._options)
             else:
                 self._channel = aio.secure_channel(
-                    self._address, self._tls.credentials(), options=_OPTIONS
+                    self._address, self._tls.credentials(), options=self._options
                 )
         return self._channel
 

@@ -49,6 +49,8 @@ class Link:
         self._nudges = {name: asyncio.Event() for name in SENDS}
         self._turns = {name: asyncio.Lock() for name in SENDS}
         self._news = asyncio.Event()
+        self.commands_came = asyncio.Event()
+        """Set when there are commands to work on; cleared by whoever works on them."""
         self._level = Level(journal=journal, board=board, home=home, region=region, news=self._news)
         self._keepers = {
             name: Keeper(name, home=home, backoff=Backoff(chance), pause=pause)
@@ -140,6 +142,7 @@ class Link:
             agent_id=self._agent_id,
             opened=keeper.stands,
             heard=heard,
+            to_do=self.commands_came.set,
         )
 
     async def _watch_routes(self, keeper: Keeper) -> None:

@@ -65,7 +65,7 @@ def watch(
 ) -> None:
     """Show a region's table now and on every change; --json writes one table a line. Ctrl-C ends it.
 
-    Tables are acknowledged under the name cli-<process>, as a gateway would.
+    Nothing is acknowledged: whoever looks on is no gateway.
     """
     from services.translation.routing import table_from_wire
 
@@ -74,7 +74,6 @@ def watch(
     try:
         answers = client.stream(client.routes.WatchRoutes, iter(said.get, None))
         for number, answer in enumerate(answers, start=1):
-            said.put(_accepted(answer))
             table = table_from_wire("table", answer.table)
             if out.as_json:
                 out.json(table, lines=True)
@@ -91,17 +90,7 @@ def _subscription(region: str) -> routing_pb2.WatchRoutesRequest:
 
     return routing_pb2.WatchRoutesRequest(
         subscribe=routing_pb2.RouteSubscription(
-            origin_region=region, gateway_id=f"cli-{os.getpid()}"
-        )
-    )
-
-
-def _accepted(answer: routing_pb2.WatchRoutesResponse) -> routing_pb2.WatchRoutesRequest:
-    from heliostat.v1 import routing_pb2
-
-    return routing_pb2.WatchRoutesRequest(
-        acknowledgement=routing_pb2.RouteAcknowledgement(
-            version=answer.table.version, nonce=answer.nonce, accepted=True
+            origin_region=region, gateway_id=f"cli-{os.getpid()}", only_looks=True
         )
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
 from services.control_plane.desk import Desk
+from services.control_plane.lags import GatewayStream, TableAge
 from services.identity import caller
 from services.translation.fields import required_text
 from services.translation.names import known_region
@@ -29,14 +31,16 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     async def WatchRoutes(  # type: ignore[override]  # ready bytes, the gatekeeper lets them pass
         self, request_iterator: Any, context: Any
     ) -> AsyncIterator[bytes]:
-        watch = await self._subscribe(request_iterator)
-        hearing = asyncio.create_task(watch.listen(request_iterator))
-        hearing.add_done_callback(watch.heard)
-        try:
-            async for response in watch.tables():
-                yield response
-        finally:
-            hearing.cancel()
+        wish = await self._subscribe(request_iterator)
+        with self._stream_of(wish) as stream:
+            watch = _Watch(self._desk, stream, only_looks=wish.only_looks)
+            hearing = asyncio.create_task(watch.listen(request_iterator))
+            hearing.add_done_callback(watch.heard)
+            try:
+                async for response in watch.tables():
+                    yield response
+            finally:
+                hearing.cancel()
 
     async def GetRoutes(
         self, request: routing_pb2.GetRoutesRequest, context: Any
@@ -56,25 +60,36 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             gateways=[gateway_to_wire(ack) for ack in acks],
         )
 
-    async def _subscribe(self, requests: Any) -> _Watch:
+    async def _subscribe(self, requests: Any) -> routing_pb2.RouteSubscription:
         first = await anext(aiter(requests), None)
         if first is None or first.WhichOneof("message") != "subscribe":
             raise InvalidInput("subscribe", "must be the first message of the stream")
-        wish = first.subscribe
+        wish: routing_pb2.RouteSubscription = first.subscribe
         origin = known_region("subscribe.origin_region", wish.origin_region, self._desk.catalogue)
         caller().speak_for(origin)
-        gateway = required_text("subscribe.gateway_id", wish.gateway_id)
-        return _Watch(self._desk, origin, gateway)
+        required_text("subscribe.gateway_id", wish.gateway_id)
+        return wish
+
+    def _stream_of(
+        self, wish: routing_pb2.RouteSubscription
+    ) -> AbstractContextManager[GatewayStream]:
+        """Among the connected gateways while it lasts; who only looks is none of them."""
+        region = RegionName(wish.origin_region)
+        if wish.only_looks:
+            return nullcontext(GatewayStream(region=region, gateway=wish.gateway_id))
+        return self._desk.routes.gateways.connected(region, wish.gateway_id)
 
 
 class _Watch:
     """One gateway's stream: what was sent to it last, and what it said."""
 
-    def __init__(self, desk: Desk, origin: RegionName, gateway_id: str) -> None:
+    def __init__(self, desk: Desk, stream: GatewayStream, *, only_looks: bool) -> None:
         self._desk = desk
-        self._origin = origin
-        self._gateway_id = gateway_id
+        self._stream = stream
+        self._origin = stream.region
+        self._only_looks = only_looks
         self._nonce = 0
+        self._last: TableAge | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
 
@@ -91,6 +106,8 @@ class _Watch:
                     continue
                 seen = table.version
                 self._nonce += 1
+                self._last = table.age
+                self._stream.sent(table.age)
                 yield table.response(str(self._nonce))
             raise self._failure
         finally:
@@ -110,13 +127,14 @@ class _Watch:
             if request.WhichOneof("message") != "acknowledgement":
                 raise InvalidInput("message", "only the first message may subscribe")
             word = request.acknowledgement
-            if word.nonce != str(self._nonce):
+            if self._last is None or self._only_looks or word.nonce != str(self._nonce):
                 continue
             ack = acknowledgement_from_wire(
                 "acknowledgement",
                 word,
                 origin=self._origin,
-                gateway_id=self._gateway_id,
+                gateway_id=self._stream.gateway,
                 at=self._desk.clock.now(),
             )
+            self._stream.said(self._last, accepted=ack.accepted)
             self._desk.routes.heard(ack)

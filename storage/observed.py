@@ -11,6 +11,7 @@ from heliostat.model.fleet import (
     PoolObservation,
     PoolState,
     RegionObservation,
+    RegionReport,
     Signal,
     is_ahead,
 )
@@ -40,6 +41,10 @@ def fleet_of(
         paused_agents=frozenset(o.region for o in by_region if o.agent_paused),
         batch_backlog=tuple(backlog for o in by_region for backlog in o.batch_backlog),
         laws=tuple(law for o in by_region for law in o.laws),
+        reports=tuple(
+            RegionReport(region=o.region, observed_at=o.observed_at, unknown_vms=o.unknown_vms)
+            for o in by_region
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -16,12 +17,15 @@ from heliostat.model.command import (
     ScaleOrder,
 )
 from heliostat.model.fleet import (
+    BacklogGroup,
+    BatchBacklog,
     CapacityDenial,
     Fleet,
     LeadTimeSample,
     PoolObservation,
     PoolState,
     RegionObservation,
+    RegionReport,
     ReplicaEndpoint,
     Signal,
     StartKind,
@@ -35,7 +39,7 @@ from heliostat.model.governance import (
     ModeSetting,
     Override,
 )
-from heliostat.model.instants import Span
+from heliostat.model.instants import Span, to_epoch
 from heliostat.model.latency import BUCKET_RANGE, LatencySketch
 from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import (
@@ -79,6 +83,7 @@ from heliostat.model.usage import (
     UsageWindow,
     batch_of,
 )
+from services.translation.backlogs import LONGEST_DEADLINE
 from tests.builders import NOON
 
 regions = st.sampled_from([RegionName("east"), RegionName("west")])
@@ -350,9 +355,46 @@ def measured_laws(pool: st.SearchStrategy[PoolKey]) -> st.SearchStrategy[Measure
 
 
 east_pools = st.builds(PoolKey, region=st.just(RegionName("east")), model=models, vm_type=vm_types)
-observations = st.builds(
+EAST = RegionName("east")
+
+
+@st.composite
+def batch_backlogs(draw: st.DrawFn, at: datetime) -> tuple[BatchBacklog, ...]:
+    """What waited in the east at that instant, of any models; none = not measured."""
+    within = LONGEST_DEADLINE // timedelta(seconds=1)
+    ahead = st.integers(max(-within, -to_epoch(at)), within)
+    found = []
+    for model in draw(st.lists(models, unique=True)):
+        places = sorted(draw(st.lists(ahead, max_size=4)))
+        groups = [
+            BacklogGroup(due=at + timedelta(seconds=place), requests=draw(counts))
+            for place in places
+        ]
+        found.append(BatchBacklog(region=EAST, model=model, groups=tuple(groups)))
+    return tuple(found)
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> RegionObservation:
+    """What an agent of the east may say."""
+    seen = draw(_observations)
+    return replace(seen, batch_backlog=draw(batch_backlogs(seen.observed_at)))
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> Fleet:
+    """Whose east may have reported, and what waits there."""
+    fleet = draw(_fleets)
+    if draw(st.booleans()):
+        return fleet
+    unknown = draw(st.lists(words, max_size=2))
+    report = RegionReport(region=EAST, observed_at=draw(instants), unknown_vms=tuple(unknown))
+    return replace(fleet, reports=(report,), batch_backlog=draw(batch_backlogs(report.observed_at)))
+
+
+_observations = st.builds(
     RegionObservation,
-    region=st.just(RegionName("east")),
+    region=st.just(EAST),
     observed_at=instants,
     pools=st.lists(pool_observations(east_pools), unique_by=lambda o: o.pool, max_size=3).map(
         tuple
@@ -374,7 +416,7 @@ observations = st.builds(
     agent_paused=st.booleans(),
     laws=st.lists(measured_laws(east_pools), unique_by=lambda law: law.pool, max_size=2).map(tuple),
 )
-fleets = st.builds(
+_fleets = st.builds(
     Fleet,
     at=instants,
     pools=st.lists(

@@ -39,6 +39,9 @@ class SituationSettings:
     surge_memory: timedelta = timedelta(minutes=5)
     """Plans count on no less than the median minute of the last ones."""
     route_stale_after: timedelta = timedelta(minutes=5)
+    backlogs_grow_stale: bool = False
+    """True: batch backlogs count only while their region's observation is fresh. False, in simulations:
+    the last one counts until the next, so that published results stay as they are."""
 
 
 class ProblemReader:
@@ -55,7 +58,11 @@ class ProblemReader:
 
     def fleet(self, now: datetime) -> Fleet:
         """The fleet as last observed, old observations marked stale."""
-        return self._stores.fleet.fleet(now).aged(now, self._catalogue.guardrails.stale_after)
+        stale_after = self._catalogue.guardrails.stale_after
+        fleet = self._stores.fleet.fleet(now).aged(now, stale_after)
+        if self._settings.backlogs_grow_stale:
+            return fleet.less_stale_backlogs(stale_after)
+        return fleet
 
     def planning(self, now: datetime, what_if: WhatIf | None = None) -> PlanningProblem:
         """The planning problem of this instant, changed as supposed."""

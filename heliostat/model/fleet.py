@@ -108,7 +108,7 @@ class LeadTimeSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacklogGroup:
-    """Batch requests that wait and are due at about the same time: the latest of them at `due`."""
+    """Batch requests that wait and are due from about the same instant on: the first of them at `due`."""
 
     due: datetime
     requests: int
@@ -121,9 +121,10 @@ class BacklogGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchBacklog:
-    """Batch requests of one model that wait in one region, by deadline, the earliest first.
+    """Batch requests of one model that wait in one region for a replica, by deadline, the earliest first.
 
     No group = nothing waits. A region that measures no backlog has no value of this kind at all.
+    Lengths are not part of it: plans take them from the demand's token mix.
     """
 
     region: RegionName
@@ -150,7 +151,7 @@ class RegionObservation:
     """VMs in the account that carry our tags but no journal entry: reported, never touched."""
     agent_paused: bool = False
     batch_backlog: tuple[BatchBacklog, ...] = ()
-    """One value per model whose backlog is measured; not on the wire yet."""
+    """One value per model whose backlog is measured."""
     laws: tuple[MeasuredLaw, ...] = ()
     """Laws that the agent refitted; a pool without one runs by the catalogue's, as far as is known."""
 
@@ -168,6 +169,13 @@ class RegionObservation:
         if len(set(measured)) < len(measured) or any(p.region != self.region for p in measured):
             raise InvalidInput(
                 "observation.laws", f"a pool is not in {self.region}, or appears twice"
+            )
+        waiting = [backlog.model for backlog in self.batch_backlog]
+        if len(set(waiting)) < len(waiting) or any(
+            backlog.region != self.region for backlog in self.batch_backlog
+        ):
+            raise InvalidInput(
+                "observation.batch_backlog", f"a model is not of {self.region}, or appears twice"
             )
 
 
@@ -194,6 +202,15 @@ class CapacityDenial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegionReport:
+    """A region's newest observation, less what a fleet shows pool by pool or model by model."""
+
+    region: RegionName
+    observed_at: datetime
+    unknown_vms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """All pools of the catalogue at one instant; an unreported pool is MISSING with zero counts."""
 
@@ -204,6 +221,8 @@ class Fleet:
     paused_agents: frozenset[RegionName] = frozenset()
     batch_backlog: tuple[BatchBacklog, ...] = ()
     laws: tuple[MeasuredLaw, ...] = ()
+    reports: tuple[RegionReport, ...] = ()
+    """One per region that ever reported."""
     _by_key: dict[PoolKey, PoolState] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -246,6 +265,17 @@ class Fleet:
             ),
             denials=tuple(denial for denial in self.denials if denial.until > now),
         )
+
+    def less_stale_backlogs(self, stale_after: timedelta) -> Fleet:
+        """The same fleet without the backlogs of regions whose newest report is older than `stale_after`,
+        or from the future: requests have come and gone since, and how many wait is not known."""
+        stale = {
+            report.region
+            for report in self.reports
+            if _is_stale(report.observed_at, self.at, stale_after)
+        }
+        known = tuple(backlog for backlog in self.batch_backlog if backlog.region not in stale)
+        return replace(self, batch_backlog=known)
 
 
 def is_ahead(observed_at: datetime, now: datetime) -> bool:

@@ -616,6 +616,64 @@ class MeasuredLaw(_message.Message):
 Global___MeasuredLaw: _TypeAlias = MeasuredLaw  # noqa: Y015
 
 @_typing.final
+class BacklogGroup(_message.Message):
+    """Batch requests that wait and are due from about the same instant on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUE_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    requests: _builtins.int
+    """How many."""
+    @_builtins.property
+    def due(self) -> _timestamp_pb2.Timestamp:
+        """When the first of them is due; one that is late is due at the instant of the observation."""
+
+    def __init__(
+        self,
+        *,
+        due: _timestamp_pb2.Timestamp | None = ...,
+        requests: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BacklogGroup: _TypeAlias = BacklogGroup  # noqa: Y015
+
+@_typing.final
+class BatchBacklog(_message.Message):
+    """Batch requests of one model that wait in a region for a replica."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model; it offers batch work."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___BacklogGroup]:
+        """By due time, the earliest first; at most 200, each due within 400 days of the observation. None = nothing
+        waits.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        groups: _abc.Iterable[Global___BacklogGroup] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchBacklog: _TypeAlias = BatchBacklog  # noqa: Y015
+
+@_typing.final
 class RegionObservation(_message.Message):
     """Everything that an agent reports of its region at one instant."""
 
@@ -629,6 +687,7 @@ class RegionObservation(_message.Message):
     UNKNOWN_VMS_FIELD_NUMBER: _builtins.int
     AGENT_PAUSED_FIELD_NUMBER: _builtins.int
     LAWS_FIELD_NUMBER: _builtins.int
+    BATCH_BACKLOG_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region."""
     agent_paused: _builtins.bool
@@ -657,6 +716,12 @@ class RegionObservation(_message.Message):
     def laws(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasuredLaw]:
         """Laws that the agent refitted, at most one per pool; a pool without one runs by the catalogue's."""
 
+    @_builtins.property
+    def batch_backlog(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchBacklog]:
+        """Batch requests that wait, at most one value per model; a model without one was not measured, which is not
+        "nothing waits".
+        """
+
     def __init__(
         self,
         *,
@@ -668,10 +733,11 @@ class RegionObservation(_message.Message):
         unknown_vms: _abc.Iterable[_builtins.str] | None = ...,
         agent_paused: _builtins.bool = ...,
         laws: _abc.Iterable[Global___MeasuredLaw] | None = ...,
+        batch_backlog: _abc.Iterable[Global___BatchBacklog] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_paused", b"agent_paused", "laws", b"laws", "lead_times", b"lead_times", "observed_at", b"observed_at", "pools", b"pools", "region", b"region", "replicas", b"replicas", "unknown_vms", b"unknown_vms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_paused", b"agent_paused", "batch_backlog", b"batch_backlog", "laws", b"laws", "lead_times", b"lead_times", "observed_at", b"observed_at", "pools", b"pools", "region", b"region", "replicas", b"replicas", "unknown_vms", b"unknown_vms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -832,6 +898,48 @@ class RegionHold(_message.Message):
 Global___RegionHold: _TypeAlias = RegionHold  # noqa: Y015
 
 @_typing.final
+class RegionReport(_message.Message):
+    """What else the newest observation of a region says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    OBSERVED_AT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_VMS_FIELD_NUMBER: _builtins.int
+    BATCH_BACKLOG_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region."""
+    @_builtins.property
+    def observed_at(self) -> _timestamp_pb2.Timestamp:
+        """When its agent looked."""
+
+    @_builtins.property
+    def unknown_vms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """VMs that carry our tags but that the agent does not know: never touched, and nothing is bought for their pools
+        until they are adopted or lose their tags.
+        """
+
+    @_builtins.property
+    def batch_backlog(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchBacklog]:
+        """Batch requests that wait, as plans count them; a model without a value is not known (any more)."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        observed_at: _timestamp_pb2.Timestamp | None = ...,
+        unknown_vms: _abc.Iterable[_builtins.str] | None = ...,
+        batch_backlog: _abc.Iterable[Global___BatchBacklog] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_backlog", b"batch_backlog", "observed_at", b"observed_at", "region", b"region", "unknown_vms", b"unknown_vms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegionReport: _TypeAlias = RegionReport  # noqa: Y015
+
+@_typing.final
 class GetFleetRequest(_message.Message):
     """Which part of the fleet."""
 
@@ -867,6 +975,7 @@ class GetFleetResponse(_message.Message):
     DENIALS_FIELD_NUMBER: _builtins.int
     PAUSED_AGENTS_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
+    REPORTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """As of when the signals were judged."""
@@ -891,6 +1000,10 @@ class GetFleetResponse(_message.Message):
     def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionHold]:
         """Who speaks for each region, the last one also after its hold ran out; none where no agent said."""
 
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionReport]:
+        """A value per region that ever reported."""
+
     def __init__(
         self,
         *,
@@ -900,10 +1013,11 @@ class GetFleetResponse(_message.Message):
         denials: _abc.Iterable[Global___CapacityDenial] | None = ...,
         paused_agents: _abc.Iterable[_builtins.str] | None = ...,
         holds: _abc.Iterable[Global___RegionHold] | None = ...,
+        reports: _abc.Iterable[Global___RegionReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "denials", b"denials", "holds", b"holds", "paused_agents", b"paused_agents", "pools", b"pools", "replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "denials", b"denials", "holds", b"holds", "paused_agents", b"paused_agents", "pools", b"pools", "replicas", b"replicas", "reports", b"reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

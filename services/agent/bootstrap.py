@@ -11,6 +11,7 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SteadySeconds
 from heliostat.errors import CorruptJournal
 from heliostat.loops.agent import AgentLoop
+from heliostat.model.fleet import BatchBacklog
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
 from services.agent.dispatch.bootstrap import build_room
@@ -53,7 +54,12 @@ def build_agent(
     hands = hands_of(file)
     seconds = seconds or SteadySeconds(now)
     laws = PoolLaws(catalogue)
-    driver = WatchedDriver(hands.driver, hands.readings, seconds, lambda: laws.told)
+
+    def backlog(now: datetime) -> tuple[BatchBacklog, ...]:
+        """Asked by ticks, when all is wired. Nothing is known without a dispatcher, or a door to it."""
+        return room.batch_backlog(now) if room is not None and door.listens else ()
+
+    driver = WatchedDriver(hands.driver, hands.readings, seconds, lambda: laws.told, backlog)
     journal = SqliteJournal(
         file,
         catalogue=catalogue,

@@ -117,6 +117,18 @@ class ProbeSettings(Section):
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
+class BacklogReport(StrEnum):
+    """Whether the agent reports how many batch requests wait, by what its gateways do."""
+
+    WHEN_USED = "when-used"
+    """Once a gateway handed one over, until a day after the last one ended."""
+    ALWAYS = "always"
+    """Also before: all gateways of the region hand over all batch requests, so an empty queue says that
+    nothing waits."""
+    NEVER = "never"
+    """Some gateways keep batch requests to themselves: what waits here is not all that waits."""
+
+
 class DispatchSettings(Section):
     """How single requests are placed (docs/dispatch.md)."""
 
@@ -157,6 +169,8 @@ class DispatchSettings(Section):
     promoted_before_due: Positive = timedelta(minutes=30)
     """So are those due within this time."""
     most_batch_waiting: Annotated[int, Field(ge=0)] = 1_000_000
+    report_backlog: BacklogReport = BacklogReport.WHEN_USED
+    """Whether plans learn how many batch requests wait here (docs/dispatch.md)."""
     beat: Positive = timedelta(milliseconds=100)
     """How often leases are checked and held requests are retried."""
     feed: Positive = timedelta(seconds=1)

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from heliostat.catalogue import FleetCatalogue
 from heliostat.errors import InvalidInput
 from heliostat.model.fleet import (
+    BatchBacklog,
     CapacityDenial,
     Fleet,
     PoolState,
     RegionObservation,
+    RegionReport,
 )
 from heliostat.model.holding import RegionHold
 from heliostat.model.names import PoolKey, RegionName, VmTypeName
 from heliostat.v1 import fleet_pb2
+from services.translation.backlogs import backlog_from_wire, backlog_to_wire, known_backlogs
 from services.translation.enums import SIGNAL
 from services.translation.fields import (
     count,
@@ -42,6 +45,7 @@ def observation_to_wire(observation: RegionObservation) -> fleet_pb2.RegionObser
         unknown_vms=observation.unknown_vms,
         agent_paused=observation.agent_paused,
         laws=[law_to_wire(law) for law in observation.laws],
+        batch_backlog=[backlog_to_wire(backlog) for backlog in observation.batch_backlog],
     )
 
 
@@ -55,11 +59,12 @@ def observation_from_wire(
             raise InvalidInput(f"{path}.replicas[{index}].pool", f"does not belong to {region}")
     for index, pool in enumerate(observation.pools):
         known_pool(f"{path}.pools[{index}].pool", pool.pool, catalogue)
+    observed_at = instant_from_wire(
+        required(path, observation, "observed_at"), observation.observed_at
+    )
     return RegionObservation(
         region=region,
-        observed_at=instant_from_wire(
-            required(path, observation, "observed_at"), observation.observed_at
-        ),
+        observed_at=observed_at,
         pools=tuple(
             observed_from_wire(f"{path}.pools[{i}]", pool)
             for i, pool in enumerate(observation.pools)
@@ -72,13 +77,16 @@ def observation_from_wire(
             start_from_wire(f"{path}.lead_times[{i}]", sample, catalogue)
             for i, sample in enumerate(observation.lead_times)
         ),
-        unknown_vms=tuple(observation.unknown_vms),
+        unknown_vms=_unknown_vms_from_wire(f"{path}.unknown_vms", observation.unknown_vms),
         agent_paused=observation.agent_paused,
         laws=tuple(
             law_from_wire(
                 law, known_pool(required(f"{path}.laws[{i}]", law, "pool"), law.pool, catalogue)
             )
             for i, law in enumerate(observation.laws)
+        ),
+        batch_backlog=known_backlogs(
+            f"{path}.batch_backlog", observation.batch_backlog, region, observed_at, catalogue
         ),
     )
 
@@ -104,11 +112,15 @@ def fleet_to_wire(
         denials=[_denial_to_wire(denial) for denial in fleet.denials],
         paused_agents=sorted(fleet.paused_agents),
         holds=[hold_to_wire(hold) for hold in holds],
+        reports=[_report_to_wire(report, fleet.batch_backlog) for report in fleet.reports],
     )
 
 
 def fleet_from_wire(response: fleet_pb2.GetFleetResponse) -> Fleet:
-    """The fleet. Raises InvalidInput."""
+    """The fleet; refitted laws are not part of it. Raises InvalidInput."""
+    reports = tuple(
+        _report_from_wire(f"reports[{i}]", report) for i, report in enumerate(response.reports)
+    )
     return Fleet(
         at=instant_from_wire(required("", response, "at"), response.at),
         pools=tuple(
@@ -122,6 +134,14 @@ def fleet_from_wire(response: fleet_pb2.GetFleetResponse) -> Fleet:
             _denial_from_wire(f"denials[{i}]", denial) for i, denial in enumerate(response.denials)
         ),
         paused_agents=frozenset(RegionName(name) for name in response.paused_agents),
+        batch_backlog=tuple(
+            backlog_from_wire(
+                f"reports[{i}].batch_backlog[{j}]", backlog, report.region, report.observed_at
+            )
+            for i, report in enumerate(reports)
+            for j, backlog in enumerate(response.reports[i].batch_backlog)
+        ),
+        reports=reports,
     )
 
 
@@ -146,6 +166,31 @@ def _state_from_wire(path: str, state: fleet_pb2.PoolState) -> PoolState:
         else None,
         signal=SIGNAL.from_wire(f"{path}.signal", state.signal),
     )
+
+
+def _report_to_wire(
+    report: RegionReport, backlogs: Iterable[BatchBacklog]
+) -> fleet_pb2.RegionReport:
+    return fleet_pb2.RegionReport(
+        region=report.region,
+        observed_at=instant_to_wire(report.observed_at),
+        unknown_vms=report.unknown_vms,
+        batch_backlog=[
+            backlog_to_wire(backlog) for backlog in backlogs if backlog.region == report.region
+        ],
+    )
+
+
+def _report_from_wire(path: str, report: fleet_pb2.RegionReport) -> RegionReport:
+    return RegionReport(
+        region=RegionName(required_text(f"{path}.region", report.region)),
+        observed_at=instant_from_wire(required(path, report, "observed_at"), report.observed_at),
+        unknown_vms=_unknown_vms_from_wire(f"{path}.unknown_vms", report.unknown_vms),
+    )
+
+
+def _unknown_vms_from_wire(path: str, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(required_text(f"{path}[{i}]", name) for i, name in enumerate(names))
 
 
 def _denial_to_wire(denial: CapacityDenial) -> fleet_pb2.CapacityDenial:

@@ -16,6 +16,7 @@ from heliostat.model.fleet import (
     LeadTimeSample,
     PoolObservation,
     RegionObservation,
+    RegionReport,
     ReplicaEndpoint,
     Signal,
     StartKind,
@@ -63,6 +64,30 @@ def test_a_measured_batch_backlog_is_part_of_the_fleet(world: World) -> None:
     world.stores.fleet.observe(observation(batch_backlog=(waiting,)), at(6))
     world.stores.fleet.observe(observation(region=US), at(6))
     assert world.stores.fleet.fleet(at(1)).batch_backlog == (waiting,)
+
+
+def test_a_backlog_outlives_the_control_plane_and_goes_with_its_observation(world: World) -> None:
+    waiting = BatchBacklog(region=EU, model=QWEN, groups=(BacklogGroup(due=at(90), requests=7),))
+    nothing = BatchBacklog(region=US, model=QWEN)
+    world.stores.fleet.observe(observation(batch_backlog=(waiting,)), at(6))
+    world.stores.fleet.observe(observation(region=US, batch_backlog=(nothing,)), at(6))
+    again = world.open_again().fleet
+    assert again.fleet(at(1)).batch_backlog == (waiting, nothing)
+    again.observe(observation(2), at(6))
+    assert again.fleet(at(2)).batch_backlog == (nothing,), "no value is not a value of none"
+
+
+def test_vms_that_an_agent_does_not_know_are_listed_until_it_knows_them(world: World) -> None:
+    log = world.stores.fleet
+    log.observe(observation(1, unknown_vms=("i-1", "i-2")), at(6))
+    log.observe(observation(2, US), at(6))
+    again = world.open_again().fleet
+    assert again.fleet(at(6)).reports == (
+        RegionReport(region=EU, observed_at=at(1), unknown_vms=("i-1", "i-2")),
+        RegionReport(region=US, observed_at=at(2)),
+    )
+    again.observe(observation(3), at(6))
+    assert [report.unknown_vms for report in again.fleet(at(6)).reports] == [(), ()]
 
 
 def test_laws_that_agents_refitted_are_part_of_the_fleet(world: World) -> None:

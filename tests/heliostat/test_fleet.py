@@ -4,8 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from heliostat.model.fleet import MOST_AHEAD, Fleet, PoolObservation, PoolState, Signal
-from tests.builders import MINUTE, NOON, a_pool
+from heliostat.errors import InvalidInput
+from heliostat.loops.control import ControlSettings
+from heliostat.loops.situation import SituationSettings
+from heliostat.model.fleet import (
+    MOST_AHEAD,
+    BacklogGroup,
+    BatchBacklog,
+    Fleet,
+    PoolObservation,
+    PoolState,
+    RegionReport,
+    Signal,
+)
+from heliostat.model.names import ModelName, RegionName
+from tests.builders import MINUTE, NOON, a_pool, an_observation
+from tests.heliostat.fakes import a_house
 
 STALE_AFTER = 3 * MINUTE
 SECOND = timedelta(seconds=1)
@@ -31,3 +45,56 @@ def test_an_observation_is_fresh_only_while_its_age_is_known_to_be_small(
     )
     fleet = Fleet(at=NOON - age, pools=(seen,)).aged(NOON, STALE_AFTER)
     assert fleet.state(a_pool()).signal is signal
+
+
+def a_backlog(region: str = "east", model: str = "alpha", requests: int = 5) -> BatchBacklog:
+    group = BacklogGroup(due=NOON + 60 * MINUTE, requests=requests)
+    return BatchBacklog(region=RegionName(region), model=ModelName(model), groups=(group,))
+
+
+@pytest.mark.parametrize(
+    ("age", "known"),
+    [
+        (STALE_AFTER, True),
+        (STALE_AFTER + SECOND, False),
+        (-MOST_AHEAD, True),
+        (-MOST_AHEAD - SECOND, False),
+    ],
+)
+def test_a_backlog_is_known_as_long_as_its_regions_observation_is_fresh(
+    age: timedelta, known: bool
+) -> None:
+    here, there = a_backlog(), a_backlog("west")
+    fleet = Fleet(
+        at=NOON,
+        pools=(),
+        batch_backlog=(here, there),
+        reports=(
+            RegionReport(region=here.region, observed_at=NOON - age),
+            RegionReport(region=there.region, observed_at=NOON),
+        ),
+    )
+    left = fleet.less_stale_backlogs(STALE_AFTER).batch_backlog
+    assert left == ((here, there) if known else (there,))
+
+
+def test_a_region_reports_what_waits_of_its_own_models_once() -> None:
+    with pytest.raises(InvalidInput, match="appears twice"):
+        an_observation(batch_backlog=(a_backlog(), a_backlog(requests=6)))
+    with pytest.raises(InvalidInput, match="not of east"):
+        an_observation(batch_backlog=(a_backlog("west"),))
+
+
+@pytest.mark.parametrize("grows_stale", [True, False])
+def test_plans_that_are_carried_out_count_no_backlog_that_is_old(grows_stale: bool) -> None:
+    """Simulations keep the last value: their published results rest on it."""
+    house = a_house(
+        settings=ControlSettings(situation=SituationSettings(backlogs_grow_stale=grows_stale))
+    )
+    seen = an_observation(PoolObservation(pool=a_pool()), batch_backlog=(a_backlog(),))
+    house.stores.fleet.observe(seen, NOON)
+    read = house.loop.situation.planning
+    assert read(NOON + STALE_AFTER).fleet.batch_backlog == (a_backlog(),)
+    late = read(NOON + STALE_AFTER + SECOND).fleet
+    assert late.batch_backlog == (() if grows_stale else (a_backlog(),))
+    assert late.state(a_pool()).signal is Signal.STALE

@@ -13,16 +13,17 @@ from typing import Any
 
 from heliostat.clock import SystemClock
 from heliostat.model.command import Acknowledgement, CommandProgress, CommandState
+from heliostat.model.fleet import BacklogGroup, BatchBacklog, PoolObservation
 from heliostat.model.forecast import Champion
 from heliostat.model.governance import Mode
 from heliostat.model.instants import floor_to
-from heliostat.model.names import PoolKey, RegionName
+from heliostat.model.names import ModelName, PoolKey, RegionName
 from heliostat.v1 import usage_pb2
 from services.cli.certificates import CertificateMaker
 from services.control_plane.ticks import Tick
 from services.identity import Identity, Role
 from services.translation.usage import batch_to_wire
-from tests.builders import MINUTE, NOON, a_batch, a_forecast, a_pool, a_window
+from tests.builders import MINUTE, NOON, a_batch, a_forecast, a_pool, a_window, an_observation
 from tests.cli.running import Ran, heliostat
 from tests.support.certificates import Authority
 from tests.support.planes import World, a_world
@@ -142,6 +143,43 @@ async def test_what_nobody_observed_is_shown_as_not_measured() -> None:
             if line.startswith(f"{POOL} ")
         )
         assert row.split() == [str(POOL), *["–"] * 6, "missing"]
+
+
+async def test_vms_that_an_agent_does_not_know_are_listed_with_what_to_do() -> None:
+    strangers = tuple(f"i-{number:017x}" for number in range(40))
+    async with a_desk() as desk:
+        assert "Unknown VMs" not in (await desk("fleet", "get")).out
+        now = desk.world.clock.now()
+        seen = PoolObservation(pool=POOL, ready=2)
+        desk.world.stores.fleet.observe(an_observation(seen, at=now, unknown_vms=strangers), now)
+        shown = await desk("fleet", "get")
+        words = shown.out.split()
+        assert all(stranger in words for stranger in strangers), "whole, to be copied"
+        assert "heliostat agent adopt <VM> …" in " ".join(words)
+        assert max(map(len, shown.out.splitlines())) <= 80
+        (report,) = (await desk.json("fleet", "get"))["fleet"]["reports"]
+        assert (report["region"], tuple(report["unknown_vms"])) == ("east", strangers)
+        assert (await desk.json("fleet", "get", "--region", "west"))["fleet"]["reports"] == []
+
+
+async def test_batch_requests_that_wait_are_shown_where_that_is_known() -> None:
+    async with a_desk() as desk:
+        now = desk.world.clock.now()
+        waiting = BatchBacklog(
+            region=RegionName("east"),
+            model=POOL.model,
+            groups=(BacklogGroup(due=floor_to(now, MINUTE), requests=1234),),
+        )
+        nothing = BatchBacklog(region=RegionName("east"), model=ModelName("beta"))
+        seen = an_observation(at=now, batch_backlog=(waiting, nothing))
+        desk.world.stores.fleet.observe(seen, now)
+        shown = (await desk("fleet", "get")).out
+        assert "Waiting batch requests" in shown
+        assert "1,234" in shown
+        assert "beta" not in shown
+        assert "beta" in (await desk("fleet", "get", "--all")).out.split()
+        (first, second) = (await desk.json("fleet", "get"))["fleet"]["batch_backlog"]
+        assert (first["groups"][0]["requests"], second["groups"]) == (1234, [])
 
 
 async def test_the_audit_log_is_shown_and_filtered() -> None:

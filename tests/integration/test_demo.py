@@ -106,6 +106,19 @@ def test_sampled_requests_are_dispatched_one_by_one_and_end(
         assert 0 < day[name] < 60
 
 
+def test_the_sampled_batch_requests_do_not_pass_for_all_that_wait(
+    finished: tuple[dict[str, Any], str, Path],
+) -> None:
+    """Plans would hold capacity for the sample alone."""
+    opened = open_stores(f"sqlite:///{finished[2] / 'kept' / 'heliostat.db'}")
+    try:
+        fleet = opened.stores.fleet.fleet(DemoSettings().day_start)
+    finally:
+        opened.close()
+    assert len(fleet.reports) == 3
+    assert fleet.batch_backlog == ()
+
+
 def test_both_policies_are_billed_and_judged(finished: tuple[dict[str, Any], str, Path]) -> None:
     figures, _, _ = finished
     for policy in ("heliostat", "reactive"):

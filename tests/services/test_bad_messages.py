@@ -34,6 +34,7 @@ from services.translation import (
     routing,
 )
 from services.translation.sketches import check_sketches
+from services.translation.unknown_pools import leave_out
 from services.translation.usage import (
     UsageLimits,
     UsageReader,
@@ -292,6 +293,82 @@ def test_a_refitted_law_has_times_that_an_engine_can_have(seconds: float) -> Non
         decode_base_seconds=seconds,
     )
     with pytest.raises(InvalidInput, match="measured_law: east/alpha/small"):
+        fleet.observation_from_wire("o", message, CATALOGUE)
+
+
+def waiting(model: str = "alpha", *due_in: timedelta, requests: int = 1) -> fleet_pb2.BatchBacklog:
+    """A group for each length of time from the observation."""
+    groups = [
+        fleet_pb2.BacklogGroup(due=fields.instant_to_wire(NOON + one), requests=requests)
+        for one in due_in
+    ]
+    return fleet_pb2.BatchBacklog(model=model, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("backlogs", "field", "error"),
+    [
+        ([waiting("gpt-0")], "[0].model", UnknownModel),
+        ([waiting(""), waiting("beta")], "[0].model", UnknownModel),
+        ([waiting("alpha"), waiting("alpha")], "[1].model", InvalidInput),
+        ([waiting("alpha", MINUTE, requests=-1)], "[0].groups[0].requests", InvalidInput),
+        ([waiting("alpha", MINUTE, requests=10**9 + 1)], "[0].groups[0].requests", InvalidInput),
+        ([waiting("alpha", timedelta(days=401))], "[0].groups[0].due", InvalidInput),
+        ([waiting("alpha", -timedelta(days=401))], "[0].groups[0].due", InvalidInput),
+        ([waiting("alpha", 2 * MINUTE, MINUTE)], "[0].groups[1].due", InvalidInput),
+        ([waiting("alpha", *[MINUTE] * 201)], "[0].groups", InvalidInput),
+        (
+            [fleet_pb2.BatchBacklog(model="alpha", groups=[fleet_pb2.BacklogGroup(requests=1)])],
+            "[0].groups[0].due",
+            InvalidInput,
+        ),
+    ],
+)
+def test_a_batch_backlog_is_of_known_models_and_due_within_reason(
+    backlogs: list[fleet_pb2.BatchBacklog], field: str, error: type[HeliostatError]
+) -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    message.batch_backlog.extend(backlogs)
+    with pytest.raises(error) as caught:
+        fleet.observation_from_wire("o", message, CATALOGUE)
+    assert getattr(caught.value, "field", "") == f"o.batch_backlog{field}"
+
+
+def test_a_model_that_offers_no_batch_work_has_no_backlog() -> None:
+    mapping = catalogue_mapping()
+    mapping["models"][0] = {**mapping["models"][0], "tiers": dict(mapping["models"][0]["tiers"])}
+    del mapping["models"][0]["tiers"]["batch"]
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    message.batch_backlog.append(waiting("alpha"))
+    with pytest.raises(UnknownTier, match="alpha offers"):
+        fleet.observation_from_wire("o", message, a_catalogue(mapping))
+
+
+def test_a_backlog_that_is_not_known_is_not_an_empty_one() -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    assert fleet.observation_from_wire("o", message, CATALOGUE).batch_backlog == ()
+    message.batch_backlog.append(waiting("alpha"))
+    (backlog,) = fleet.observation_from_wire("o", message, CATALOGUE).batch_backlog
+    assert (backlog.model, backlog.groups, backlog.requests) == ("alpha", (), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "left"), [("beta", ["alpha"]), ("batch", []), ("big", ["alpha", "beta"])]
+)
+def test_what_a_control_plane_does_not_know_is_left_out_of_a_backlog(
+    name: str, left: list[str]
+) -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    message.batch_backlog.extend([waiting("alpha", MINUTE), waiting("beta")])
+    assert leave_out(message, name) == (len(left) < 2)
+    assert [backlog.model for backlog in message.batch_backlog] == left
+
+
+@pytest.mark.parametrize("name", ["", "i-\0", "i" * 10_000])
+def test_an_unknown_vm_has_a_name_that_can_be_shown(name: str) -> None:
+    message = fleet_pb2.RegionObservation(region="east", observed_at=fields.instant_to_wire(NOON))
+    message.unknown_vms.append(name)
+    with pytest.raises(InvalidInput, match=r"o.unknown_vms\[0\]"):
         fleet.observation_from_wire("o", message, CATALOGUE)
 
 

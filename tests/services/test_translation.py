@@ -55,11 +55,11 @@ JOURNEYS: list[tuple[st.SearchStrategy[Any], Callable[[Any], Message], Read]] = 
     (values.acknowledgements(), commands.word_to_wire, commands.word_from_wire),
     (values.overrides(), commands.override_to_wire, at(commands.override_from_wire)),
     (
-        values.observations,
+        values.observations(),
         fleet.observation_to_wire,
         lambda m: fleet.observation_from_wire("o", m, CATALOGUE),
     ),
-    (values.fleets, lambda f: fleet.fleet_to_wire(f, {}), fleet.fleet_from_wire),
+    (values.fleets(), lambda f: fleet.fleet_to_wire(f, {}), fleet.fleet_from_wire),
     (values.forecasts(), forecasts.forecast_to_wire, at(forecasts.forecast_from_wire)),
     (values.scores, forecasts.score_to_wire, at(forecasts.score_from_wire)),
     (values.champions, forecasts.champion_to_wire, at(forecasts.champion_from_wire)),

@@ -20,6 +20,7 @@ from typing import Any
 from heliostat.clock import SystemClock
 from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation, ReplicaEndpoint
+from heliostat.model.names import RegionName
 from heliostat.ports.cloud import DriverAnswer
 from services.agent.agent import Agent
 from services.agent.bootstrap import build_agent
@@ -39,6 +40,7 @@ class StandingReplicas:
 
     endpoints: list[ReplicaEndpoint] = field(default_factory=list)
     reading: EngineReading = IDLE
+    region: RegionName = EAST
 
     def apply(self, command: Command, now: datetime) -> DriverAnswer:
         return DriverAnswer(progress=CommandProgress(), done=True)
@@ -51,7 +53,7 @@ class StandingReplicas:
 
     def observe(self, now: datetime) -> RegionObservation:
         return RegionObservation(
-            region=EAST, observed_at=now, pools=(), replicas=tuple(self.endpoints)
+            region=self.region, observed_at=now, pools=(), replicas=tuple(self.endpoints)
         )
 
     def readings(self) -> Mapping[str, EngineReading]:
@@ -59,9 +61,9 @@ class StandingReplicas:
 
 
 def an_agent(folder: Path, driver: StandingReplicas, **changes: Any) -> Agent:
-    """The agent of the east over those replicas, not yet started."""
+    """The agent of those replicas' region, not yet started."""
     values: dict[str, Any] = {
-        "region": "east",
+        "region": driver.region,
         "control_planes": (NO_CONTROL_PLANE,),
         "data_dir": folder,
         "local_listen": "127.0.0.1:0",

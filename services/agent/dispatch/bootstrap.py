@@ -17,6 +17,8 @@ from scheduling.placement.margins import Margins
 from scheduling.placement.one_row import OneRow
 from scheduling.placement.placer import Placer
 from scheduling.placement.rebalanced import Rebalanced
+from services.agent.dispatch.attendance import Attendance
+from services.agent.dispatch.backlog import WaitingBatch
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.feeding import BatchRules, Feeder
@@ -101,7 +103,7 @@ def build_room(
         patience=patience,
         heard=heard,
     )
-    rules = _batch_rules(settings)
+    rules, attendance = _batch_rules(settings), Attendance(seconds())
     desk = BatchDesk(
         box=box,
         intake=BatchIntake(
@@ -129,6 +131,14 @@ def build_room(
             placing=placing,
             dispatcher=dispatcher,
             desk=desk,
+            waiting=WaitingBatch(
+                region=region,
+                catalogue=catalogue,
+                box=box,
+                attendance=attendance,
+                report=settings.report_backlog,
+            ),
+            attendance=attendance,
             mail=mail,
             tally=tally,
             foresight=foresight,

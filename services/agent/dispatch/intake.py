@@ -27,7 +27,7 @@ from services.agent.dispatch.routes import Routes
 from services.agent.journal.batch_box import BatchBox
 from services.agent.journal.batch_entry import BatchEntry, BatchState
 
-_NO_DEADLINE = timedelta(days=7)
+NO_DEADLINE = timedelta(days=7)
 """For a batch tier that the catalogue gives no deadline."""
 
 
@@ -159,7 +159,7 @@ class BatchIntake:
             return ask.complete_by
         spec = self._catalogue.model(ask.model).tier(Tier.BATCH)
         deadline = None if spec is None else spec.slo.deadline
-        return at + (deadline or _NO_DEADLINE)
+        return at + (deadline or NO_DEADLINE)
 
 
 def _latest(attempts: dict[str, int], ask: DispatchAsk) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from heliostat.errors import DataLoss, HeliostatError
 from heliostat.model.dispatch import (
@@ -18,9 +19,12 @@ from heliostat.model.dispatch import (
     DispatchDecision,
 )
 from heliostat.model.dispatch_view import DispatchView
+from heliostat.model.fleet import BatchBacklog
 from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import RegionName, Tier
 from heliostat.model.routing import RoutingTable
+from services.agent.dispatch.attendance import Attendance
+from services.agent.dispatch.backlog import WaitingBatch
 from services.agent.dispatch.batch import BatchDesk
 from services.agent.dispatch.dispatcher import Dispatcher
 from services.agent.dispatch.foresight import Foresight
@@ -55,6 +59,8 @@ class RoomParts:
     placing: Placing
     dispatcher: Dispatcher
     desk: BatchDesk
+    waiting: WaitingBatch
+    attendance: Attendance
     mail: Mail
     tally: Tally
     foresight: Foresight
@@ -100,11 +106,13 @@ class DispatchRoom:
     @contextmanager
     def stream(self, gateway_id: str) -> Iterator[Mailbox]:
         """A stream of that gateway, until the block ends, however it ends."""
-        mail = self._parts.mail
+        mail, attendance = self._parts.mail, self._parts.attendance
+        attendance.came(gateway_id)
         try:
             with mail.stream(gateway_id) as box:
                 yield box
         finally:
+            attendance.left(gateway_id, self._parts.seconds())
             if gateway_id not in mail.gateways:
                 self._parts.dispatcher.forget(gateway_id)
 
@@ -217,6 +225,10 @@ class DispatchRoom:
     def laws(self) -> tuple[MeasuredLaw, ...]:
         """Laws that were refitted and are in force."""
         return self._parts.laws.told
+
+    def batch_backlog(self, now: datetime) -> tuple[BatchBacklog, ...]:
+        """Batch requests that wait, as plans count them; () = not known. In any thread."""
+        return self._parts.waiting.at(now, self._parts.seconds())
 
     @property
     def booked(self) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from heliostat.model.command import Command, CommandProgress
-from heliostat.model.fleet import RegionObservation, ReplicaEndpoint
+from heliostat.model.fleet import BatchBacklog, RegionObservation, ReplicaEndpoint
 from heliostat.model.measured_law import MeasuredLaw
 from heliostat.model.names import PoolKey
 from heliostat.ports.cloud import CloudDriver, DriverAnswer
@@ -19,10 +19,15 @@ from services.agent.drivers.vm.cloud import EngineProber, EngineReading
 
 Readings = Callable[[], Mapping[str, EngineReading]]
 """The newest reading of every engine that was looked at, by address."""
-
-
 ToldLaws = Callable[[], tuple[MeasuredLaw, ...]]
 """Laws that were refitted and are in force."""
+Backlog = Callable[[datetime], tuple[BatchBacklog, ...]]
+"""Batch requests that wait at an instant; () = not known."""
+
+
+def no_backlog(_: datetime) -> tuple[BatchBacklog, ...]:
+    """For agents that hold no batch requests: not known, not zero."""
+    return ()
 
 
 def no_readings() -> Mapping[str, EngineReading]:
@@ -50,8 +55,9 @@ class Sights(Protocol):
 
 
 class WatchedDriver:
-    """Passes everything on to a driver, keeps what it observes, and adds the laws that observation made.
-    Implements CloudDriver and Sights."""
+    """Passes everything on to a driver, keeps what it observes, and adds what the dispatcher knows: the laws
+    that observation made, and the batch requests that wait. Without the latter stays what the driver
+    measured of them. Implements CloudDriver and Sights."""
 
     def __init__(
         self,
@@ -59,9 +65,11 @@ class WatchedDriver:
         readings: Readings,
         seconds: Callable[[], float],
         laws: ToldLaws = lambda: (),
+        backlog: Backlog = no_backlog,
     ) -> None:
         self._driver = driver
         self._laws = laws
+        self._backlog = backlog
         self._readings = readings
         self._seconds = seconds
         self._latest: Sight | None = None
@@ -85,7 +93,11 @@ class WatchedDriver:
         self._latest = Sight(
             at=began, endpoints=observation.replicas, readings=dict(self._readings())
         )
-        return replace(observation, laws=self._laws())
+        return replace(
+            observation,
+            laws=self._laws(),
+            batch_backlog=self._backlog(now) or observation.batch_backlog,
+        )
 
 
 class RememberingProber:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from sqlite3 import Connection
-from threading import Lock
 from typing import Any
 
 from heliostat.model.dispatch import DispatchAsk, Placed
@@ -24,6 +23,12 @@ from services.agent.journal.batch_entry import (
     entry_of,
 )
 from services.agent.journal.file import JournalFile
+from services.agent.journal.waiting_count import (
+    MINUTE_SECONDS,
+    WaitingCount,
+    WaitingPlace,
+    waiting_place,
+)
 from services.translation.dispatch import ask_to_wire, placed_to_wire
 
 KEEP_ENDED = timedelta(days=1)
@@ -34,8 +39,8 @@ _MARKS_A_QUERY = 500
 _MOST_ATTEMPTS = 2**32 - 1
 """The wire carries no more."""
 _FOREVER = 2**62
-_NONE: Counter[str] = Counter()
 _NOT_ASKED: Mapping[str, int] = {}
+_ANY = "SELECT 1 FROM batch_requests LIMIT 1"
 
 
 class BatchBox:
@@ -45,14 +50,29 @@ class BatchBox:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
         rows = file.read(
-            "SELECT model, count(*) FROM batch_requests WHERE state = 0 GROUP BY model"
+            "SELECT model, gateway_id, due / ?, count(*) FROM batch_requests WHERE state = 0 "
+            "GROUP BY 1, 2, 3",
+            (MINUTE_SECONDS,),
         )
-        self._waiting: Counter[str] = Counter(dict(rows))
-        self._counting = Lock()
+        # A call that nobody waits for any more may still be counting.
+        self._waiting = WaitingCount((WaitingPlace(*place), requests) for *place, requests in rows)
+        self._used = bool(file.read(_ANY))
 
     def waiting(self, model: ModelName | None = None) -> int:
         """How many wait, of one model or of all."""
-        return self._waiting.total() if model is None else self._waiting[model]
+        return self._waiting.total() if model is None else self._waiting.of(model)
+
+    def waiting_by_minute(
+        self, model: ModelName, gateways: Collection[str] | None = None
+    ) -> Mapping[int, int]:
+        """How many of that model and these gateways (None = all) wait and are due in each minute since 1970,
+        where any is. Reads no disk."""
+        return self._waiting.by_minute(model, gateways)
+
+    def used(self) -> bool:
+        """True when a request of any state is here, ended ones until they are forgotten: gateways hand
+        their batch work over. Reads no disk."""
+        return self._used
 
     def put(
         self, asks: Sequence[tuple[DispatchAsk, datetime]], *, gateway_id: str, at: float
@@ -61,7 +81,7 @@ class BatchBox:
 
         Durable. Raises StorageUnavailable.
         """
-        added: Counter[str] = Counter()
+        added: Counter[WaitingPlace] = Counter()
         with self._file.transaction(durable=True) as write:
             for ask, due in asks:
                 changed = write.execute(
@@ -78,8 +98,9 @@ class BatchBox:
                         ask_to_wire(ask).SerializeToString(),
                     ),
                 ).rowcount
-                added[ask.model] += changed
-        self._count(came=added)
+                added[waiting_place(ask.model, gateway_id, to_epoch(due))] += changed
+        self._waiting.change(came=added)
+        self._used = self._used or bool(asks)
 
     def find(self, request_ids: Collection[str]) -> Mapping[str, BatchEntry]:
         """Those of them that are here, whatever their state."""
@@ -104,11 +125,6 @@ class BatchBox:
         """Of those that wait for one of these gateways since that instant or before, the oldest."""
         return self._waiting_for(model, gateways, "queued_at", to_epoch(since), limit)
 
-    def _count(self, came: Counter[str] = _NONE, left: Counter[str] = _NONE) -> None:
-        """So many wait more, and less; a call that broke off may still be counting."""
-        with self._counting:
-            self._waiting = self._waiting + came - left
-
     def _entry(self, row: Sequence[Any]) -> BatchEntry:
         """Raises CorruptJournal when the row is damaged."""
         return self._file.decoded(entry_of, row)
@@ -132,22 +148,34 @@ class BatchBox:
 
     def hand_over(self, request_ids: Collection[str], gateway_id: str) -> None:
         """These are that gateway's from now on. Durable."""
+        came: Counter[WaitingPlace] = Counter()
+        left: Counter[WaitingPlace] = Counter()
         with self._file.transaction(durable=True) as write:
-            write.executemany(
-                "UPDATE batch_requests SET gateway_id = ? WHERE request_id = ?",
-                [(gateway_id, request_id) for request_id in request_ids],
-            )
+            for request_id in request_ids:
+                row = write.execute(
+                    "SELECT state, model, gateway_id, due FROM batch_requests WHERE request_id = ?",
+                    (request_id,),
+                ).fetchone()
+                if row is not None and row[0] == BatchState.WAITING:
+                    _, model, before, due = row
+                    left[waiting_place(model, before, due)] += 1
+                    came[waiting_place(model, gateway_id, due)] += 1
+                write.execute(
+                    "UPDATE batch_requests SET gateway_id = ? WHERE request_id = ?",
+                    (gateway_id, request_id),
+                )
+        self._waiting.change(came=came, left=left)
 
     def place(self, places: Mapping[str, Placed], at: float) -> None:
         """These are placed from now on; those that do not wait (any more) stay as they are. Durable."""
-        taken: Counter[str] = Counter()
+        taken: Counter[WaitingPlace] = Counter()
         with self._file.transaction(durable=True) as write:
             for request_id, place in places.items():
                 body = placed_to_wire(place).SerializeToString()
                 taken += _move(
                     write, request_id, (BatchState.WAITING,), BatchState.PLACED, at, place=body
                 )
-        self._count(left=taken)
+        self._waiting.change(left=taken)
 
     def follow(self, attempts: Mapping[str, int]) -> None:
         """Those of them that wait do so under that attempt from now on, unless theirs is later. Durable."""
@@ -170,7 +198,7 @@ class BatchBox:
         that was asked; with `revive` also those that were given up. Durable."""
         lost = (BatchState.PLACED,)
         sources = (*lost, BatchState.GIVEN_UP) if revive else lost
-        back: Counter[str] = Counter()
+        back: Counter[WaitingPlace] = Counter()
         with self._file.transaction(durable=True) as write:
             for request_id in request_ids:
                 moved = _move(write, request_id, sources, BatchState.WAITING, at)
@@ -181,7 +209,7 @@ class BatchBox:
                         (attempts.get(request_id, 0), _MOST_ATTEMPTS, request_id),
                     )
                 back += moved
-        self._count(came=back)
+        self._waiting.change(came=back)
 
     def end(self, ends: Mapping[str, bool], at: float) -> Mapping[str, BatchState]:
         """These ended, True = finished; gives the state of each before, None of those not here.
@@ -191,19 +219,21 @@ class BatchBox:
         if not self.find(ends):
             return {}
         before: dict[str, BatchState] = {}
-        taken: Counter[str] = Counter()
+        taken: Counter[WaitingPlace] = Counter()
         with self._file.transaction(durable=True) as write:
             for request_id, finished in ends.items():
                 row = write.execute(
-                    "SELECT state, model FROM batch_requests WHERE request_id = ?", (request_id,)
+                    "SELECT state, model, gateway_id, due FROM batch_requests WHERE request_id = ?",
+                    (request_id,),
                 ).fetchone()
                 if row is None:
                     continue
-                before[request_id] = BatchState(row[0])
-                taken[row[1]] += row[0] == BatchState.WAITING
+                state, *place = row
+                before[request_id] = BatchState(state)
+                taken[waiting_place(*place)] += state == BatchState.WAITING
                 to = BatchState.FINISHED if finished else BatchState.GIVEN_UP
                 _move(write, request_id, _OPEN, to, at)
-        self._count(left=taken)
+        self._waiting.change(left=taken)
         return before
 
     def placed(self) -> tuple[BatchEntry, ...]:
@@ -240,6 +270,7 @@ class BatchBox:
             write.execute(
                 "DELETE FROM batch_requests WHERE state > 1 AND changed_at < ?", (before,)
             )
+            self._used = write.execute(_ANY).fetchone() is not None
 
 
 def _move(
@@ -250,12 +281,13 @@ def _move(
     at: float,
     *,
     place: bytes | None = None,
-) -> Counter[str]:
-    """Its model once when it went from one of `sources` to `to`; nothing when it stands elsewhere."""
+) -> Counter[WaitingPlace]:
+    """Where it is counted, once, when it went from one of `sources` to `to`; nothing when it stands
+    elsewhere."""
     allowed = ", ".join(str(int(state)) for state in sources)
     row = write.execute(
         "UPDATE batch_requests SET state = ?, changed_at = ?, place = coalesce(?, place) "  # noqa: S608 - our own numbers
-        f"WHERE request_id = ? AND state IN ({allowed}) RETURNING model",
+        f"WHERE request_id = ? AND state IN ({allowed}) RETURNING model, gateway_id, due",
         (int(to), at, place, request_id),
     ).fetchone()
-    return Counter() if row is None else Counter({row[0]: 1})
+    return Counter() if row is None else Counter({waiting_place(*row): 1})

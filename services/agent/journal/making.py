@@ -164,5 +164,5 @@ def move_aside(path: Path, now: datetime, what: str) -> CorruptJournal:
             part.replace(aside.with_name(aside.name + ending))
     return CorruptJournal(
         f"journal {path} cannot be read ({what}); it was moved to {aside.name} and a new one was created",
-        remedy="unsent usage in it is lost; adopt the VMs that the agent reports as unknown",
+        remedy="unsent usage in it is lost; adopt the unknown VMs (heliostat fleet get)",
     )

@@ -16,7 +16,7 @@ from services.cli.output import Output
 from services.cli.wiring import wired
 
 if TYPE_CHECKING:
-    from heliostat.model.fleet import PoolState
+    from heliostat.model.fleet import Fleet, PoolState
 
 app = typer.Typer(no_args_is_help=True, help="Pools, manual orders, commands.")
 
@@ -46,6 +46,7 @@ def get(
         [_row(state) for state in shown],
         empty="No pool has replicas (--all shows all pools).",
     )
+    _show_waiting_batch(out, fleet, every=every)
     if fleet.denials:
         out.table(
             "Cloud refusals",
@@ -66,6 +67,7 @@ def get(
             ],
             empty="",
         )
+    _show_unknown_vms(out, fleet)
     for paused in sorted(fleet.paused_agents):
         out.say(f"The agent of {paused} is paused: its region carries out no commands.")
 
@@ -152,6 +154,52 @@ app.command()(manual.cancel)
 def _say_more(out: Output, shown: int, total: int) -> None:
     if total > shown:
         out.say(f"{total - shown} older ones not shown; --limit {total} shows all.")
+
+
+def _show_unknown_vms(out: Output, fleet: Fleet) -> None:
+    """VMs that carry our tags and that no agent's journal knows, and what to do about them."""
+    found = [report for report in fleet.reports if report.unknown_vms]
+    if not found:
+        return
+    out.table(
+        "Unknown VMs",
+        ["region!", "seen at!", "VMs>", "which"],
+        [
+            [
+                report.region,
+                at(report.observed_at),
+                count(len(report.unknown_vms)),
+                " ".join(report.unknown_vms),
+            ]
+            for report in found
+        ],
+        empty="",
+    )
+    out.say(
+        "They carry Heliostat's tags, but their region's agent has no record of them: it never touches "
+        "them, and buys nothing for their pools. To take them in, run `heliostat agent adopt <VM> …` on "
+        "that agent's machine; to leave them alone, remove their tag heliostat:region."
+    )
+
+
+def _show_waiting_batch(out: Output, fleet: Fleet, *, every: bool) -> None:
+    """Batch requests that wait, where that is known; `every` shows also where none does."""
+    shown = [backlog for backlog in fleet.batch_backlog if every or backlog.requests]
+    if shown:
+        out.table(
+            "Waiting batch requests",
+            ["region", "model", "waiting>", "first due"],
+            [
+                [
+                    one.region,
+                    one.model,
+                    count(one.requests),
+                    at(one.groups[0].due if one.groups else None),
+                ]
+                for one in shown
+            ],
+            empty="",
+        )
 
 
 def _stands(state: PoolState) -> bool:

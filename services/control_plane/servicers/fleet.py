@@ -52,6 +52,7 @@ class FleetServicer(AgentConversation, fleet_pb2_grpc.FleetServiceServicer):
                     replicas=tuple(r for r in fleet.replicas if r.pool.region in regions),
                     denials=tuple(d for d in fleet.denials if d.region in regions),
                     paused_agents=fleet.paused_agents & regions,
+                    reports=tuple(r for r in fleet.reports if r.region in regions),
                 )
             pools = [state.observation.pool for state in fleet.pools]
             etags = self._desk.manual.pool_etags(pools, now)

@@ -159,3 +159,41 @@ def test_a_journal_of_the_version_before_gets_its_queue(disk: AgentDisk) -> None
     put(box, "a")
     assert box.waiting() == 1
     assert file.read("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+
+
+def test_what_waits_is_counted_by_the_minute_in_which_it_is_due(disk: AgentDisk) -> None:
+    box = BatchBox(disk.file())
+    asks = [
+        (an_ask(name, tier=BATCH), NOON + timedelta(seconds=seconds))
+        for name, seconds in (("a", 0), ("b", 59), ("c", 60), ("d", 7200))
+    ]
+    box.put(asks, gateway_id="gw", at=AT)
+    noon = int(AT) // 60
+    assert box.waiting_by_minute(ALPHA) == {noon: 2, noon + 1: 1, noon + 120: 1}
+    box.place({"a": PLACE, "c": PLACE}, AT)
+    box.end({"b": True, "c": True}, AT)
+    assert box.waiting_by_minute(ALPHA) == {noon + 120: 1}
+    box.put_back(["a"], AT)
+    assert box.waiting_by_minute(ALPHA) == {noon: 1, noon + 120: 1}
+    again = BatchBox(disk.file())
+    assert again.waiting_by_minute(ALPHA) == {noon: 1, noon + 120: 1}
+    again.hand_over(["a", "b", "nobody"], "other")
+    assert again.waiting_by_minute(ALPHA, {"gw"}) == {noon + 120: 1}
+    assert again.waiting_by_minute(ALPHA, {"other"}) == {noon: 1}
+    assert again.waiting_by_minute(ALPHA, ()) == {}
+    assert again.waiting_by_minute(ModelName("beta")) == {}
+
+
+def test_a_box_counts_as_used_until_it_remembers_nobody(disk: AgentDisk) -> None:
+    box = BatchBox(disk.file())
+    assert not box.used()
+    put(box, "a")
+    box.end({"a": True}, AT)
+    box.forget_ended(AT + KEEP_ENDED.total_seconds() - 1)
+    assert box.used()
+    assert BatchBox(disk.file()).used()
+    box = BatchBox(disk.file())
+    box.forget_ended(AT + KEEP_ENDED.total_seconds() + 1)
+    assert not box.used()
+    put(box, "b")
+    assert box.used()

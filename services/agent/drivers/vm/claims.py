@@ -86,7 +86,8 @@ def check_all_known(pools: Collection[PoolKey], survey: Survey) -> None:
         names = ", ".join(unknown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
         raise DriverUnavailable(
             f"nothing is bought while VMs that this journal does not know stand in the pool: {names}",
-            remedy="adopt them (heliostat agent adopt), or terminate them or remove their heliostat tags",
+            remedy="adopt them (heliostat agent adopt), or terminate them or remove their heliostat tags; "
+            "heliostat fleet get lists all of them",
         )
 
 

@@ -39,9 +39,6 @@ class SituationSettings:
     surge_memory: timedelta = timedelta(minutes=5)
     """Plans count on no less than the median minute of the last ones."""
     route_stale_after: timedelta = timedelta(minutes=5)
-    backlogs_grow_stale: bool = False
-    """True: batch backlogs count only while their region's observation is fresh. False, in simulations:
-    the last one counts until the next, so that published results stay as they are."""
 
 
 class ProblemReader:
@@ -57,12 +54,9 @@ class ProblemReader:
         self._kept_starts: dict[_Start, tuple[list[LeadTimeSample], LeadTimeEstimate]] = {}
 
     def fleet(self, now: datetime) -> Fleet:
-        """The fleet as last observed, old observations marked stale."""
+        """The fleet as last observed, old observations marked stale and old backlogs left out."""
         stale_after = self._catalogue.guardrails.stale_after
-        fleet = self._stores.fleet.fleet(now).aged(now, stale_after)
-        if self._settings.backlogs_grow_stale:
-            return fleet.less_stale_backlogs(stale_after)
-        return fleet
+        return self._stores.fleet.fleet(now).aged(now, stale_after).less_stale_backlogs(stale_after)
 
     def planning(self, now: datetime, what_if: WhatIf | None = None) -> PlanningProblem:
         """The planning problem of this instant, changed as supposed."""

@@ -16,7 +16,6 @@ from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock, cpu_seconds
 from heliostat.collecting import collect_seldom
 from heliostat.loops.control import ControlSettings, Deciders
-from heliostat.loops.situation import SituationSettings
 from heliostat.model.forecast import QUANTILE_LEVELS
 from heliostat.ports.clock import Clock
 from heliostat.ports.deciding import ServedPerReplica
@@ -82,9 +81,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         catalogue=catalogue,
         deciders=deciders_of(policy, forecaster, served_by(settings)),
         clock=clock,
-        loop_settings=ControlSettings(
-            situation=SituationSettings(backlogs_grow_stale=True), keep=settings.keep.retention()
-        ),
+        loop_settings=ControlSettings(keep=settings.keep.retention()),
         page=_page(settings, stores, catalogue, clock),
         warm_up=forecaster.warm_up,
         close=close,

@@ -5,8 +5,6 @@ from datetime import timedelta
 import pytest
 
 from heliostat.errors import InvalidInput
-from heliostat.loops.control import ControlSettings
-from heliostat.loops.situation import SituationSettings
 from heliostat.model.fleet import (
     MOST_AHEAD,
     BacklogGroup,
@@ -85,16 +83,12 @@ def test_a_region_reports_what_waits_of_its_own_models_once() -> None:
         an_observation(batch_backlog=(a_backlog("west"),))
 
 
-@pytest.mark.parametrize("grows_stale", [True, False])
-def test_plans_that_are_carried_out_count_no_backlog_that_is_old(grows_stale: bool) -> None:
-    """Simulations keep the last value: their published results rest on it."""
-    house = a_house(
-        settings=ControlSettings(situation=SituationSettings(backlogs_grow_stale=grows_stale))
-    )
+def test_plans_count_no_backlog_that_is_old() -> None:
+    house = a_house()
     seen = an_observation(PoolObservation(pool=a_pool()), batch_backlog=(a_backlog(),))
     house.stores.fleet.observe(seen, NOON)
     read = house.loop.situation.planning
     assert read(NOON + STALE_AFTER).fleet.batch_backlog == (a_backlog(),)
     late = read(NOON + STALE_AFTER + SECOND).fleet
-    assert late.batch_backlog == (() if grows_stale else (a_backlog(),))
+    assert late.batch_backlog == ()
     assert late.state(a_pool()).signal is Signal.STALE

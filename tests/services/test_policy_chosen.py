@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +14,11 @@ from planning.house_policies import HOUSE_POLICIES, house_policy
 from planning.planner import HeliostatPlanner
 from planning.routing import WaterFillingRouter
 from planning.settings import PlannerSettings
-from services.control_plane.bootstrap import deciders_of, forecaster_settings, parts_of
+from services.control_plane.bootstrap import deciders_of, forecaster_settings
 from services.control_plane.settings import ControlPlaneSettings, load_settings
 from simulation.policies.policy import PolicyOptions
 from simulation.policies.registry import policy_named
-from tests.builders import a_catalogue, catalogue_mapping
+from tests.builders import a_catalogue
 
 
 def served(name: str, headroom: float | None) -> tuple[PlannerSettings, Any]:
@@ -56,16 +54,6 @@ def test_without_a_headroom_the_pooled_policy_plans_for_the_median_peak() -> Non
     assert planned == served("heliostat", 1.0)[0]
     assert planned.batch_yields
     assert pooled_within is not None
-
-
-def test_a_control_plane_plans_by_no_backlog_that_is_old(tmp_path: Path) -> None:
-    file = tmp_path / "catalogue.json"
-    file.write_text(json.dumps(catalogue_mapping()))
-    parts = parts_of(ControlPlaneSettings(catalogue=file, database="memory", page_listen=""))
-    try:
-        assert parts.loop_settings.situation.backlogs_grow_stale
-    finally:
-        parts.close()
 
 
 def test_the_alternatives_are_priced_with_the_settings_of_the_plan() -> None:

@@ -101,8 +101,6 @@ class Ticks:
         self._planned_at: datetime | None = None
         self._counted = Ages()
         self._forecast_at: datetime | None = None
-        self._forecast_epoch: int | None = None
-        """The term as of which that is known."""
         metrics.watch(self._ages)
         for tick in Tick:
             metrics.expect_ticks(tick, (Outcome.DONE, Outcome.FAILED))
@@ -196,9 +194,7 @@ class Ticks:
     # --- what each does, and what is said of it ------------------------------------------------
 
     def _refresh(self, now: datetime, epoch: int) -> dict[str, Any]:
-        if (
-            self._forecast_at is None
-        ):  # perhaps the leader's before: their age counts until we have made some
+        if self._forecast_at is None:  # perhaps the leader's before: their age counts until ours
             self._forecast_at = _newest(self._stores.forecasts.latest(now))
         forecasts = self._forecasts.refresh(now, epoch=epoch)
         self._metrics.show_forecasts(forecasts)

@@ -16,7 +16,7 @@ left for every horizon and lease."""
 
 def check_instant(field: str, instant: datetime) -> datetime:
     """`instant` itself when it is aware UTC and whole seconds. Raises InvalidInput otherwise."""
-    if instant.utcoffset() != timedelta(0):
+    if instant.tzinfo is not UTC and instant.utcoffset() != timedelta(0):
         raise InvalidInput(field, f"{instant.isoformat()} is not an aware UTC instant")
     if instant.microsecond:
         raise InvalidInput(field, f"{instant.isoformat()} is not a whole second")

@@ -79,6 +79,7 @@ class MemoryRouting:
         self._lock = lock
         self._published = 0
         self._tables: dict[RegionName, dict[str, RoutingTable]] = {}
+        """Each origin's by version, which grows: the newest is the last one."""
         self._acks: dict[tuple[RegionName, str], RoutingAck] = {}
 
     def put(self, tables: tuple[RoutingTable, ...], plan_version: int) -> tuple[RoutingTable, ...]:
@@ -92,12 +93,14 @@ class MemoryRouting:
 
     def latest_tables(self) -> tuple[RoutingTable, ...]:
         with self._lock:
-            return tuple(versions[max(versions)] for _, versions in sorted(self._tables.items()))
+            return tuple(
+                versions[next(reversed(versions))] for _, versions in sorted(self._tables.items())
+            )
 
     def table(self, origin: RegionName, version: str = "") -> RoutingTable:
         with self._lock:
             versions = self._tables.get(origin, {})
-            found = versions.get(version or max(versions, default=""))
+            found = versions.get(version or next(reversed(versions), ""))
         if found is None:
             raise UnknownRoutingTable(f"{origin} {version}".rstrip())
         return found
@@ -128,7 +131,7 @@ class MemoryRouting:
 
 def _drop_older(versions: dict[str, RoutingTable], valid_before: datetime) -> int:
     """Drop one origin's tables from before, its newest aside."""
-    newest = max(versions)
+    newest = next(reversed(versions))
     old = [v for v, table in versions.items() if table.valid_from < valid_before and v != newest]
     for version in old:
         del versions[version]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from threading import RLock
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ class MemoryForecasts:
         self._lock = lock
         self._whole_for = whole_for
         self._issued: dict[SeriesKey, dict[datetime, Forecast]] = {}
+        """Whole ones of each series by instant, ascending."""
         self._excerpts: dict[SeriesKey, dict[datetime, ForecastExcerpt]] = {}
         self._newest_issue: datetime | None = None
         self._champions: tuple[Champion, ...] = ()
@@ -112,16 +114,18 @@ class MemoryForecasts:
         excerpts = self._excerpts.setdefault(forecast.key, {})
         if forecast.issued_at in excerpts:
             return
+        is_newest = not whole or next(reversed(whole)) < forecast.issued_at
         whole[forecast.issued_at], excerpts[forecast.issued_at] = forecast, forecast.excerpt()
+        if not is_newest:
+            whole = self._issued[forecast.key] = dict(sorted(whole.items()))
         if self._whole_for is not None:
-            limit = max(whole) - self._whole_for
-            for at in [at for at in whole if at < limit]:
+            limit = next(reversed(whole)) - self._whole_for
+            for at in list(takewhile(lambda at: at < limit, whole)):
                 del whole[at]
 
     def _newest(self, key: SeriesKey, at: datetime) -> Forecast | None:
-        issued = self._issued.get(key, {})
-        newest = max((instant for instant in issued if instant <= at), default=None)
-        return None if newest is None else issued[newest]
+        newest_first = reversed(self._issued.get(key, {}).items())
+        return next((forecast for issued_at, forecast in newest_first if issued_at <= at), None)
 
 
 _Issued = TypeVar("_Issued", Forecast, ForecastExcerpt)

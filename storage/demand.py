@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heliostat.model.demand import DemandSeries, Rates
 from heliostat.model.instants import Span, to_epoch
-from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
+from heliostat.model.names import EVERYWHERE, DemandKey, RegionName, SeriesKey, TokenKind
 from storage.coverage import Coverage
 from storage.fold import MINUTE_SECONDS, Floats, Ints, Table, measured_columns
 
@@ -32,31 +32,38 @@ def demand_series(
 
     `folded` holds buckets of `step` that start inside `span`, on its grid.
     """
-    grids = _Grids(folded, sorted(keys), span, step, coverage.steps)
-    tokens_of = {kind: grids.tokens(kind) for kind in TokenKind}
-    rates: dict[SeriesKey, Floats] = {}
+    numbers = sorted(keys)
+    grids = _Grids(folded, numbers, span, step, coverage.steps)
+    origins = {key.origin for key in keys.values()}
+    counts = {origin: coverage.counts(origin) for origin in origins.union(coverage.origins)}
+    reported = np.array([counts[keys[number].origin] for number in numbers], np.int64)
+    reported = reported.reshape(len(numbers), coverage.steps)
+    enough, seconds = coverage.enough(reported), np.maximum(reported, 1) * MINUTE_SECONDS
+    rates_of: dict[TokenKind, tuple[Floats, Floats]] = {}
+    for kind in TokenKind:
+        tokens, peak, unmeasured = grids.tokens(kind)
+        there = enough & coverage.enough(reported - unmeasured)
+        rates_of[kind] = np.where(there, tokens / seconds, np.nan), peak / MINUTE_SECONDS
+    means: dict[SeriesKey, Floats] = {}
     peaks: dict[SeriesKey, Floats] = {}
-    for row, number in enumerate(sorted(keys)):
-        key = keys[number]
-        reported = None if key.origin == EVERYWHERE else coverage.counts(key.origin)
-        for kind in TokenKind:
-            tokens, peak, unmeasured = (column[row] for column in tokens_of[kind])
+    for key, row in sorted((keys[number], row) for row, number in enumerate(numbers)):
+        for kind in sorted(TokenKind):
             series = SeriesKey(demand=key, kind=kind)
-            peaks[series] = peak / MINUTE_SECONDS
-            if reported is not None:
-                there = coverage.enough(reported) & coverage.enough(reported - unmeasured)
-                seconds = np.maximum(reported, 1) * MINUTE_SECONDS
-                rates[series] = np.where(there, tokens / seconds, np.nan)
-    _add_aggregates(rates, peaks, coverage)
+            mean, peak = rates_of[kind]
+            peaks[series] = peak[row]
+            if key.origin != EVERYWHERE:
+                means[series] = mean[row]
+    means |= _aggregates(means, peaks, coverage, counts)
     return tuple(
         DemandSeries(
             key=series,
             start=span.start,
             step=step,
-            tokens_per_second=_values(rates[series]),
-            peak_tokens_per_second=_values(np.fmax(peaks[series], rates[series]), rates[series]),
+            tokens_per_second=_values(means[series]),
+            peak_tokens_per_second=_values(_not_below(means[series], peak)),
         )
-        for series in sorted(rates)
+        for series, peak in peaks.items()
+        if series in means
     )
 
 
@@ -69,6 +76,7 @@ class _Grids:
         row = np.searchsorted(np.array(numbers, np.int64), folded["key"])
         offset = folded["start"] - to_epoch(span.start)
         self._table = folded
+        self._columns: dict[str, NDArray[Any]] = {}
         self._cells = row * steps + offset // int(step.total_seconds())
         self._shape = (len(numbers), steps)
 
@@ -96,10 +104,11 @@ class _Grids:
 
     def _dense(self, name: str) -> NDArray[Any]:
         """A column of the table; 0 where there is no bucket."""
-        values = self._table[name]
-        dense = np.zeros(self._shape, values.dtype)
-        dense.reshape(-1)[self._cells] = values
-        return dense
+        if name not in self._columns:
+            values = self._table[name]
+            dense = self._columns[name] = np.zeros(self._shape, values.dtype)
+            dense.reshape(-1)[self._cells] = values
+        return self._columns[name]
 
 
 def _mean(tokens: Ints, requests: Ints) -> float:
@@ -113,25 +122,33 @@ def whole_steps(span: Span, step: timedelta) -> Span:
     return Span(span.start, span.start + span.length // step * step)
 
 
-def _add_aggregates(
-    rates: dict[SeriesKey, Floats], peaks: Mapping[SeriesKey, Floats], coverage: Coverage
-) -> None:
-    """Each aggregate is the sum of its origins' rates, missing where any origin in use is missing."""
+def _aggregates(
+    means: Mapping[SeriesKey, Floats],
+    peaks: Mapping[SeriesKey, Floats],
+    coverage: Coverage,
+    counts: Mapping[RegionName, Ints],
+) -> dict[SeriesKey, Floats]:
+    """Each aggregate is the sum of its origins' rates, by name, missing where any origin in use is missing."""
     missing = np.zeros(coverage.steps, np.bool_)
     for origin in coverage.origins:
-        missing |= coverage.in_use(origin) & ~coverage.enough(coverage.counts(origin))
-    in_use = {origin: coverage.in_use(origin) for origin in {s.demand.origin for s in rates}}
+        missing |= coverage.in_use(origin) & ~coverage.enough(counts[origin])
+    in_use = {origin: coverage.in_use(origin) for origin in {s.demand.origin for s in means}}
     parts: dict[SeriesKey, list[Floats]] = {}
-    for series in sorted(rates):
+    for series, mean in means.items():
         above = SeriesKey(demand=series.demand.everywhere, kind=series.kind)
         used = in_use[series.demand.origin]
-        parts.setdefault(above, []).append(np.where(used, rates[series], 0.0))
-    for series, origins in parts.items():
-        if series in peaks:
-            rates[series] = np.where(missing, np.nan, np.sum(origins, axis=0))
+        parts.setdefault(above, []).append(np.where(used, mean, 0.0))
+    return {
+        series: np.where(missing, np.nan, np.sum(origins, axis=0))
+        for series, origins in parts.items()
+        if series in peaks
+    }
 
 
-def _values(column: Floats, present: Floats | None = None) -> Rates:
-    """The column as it is; missing where `present` is, if that is given."""
-    rates = column if present is None else np.where(np.isnan(present), np.nan, column)
-    return Rates(array("d", rates.tobytes()))
+def _not_below(mean: Floats, peak: Floats) -> Floats:
+    """The peak, or the mean where that is larger or no peak is known; missing where the mean is."""
+    return np.where(np.isnan(mean), np.nan, np.fmax(peak, mean))
+
+
+def _values(column: Floats) -> Rates:
+    return Rates(array("d", column.tobytes()))

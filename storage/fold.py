@@ -70,16 +70,18 @@ def fold(minutes: Table, aggregate_of: Mapping[int, int], step: int, anchor: int
     """
     if not len(minutes):
         return no_buckets()
-    above = minutes.copy()
-    above["key"] = [aggregate_of[key] for key in minutes["key"].tolist()]
-    return _fold_keys(_sum_minutes(np.concatenate([minutes, above])), step, anchor)
+    own = _sum_minutes(minutes)
+    above = own.copy()
+    above["key"] = [aggregate_of[key] for key in own["key"].tolist()]
+    return _fold_keys(_sum_minutes(np.concatenate([own, above])), step, anchor)
 
 
 def combine(folded: Table, step: int, anchor: int = 0) -> Table:
     """The same in longer buckets: sums add up, peaks are the largest."""
     if not len(folded):
         return folded
-    table, firsts = _grouped(folded, step, anchor)
+    table = _sorted(folded)
+    firsts = _buckets(table, step, anchor)
     out = np.empty(len(firsts), FOLDED)
     _place(out, table, firsts, step, anchor)
     for name in (*_SUMS, "input_unmeasured", "output_unmeasured"):
@@ -111,7 +113,7 @@ def measured_columns(kind: TokenKind) -> tuple[str, str]:
 
 def _sum_minutes(minutes: Table) -> Table:
     """One row per (key, minute), sorted."""
-    table = minutes[np.lexsort((minutes["start"], minutes["key"]))]
+    table = _sorted(minutes)
     firsts = _firsts(table["key"], table["start"])
     out = np.empty(len(firsts), MINUTE)
     for name in ("key", "start"):
@@ -121,8 +123,9 @@ def _sum_minutes(minutes: Table) -> Table:
     return out
 
 
-def _fold_keys(minutes: Table, step: int, anchor: int) -> Table:
-    table, firsts = _grouped(minutes, step, anchor)
+def _fold_keys(table: Table, step: int, anchor: int) -> Table:
+    """Buckets of summed minutes, which are sorted."""
+    firsts = _buckets(table, step, anchor)
     out = np.empty(len(firsts), FOLDED)
     _place(out, table, firsts, step, anchor)
     for name in _SUMS:
@@ -144,10 +147,14 @@ def _fold_keys(minutes: Table, step: int, anchor: int) -> Table:
     return out
 
 
-def _grouped(table: Table, step: int, anchor: int) -> tuple[Table, Ints]:
-    """The table sorted by (key, bucket), and where each bucket begins."""
-    ordered = table[np.lexsort((table["start"], table["key"]))]
-    return ordered, _firsts(ordered["key"], (ordered["start"] - anchor) // step)
+def _sorted(table: Table) -> Table:
+    """The table by key, then by start."""
+    return table[np.lexsort((table["start"], table["key"]))]
+
+
+def _buckets(table: Table, step: int, anchor: int) -> Ints:
+    """Where each bucket of a sorted table begins."""
+    return _firsts(table["key"], (table["start"] - anchor) // step)
 
 
 def _firsts(*columns: Ints) -> Ints:

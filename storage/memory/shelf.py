@@ -22,8 +22,6 @@ from storage.memory.windows import (
 )
 from storage.reading import minute_starts
 
-_NO_KEY = -1
-
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -42,8 +40,10 @@ class Shelf:
         self._places: dict[tuple[UsageSeries, str], int] = {}
         self._series: list[UsageSeries] = []
         self._demands: list[DemandKey] = []
+        self._first_of: list[int] = []
         self._numbers: list[int] = []
-        """Of each place the series, its demand and the demand's number."""
+        """Of each place the series, its demand, the first place of the series and the demand's number."""
+        self._first_place: dict[UsageSeries, int] = {}
         self._number_of: dict[DemandKey, int] = {}
         self._minutes: dict[int, dict[int, Window]] = {}
 
@@ -89,23 +89,25 @@ class Shelf:
         found: set[int] = set()
         for start in minute_starts(span):
             found.update(self._minutes.get(start, ()))
-        return len({self._series[place] for place in found})
+        return len({self._first_of[place] for place in found})
 
     def rows(self, span: Span, keys: Mapping[DemandKey, int]) -> Table:
         """The windows of the span as a table of `storage.fold.MINUTE`; demand without a key is left out."""
-        key_of = [keys.get(demand, _NO_KEY) for demand in self._demands]
+        key_of = {
+            place: keys[demand] for place, demand in enumerate(self._demands) if demand in keys
+        }
+        all_wanted = len(key_of) == len(self._demands)
         places: list[int] = []
         starts: list[int] = []
         windows: list[Window] = []
         for start in minute_starts(span):
-            known = {
-                place: window
-                for place, window in self._minutes.get(start, {}).items()
-                if key_of[place] != _NO_KEY
-            }
+            minute = self._minutes.get(start)
+            if minute is None:
+                continue
+            known = minute if all_wanted else [place for place in key_of if place in minute]
             places += known
             starts += [start] * len(known)
-            windows += known.values()
+            windows += map(minute.__getitem__, known)
         return minutes_of([key_of[place] for place in places], starts, windows)
 
     def net_offered(self, span: Span) -> dict[DemandKey, dict[datetime, int]]:
@@ -130,18 +132,15 @@ class Shelf:
         """The windows of matching series in buckets of `length` seconds from the span's start."""
         matching = [matches(series) for series in self._series]
         first = to_epoch(span.start)
-        by_place: dict[tuple[int, int], list[Window]] = {}
+        found: dict[tuple[int, int], list[Window]] = {}
         for start in minute_starts(span):
             begin = first + (start - first) // length * length
             for place, window in self._minutes.get(start, {}).items():
                 if matching[place]:
-                    by_place.setdefault((begin, place), []).append(window)
-        found: dict[tuple[int, UsageSeries], list[Window]] = {}
-        for (begin, place), windows in by_place.items():
-            found.setdefault((begin, self._series[place]), []).extend(windows)
+                    found.setdefault((begin, self._first_of[place]), []).append(window)
         return [
-            bucket_of(series, begin, windows, with_latency=with_latency)
-            for (begin, series), windows in found.items()
+            bucket_of(self._series[place], begin, windows, with_latency=with_latency)
+            for (begin, place), windows in found.items()
         ]
 
     def _place(self, series: UsageSeries, source_id: str) -> int:
@@ -149,5 +148,6 @@ class Shelf:
         if place == len(self._series):
             self._series.append(series)
             self._demands.append(series.demand)
+            self._first_of.append(self._first_place.setdefault(series, place))
             self._numbers.append(self._number_of.setdefault(series.demand, len(self._number_of)))
         return place

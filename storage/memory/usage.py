@@ -24,6 +24,8 @@ from storage.reading import DemandReader, aggregates, bucket_starts, runs, water
 from storage.receiving import accepted
 
 _log = logging.getLogger(__name__)
+_AT_ONCE = 96
+"""Buckets that are folded together: a day has some 50,000 windows in memory as rows."""
 
 
 class MemoryUsage:
@@ -118,9 +120,8 @@ class MemoryUsage:
     def roll_up(self, now: datetime) -> int:
         with self._lock:
             closed = sorted(b for b in self._open if b + BUCKET_SECONDS <= to_epoch(now))
-            for _, alike in groupby(closed, key=self._open.__getitem__):
-                for run in runs([*alike]):
-                    self._fold(run)
+            for first in range(0, len(closed), _AT_ONCE):
+                self._fold(closed[first : first + _AT_ONCE])
             for bucket in closed:
                 del self._open[bucket]
             return sum(self._shelf.series_in(_bucket(bucket)) for bucket in closed)
@@ -139,29 +140,35 @@ class MemoryUsage:
                     masks.pop(bucket, None)
             return removed
 
-    def _fold(self, run: Span) -> None:
-        """Fold neighbouring buckets, each by itself, anew for the demand that has newer windows in all
-        of them: of a day's late windows most are of batch requests."""
-        starts = bucket_starts(run)
-        newer = self._open[starts[0]]
-        keys = {key: n for key, n in self._keys.items() if (key.model, key.tier) in newer}
-        folded = fold(self._shelf.rows(run, keys), aggregates(self.keys()), BUCKET_SECONDS)
+    def _fold(self, buckets: Sequence[int]) -> None:
+        """Fold some buckets, each by itself, anew for the demand that has newer windows in it: of a day's
+        late windows most are of batch requests."""
+        parts: list[Table] = []
+        kept: list[bytes] = []
+        for newer, alike in groupby(buckets, key=self._open.__getitem__):
+            keys = {key: n for key, n in self._keys.items() if (key.model, key.tier) in newer}
+            again = np.zeros(len(self._keys), np.bool_)
+            again[[*keys.values()]] = True
+            for run in runs([*alike]):
+                parts.append(self._shelf.rows(run, keys))
+                for bucket in bucket_starts(run):
+                    before = table_of([self._folded.get(bucket, b"")])
+                    kept.append(before[~again[before["key"]]].tobytes())
+        folded = fold(np.concatenate(parts), aggregates(self.keys()), BUCKET_SECONDS)
         folded = folded[np.argsort(folded["start"], kind="stable")]
-        edges = np.searchsorted(folded["start"], [*starts, starts.stop])
-        for bucket, (first, last) in zip(starts, pairwise(edges), strict=True):
-            before = table_of([self._folded.get(bucket, b"")])
-            kept = before[~np.isin(before["key"], [*keys.values()])]
-            self._folded[bucket] = kept.tobytes() + folded[first:last].tobytes()
+        edges = [*np.searchsorted(folded["start"], buckets).tolist(), len(folded)]
+        for bucket, old, (first, last) in zip(buckets, kept, pairwise(edges), strict=True):
+            self._folded[bucket] = old + folded[first:last].tobytes()
 
     def _keep_roll_ups(self) -> None:
         """Add up the minutes that are about to go."""
-        going = {start // BUCKET_SECONDS * BUCKET_SECONDS for start in self._shelf.starts()}
+        going = {
+            start // BUCKET_SECONDS * BUCKET_SECONDS
+            for start in self._shelf.starts()
+            if start < self._pruned_before
+        }
         for bucket in sorted(going):
-            if bucket < self._pruned_before:
-                query = UsageQuery(span=_bucket(bucket))
-                self._roll_ups[bucket] = summing.regrouped(
-                    self._minute_buckets(query), query.span, query.bucket
-                )
+            self._roll_ups[bucket] = tuple(self._minute_buckets(UsageQuery(span=_bucket(bucket))))
 
     # --- for the reader ------------------------------------------------------------------------
 

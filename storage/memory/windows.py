@@ -13,9 +13,6 @@ from heliostat.model.usage import COLUMNS, UsageBatch, UsageBucket, UsageSeries
 from storage.fold import MINUTE, Table
 from storage.summing import measured_sum
 
-_COUNTS = ("offered", "retried", "completed", "input_tokens", "output_tokens")
-
-
 Window = tuple[Any, ...]
 """What one source measured of one series in one minute: the columns of a batch from `revision` on.
 
@@ -73,15 +70,19 @@ def bucket_of(
 def minutes_of(keys: Sequence[int], starts: Sequence[int], windows: Sequence[Window]) -> Table:
     """Windows, each with its demand's key and start (epoch seconds), as a table of `storage.fold.MINUTE`.
 
-    At once: a fortnight of history has a million and a half. Counts below 2^53 survive as floats, in
+    At once: a fortnight of history has a million and a half. Tokens below 2^53 survive as floats, in
     which what was not measured is NaN.
     """
     table = np.empty(len(windows), MINUTE)
     if not windows:
         return table
     columns = dict(zip(_FIELDS, zip(*windows, strict=True), strict=True))
-    offered, retried, completed, prompts, outputs = (
-        np.array(columns[name], np.float64) for name in _COUNTS
+    offered, retried, completed = (
+        np.fromiter(columns[name], np.int64, len(windows))
+        for name in ("offered", "retried", "completed")
+    )
+    prompts, outputs = (
+        np.array(columns[name], np.float64) for name in ("input_tokens", "output_tokens")
     )
     with_input, with_output = ~np.isnan(prompts), ~np.isnan(outputs)
     table["key"], table["start"] = keys, starts

@@ -128,7 +128,7 @@ def _aggregates(
     coverage: Coverage,
     counts: Mapping[RegionName, Ints],
 ) -> dict[SeriesKey, Floats]:
-    """Each aggregate is the sum of its origins' rates, by name, missing where any origin in use is missing."""
+    """Each aggregate is the sum of its origins' rates, missing where any origin in use is missing."""
     missing = np.zeros(coverage.steps, np.bool_)
     for origin in coverage.origins:
         missing |= coverage.in_use(origin) & ~coverage.enough(counts[origin])

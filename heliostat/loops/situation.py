@@ -51,6 +51,9 @@ class ProblemReader:
         self._catalogue = catalogue
         self._settings = settings
         self._kept_mixes: tuple[datetime | None, tuple[TokenMix, ...]] = (None, ())
+        self._kept_samples: tuple[LeadTimeSample, ...] | None = None
+        self._kept_lead_times: tuple[LeadTimeEstimate, ...] = ()
+        """Of these samples, from which they were made."""
         self._kept_starts: dict[_Start, tuple[list[LeadTimeSample], LeadTimeEstimate]] = {}
 
     def fleet(self, now: datetime) -> Fleet:
@@ -103,11 +106,17 @@ class ProblemReader:
 
     def lead_times(self, now: datetime) -> tuple[LeadTimeEstimate, ...]:
         """Lead times per pool and start kind: as measured, else the catalogue's prior."""
-        measured: dict[_Start, list[LeadTimeSample]] = defaultdict(list)
-        for sample in self._stores.fleet.lead_times(now - self._settings.lead_time_memory):
-            measured[sample.pool, sample.start_kind].append(sample)
-        starts = [(pool.key, kind) for pool in self._catalogue.pools for kind in StartKind]
-        return tuple(self._start(start, measured.get(start, [])) for start in starts)
+        samples = self._stores.fleet.lead_times(now - self._settings.lead_time_memory)
+        if samples != self._kept_samples:
+            measured: dict[_Start, list[LeadTimeSample]] = defaultdict(list)
+            for sample in samples:
+                measured[sample.pool, sample.start_kind].append(sample)
+            starts = [(pool.key, kind) for pool in self._catalogue.pools for kind in StartKind]
+            self._kept_lead_times = tuple(
+                self._start(start, measured.get(start, [])) for start in starts
+            )
+            self._kept_samples = samples
+        return self._kept_lead_times
 
     def rates(self, now: datetime) -> tuple[DemandRate, ...]:
         """Requests per second offered lately, less retries, per origin, model and tier: the mean of the

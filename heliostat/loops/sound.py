@@ -48,10 +48,9 @@ def check_tables(
     regions = {region.name for region in catalogue.regions}
     seen: set[str] = set()
     for table in tables:
-        place = f"router at {table.valid_from:%Y-%m-%dT%H:%M:%SZ}"
         if table.origin not in regions or table.origin in seen:
             raise InvalidPolicyOutput(
-                place, f"table for {table.origin!r} is unknown or appears twice"
+                _made(table), f"table for {table.origin!r} is unknown or appears twice"
             )
         seen.add(table.origin)
         if modes.of(table.origin) is not Mode.ACTIVE:
@@ -60,10 +59,15 @@ def check_tables(
             for share in entry.shares:
                 if share.weight_ppm and (share.serving, entry.model) not in ready:
                     raise InvalidPolicyOutput(
-                        place,
+                        _made(table),
                         f"{table.origin} sends {entry.model}/{entry.tier} to {share.serving}, "
                         "which has no ready replica",
                     )
+
+
+def _made(table: RoutingTable) -> str:
+    """Where and when it was made."""
+    return f"router at {table.valid_from:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _refuse(place: str, complaint: str, pools: set[PoolKey]) -> None:

@@ -254,17 +254,16 @@ class Fleet:
     def aged(self, now: datetime, stale_after: timedelta) -> Fleet:
         """The same fleet seen at `now`: observations older than `stale_after` become STALE, and so do those
         from the future (`is_ahead`), whose age is not known."""
-        return replace(
-            self,
-            at=now,
-            pools=tuple(
-                replace(state, signal=Signal.STALE)
-                if _is_stale(state.observed_at, now, stale_after)
-                else state
-                for state in self.pools
-            ),
-            denials=tuple(denial for denial in self.denials if denial.until > now),
+        pools = tuple(
+            replace(state, signal=Signal.STALE)
+            if _is_stale(state.observed_at, now, stale_after)
+            else state
+            for state in self.pools
         )
+        denials = tuple(denial for denial in self.denials if denial.until > now)
+        if (self.at, self.pools, self.denials) == (now, pools, denials):
+            return self
+        return replace(self, at=now, pools=pools, denials=denials)
 
     def less_stale_backlogs(self, stale_after: timedelta) -> Fleet:
         """The same fleet without the backlogs of regions whose newest report is older than `stale_after`,
@@ -274,6 +273,8 @@ class Fleet:
             for report in self.reports
             if _is_stale(report.observed_at, self.at, stale_after)
         }
+        if not stale:
+            return self
         known = tuple(backlog for backlog in self.batch_backlog if backlog.region not in stale)
         return replace(self, batch_backlog=known)
 

@@ -45,6 +45,7 @@ class Shelf:
         """Of each place the series, its demand, the first place of the series and the demand's number."""
         self._first_place: dict[UsageSeries, int] = {}
         self._number_of: dict[DemandKey, int] = {}
+        """Of each demand that has a place, its number; they ascend."""
         self._minutes: dict[int, dict[int, Window]] = {}
 
     def put(self, batch: UsageBatch, *, not_before: int) -> News:
@@ -118,7 +119,7 @@ class Shelf:
             for place, window in self._minutes.get(start, {}).items():
                 row = by_number[self._numbers[place]]
                 row[at] = row.get(at, 0) + window[OFFERED] - window[RETRIED]
-        demands = {number: demand for demand, number in self._number_of.items()}
+        demands = list(self._number_of)
         return {demands[number]: row for number, row in by_number.items()}
 
     def buckets(

@@ -88,11 +88,9 @@ class _Grids:
         over_span = np.array([[mean] for mean in map(_mean, tokens, requests)]).reshape(-1, 1)
         mean = np.where(requests > 0, tokens / np.maximum(requests, 1), over_span)
         peak = self._dense(f"peak_{name}")
-        return (
-            self._wanted(kind, mean),
-            np.where(np.isnan(peak), self._dense("peak_net") * over_span, peak),
-            self._dense(f"{name}_unmeasured"),
-        )
+        if (unknown := np.isnan(peak)).any():
+            peak = np.where(unknown, self._dense("peak_net") * over_span, peak)
+        return self._wanted(kind, mean), peak, self._dense(f"{name}_unmeasured")
 
     def _wanted(self, kind: TokenKind, mean: Floats) -> Floats:
         net = self._dense("net")

@@ -115,7 +115,7 @@ class UsageBatch:
         if min(self.revision) < 1:
             raise InvalidInput("revision", "starts at 1")
         step = int(WINDOW.total_seconds())
-        if min(self.window_start) < 0 or any(start % step for start in self.window_start):
+        if min(self.window_start) < 0 or any(start % step for start in set(self.window_start)):
             raise InvalidInput("window_start", "must be whole minutes in epoch seconds")
         for name in ("offered", "admitted", "rejected", "retried", "completed"):
             _check_column(name, getattr(self, name), MAX_COUNT_PER_WINDOW)

@@ -32,3 +32,17 @@ def test_old_forecasts_may_stand_as_their_excerpts_alone() -> None:
         stores.forecasts.get(key, at(14))
     assert stores.forecasts.prune(at(20)) == 3
     assert len(stores.forecasts.excerpts(everything, [key, other])) == 1
+
+
+def test_a_forecast_that_is_stored_late_stands_in_its_place() -> None:
+    """A clock that was set back a little issues earlier forecasts after later ones."""
+    stores = memory_stores(SteppedClock(T0), forecasts_whole_for=timedelta(minutes=3))
+    lease = stores.leadership.acquire("us", "here", timedelta(days=1))
+    assert lease is not None
+    key = demand_key()
+    for minute in (0, 4, 3):
+        stores.forecasts.store((forecast(minute),), epoch=lease.epoch)
+    assert [stores.forecasts.get(key, at(m)).issued_at for m in (3, 4)] == [at(3), at(4)]
+    stores.forecasts.store((forecast(7),), epoch=lease.epoch)
+    whole = stores.forecasts.issued(Span(T0, at(60)))
+    assert [one.issued_at for one in whole] == [at(4), at(7)]

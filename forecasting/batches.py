@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from forecasting.grid import Grid
-from forecasting.holes import last_observed
+from forecasting.holes import newest_observed
 from forecasting.ladder import History
 from forecasting.memory import find_memory
 from forecasting.panel import Panel, panel_of
@@ -73,7 +73,7 @@ def _batch(
         panel, known=(closed - one.start) // one.step, end=(start - one.start) // one.step
     )
     memory = find_memory(panel.values, panel.grid, settings.shift)
-    newest = last_observed(panel.values)[:, -1]
+    newest = newest_observed(panel.values)
     return Batch(
         places=tuple(places),
         panel=panel,

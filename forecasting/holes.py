@@ -17,6 +17,12 @@ def last_observed(values: Floats) -> Ints:
     return np.maximum.accumulate(buckets, axis=1)
 
 
+def newest_observed(values: Floats) -> Ints:
+    """Per series its newest observed bucket, -1 where there is none."""
+    seen = ~np.isnan(values)
+    return np.where(seen.any(axis=1), values.shape[1] - 1 - seen[:, ::-1].argmax(axis=1), -1)
+
+
 def carry(values: Floats) -> Floats:
     """The last measurement carried forward; NaN before the first."""
     places = last_observed(values)

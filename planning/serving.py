@@ -12,7 +12,7 @@ from planning.milp.instance import Work
 from planning.settings import SHORTAGE_PRICE
 from planning.situation import Situation
 from planning.throughput import Throughput, common_throughput
-from planning.usable import tier_loads, usable_shares
+from planning.usable import Reserve, make_ready, tier_loads
 from planning.wanted import Wanted
 
 
@@ -87,17 +87,17 @@ def usable_table(situation: Situation) -> Floats:
     for row in situation.wanted.regional:
         if not (situation.settings.batch_yields and row.key.tier is Tier.BATCH):
             rows.setdefault(row.key.model, []).append(row)
-    shares: dict[tuple[ModelName, VmTypeName], Floats] = {}
-    for spec in situation.pools:
-        kind = (spec.key.model, spec.key.vm_type)
-        if kind not in shares:
-            shares[kind] = _usable(situation, *kind, most, rows.get(spec.key.model, []))
+    kinds = dict.fromkeys((spec.key.model, spec.key.vm_type) for spec in situation.pools)
+    found = {kind: _reserve(situation, *kind, rows.get(kind[0], [])) for kind in kinds}
+    make_ready((reserve for reserve, _ in found.values()), most)
+    shares = {kind: reserve.shares(most, loads) for kind, (reserve, loads) in found.items()}
     return np.stack([shares[spec.key.model, spec.key.vm_type] for spec in situation.pools])
 
 
-def _usable(
-    situation: Situation, name: ModelName, vm_type: VmTypeName, most: int, rows: list[Wanted]
-) -> Floats:
+def _reserve(
+    situation: Situation, name: ModelName, vm_type: VmTypeName, rows: list[Wanted]
+) -> tuple[Reserve, dict[Tier, float]]:
+    """How full pools may run, and the replicas that each tier's demand keeps busy."""
     model = situation.catalogue.model(name)
     common = {
         (name, other, spec.tier): _common(situation, name, other, spec.tier, rows)
@@ -110,15 +110,12 @@ def _usable(
         alike = rate.requests_per_second / own if own > 0 else 1.0
         tier = row.key.tier
         wanted[tier] = wanted.get(tier, 0.0) + alike * float(row.pooled.mean())
-    return usable_shares(
-        [
-            common[name, vm_type, spec.tier]
-            for spec in model.tiers
-            if not (situation.settings.batch_yields and spec.tier is Tier.BATCH)
-        ],
-        most,
-        tier_loads(model, vm_type, common, wanted),
+    reserve = Reserve.of(
+        common[name, vm_type, spec.tier]
+        for spec in model.tiers
+        if not (situation.settings.batch_yields and spec.tier is Tier.BATCH)
     )
+    return reserve, tier_loads(model, vm_type, common, wanted)
 
 
 def _common(

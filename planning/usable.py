@@ -10,49 +10,89 @@ n, which is the pooling gain of a large pool. Arrivals are taken as Poisson insi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
-from scipy.special import ndtr
 
 from heliostat.catalogue import ModelSpec
 from heliostat.model.names import ModelName, Tier, VmTypeName
 from planning.arrays import Floats
 from planning.throughput import Throughput
+from planning.usable_rows import MOST_USABLE, Row, UsableRows
 
-MOST_USABLE = 0.95
-"""No pool is planned fuller: beyond it the queue of any real engine grows within minutes."""
-_BISECTIONS = 40
 _LEAST_SHARE = 0.05
 """A tier with less of the load is treated as if it had this much."""
-_KEPT = 4096
+_ROWS = UsableRows()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reserve:
+    """How full pools of one VM type may run that serve a model's tiers.
+
+    `able` are the tiers that they can serve, those with the least slack over service first; `rows` name
+    them for `UsableRows`. A pool that can serve no tier has ρ = `MOST_USABLE`, which nothing uses.
+
+    `loads` are the replicas that each tier's demand keeps busy. Engines serve the more urgent tier first, so
+    a tier's waits depend on the load of the tiers up to it, and ρ is the least over tiers of
+    ρ_tier(n) ÷ (share of the load up to that tier). Without loads everything counts as the strictest
+    tier. Never falls as n grows; ρ(0) is ρ(1).
+    """
+
+    able: tuple[Throughput, ...]
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, rates: Iterable[Throughput]) -> Reserve:
+        """Of one VM type's θ by tier."""
+        able = sorted(
+            (rate for rate in rates if rate.requests_per_second > 0),
+            key=lambda rate: rate.slack_over_service,
+        )
+        return cls(
+            tuple(able),
+            tuple(
+                (round(rate.batch, 3), round(rate.slack_over_service, 6), rate.attainment)
+                for rate in able
+            ),
+        )
+
+    def shares(self, most_replicas: int, loads: Mapping[Tier, float] | None = None) -> Floats:
+        """ρ(n) for n = 0 … `most_replicas` (shape `most_replicas + 1`)."""
+        if not self.able:
+            return np.full(most_replicas + 1, MOST_USABLE)
+        tables = np.stack(_ROWS.of(self.rows, most_replicas))[:, : most_replicas + 1]
+        shares = np.array(_shares_up_to(self.able, loads or {}))[:, None]
+        lowest: Floats = np.minimum((tables / shares).min(axis=0), MOST_USABLE)
+        return lowest
+
+    def share_of(
+        self, sizes: Iterable[int], loads: Mapping[Tier, float] | None = None
+    ) -> dict[int, float]:
+        """ρ(n) for these n alone."""
+        wanted = set(sizes)
+        if not self.able or not wanted:
+            return dict.fromkeys(wanted, MOST_USABLE)
+        tables = _ROWS.of(self.rows, max(wanted))
+        pairs = list(zip(tables, _shares_up_to(self.able, loads or {}), strict=True))
+        return {
+            size: min(MOST_USABLE, *(float(row[size]) / share for row, share in pairs))
+            for size in wanted
+        }
 
 
 def usable_shares(
     rates: Sequence[Throughput], most_replicas: int, loads: Mapping[Tier, float] | None = None
 ) -> Floats:
-    """ρ(n) for n = 0 … `most_replicas` (shape `most_replicas + 1`).
+    """ρ(n) for n = 0 … `most_replicas` of pools with these θ; see `Reserve`."""
+    return Reserve.of(rates).shares(most_replicas, loads)
 
-    `loads` are the replicas that each tier's demand keeps busy. Engines serve the more urgent tier first, so
-    a tier's waits depend on the load of the tiers up to it, and ρ is the least over tiers of
-    ρ_tier(n) ÷ (share of the load up to that tier). Without loads everything counts as the strictest
-    tier. Never falls as n grows; ρ(0) is ρ(1). A pool that can serve no tier has ρ = `MOST_USABLE`,
-    which nothing uses.
-    """
-    able = sorted(
-        (rate for rate in rates if rate.requests_per_second > 0),
-        key=lambda rate: rate.slack_over_service,
-    )
-    if not able:
-        return np.full(most_replicas + 1, MOST_USABLE)
-    tiers = tuple(
-        (round(rate.batch, 3), round(rate.slack_over_service, 6), rate.attainment) for rate in able
-    )
-    tables = np.frombuffer(_usable(tiers, most_replicas)).reshape(len(able), -1)
-    shares = _shares_up_to(able, loads or {})[:, None]
-    lowest: Floats = np.minimum((tables / shares).min(axis=0), MOST_USABLE)
-    return lowest
+
+def make_ready(reserves: Iterable[Reserve], most_replicas: int = 0) -> None:
+    """Make what these will need, all at once, which takes a fraction of one after the other."""
+    rows = [row for reserve in reserves for row in reserve.rows]
+    _ROWS.of(rows, most_replicas)
 
 
 def tier_loads(
@@ -79,33 +119,9 @@ def tier_loads(
     }
 
 
-def _shares_up_to(able: Sequence[Throughput], loads: Mapping[Tier, float]) -> Floats:
+def _shares_up_to(able: Sequence[Throughput], loads: Mapping[Tier, float]) -> list[float]:
     """Which share of the load is of each tier or a stricter one; 1 where no load is known."""
-    busy = np.array([loads.get(rate.tier, 0.0) for rate in able])
-    if busy.sum() <= 0:
-        return np.ones(len(able))
-    shares: Floats = np.clip(busy.cumsum() / busy.sum(), _LEAST_SHARE, 1.0)
-    return shares
-
-
-@lru_cache(maxsize=_KEPT)
-def _usable(tiers: tuple[tuple[float, float, float], ...], most: int) -> bytes:
-    """ρ(n) of tiers, a row each, of (batch, slack over service, attainment): one bisection for all."""
-    batch, slack, attainment = (np.array(column)[:, None] for column in zip(*tiers, strict=True))
-    slots = batch * np.maximum(1, np.arange(most + 1))
-    low, high = np.zeros_like(slots), np.full_like(slots, 8.0)
-    for _ in range(_BISECTIONS):
-        beta = (low + high) / 2
-        late = _late(beta, slots, slack) > 1 - attainment
-        low, high = np.where(late, beta, low), np.where(late, high, beta)
-    root = (-high + np.sqrt(high**2 + 4 * slots)) / 2
-    shares = np.minimum(MOST_USABLE, root**2 / slots)
-    return np.maximum.accumulate(shares, axis=1).tobytes()
-
-
-def _late(beta: Floats, slots: Floats, slack_over_service: Floats) -> Floats:
-    """P(wait > w) in the Halfin–Whitt limit."""
-    density = np.exp(-(beta**2) / 2) / np.sqrt(2 * np.pi)
-    waits = 1 / (1 + beta * ndtr(beta) / density)
-    late: Floats = waits * np.exp(-beta * np.sqrt(slots) * slack_over_service)
-    return late
+    up_to = list(accumulate(loads.get(rate.tier, 0.0) for rate in able))
+    if up_to[-1] <= 0:
+        return [1.0] * len(able)
+    return [min(1.0, max(_LEAST_SHARE, busy / up_to[-1])) for busy in up_to]

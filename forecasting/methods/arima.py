@@ -17,7 +17,8 @@ import numpy as np
 from forecasting.grid import Floats, Ints
 from forecasting.holes import fade
 from forecasting.methods.arma import yule_walker
-from forecasting.methods.harmonic import Harmonics, fit_season, harmonic_path
+from forecasting.methods.harmonic import fit_season, harmonic_path
+from forecasting.methods.harmonics import Harmonics
 from forecasting.methods.method import Parameters
 from forecasting.panel import Panel
 

@@ -14,9 +14,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from forecasting.grid import DAY_SECONDS, Floats, Grid, Ints
+from forecasting.grid import Floats, Grid, Ints
 from forecasting.holes import fade
 from forecasting.methods.arma import best_smoothing, paths, yule_walker
+from forecasting.methods.harmonics import Harmonics
 from forecasting.methods.method import Parameters
 from forecasting.methods.transform import from_log, level, to_log
 from forecasting.panel import Panel
@@ -26,37 +27,10 @@ MEMORY_DAYS = 2
 """Days of residuals that a path starts from: an AR state has forgotten all before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Harmonics:
-    """How fine the season is: pairs of sine and cosine a day, a week, and a day for days off alone.
-
-    `days_off` None leaves days off out, 0 gives them a level of their own, k a shape as well.
-    """
-
-    daily: int = 5
-    weekly: int = 3
-    days_off: int | None = 2
-
-    def design(self, grid: Grid, buckets: Ints) -> Floats:
-        """The regressors x(t), shape (buckets, columns); the first is constant."""
-        local = grid.calendar.local_seconds(grid.epochs(buckets)) + grid.step // 2
-        day, week = local / DAY_SECONDS, local / (7 * DAY_SECONDS)
-        columns = [np.ones(len(buckets)), *_waves(day, self.daily), *_waves(week, self.weekly)]
-        if self.days_off is not None:
-            off = grid.calendar.days_off(local)
-            columns += [off, *(off * wave for wave in _waves(day, self.days_off))]
-        return np.stack(columns, axis=1)
-
-
-def _waves(turns: Floats, count: int) -> list[Floats]:
-    angles = [2 * np.pi * k * turns for k in range(1, count + 1)]
-    return [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
-
-
 @lru_cache(maxsize=16)
 def _design(harmonics: Harmonics, grid: Grid, length: int) -> tuple[Floats, Floats]:
     """The regressors of a whole panel and their Gram matrix."""
-    x = harmonics.design(grid, np.arange(length))
+    x = harmonics.rows(grid, 0, length)
     return x, x.T @ x
 
 
@@ -77,7 +51,7 @@ def regress(logs: Floats, grid: Grid, harmonics: Harmonics) -> Floats:
 
 def deviations(logs: Floats, grid: Grid, harmonics: Harmonics, beta: Floats) -> Floats:
     """What the season does not explain, holes kept."""
-    x = harmonics.design(grid, np.arange(logs.shape[1]))
+    x = harmonics.rows(grid, 0, logs.shape[1])
     unexplained: Floats = logs - np.matmul(x, beta[:, :, None])[:, :, 0]
     return unexplained
 
@@ -95,7 +69,9 @@ def harmonic_path(
     path = paths(errors, parameters["ar"], parameters["ma"], origins - begin, leads)
     buckets = (origins[:, None] + leads[None, :] - 1).ravel()
     unique, places = np.unique(buckets, return_inverse=True)
-    season = np.matmul(harmonics.design(grid, unique), beta[:, :, None])[:, :, 0]
+    first = int(unique[0])
+    ahead = harmonics.rows(grid, first, int(unique[-1]) + 1)[unique - first]
+    season = np.matmul(ahead, beta[:, :, None])[:, :, 0]
     path = path + season[:, places].reshape(path.shape)
     return from_log(path, levels, parameters["highest"][:, 0])
 

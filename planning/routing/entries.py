@@ -25,8 +25,9 @@ def to_ppm(split: Mapping[RegionName, float]) -> dict[RegionName, int]:
     exact = {name: share / total * MILLION for name, share in split.items() if share > 0}
     floor = {name: int(value) for name, value in exact.items()}
     left = MILLION - sum(floor.values())
-    for name in sorted(exact, key=lambda n: (floor[n] - exact[n], n))[:left]:
-        floor[name] += 1
+    if left:
+        for name in sorted(exact, key=lambda n: (floor[n] - exact[n], n))[:left]:
+            floor[name] += 1
     return {name: weight for name, weight in floor.items() if weight}
 
 
@@ -68,23 +69,34 @@ def make_entry(
     demand: DemandKey,
     split: Split | None,
     reason: str,
+    last: RouteEntry | None = None,
 ) -> RouteEntry:
-    """The entry of a split, which names regions that may serve the demand; None sheds everything."""
+    """The entry of a split, which names regions that may serve the demand; None sheds everything.
+
+    It is the `last` entry itself where that one says the same: most minutes change nothing.
+    """
     weights = to_ppm(split) if split else {SHED: MILLION}
+    shed, fallback = weights.get(SHED, 0), view.serving(demand.origin, demand.tier)
+    shares = [
+        (name, weights[name], catalogue.region(name).ingress_endpoint)
+        for name in view.reach(demand.origin, demand.tier)
+        if name in weights
+    ]
+    if (
+        last is not None
+        and (last.shed_ppm, last.fallback, last.reason) == (shed, fallback, reason)
+        and [(s.serving, s.weight_ppm, s.ingress_endpoint) for s in last.shares] == shares
+    ):
+        return last
     return RouteEntry(
         model=demand.model,
         tier=demand.tier,
         shares=tuple(
-            RouteShare(
-                serving=name,
-                weight_ppm=weights[name],
-                ingress_endpoint=catalogue.region(name).ingress_endpoint,
-            )
-            for name in view.reach(demand.origin, demand.tier)
-            if weights.get(name)
+            RouteShare(serving=name, weight_ppm=weight, ingress_endpoint=endpoint)
+            for name, weight, endpoint in shares
         ),
-        shed_ppm=weights.get(SHED, 0),
-        fallback=view.serving(demand.origin, demand.tier),
+        shed_ppm=shed,
+        fallback=fallback,
         reason=reason,
     )
 

@@ -54,7 +54,7 @@ def tables(
                 demand = view.demand(region.name, spec.tier)
                 last = before.get((region.name, view.model.name, spec.tier))
                 split, reason = _settle(view, demand, mode, last, decide, is_old, reported)
-                entries.append(make_entry(problem.catalogue, view, demand, split, reason))
+                entries.append(make_entry(problem.catalogue, view, demand, split, reason, last))
         made.append(make_table(problem, region.name, tuple(entries)))
     return tuple(made)
 

@@ -11,6 +11,7 @@ from heliostat.catalogue import FleetCatalogue, ModelSpec
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
 from planning.throughput import Thetas, Throughput, common_throughput, demand_throughputs
+from planning.usable import Reserve, make_ready
 
 _KEPT = 4
 """Catalogues and mixes; a control loop routes for a quarter of an hour by the same."""
@@ -24,7 +25,7 @@ class Offer:
     """One model, and of each origin's tier the demand's key and whom it may send to, nearest first.
 
     `rates` are the requests per second of one replica by VM type, 0 = it cannot meet the tier's SLO;
-    `common` is θ at the mix of all origins.
+    `common` is θ at the mix of all origins, `reserves` say by VM type how full pools may run at it.
     """
 
     model: ModelSpec
@@ -32,6 +33,7 @@ class Offer:
     reach: Mapping[tuple[RegionName, Tier], tuple[RegionName, ...]]
     rates: Mapping[VmTypeName, Served]
     common: Mapping[tuple[ModelName, VmTypeName, Tier], Throughput]
+    reserves: Mapping[VmTypeName, Reserve]
 
 
 def offers(catalogue: FleetCatalogue, mixes: Sequence[TokenMix]) -> tuple[Offer, ...]:
@@ -42,11 +44,18 @@ def offers(catalogue: FleetCatalogue, mixes: Sequence[TokenMix]) -> tuple[Offer,
 @lru_cache(maxsize=_KEPT)
 def _offers(catalogue: FleetCatalogue, mixes: tuple[TokenMix, ...]) -> tuple[Offer, ...]:
     thetas = demand_throughputs(catalogue, mixes)
-    return tuple(_offer(catalogue, model, thetas) for model in catalogue.models)
+    made = tuple(_offer(catalogue, model, thetas) for model in catalogue.models)
+    make_ready(reserve for offer in made for reserve in offer.reserves.values())
+    return made
 
 
 def _offer(catalogue: FleetCatalogue, model: ModelSpec, thetas: Thetas) -> Offer:
     demands = {(key.origin, key.tier): key for key in catalogue.demands if key.model == model.name}
+    common = {
+        (model.name, vm_type, spec.tier): _common(demands, spec.tier, vm_type, thetas)
+        for vm_type in model.engines
+        for spec in model.tiers
+    }
     return Offer(
         model=model,
         demands=demands,
@@ -55,10 +64,10 @@ def _offer(catalogue: FleetCatalogue, model: ModelSpec, thetas: Thetas) -> Offer
             vm_type: {of: thetas[key, vm_type].requests_per_second for of, key in demands.items()}
             for vm_type in model.engines
         },
-        common={
-            (model.name, vm_type, spec.tier): _common(demands, spec.tier, vm_type, thetas)
+        common=common,
+        reserves={
+            vm_type: Reserve.of(common[model.name, vm_type, spec.tier] for spec in model.tiers)
             for vm_type in model.engines
-            for spec in model.tiers
         },
     )
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from heliostat.catalogue import ModelSpec
 from heliostat.model.fleet import PoolState, Signal
 from heliostat.model.names import RegionName, Tier, VmTypeName
-from planning.arrays import Floats
 from planning.routing.offer import Offer, Served, served_on_average
-from planning.usable import tier_loads, usable_shares
+from planning.usable import tier_loads
 
 _OLD = (Signal.STALE, Signal.MISSING)
 
@@ -47,7 +46,7 @@ def region_view(
     offer: Offer,
     region: RegionName,
     states: Sequence[PoolState],
-    usable: Mapping[VmTypeName, Floats],
+    usable: Mapping[VmTypeName, Mapping[int, float]],
 ) -> RegionView:
     """The region as it is now; `states` are those of its pools that can run the model, `usable` is ρ by
     VM type and size of a pool."""
@@ -60,7 +59,7 @@ def region_view(
         region=region,
         model=offer.model,
         ready=sum(count for _, count in counts),
-        usable=sum(count * float(usable[vm_type][count]) for vm_type, count in counts),
+        usable=sum(count * usable[vm_type][count] for vm_type, count in counts),
         rates=served_on_average(offer, counts),
         utilisation=_utilisation(states),
         old=any(state.signal in _OLD for state in states if state.observation.ready),
@@ -69,30 +68,19 @@ def region_view(
 
 def usable_by_size(
     offer: Offer, states: Sequence[PoolState], wanted: Mapping[Tier, float]
-) -> dict[VmTypeName, Floats]:
-    """ρ(n) of each VM type's pools for n from 0 to its largest pool; `states` are those of all pools that
-    can run the model, `wanted` its requests per second by tier from everywhere."""
+) -> dict[VmTypeName, dict[int, float]]:
+    """ρ(n) by VM type and size of its pools; `states` are those of all pools that can run the model,
+    `wanted` its requests per second by tier from everywhere."""
     model = offer.model
-    largest = dict.fromkeys(model.engines, 0)
+    sizes: dict[VmTypeName, list[int]] = {vm_type: [] for vm_type in model.engines}
     for state in states:
-        vm_type = state.observation.pool.vm_type
-        largest[vm_type] = max(largest[vm_type], state.observation.ready)
+        sizes[state.observation.pool.vm_type].append(state.observation.ready)
     return {
-        vm_type: usable_shares(
-            [offer.common[model.name, vm_type, spec.tier] for spec in model.tiers],
-            _table_length(count),
-            tier_loads(model, vm_type, offer.common, wanted),
+        vm_type: offer.reserves[vm_type].share_of(
+            counts, tier_loads(model, vm_type, offer.common, wanted)
         )
-        for vm_type, count in largest.items()
+        for vm_type, counts in sizes.items()
     }
-
-
-def _table_length(count: int) -> int:
-    """Few distinct lengths, so that the tables of ρ stay cached while pools breathe."""
-    length = 64
-    while length < count:
-        length *= 2
-    return length
 
 
 def _utilisation(states: Sequence[PoolState]) -> float | None:

@@ -12,12 +12,12 @@ whom they keep waiting too long.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier
-from heliostat.model.routing import RouteEntry, RoutingTable
+from heliostat.model.routing import MILLION, RouteEntry, RoutingTable
 from heliostat.ports.deciding import RoutingProblem
 from planning.routing.balance import balance
 from planning.routing.entries import (
@@ -25,7 +25,6 @@ from planning.routing.entries import (
     Split,
     damped,
     previous_entries,
-    split_of,
 )
 from planning.routing.fill import Capacity, Placement, Want, fill
 from planning.routing.modes import Decision, tables
@@ -37,6 +36,8 @@ _SLOWEST = 0.5
 _BUSY_ENOUGH = 0.5
 """Utilisation below which nothing is concluded about a region's speed."""
 _SHED_AT_ALL = 1e-4
+Sent = tuple[RegionName, RouteEntry]
+"""An origin, and an entry of its last table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +52,14 @@ class WaterFillingRouter:
         models = views(problem)
         flows = planned_rates(problem)
         rates = demand_rates(problem, flows)
-        before = previous_entries(problem)
+        before = _by_model(problem)
         splits: dict[DemandKey, Split] = {}
-        for view in models.values():
+        for name, view in models.items():
+            last = before.get(name, ())
             if self.pooled_within is None:
-                splits |= _split(view, rates, flows, before)
+                splits |= _split(view, rates, flows, last)
             else:
-                splits |= self._balanced(problem, view, rates, flows, before)
+                splits |= self._balanced(problem, view, rates, flows, last)
         measured = {rate.demand for rate in problem.demand if rate.measured}
 
         def decide(demand: DemandKey, kept: Split | None) -> Decision:
@@ -84,16 +86,17 @@ class WaterFillingRouter:
         view: ModelView,
         rates: Mapping[DemandKey, float],
         flows: Mapping[DemandKey, Mapping[RegionName, float]],
-        before: Mapping[tuple[RegionName, ModelName, Tier], RouteEntry],
+        before: Sequence[Sent],
     ) -> dict[DemandKey, Split]:
         """Every demand's shares; nothing is shed."""
         size = _capacity(view, rates, before).full
         load = dict.fromkeys(view.regions, 0.0)
         splits: dict[DemandKey, Split] = {}
+        origins = view.origins
         for tier in view.tiers:
             wants = [
                 self._in_pool(problem, _want(view, origin, tier, rates, flows))
-                for origin in view.origins
+                for origin in origins
                 if view.serving(origin, tier)
             ]
             placed = balance(wants, size, load)
@@ -111,7 +114,16 @@ class WaterFillingRouter:
             if problem.catalogue.round_trip(want.origin, region) <= most
             or want.wanted.get(region, 0.0) > self.hysteresis
         ]
+        if len(pool) == len(want.serving):
+            return want
         return replace(want, serving=tuple(pool or want.serving[:1]))
+
+
+def _by_model(problem: RoutingProblem) -> dict[ModelName, list[Sent]]:
+    found: dict[ModelName, list[Sent]] = {}
+    for (origin, model, _), entry in previous_entries(problem).items():
+        found.setdefault(model, []).append((origin, entry))
+    return found
 
 
 def demand_rates(
@@ -130,13 +142,14 @@ def _split(
     view: ModelView,
     rates: Mapping[DemandKey, float],
     flows: Mapping[DemandKey, Mapping[RegionName, float]],
-    before: Mapping[tuple[RegionName, ModelName, Tier], RouteEntry],
+    before: Sequence[Sent],
 ) -> dict[DemandKey, Split]:
     """Every demand's shares, the shed share included."""
     capacity = _capacity(view, rates, before)
     splits: dict[DemandKey, Split] = {}
+    origins = view.origins
     for tier in view.tiers:
-        wants = [_want(view, origin, tier, rates, flows) for origin in view.origins]
+        wants = [_want(view, origin, tier, rates, flows) for origin in origins]
         placed = fill([want for want in wants if want.serving], capacity)
         for want in wants:
             if want.serving:
@@ -152,7 +165,8 @@ def _want(
     flows: Mapping[DemandKey, Mapping[RegionName, float]],
 ) -> Want:
     key, serving = view.demand(origin, tier), view.serving(origin, tier)
-    planned = {r: rate for r, rate in flows.get(key, {}).items() if r in serving}
+    row = flows.get(key)
+    planned = {r: rate for r, rate in row.items() if r in serving} if row else {}
     total = sum(planned.values())
     wanted = {r: rate / total for r, rate in planned.items()} if total > 0 else {}
     return Want(
@@ -167,17 +181,20 @@ def _want(
 def _capacity(
     view: ModelView,
     rates: Mapping[DemandKey, float],
-    before: Mapping[tuple[RegionName, ModelName, Tier], RouteEntry],
+    before: Sequence[Sent],
 ) -> Capacity:
     """Ready replicas per region, at the speed that their utilisation shows."""
     explained = dict.fromkeys(view.regions, 0.0)
-    for (origin, model, tier), entry in before.items():
-        if model != view.model.name or (origin, tier) not in view.able:
+    for origin, entry in before:
+        tier = entry.tier
+        if (origin, tier) not in view.able:
             continue
-        key = view.demand(origin, tier)
-        for name, share in split_of(entry).items():
-            if name in view.regions and view.regions[name].ready:
-                explained[name] += rates[key] * share / view.regions[name].served(origin, tier)
+        rate = rates[view.demand(origin, tier)]
+        for share in entry.shares:
+            region = view.regions.get(share.serving)
+            if region is not None and region.ready:
+                part = rate * (share.weight_ppm / MILLION)
+                explained[region.region] += part / region.served(origin, tier)
     usable, full = {}, {}
     for name, region in view.regions.items():
         speed = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from heliostat.catalogue import ModelSpec
@@ -59,23 +59,32 @@ class ModelView:
 def views(problem: RoutingProblem) -> dict[ModelName, ModelView]:
     """One view per model of the catalogue."""
     names = tuple(region.name for region in problem.catalogue.regions)
-    wanted = _wanted(problem)
+    wanted, states = _wanted(problem), _by_model(problem)
     return {
-        offer.model.name: _view(problem, offer, names, wanted.get(offer.model.name, {}))
+        offer.model.name: _view(
+            offer, names, states.get(offer.model.name, ()), wanted.get(offer.model.name, {})
+        )
         for offer in offers(problem.catalogue, problem.mixes)
     }
 
 
+def _by_model(problem: RoutingProblem) -> dict[ModelName, list[PoolState]]:
+    found: dict[ModelName, list[PoolState]] = {}
+    for state in problem.fleet.pools:
+        found.setdefault(state.observation.pool.model, []).append(state)
+    return found
+
+
 def _view(
-    problem: RoutingProblem,
     offer: Offer,
     names: tuple[RegionName, ...],
+    pools: Sequence[PoolState],
     wanted: Mapping[Tier, float],
 ) -> ModelView:
     states: dict[RegionName, list[PoolState]] = {name: [] for name in names}
-    for state in problem.fleet.pools:
+    for state in pools:
         pool = state.observation.pool
-        if pool.model == offer.model.name and pool.vm_type in offer.model.engines:
+        if pool.vm_type in offer.model.engines:
             states.setdefault(pool.region, []).append(state)
     everywhere = [state for some in states.values() for state in some]
     usable = usable_by_size(offer, everywhere, wanted)

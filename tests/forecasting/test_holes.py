@@ -5,13 +5,18 @@ from numpy import nan
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecasting.grid import Grid
-from forecasting.holes import bridge, carry, fade
+from forecasting.holes import bridge, carry, fade, newest_observed
 
 HOURLY = Grid(start=0, step=3600)
 
 
 def test_carry_holds_the_last_measurement_and_invents_none_before_the_first() -> None:
     assert_array_equal(carry(np.array([[nan, 3.0, nan, nan, 5.0]])), [[nan, 3, 3, 3, 5]])
+
+
+def test_the_newest_observed_bucket_is_minus_one_where_there_is_none() -> None:
+    values = np.array([[1.0, nan, 2.0], [nan, 3.0, nan], [nan, nan, nan]])
+    assert_array_equal(newest_observed(values), [2, 1, -1])
 
 
 def test_a_residual_fades_by_half_every_hour_of_silence() -> None:

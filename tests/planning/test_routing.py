@@ -135,6 +135,41 @@ def test_a_small_difference_changes_nothing() -> None:
     assert all(a.same_routes(b) for a, b in zip(tables, again, strict=True))
 
 
+def test_an_entry_is_kept_as_it_is_while_it_says_the_same() -> None:
+    problem = a_routing_problem(only(22.0), catalogue=WORLD)
+    first = ROUTER.route(problem)
+    steady = ROUTER.route(replace(problem, previous=first))
+    assert all(
+        entry is before
+        for table, last in zip(steady, first, strict=True)
+        for entry, before in zip(table.entries, last.entries, strict=True)
+    )
+
+
+def test_an_entry_is_made_anew_where_an_ingress_moved() -> None:
+    problem = a_routing_problem(only(22.0), catalogue=WORLD)
+    moved = tuple(
+        replace(
+            table,
+            entries=tuple(
+                replace(
+                    entry,
+                    shares=tuple(
+                        replace(share, ingress_endpoint="https://moved.example")
+                        for share in entry.shares
+                    ),
+                )
+                for entry in table.entries
+            ),
+        )
+        for table in ROUTER.route(problem)
+    )
+    for table in ROUTER.route(replace(problem, previous=moved)):
+        for entry in table.entries:
+            for share in entry.shares:
+                assert share.ingress_endpoint == WORLD.region(share.serving).ingress_endpoint
+
+
 def test_a_region_without_ready_replicas_is_left_at_once() -> None:
     tables = ROUTER.route(a_routing_problem(only(1.0), plan=planned(5.0, 5.0), catalogue=WORLD))
     ready = {p.key: (0 if p.key.region == WEST else 2) for p in WORLD.pools}

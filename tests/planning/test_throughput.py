@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import ModelName, Tier, VmTypeName
 from planning.throughput import Throughput, throughput, throughputs
-from planning.usable import MOST_USABLE, tier_loads, usable_shares
+from planning.usable import Reserve, tier_loads, usable_shares
+from planning.usable_rows import MOST_USABLE
 from tests.builders import a_catalogue
 
 WORLD = a_catalogue()
@@ -124,6 +125,14 @@ def test_a_pool_may_be_fuller_when_part_of_its_load_is_patient() -> None:
     assert half[1] == pytest.approx(min(2 * strict[1], usable_shares([batch], 20)[1]))
     urgent = usable_shares([fast, batch], 20, {Tier.INTERACTIVE_FAST: 1.0})
     assert (urgent == strict).all()
+
+
+def test_single_sizes_are_usable_like_all_sizes() -> None:
+    rates = [rate(SMALL, Tier.INTERACTIVE_FAST), rate(SMALL, Tier.BATCH)]
+    loads = {Tier.INTERACTIVE_FAST: 1.0, Tier.BATCH: 2.5}
+    every = usable_shares(rates, 100, loads)
+    assert Reserve.of(rates).share_of([0, 3, 70], loads) == {n: every[n] for n in (0, 3, 70)}
+    assert Reserve.of([]).share_of([2]) == {2: MOST_USABLE}
 
 
 def test_the_load_of_a_tier_is_the_replicas_that_it_keeps_busy() -> None:

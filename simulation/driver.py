@@ -147,7 +147,7 @@ class SimulatedDriver:
         )
 
     def _settled(self, pool: PoolKey, target: int) -> bool:
-        stages = [r.stage for r in self._region.replicas() if pool in (r.pool, r.destination)]
+        stages = [replica.stage for replica in self._region.of_pool(pool)]
         return stages.count(Stage.READY) == target and all(
             stage in (Stage.READY, Stage.FAILED, Stage.LENT) for stage in stages
         )

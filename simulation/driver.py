@@ -31,6 +31,8 @@ class SimulatedDriver:
         self._reported_until = datetime.min.replace(tzinfo=UTC)
         self._untold: deque[RegionObservation] = deque()
         self._told_any = False
+        self._endpoints: dict[str, ReplicaEndpoint] = {}
+        """The endpoints that were told last, by replica."""
 
     def apply(self, command: Command, now: datetime) -> DriverAnswer:
         self._region.advance(now)
@@ -94,19 +96,19 @@ class SimulatedDriver:
             region=self._region.name,
             observed_at=now,
             pools=tuple(self._pool(pool, stages[pool]) for pool in self._region.pools),
-            replicas=tuple(
-                ReplicaEndpoint(
-                    replica_id=replica.replica_id,
-                    pool=replica.pool,
-                    address=address_of(replica),
-                    draining=replica.stage is Stage.DRAINING,
-                )
-                for replica in replicas
-                if replica.stage in (Stage.READY, Stage.DRAINING)
-            ),
+            replicas=self._told_endpoints(replicas),
             lead_times=lead_times,
             batch_backlog=self._region.load.batch_backlog(self._region.name),
         )
+
+    def _told_endpoints(self, replicas: Sequence[Replica]) -> tuple[ReplicaEndpoint, ...]:
+        """Those that serve or drain; one that did not change is told as the same value."""
+        before, self._endpoints = self._endpoints, {}
+        for replica in replicas:
+            if replica.stage in (Stage.READY, Stage.DRAINING):
+                known = before.get(replica.replica_id)
+                self._endpoints[replica.replica_id] = _endpoint(replica, known)
+        return tuple(self._endpoints.values())
 
     # --- orders --------------------------------------------------------------------------------
 
@@ -145,7 +147,7 @@ class SimulatedDriver:
         )
 
     def _settled(self, pool: PoolKey, target: int) -> bool:
-        stages = [r.stage for r in self._region.replicas() if pool in (r.pool, r.destination)]
+        stages = [replica.stage for replica in self._region.of_pool(pool)]
         return stages.count(Stage.READY) == target and all(
             stage in (Stage.READY, Stage.FAILED, Stage.LENT) for stage in stages
         )
@@ -195,6 +197,18 @@ class SimulatedDriver:
 def address_of(replica: Replica) -> str:
     """Where a simulated replica would listen."""
     return f"{replica.replica_id}.simulated:8000"
+
+
+def _endpoint(replica: Replica, known: ReplicaEndpoint | None) -> ReplicaEndpoint:
+    draining = replica.stage is Stage.DRAINING
+    if known is not None and known.pool is replica.pool and known.draining == draining:
+        return known
+    return ReplicaEndpoint(
+        replica_id=replica.replica_id,
+        pool=replica.pool,
+        address=address_of(replica),
+        draining=draining,
+    )
 
 
 def _shown_as(replica: Replica) -> Stage:

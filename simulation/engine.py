@@ -180,6 +180,11 @@ class EngineModel(ReplicaLoad, Protocol):
         """Totals per demand since the first span."""
         ...
 
+    def offered(self) -> int:
+        """Requests of all demands since the first span, as `tallies` counts them; cheap to ask after
+        every step."""
+        ...
+
     def busy_seconds(self, pool: PoolKey) -> float:
         """Replica-seconds of work done so far, at the rate of a full replica; it never falls: what a failed
         replica had done was done."""

@@ -49,6 +49,8 @@ class SimulatedRegion:
         self.name = region
         self.catalogue = catalogue
         self.pools = tuple(pool.key for pool in catalogue.pools if pool.key.region == region)
+        self._own_key = {pool: pool for pool in self.pools}
+        """Replicas carry these very keys, so that asking whose a replica is compares no names."""
         self.load: ReplicaLoad = load or NoLoad()
         self.troubles = troubles or CloudTroubles()
         self.market = Market(
@@ -77,8 +79,14 @@ class SimulatedRegion:
         return tuple(self._standing.values())
 
     def standing_for(self, pool: PoolKey) -> tuple[Replica, ...]:
-        """What serves or will serve in the pool, oldest VM first."""
-        return tuple(r for r in self._standing.values() if r.stands and r.counts_for == pool)
+        """What serves or will serve in the pool, oldest VM first; () for a pool of another region."""
+        own = self._own_key.get(pool)
+        return tuple(r for r in self._standing.values() if r.counts_for is own and r.stands)
+
+    def of_pool(self, pool: PoolKey) -> tuple[Replica, ...]:
+        """Whatever is in the pool or on its way to it, oldest VM first. Raises UnknownPool."""
+        own = self._own(pool)
+        return tuple(r for r in self._standing.values() if r.pool is own or r.destination is own)
 
     def stage_seconds(self, now: datetime) -> StageSeconds:
         """Replica-seconds per (pool, stage) from the first VM until `now`."""
@@ -137,6 +145,7 @@ class SimulatedRegion:
         self, replica: Replica, destination: PoolKey, command_id: str, now: datetime
     ) -> None:
         """Drain a ready replica, then load the destination's model on its VM."""
+        destination = self._own(destination)
         self.advance(now)
         self._enter(replica, Stage.DRAINING, now)
         replica.command_id, replica.destination = command_id, destination
@@ -256,9 +265,8 @@ class SimulatedRegion:
 
     def _take_back(self, replica: Replica, pool: PoolKey, command_id: str, now: datetime) -> None:
         """Its own model's weights are still there, a warm start; another model's are loaded."""
-        if pool not in self.pools:
-            raise UnknownPool(pool, remedy=f"it is not a pool of {self.name}")
-        own = replica.pool == pool
+        pool = self._own(pool)
+        own = replica.pool is pool
         replica.command_id, replica.ordered_at = command_id, now
         replica.life += 1
         replica.destination = None if own else pool
@@ -283,9 +291,14 @@ class SimulatedRegion:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _new(self, pool: PoolKey, kind: StartKind, command_id: str, now: datetime) -> Replica:
-        if pool not in self.pools:
+    def _own(self, pool: PoolKey) -> PoolKey:
+        """The region's own key of that pool. Raises UnknownPool."""
+        if pool not in self._own_key:
             raise UnknownPool(pool, remedy=f"it is not a pool of {self.name}")
+        return self._own_key[pool]
+
+    def _new(self, pool: PoolKey, kind: StartKind, command_id: str, now: datetime) -> Replica:
+        pool = self._own(pool)
         self._numbers += 1
         replica = Replica(
             replica_id=f"{self.name}-{self._numbers:05d}",

@@ -87,5 +87,7 @@ class CloudTroubles:
 
     def hole(self, instant: datetime) -> TelemetryHole | None:
         """The telemetry hole at that instant, the worst of several; None when all is reported."""
+        if not self.telemetry_holes:
+            return None
         holes = [hole for hole in self.telemetry_holes if instant in hole.span]
         return min(holes, key=lambda hole: hole.only_tokens, default=None)

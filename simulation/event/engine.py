@@ -31,7 +31,7 @@ from simulation.event.reporting import Reporting
 from simulation.event.roster import Roster
 from simulation.event.setting import TIER_LIST, Places, lay_out
 from simulation.event.sharing import Sharing
-from simulation.event.waiting_batch import waiting_batch
+from simulation.event.waiting_batch import WaitingBatch
 from simulation.local_policy import LocalPolicy
 from simulation.requests.columns import RequestColumns, no_requests
 from simulation.requests.source import RequestSource
@@ -70,6 +70,7 @@ class EventEngine:
         self._roster = Roster(places, self._arrays, policy)
         self._reporting = Reporting(places, self._arrays, with_sketches=with_sketches)
         self._sharing = Sharing(places, source.demands)
+        self._waiting_batch = WaitingBatch(places, self._arrays, source.start)
         self._key = ORDERS[policy.order].key
         self._gauges: Records = np.zeros((max(1, len(places.pools)), gauging.COLUMNS))
         self._served_until = source.start
@@ -118,6 +119,9 @@ class EventEngine:
         rows = zip(self._source.demands, self._arrays["demands"], strict=False)
         return {key: _tally(row) for key, row in rows if row["offered"]}
 
+    def offered(self) -> int:
+        return int(self._arrays["demands"]["offered"].sum())
+
     def busy_seconds(self, pool: PoolKey) -> float:
         place = self._places.pool_at[pool]
         return float(self._gauges[place, gauging.WORK] + self._roster.retired_work[place])
@@ -132,24 +136,23 @@ class EventEngine:
         return TierLatencies(ttft=ttft, itl=itl, e2e=e2e)
 
     def gauge(self, pool: PoolKey) -> PoolGauge | None:
-        row = self._gauges[self._places.pool_at[pool]]
+        row: list[float] = self._gauges[self._places.pool_at[pool]].tolist()
         ready = row[gauging.READY]
         if not ready:
             return None
-        shares = row[[gauging.MEMORY_SHARE, gauging.BUSY_SHARE, gauging.DELAY]] / ready
+        memory = row[gauging.MEMORY_SHARE] / ready
+        fullest = max(memory, row[gauging.BUSY_SHARE] / ready, row[gauging.DELAY] / ready)
         return PoolGauge(
             running_requests=int(row[gauging.RUNNING]),
             waiting_requests=int(row[gauging.WAITING]),
-            utilisation=round(float(shares.max()), 6),
-            kv_occupancy=round(float(shares[0]), 6),
+            utilisation=round(fullest, 6),
+            kv_occupancy=round(memory, 6),
             interactive_busy_replicas=int(row[gauging.INTERACTIVE]),
             running_batch_requests=int(row[gauging.RUNNING_BATCH]),
         )
 
     def batch_backlog(self, region: RegionName) -> tuple[BatchBacklog, ...]:
-        return waiting_batch(
-            self._places, self._arrays, region, self._source.start, self._served_until
-        )
+        return self._waiting_batch.of(region, self._served_until)
 
     def finishes_at(self, pool: PoolKey, replica_id: str, now: datetime) -> datetime:
         slot = self._roster.slot(replica_id)

@@ -73,19 +73,24 @@ class Reporting:
                 arrays.put("sketches", np.concatenate([known, np.zeros_like(known)]))
 
     def told(self, minute: int) -> tuple[UsageWindow, ...]:
-        """The windows to tell at the end of that minute, by series and time."""
+        """The windows to tell at the end of that minute, by series and time.
+
+        Only a window that changed can be told or be complete. There are few of them: most wait for
+        batch work, for hours.
+        """
         windows = self._arrays["windows"]
-        used = np.flatnonzero(windows["offered"])
-        age = minute + 1 - windows["minute"][used]
-        due = (windows["revision"][used] == 0) | (windows["open"][used] == 0)
+        changed = np.flatnonzero(windows["changed"])
+        age = minute + 1 - windows["minute"][changed]
+        complete = windows["open"][changed] == 0
+        due = complete | (windows["revision"][changed] == 0)
         for told_again in AGES:
             due |= age == told_again
-        chosen = used[due & (windows["changed"][used] == 1)]
+        chosen = changed[due]
         chosen = chosen[np.lexsort((windows["minute"][chosen], windows["series"][chosen]))]
         windows["revision"][chosen] += 1
         windows["changed"][chosen] = 0
         told = tuple(self._as_usage(chosen))
-        self._free(used[windows["open"][used] == 0])
+        self._free(changed[complete])
         return told
 
     def _as_usage(self, slots: NDArray[np.int64]) -> Iterator[UsageWindow]:

@@ -17,6 +17,8 @@ from heliostat.model.routing import MILLION, RouteEntry, RoutingTable
 from simulation.event.setting import Places
 
 Shares = NDArray[np.float64]
+_Open = Sequence[Sequence[bool]]
+"""By region and model: is any replica ready there?"""
 
 
 class Sharing:
@@ -36,38 +38,39 @@ class Sharing:
         held = tuple(tables.get(region) for region in self._places.regions)
         seen = (held, is_open.tobytes())
         if self._known is None or not _same(self._known, seen):
-            rows = [self._row(key, tables.get(key.origin), is_open) for key in self._demands]
-            self._shares = np.array(rows).reshape(self._shares.shape)
+            self._shares = self._summed(tables, is_open.tolist())
             self._known = seen
         return self._shares
 
-    def _row(
-        self, key: DemandKey, table: RoutingTable | None, is_open: NDArray[np.bool_]
-    ) -> Shares:
-        entry = None if table is None else table.entry(key.model, key.tier)
-        weights = np.zeros(len(self._places.regions) + 1)
-        shares = [(key.origin, MILLION)]
-        if entry is not None:
-            shares = [(share.serving, share.weight_ppm) for share in entry.shares]
-        for serving, ppm in shares:
-            region = self._reachable(serving, key, entry, is_open) if ppm else None
-            if region is not None:
-                weights[region] += ppm
-        sums: Shares = np.cumsum(weights) / MILLION
-        sums[-1] = sum(ppm for _, ppm in shares) / MILLION
+    def _summed(self, tables: Mapping[RegionName, RoutingTable], is_open: _Open) -> Shares:
+        entries = {
+            (origin, entry.model, entry.tier): entry
+            for origin, table in tables.items()
+            for entry in table.entries
+        }
+        weights = np.zeros(self._shares.shape)
+        routed = []
+        for row, key in zip(weights, self._demands, strict=True):
+            entry = entries.get((key.origin, key.model, key.tier))
+            shares = [(key.origin, MILLION)]
+            if entry is not None:
+                shares = [(share.serving, share.weight_ppm) for share in entry.shares]
+            for serving, ppm in shares:
+                region = self._reachable(serving, key, entry, is_open) if ppm else None
+                if region is not None:
+                    row[region] += ppm
+            routed.append(sum(ppm for _, ppm in shares))
+        sums: Shares = np.cumsum(weights, axis=1) / MILLION
+        sums[:, -1] = np.array(routed) / MILLION
         return sums
 
     def _reachable(
-        self,
-        serving: RegionName,
-        key: DemandKey,
-        entry: RouteEntry | None,
-        is_open: NDArray[np.bool_],
+        self, serving: RegionName, key: DemandKey, entry: RouteEntry | None, is_open: _Open
     ) -> int | None:
         model = self._places.model_at[key.model]
         for name in (serving, *(self._fallbacks[key] if entry is None else entry.fallback)):
             region = self._places.region_at[name]
-            if is_open[region, model]:
+            if is_open[region][model]:
                 return region
         return None
 

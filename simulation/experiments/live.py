@@ -97,7 +97,7 @@ def _go_through(
     for at in world.steps(scene.ends):
         if recorder is not None:
             recorder.look(at)
-        requests = sum(tally.offered for tally in world.estate.engine.tallies().values())
+        requests = world.estate.engine.offered()
         tell(Mark(at=at, share=(at - scene.begins) / length, requests=requests))
     return recorder
 

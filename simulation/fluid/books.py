@@ -119,6 +119,10 @@ class Books:
             for key, tally in sorted(self._tallies.items())
         }
 
+    def offered(self) -> int:
+        """Requests of all demands."""
+        return sum(tally.offered for tally in self._tallies.values())
+
     def latencies(self, tier: Tier) -> TierLatencies:
         """All series' latencies of a tier so far."""
         of_tier = TIERS.index(tier)

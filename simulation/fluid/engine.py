@@ -110,6 +110,9 @@ class FluidEngine:
     def tallies(self) -> Mapping[DemandKey, TierTally]:
         return self._books.tallies()
 
+    def offered(self) -> int:
+        return self._books.offered()
+
     def busy_seconds(self, pool: PoolKey) -> float:
         return float(self._busy[self._grid.place(pool)])
 

@@ -48,6 +48,7 @@ class RequestsFromRates:
     ) -> None:
         self._rates = rates
         self._run = rates.within(Span(begins, max(begins, rates.span.end)))
+        self._span = self._run.span
         self._demands = rates.demands
         models = sorted({demand.model for demand in self._demands})
         lacking = [model for model in models if model not in lengths]
@@ -73,7 +74,7 @@ class RequestsFromRates:
 
     @property
     def span(self) -> Span:
-        return self._run.span
+        return self._span
 
     @property
     def demands(self) -> tuple[DemandKey, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from heliostat.catalogue import FleetCatalogue
 from simulation.arrivals import ArrivalRates
@@ -16,7 +17,8 @@ from simulation.workload.load import LoadedTrace
 from simulation.workload.wanted import WantedDemand
 
 SourceOf = Callable[[int], RequestSource]
-"""A seed's requests, made anew each time."""
+"""A seed's requests, made anew each time. The rates that they are drawn from are computed once for the
+seed that was asked for last: a run makes its source three times."""
 
 
 def published_source(
@@ -27,9 +29,12 @@ def published_source(
     Lengths are drawn from the laws alone: the minutes' tokens follow from them.
     """
 
+    @lru_cache(maxsize=1)
+    def arrivals(seed: int) -> ArrivalRates:
+        return synthesise_for(catalogue, replace(wanted, seed=seed)).arrivals
+
     def made(seed: int) -> RequestSource:
-        arrivals = synthesise_for(catalogue, replace(wanted, seed=seed)).arrivals
-        return _requests(arrivals, catalogue, wanted, burst, seed, token_sums=False)
+        return _requests(arrivals(seed), catalogue, wanted, burst, seed, token_sums=False)
 
     return made
 
@@ -42,9 +47,12 @@ def tenants_source(
 ) -> SourceOf:
     """A trace's tenants; the seed in `wanted` is not looked at. A minute's tokens are the tenants'."""
 
+    @lru_cache(maxsize=1)
+    def arrivals(seed: int) -> ArrivalRates:
+        return fit_to_fleet(trace, catalogue, replace(wanted, seed=seed)).arrivals
+
     def made(seed: int) -> RequestSource:
-        arrivals = fit_to_fleet(trace, catalogue, replace(wanted, seed=seed)).arrivals
-        return _requests(arrivals, catalogue, wanted, burst, seed, token_sums=True)
+        return _requests(arrivals(seed), catalogue, wanted, burst, seed, token_sums=True)
 
     return made
 

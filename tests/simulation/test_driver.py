@@ -50,6 +50,17 @@ def test_draining_replicas_are_listed_as_such_until_they_go() -> None:
     assert (answer.done, answer.progress.released) == (True, 1)
 
 
+def test_a_replica_that_did_not_change_is_told_as_the_same_value() -> None:
+    region = a_region()
+    region.stand(a_pool(), 2, NOON)
+    driver = SimulatedDriver(region)
+    before = driver.observe(NOON).replicas
+    again = driver.observe(NOON + MINUTE).replicas
+    assert all(one is other for one, other in zip(before, again, strict=True))
+    region.fail(region.replicas()[0], NOON + MINUTE)
+    assert driver.observe(NOON + 2 * MINUTE).replicas == before[1:]
+
+
 def test_a_vm_on_its_way_to_another_pool_is_counted_once() -> None:
     region = a_region(load=BusyUntil(NOON + 3 * MINUTE))
     region.stand(a_pool(), 3, NOON)

@@ -49,6 +49,9 @@ class Listener(NoLoad):
     def tallies(self) -> Mapping[DemandKey, TierTally]:
         return {}
 
+    def offered(self) -> int:
+        return 0
+
     def busy_seconds(self, pool: PoolKey) -> float:
         return 0.0
 

@@ -118,7 +118,7 @@ def test_every_request_ends_once_and_every_token_is_booked(
     run = a_run(seed, policy, clients, befalls, memory)
     stream = run.columns
     tally = run.tally()
-    assert tally.offered == len(stream)
+    assert tally.offered == run.engine.offered() == len(stream)
     assert tally.in_flight == 0
     assert tally.completed + tally.shed == tally.offered
     assert tally.input_tokens == int(stream.input_tokens.sum())

@@ -222,7 +222,9 @@ def test_requests_and_tokens_are_conserved_whatever_comes(
     for window in run.windows.values():
         assert window.offered == window.admitted + window.rejected
         assert 0 <= window.completed <= window.admitted
-    for tally in run.engine.tallies().values():
+    tallies = run.engine.tallies().values()
+    assert run.engine.offered() == sum(tally.offered for tally in tallies)
+    for tally in tallies:
         assert tally.offered == tally.admitted + tally.shed
         assert tally.completed <= tally.started + 1e-6 <= tally.admitted + 1e-5
         assert tally.met <= tally.started + 1e-6

@@ -55,6 +55,17 @@ def test_a_scenario_holds_at_most_ten_million_requests(name: str, seed: int) -> 
     assert 1_000_000 < requests <= MOST_REQUESTS
 
 
+def test_a_seeds_rates_are_made_once_and_another_seeds_are_others() -> None:
+    """A run makes its source three times: for its history, its first fleet, and its engine."""
+    source = scenario(built_in_names()[0]).source
+    (first, *_), (again, *_), (other, *_) = (
+        source(seed).history().by_demand.values() for seed in (1, 1, 2)
+    )
+    assert np.shares_memory(first.offered, again.offered)
+    assert not np.array_equal(first.offered, other.offered)
+    assert np.array_equal(first.offered, next(iter(source(1).history().by_demand.values())).offered)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_twenty_replicas_per_model_are_busy_at_the_peak_and_two_or_three_in_the_small_one(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.evidence.reading import Standing, at_the_level, gain_of, relative
+from benchmarks.evidence.reading import Standing, at_the_level, gain_of, relative, widened
 from benchmarks.evidence.tables import Row
 from benchmarks.evidence.verdicts import Verdict, of_best, of_gain, of_limit
 from benchmarks.evidence.wording import AS_LIVED, NOTHING, change, listed, percent, plain, signed
@@ -25,6 +25,7 @@ def change_row(
     because: str = "",
     asked: str = "",
     called: str = "gain",
+    resolution: float = 0.0,
 ) -> Row:
     """A claim that a figure changes by at least `claimed` (−0.25: falls by a quarter) against another policy.
 
@@ -32,9 +33,10 @@ def change_row(
     hold, whatever it bills. A bill that is an upper limit (`Standing.on_the_floor`) leaves a verdict that
     depends on it untested. Without runs of both, and a finished search, it is not run yet. `because` is
     appended to the computed reason. `called` names a change in that direction for the reader: a gain, or a
-    price.
+    price. `resolution` is the relative change that the figure cannot tell from none: intervals are that much
+    wider to each side.
     """
-    found = relative(ours, theirs, figure)
+    found = widened(relative(ours, theirs, figure), resolution)
     gain = gain_of(found, fewer_is_better=claimed < 0)
     verdict = of_gain(gain, abs(claimed))
     reason = gain_reason(gain, abs(claimed), verdict, called)

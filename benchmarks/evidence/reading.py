@@ -155,6 +155,13 @@ def linear_point(ledger: Ledger, role: str, level: float) -> Point | None:
     return next((point for point in points if point.headroom == level), None)
 
 
+def widened(change: Estimate | None, by: float) -> Estimate | None:
+    """A change whose interval reaches that much further to each side."""
+    if change is None or change.low is None or change.high is None:
+        return change
+    return replace(change, low=change.low - by, high=change.high + by)
+
+
 def gain_of(change: Estimate | None, *, fewer_is_better: bool = True) -> Estimate | None:
     """A relative change as a gain: more is better."""
     if change is None or not fewer_is_better:

@@ -275,6 +275,9 @@ def test_rows_say_why_in_the_words_of_their_figures() -> None:
     assert "only 78 % of the claimed one" in row.reason
     assert row.reason.endswith("So it is.")
     assert change_row("", ours, theirs, "gpu_hours_billed", -0.19).verdict is Verdict.HOLDS
+    coarse = change_row("", ours, theirs, "gpu_hours_billed", -0.25, resolution=0.25)
+    assert (coarse.verdict, coarse.reason) == (Verdict.UNTESTED, "The interval includes both zero "
+        "and the claim; more seeds are needed.")  # fmt: skip
     missed = change_row("", late, theirs, "gpu_hours_billed", -0.25)
     assert missed.verdict is Verdict.NOT
     assert "`late` misses the level at every headroom tried (90.00 % at best)" in missed.reason

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from heliostat.errors import InvalidInput, InvalidSettings, WorkersUnavailable
-from simulation.experiments.executors import Executor, make_executor, serial
+from simulation.experiments.executors import Executor, make_executor, on_ray, serial
 from simulation.experiments.executors.processes import Processes
 from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome, RunResult
@@ -130,6 +130,20 @@ def test_an_unknown_executor_lists_the_known() -> None:
 def test_ray_that_is_not_installed_is_named_with_its_remedy() -> None:
     with pytest.raises(InvalidSettings, match=r"pip install .ray>=2\.40.. with the pip of"):
         make_executor("ray", 1)
+
+
+def test_a_ray_that_does_not_start_is_the_workers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck:
+        def is_initialized(self) -> bool:
+            return False
+
+        def init(self, **options: object) -> None:
+            raise RuntimeError("Timed out waiting for file")
+
+    monkeypatch.setattr(on_ray, "_ray", Stuck)
+    monkeypatch.setenv(*on_ray._PATIENCE)
+    with pytest.raises(WorkersUnavailable, match="Ray did not start: Timed out"):
+        on_ray.OnRay(1)
 
 
 def test_a_ray_task_has_imported_and_compiled_everything_before_its_run_is_timed() -> None:

@@ -119,7 +119,8 @@ async def test_a_process_serves_until_it_is_told_to_end_and_logs_in_json(tmp_pat
         lines.append(json.loads(line))
         if lines[-1]["event"] == "page_opened":
             page = lines[-1]
-        if not told and lines[-1]["event"] == "reroute_done":
+        seen = {line["event"] for line in lines}
+        if not told and {"page_opened", "replan_done", "reroute_done"} <= seen:
             picture = await asyncio.to_thread(_picture, page["url"])
             assert picture["pulse"]["stage"] == "live"
             assert picture["plan"]["status"] == "floor"

@@ -21,8 +21,6 @@ from simulation.experiments.spec import RunSpec
 from simulation.experiments.warming import warm_up
 
 _SECONDS_BETWEEN_MARKS = 0.5
-_PATIENCE = ("RAY_gcs_server_port_wait_time_s", "120")
-"""Ray's own 30 s are too few on a busy machine."""
 
 
 class OnRay:
@@ -73,7 +71,6 @@ class OnRay:
 
     def _join_or_start(self, workers: int) -> None:
         quiet = {"log_to_driver": False, "configure_logging": False}
-        os.environ.setdefault(*_PATIENCE)
         try:
             if os.environ.get("RAY_ADDRESS"):
                 self._ray.init(address=os.environ["RAY_ADDRESS"], **quiet)
@@ -82,8 +79,8 @@ class OnRay:
         except (RuntimeError, OSError) as error:
             raise WorkersUnavailable(
                 f"Ray did not start: {error}",
-                remedy="repeat the command when the machine is less busy, check RAY_ADDRESS if it is set, or "
-                "leave --executor ray out",
+                remedy="check RAY_ADDRESS if it is set, and Ray's logs under /tmp/ray; or leave "
+                "--executor ray out",
             ) from error
 
 

@@ -141,7 +141,6 @@ def test_a_ray_that_does_not_start_is_the_workers_fault(monkeypatch: pytest.Monk
             raise RuntimeError("Timed out waiting for file")
 
     monkeypatch.setattr(on_ray, "_ray", Stuck)
-    monkeypatch.setenv(*on_ray._PATIENCE)
     with pytest.raises(WorkersUnavailable, match="Ray did not start: Timed out"):
         on_ray.OnRay(1)
 

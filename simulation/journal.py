@@ -33,17 +33,15 @@ class MemoryJournal:
     def receive(self, commands: Sequence[Command]) -> None:
         for command in sorted(commands, key=lambda command: command.command_id):
             known = self._open.get(command.command_id)
-            ended_elsewhere = command.state.ended and command.state is not CommandState.CANCELLED
             if command.command_id in self._ended:
                 if not command.state.ended:
                     last_word = self._ended[command.command_id]
                     self._unsent_acks.setdefault(command.command_id, last_word)
                 continue
-            if known is None and ended_elsewhere:
-                continue
             if known is None:
-                self._open[command.command_id] = command
-            elif known.state is not CommandState.CANCELLED and not ended_elsewhere:
+                if not command.state.ended or command.state is CommandState.CANCELLED:
+                    self._open[command.command_id] = command
+            elif not known.state.ended:
                 self._open[command.command_id] = replace(command, progress=known.progress)
 
     def open_commands(self) -> tuple[Command, ...]:

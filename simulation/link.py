@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from heliostat.loops.control import ControlLoop
-from heliostat.model.command import CommandState
 from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingAck, RoutingTable
 from heliostat.ports.agent import AgentJournal
@@ -41,11 +40,11 @@ class DirectLink:
                 self._journal.usage_sent(receipt.incarnation, receipt.durable_sequence)
 
     def deliver(self, now: datetime) -> None:
-        """Bring what the control plane decided: commands, cancellations, the newest routing table."""
+        """Bring what the control plane decided: commands, ends of commands, the newest routing table."""
         holder = f"agent-{self._region}"
         self._journal.receive(self._stores.outbox.lease(self._region, holder, now, _LEASE))
         known = (self._stores.outbox.command(c.command_id) for c in self._journal.open_commands())
-        self._journal.receive([c for c in known if c.state is CommandState.CANCELLED])
+        self._journal.receive([c for c in known if c.state.ended])
         for table in self._stores.routing.latest_tables():
             if table.origin == self._region and table != self._journal.table():
                 self._take(table, now)

@@ -125,8 +125,8 @@ class AgentLoop:
         self, command: Command, later: Sequence[Command], now: datetime, *, braked: bool
     ) -> Acknowledgement:
         successor = next((c for c in later if _supersedes(c, command)), None)
-        if command.state is CommandState.CANCELLED:
-            return self._let_go(command, CommandState.CANCELLED, command.outcome, now)
+        if command.state.ended:  # elsewhere: somebody cancelled it, or another agent carried it out
+            return self._let_go(command, command.state, command.outcome, now, command.refusal)
         if successor is not None:
             detail = f"superseded by command {successor.command_id}"
             return self._let_go(command, CommandState.CANCELLED, detail, now)
@@ -160,7 +160,7 @@ class AgentLoop:
         else:
             return self._let_go(command, CommandState.EXPIRED, "its deadline passed", now)
         detail = f"its deadline passed: {why}"
-        return self._let_go(command, CommandState.REFUSED, detail, now, refusal=held_by)
+        return self._let_go(command, CommandState.REFUSED, detail, now, held_by)
 
     def _let_go(
         self,
@@ -168,7 +168,6 @@ class AgentLoop:
         state: CommandState,
         detail: str,
         now: datetime,
-        *,
         refusal: RefusalKind | None = None,
     ) -> Acknowledgement:
         try:

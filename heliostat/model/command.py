@@ -40,6 +40,8 @@ class CommandState(StrEnum):
 
 OPEN_STATES = (CommandState.PENDING, CommandState.LEASED)
 """The states that can still change."""
+ENDED_STATES = tuple(state for state in CommandState if state.ended)
+"""The states that can no longer change."""
 
 
 class RefusalKind(StrEnum):

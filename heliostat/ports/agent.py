@@ -20,14 +20,14 @@ class AgentJournal(Protocol):
 
     # commands, in
     def receive(self, commands: Sequence[Command]) -> None:
-        """Keep commands as received; cancelled ones are marked. One already ended here stays ended; arriving
-        open, its end is said again, since the control plane has lost it."""
+        """Keep commands as received; open ones that ended elsewhere are marked with that end. One already
+        ended here stays ended; arriving open, its end is said again, since the control plane has lost it."""
         ...
 
     def open_commands(self) -> tuple[Command, ...]:
         """Received and not ended here, in the order in which they came (those that came at once by their
-        ids); cancelled ones included until let go. Neither ids nor instants tell which is the later one: a
-        restored database counts from a lower id again, and clocks are set back."""
+        ids); those that ended elsewhere included until let go. Neither ids nor instants tell which is the
+        later one: a restored database counts from a lower id again, and clocks are set back."""
         ...
 
     # acknowledgements, out

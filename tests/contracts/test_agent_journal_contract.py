@@ -157,17 +157,34 @@ def test_an_open_command_comes_back_whole_after_a_crash(home: JournalHome) -> No
     assert home.open().open_commands() == (a_command(),)
 
 
-def test_a_cancelled_command_stays_open_until_it_is_let_go(home: JournalHome) -> None:
+@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+def test_a_command_that_ended_elsewhere_stays_open_until_it_is_let_go(
+    home: JournalHome, end: CommandState
+) -> None:
+    """Somebody cancelled it, or another agent carried it out while this one was away."""
+    refusal = RefusalKind.QUOTA if end is CommandState.REFUSED else None
     journal = home.open()
     journal.receive([a_command()])
-    journal.receive([a_command(state=CommandState.CANCELLED, outcome="not needed", revision=2)])
+    journal.receive([a_command(state=end, outcome="not needed", refusal=refusal, revision=2)])
+    journal = home.open()
     (marked,) = journal.open_commands()
-    assert (marked.state, marked.outcome) == (CommandState.CANCELLED, "not needed")
-    journal.acknowledge(a_word(state=CommandState.CANCELLED))
+    assert (marked.state, marked.outcome, marked.refusal) == (end, "not needed", refusal)
+    journal.acknowledge(a_word(state=end, refusal=refusal))
     assert journal.open_commands() == ()
 
 
-def test_a_late_lease_does_not_revive_a_cancelled_command(home: JournalHome) -> None:
+@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+def test_a_late_lease_does_not_revive_a_command_that_ended_elsewhere(
+    home: JournalHome, end: CommandState
+) -> None:
+    journal = home.open()
+    journal.receive([a_command()])
+    journal.receive([a_command(state=end, revision=2)])
+    journal.receive([a_command()])
+    assert [c.state for c in journal.open_commands()] == [end]
+
+
+def test_a_cancellation_may_come_before_its_command(home: JournalHome) -> None:
     journal = home.open()
     journal.receive([a_command(state=CommandState.CANCELLED, revision=2)])
     journal.receive([a_command()])

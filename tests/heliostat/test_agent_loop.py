@@ -274,6 +274,21 @@ def test_a_cancelled_command_is_let_go_even_when_the_cloud_is_away_for_a_while()
     assert agent.driver.applied == []
 
 
+@pytest.mark.parametrize(
+    ("end", "refusal"), [(CommandState.APPLIED, None), (CommandState.REFUSED, RefusalKind.QUOTA)]
+)
+def test_what_another_agent_ended_meanwhile_is_let_go_and_not_carried_out(
+    end: CommandState, refusal: RefusalKind | None
+) -> None:
+    agent = Agent()
+    agent.journal.receive([a_command()])
+    agent.journal.receive([a_command(state=end, refusal=refusal, outcome="4 ready")])
+    agent.loop.tick(NOON)
+    assert (agent.driver.applied, agent.driver.abandoned) == ([], ["1"])
+    assert (agent.word().state, agent.word().refusal) == (end, refusal)
+    assert agent.journal.open_commands() == ()
+
+
 def test_the_brake_stops_work_but_not_sight() -> None:
     agent = Agent()
     agent.journal.braked = True

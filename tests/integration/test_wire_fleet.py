@@ -272,6 +272,17 @@ async def test_a_command_that_was_cancelled_while_its_agent_was_away_is_sent_on_
         again.cancel()
 
 
+async def test_a_command_that_another_agent_carried_out_is_sent_with_its_end() -> None:
+    async with a_world() as world:
+        command = (await scale(world)).command
+        await ack(world, command.command_id, CommandState.APPLIED, detail="4 ready")
+        returning = watched(world, open_command_ids=[command.command_id])
+        (ended,) = await next_commands(returning)
+        assert ended.state == COMMAND_STATE.to_wire(CommandState.APPLIED)
+        assert ended.outcome == "4 ready"
+        returning.cancel()
+
+
 async def test_progress_and_end_are_seen_by_those_who_watch() -> None:
     async with a_world() as world:
         command = (await scale(world)).command

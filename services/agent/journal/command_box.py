@@ -40,12 +40,12 @@ class CommandBox:
             if not command.state.ended:
                 _say_again(write, known)
             return
-        if command.state.ended and command.state is not CommandState.CANCELLED:
-            return
-        if known is not None and known.state is CommandState.CANCELLED:
-            return
         if known is not None:
+            if known.state.ended:
+                return
             command = replace(command, progress=known.progress)
+        elif command.state.ended and command.state is not CommandState.CANCELLED:
+            return
         _put_command(write, command, ended=False)
 
     def open(self) -> tuple[Command, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from heliostat.errors import InvalidInput, UnknownCommand
-from heliostat.model.command import Command, CommandState
+from heliostat.model.command import ENDED_STATES, Command, CommandState
 from heliostat.model.holding import AgentLife
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2
@@ -23,7 +23,7 @@ from services.translation.names import known_region
 from storage.notify import Topic
 
 _TAKEN_AWAY = (CommandState.CANCELLED, CommandState.EXPIRED)
-"""Ends that an agent may not know of, because they were decided elsewhere."""
+"""Ends that an agent may not know of while it is connected, because they were decided elsewhere."""
 
 
 class AgentConversation:
@@ -40,10 +40,13 @@ class AgentConversation:
         agent = required_text("agent_id", request.agent_id)
         life = life_from_wire("agent", request.agent) if request.HasField("agent") else None
         held = dict.fromkeys(request.open_command_ids, 0)
+        # While it was away another agent may have carried out what it holds, or its journal was set back.
+        ends = ENDED_STATES
         beat = self._desk.command_lease.total_seconds() / 3
         while True:
             seen = self._desk.bells.count(Topic.COMMANDS)
-            news = await self._news(region, agent, life, held)
+            news = await self._news(region, agent, life, held, ends)
+            ends = _TAKEN_AWAY
             yield fleet_pb2.WatchCommandsResponse(commands=[command_to_wire(c) for c in news])
             for command in news:
                 held[command.command_id] = command.revision
@@ -105,9 +108,15 @@ class AgentConversation:
         )
 
     async def _news(
-        self, region: RegionName, agent: str, life: AgentLife | None, held: dict[str, int]
+        self,
+        region: RegionName,
+        agent: str,
+        life: AgentLife | None,
+        held: dict[str, int],
+        ends: Collection[CommandState],
     ) -> Sequence[Command]:
-        """Lease what the region has, and find what changed or ended since the agent heard of it."""
+        """Lease what the region has, and find what changed, or came to one of these ends, since the agent
+        heard of it."""
         outbox, now, lease = (
             self._desk.stores.outbox,
             self._desk.clock.now(),
@@ -122,7 +131,7 @@ class AgentConversation:
             leased = outbox.lease(region, agent, now, lease)
             open_ids = {command.command_id for command in leased}
             gone = (_found(outbox.command, name) for name in held if name not in open_ids)
-            return [*(c for c in gone if c is not None and c.state in _TAKEN_AWAY), *leased]
+            return [*(c for c in gone if c is not None and c.state in ends), *leased]
 
         commands = await self._desk.threads.write(look)
         for name in held.keys() - {command.command_id for command in commands}:

@@ -42,7 +42,8 @@ class RefitRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecasterSettings:
-    """`zones` gives regions their clock (UTC where unnamed); `holidays` count as days off everywhere.
+    """`zones` gives regions their clock (UTC where unnamed); `holidays` count as days off everywhere,
+    `region_holidays` in one region.
 
     `forget_after`: a series silent for longer has no forecast. A challenger's loss must be
     `challenger_margin` (a share) below the default's. `batch` series are computed at once.
@@ -53,6 +54,7 @@ class ForecasterSettings:
     levels: tuple[float, ...] = QUANTILE_LEVELS
     zones: Mapping[RegionName, str] = field(default_factory=dict)
     holidays: frozenset[date] = frozenset()
+    region_holidays: Mapping[RegionName, frozenset[date]] = field(default_factory=dict)
     shift: ShiftRule = ShiftRule()
     calibration: CalibrationRule = CalibrationRule()
     refit: RefitRule = RefitRule()
@@ -71,4 +73,5 @@ class ForecasterSettings:
 
     def calendar(self, origin: RegionName) -> LocalCalendar:
         """The clock and days off of that region."""
-        return LocalCalendar(zone=self.zones.get(origin, "UTC"), holidays=self.holidays)
+        holidays = self.holidays | self.region_holidays.get(origin, frozenset())
+        return LocalCalendar(zone=self.zones.get(origin, "UTC"), holidays=holidays)

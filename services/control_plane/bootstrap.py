@@ -15,6 +15,7 @@ from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock, cpu_seconds
 from heliostat.collecting import collect_seldom
+from heliostat.errors import InvalidSettings
 from heliostat.loops.control import ControlSettings, Deciders
 from heliostat.model.forecast import QUANTILE_LEVELS
 from heliostat.ports.clock import Clock
@@ -31,7 +32,7 @@ from scheduling.placement.margins import HOUSE
 from scheduling.sizing.served import ServedByPlacement
 from services.control_plane.parts import Parts
 from services.control_plane.plane import ControlPlane
-from services.control_plane.settings import ControlPlaneSettings
+from services.control_plane.settings import ENV_PREFIX, ControlPlaneSettings
 from services.dashboard.live import LivePage
 from services.leaving import ending_signals, leave
 from services.wall_clock import wall_clock
@@ -55,6 +56,8 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
     revision. Raises InvalidCatalogue, MigrationBehind, StorageUnavailable, InvalidSettings.
     """
     catalogue = read_catalogue(settings.catalogue)
+    policy = house_policy(settings.policy, settings.headroom)
+    forecasting = forecaster_settings(settings, catalogue, policy.levels)
     if settings.database == MEMORY:
         feed, opened = ChangeFeed(), None
         stores = memory_stores(SystemClock(), feed)
@@ -63,11 +66,7 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
         opened = open_stores(settings.database)
         stores, feed = opened.stores, opened.feed
     clock = clock or wall_clock()
-    policy = house_policy(settings.policy, settings.headroom)
-    forecaster = FanOutForecaster(
-        forecaster_settings(settings, catalogue, policy.levels),
-        lanes=settings.workers or os.cpu_count() or 1,
-    )
+    forecaster = FanOutForecaster(forecasting, lanes=settings.workers or os.cpu_count() or 1)
     say(_log, "policy_chosen", policy=policy.name, headroom=settings.headroom)
 
     def close() -> None:
@@ -151,11 +150,23 @@ async def _run(make: Callable[[], ControlPlane]) -> ControlPlane:
 def forecaster_settings(
     settings: ControlPlaneSettings, catalogue: FleetCatalogue, levels: tuple[float, ...]
 ) -> ForecasterSettings:
-    """What forecasts are made with; the planner's quantile `levels` are issued beside the usual ones."""
+    """What forecasts are made with; the planner's quantile `levels` are issued beside the usual ones.
+
+    Raises InvalidSettings on holidays of a region that the catalogue does not have.
+    """
+    names = [region.name for region in catalogue.regions]
+    for name in settings.region_holidays:
+        if name not in names:
+            raise InvalidSettings(
+                f"region_holidays.{name} ({ENV_PREFIX}REGION_HOLIDAYS)",
+                "the catalogue has no such region",
+                remedy=f"regions are {', '.join(names)}",
+            )
     return ForecasterSettings(
         family=FAMILIES[settings.forecast_family],
         zones={region.name: region.time_zone for region in catalogue.regions},
         holidays=settings.holidays,
+        region_holidays=settings.region_holidays,
         levels=tuple(sorted({*QUANTILE_LEVELS, *levels})),
     )
 

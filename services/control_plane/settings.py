@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from heliostat.loops.retention import Retention
 from heliostat.loops.situation import SituationSettings
+from heliostat.model.names import RegionName
 from planning.house_policies import CAREFUL, HOUSE_POLICIES
 from services.addresses import is_loopback, with_port
 from services.configuration import (
@@ -119,6 +120,8 @@ class ControlPlaneSettings(BaseSettings):
     """"fast" omits the methods that take seconds to fit."""
     holidays: frozenset[date] = frozenset()
     """Dates that are forecast as days off, in every region by its own clock."""
+    region_holidays: dict[RegionName, frozenset[date]] = Field(default_factory=dict)
+    """Dates that are days off in one region only, by the catalogue's name of it."""
     readers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads that read the store."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1024**3)] = MAX_MESSAGE_BYTES

@@ -62,6 +62,20 @@ def test_a_holiday_is_forecast_as_a_day_off(tmp_path: Path) -> None:
         assert mean_median(off, day) == pytest.approx(mean_median(working, day))
 
 
+def test_a_region_has_days_off_of_its_own(tmp_path: Path) -> None:
+    """What `rates` makes is the demand of east."""
+    working = forecast_by(load(tmp_path))
+    off = forecast_by(load(tmp_path, f"region_holidays: {{east: [{TUESDAY}]}}"))
+    elsewhere = forecast_by(load(tmp_path, f"region_holidays: {{west: [{TUESDAY}]}}"))
+    assert mean_median(off, TUESDAY) < 0.6 * mean_median(working, TUESDAY)
+    assert elsewhere.mean == working.mean
+
+
+def test_holidays_of_a_region_that_the_catalogue_lacks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"region_holidays\.estus .*no such region"):
+        parts_of(load(tmp_path, f"region_holidays: {{estus: [{TUESDAY}]}}"))
+
+
 def test_holidays_may_stand_in_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

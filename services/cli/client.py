@@ -168,7 +168,10 @@ def open_channel(connection: Connection) -> grpc.Channel:
     and on plain text beyond loopback."""
     import grpc
 
-    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+    from services.binding import keepalive
+
+    # A watch notices when the control plane's host is gone.
+    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), *keepalive()]
     try:
         check_target(connection.address)
     except ValueError as error:

@@ -83,6 +83,7 @@ class ConnectedGateways:
                     region=stream.region,
                     gateway=stream.gateway,
                     plan_versions=latest.plan_version - uses.plan_version,
-                    behind=latest.valid_from - uses.valid_from,
+                    # A clock that was set back makes tables that begin before older ones.
+                    behind=max(latest.valid_from - uses.valid_from, timedelta()),
                     refuses=stream.refuses,
                 )

@@ -113,6 +113,13 @@ def test_a_gateway_that_refuses_every_table_falls_behind_and_is_shown_as_refusin
         assert lags_of(gateways) == [lag("wary", 0)]
 
 
+def test_no_gateway_is_ahead_after_the_clock_was_set_back() -> None:
+    gateways = ConnectedGateways()
+    with gateways.connected(EAST, "gw") as stream:
+        stream.said(a_table_age(4, 70), accepted=True)
+        assert lags_of(gateways) == [lag("gw", 1)]
+
+
 def test_a_gateway_that_has_gone_is_not_behind_for_hours() -> None:
     gateways = ConnectedGateways()
     with gateways.connected(EAST, "pod-1") as gone:

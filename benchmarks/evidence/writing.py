@@ -9,8 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.evidence.ledger import Ledger, Place, ledger_as_mapping, ledger_of
+from benchmarks.evidence.ledger import Ledger, ledger_as_mapping, ledger_of
 from benchmarks.evidence.page import EvidencePage, Shown
+from benchmarks.evidence.places import named, places_told
 from benchmarks.evidence.wording import listed
 from heliostat.errors import InvalidInput
 from simulation.experiments.result import OWED
@@ -74,6 +75,7 @@ def rendered(page: EvidencePage, ledger: Ledger, shown: Shown) -> str:
         **shown.values,
         rests_on=rests_on(ledger),
         places=ledger.places,
+        assumed=places_told(ledger.places),
         ledger=ledger,
         owed=any(OWED in trial.figures for trial in ledger.trials),
     )
@@ -88,7 +90,7 @@ def rests_on(ledger: Ledger) -> str:
         place for place in ledger.places if any(t.scenario == place.role for t in ledger.trials)
     ]
     said = [
-        f"{len(ledger.trials)} runs on {listed([_place_words(place) for place in lived])}; "
+        f"{len(ledger.trials)} runs on {listed([named(place) for place in lived])}; "
         f"{_seeds_words(ledger)}; {_spent_words(ledger.cpu_seconds)}; "
         f"code {ledger.code}, commit {ledger.commit or 'unknown'}."
     ]
@@ -108,10 +110,6 @@ def _spent_words(seconds: float) -> str:
     return (
         f"{seconds / 60:.0f} CPU minutes" if seconds < 3600 else f"{seconds / 3600:.1f} CPU hours"
     )
-
-
-def _place_words(place: Place) -> str:
-    return f"`{place.name}`" if place.name == place.role else f"`{place.name}` (for `{place.role}`)"
 
 
 def _seeds_words(ledger: Ledger) -> str:

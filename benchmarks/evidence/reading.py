@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from benchmarks.evidence.equalising import at_level, slope_at
+from benchmarks.evidence.equalising import Slope, at_level, doubt_at, slope_at
 from benchmarks.evidence.excerpts import ON_A100
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.wording import AS_LIVED, NOTHING, change
@@ -16,6 +17,7 @@ from simulation.experiments.result import BILLED, JUDGED
 from simulation.experiments.spec import PolicySpec
 
 _GROW_WITH_THE_FLEET = (BILLED, ON_A100)
+_NORMAL_95 = 1.96
 _LITTLE = 0.8
 """A policy that misses less than this share of what it may could have been cheaper."""
 _NEAR = 1.1
@@ -39,7 +41,7 @@ class Standing:
     on_the_floor: bool
     settled: bool = True
     level: float = 0.0
-    slope: float | None = None
+    slope: Slope | None = None
 
     def mean(self, figure: str) -> Estimate | None:
         """The figure over the seeds."""
@@ -49,7 +51,13 @@ class Standing:
         """The figure by seed, GPU-hours billed at exactly the level where the slope is known."""
         if figure not in _GROW_WITH_THE_FLEET or self.slope is None:
             return self.point.by_seed(figure)
-        return at_level(self.point, figure, self.level, self.slope)
+        return at_level(self.point, figure, self.level, self.slope.value)
+
+    def doubt(self, figure: str) -> float:
+        """The standard error, as a share, by which the slope leaves such a figure in doubt."""
+        if figure not in _GROW_WITH_THE_FLEET or self.slope is None:
+            return 0.0
+        return doubt_at(self.point, self.level, self.slope)
 
     def as_lived(self) -> Standing:
         """The same without its slope."""
@@ -114,7 +122,8 @@ def relative(ours: Standing | None, theirs: Standing | None, figure: str) -> Est
         return None
     if not at_the_level(ours, theirs, figure):
         ours, theirs = ours.as_lived(), theirs.as_lived()
-    return estimate(_relatives(ours.compared(figure), theirs.compared(figure)))
+    found = estimate(_relatives(ours.compared(figure), theirs.compared(figure)))
+    return doubted(found, math.hypot(ours.doubt(figure), theirs.doubt(figure)))
 
 
 def at_the_level(ours: Standing, theirs: Standing, figure: str) -> bool:
@@ -146,7 +155,8 @@ def above_bound(ledger: Ledger, role: str, ours: Standing | None, level: float) 
     bound = linear_point(ledger, role, level)
     if bound is None:
         return None
-    return estimate(_relatives(ours.compared(BILLED), bound.by_seed(LP_GPU_HOURS)))
+    found = estimate(_relatives(ours.compared(BILLED), bound.by_seed(LP_GPU_HOURS)))
+    return doubted(found, ours.doubt(BILLED))
 
 
 def linear_point(ledger: Ledger, role: str, level: float) -> Point | None:
@@ -160,6 +170,18 @@ def widened(change: Estimate | None, by: float) -> Estimate | None:
     if change is None or change.low is None or change.high is None:
         return change
     return replace(change, low=change.low - by, high=change.high + by)
+
+
+def doubted(change: Estimate | None, error: float) -> Estimate | None:
+    """A change whose interval takes in another standard error, a share of what was changed to."""
+    if change is None or change.low is None or change.high is None:
+        return change
+    by = _NORMAL_95 * error * (1 + change.mean)
+    return replace(
+        change,
+        low=change.mean - math.hypot(change.mean - change.low, by),
+        high=change.mean + math.hypot(change.high - change.mean, by),
+    )
 
 
 def gain_of(change: Estimate | None, *, fewer_is_better: bool = True) -> Estimate | None:

@@ -1,13 +1,15 @@
 """Bills are compared at exactly the level, along a policy's own slope."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.evidence.equalising import at_level, slope, slope_at
+from benchmarks.evidence.equalising import Slope, at_level, doubt_at, slope, slope_at
 from benchmarks.evidence.ledger import Trial
-from benchmarks.evidence.reading import relative, standing
+from benchmarks.evidence.reading import doubted, relative, standing
 from simulation.experiments.comparison import Point
+from simulation.experiments.intervals import Estimate
 from simulation.experiments.result import RunResult
 from tests.evidence.ledgers import HOME, a_ledger, a_place, a_trial
 
@@ -60,8 +62,53 @@ def test_what_was_not_measured_moves_nowhere() -> None:
 def test_the_slope_is_of_settings_around_the_level(
     curve: list[tuple[float, float]], expected: float | None
 ) -> None:
-    found = slope(curve, 0.01)
-    assert found == (None if expected is None else pytest.approx(expected))
+    found = slope([curve], 0.01)
+    assert (found and found.value) == (None if expected is None else pytest.approx(expected))
+
+
+def test_seeds_tell_one_slope_whatever_their_luck() -> None:
+    """The second seed misses twice as much for the same fleets."""
+    lucky, unlucky = [(0.02, 100.0), (0.005, 200.0)], [(0.04, 100.0), (0.01, 200.0)]
+    found = slope([lucky, unlucky], 0.01)
+    assert found is not None
+    assert found.value == pytest.approx(-0.5)
+    assert found.error == pytest.approx(0.0)
+
+
+def test_seeds_that_disagree_leave_the_slope_in_doubt() -> None:
+    flat, steep = [(0.02, 100.0), (0.005, 100.0)], [(0.02, 100.0), (0.005, 400.0)]
+    found = slope([flat, steep], 0.01)
+    assert found is not None
+    assert found.value == pytest.approx(-0.5)
+    assert found.error == pytest.approx(0.5)
+
+
+def test_settings_near_the_level_tell_the_slope_where_there_are_any() -> None:
+    near, far = [(0.015, 100.0), (0.0075, 200.0)], [(0.045, 100.0), (0.0021, 100.0)]
+    runs = [
+        (headroom, missed, billed)
+        for headroom, (missed, billed) in zip((0.1, 0.2, 0.3, 0.4), near + far, strict=True)
+    ]
+    ledger = a_ledger(trials("ours", HOME, *runs), places=(a_place(),))
+    found = slope_at(ledger, HOME, "ours", 0.99)
+    assert found is not None
+    assert found.value == pytest.approx(-1.0)
+
+
+def test_the_further_from_the_level_the_more_a_slopes_error_counts() -> None:
+    there, off = a_point((0.99, 100.0), (0.99, 90.0)), a_point((0.995, 100.0), (0.995, 90.0))
+    assert doubt_at(there, 0.99, Slope(-0.5, 0.1)) == pytest.approx(0.0)
+    assert doubt_at(off, 0.99, Slope(-0.5, 0.1)) == pytest.approx(0.1 * math.log(2))
+
+
+def test_a_slope_in_doubt_widens_a_change_and_moves_it_nowhere() -> None:
+    change = Estimate(mean=-0.1, low=-0.13, high=-0.07, count=5)
+    wider = doubted(change, 0.04 / 1.96 / 0.9)
+    assert wider is not None
+    assert wider.low == pytest.approx(-0.15)
+    assert wider.high == pytest.approx(-0.05)
+    assert wider.mean == change.mean
+    assert doubted(change, 0.0) == change
 
 
 def trials(policy: str, scenario: str, *settings: tuple[float, float, float]) -> list[Trial]:
@@ -88,7 +135,9 @@ def test_a_slope_too_short_to_see_is_read_where_the_settings_were_searched() -> 
     there = trials("ours", ELSEWHERE, (0.1, 0.02, 10.0), (0.3, 0.005, 20.0))
     searched = replace(a_place(), searched_on=ELSEWHERE)
     ledger = a_ledger([*here, *there], places=(searched,))
-    assert slope_at(ledger, HOME, "ours", 0.99) == pytest.approx(-0.5)
+    found = slope_at(ledger, HOME, "ours", 0.99)
+    assert found is not None
+    assert found.value == pytest.approx(-0.5)
     alone = a_ledger(here, places=(a_place(),))
     assert slope_at(alone, HOME, "ours", 0.99) is None
 

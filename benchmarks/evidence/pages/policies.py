@@ -41,6 +41,9 @@ NAMES = (
     "lt-u",
     "lt-ua",
 )
+WIDE = rival("reactive-70-30", "reactive, wide band", router="nearest")
+"""Thresholds as far apart as SageServe's: on some fleets the cheaper reactive rule of the two."""
+REACTIVES = ("reactive", WIDE.name)
 SPREAD = rival("chiron", "chiron, spread", dispatch="least-work", prefill="whole-prompts")
 """Packed, Chiron breaks too many promises of a second; this is its better setting (decision 0019)."""
 SCENARIOS = {
@@ -48,18 +51,18 @@ SCENARIOS = {
     TENANTS: "205 measured tenants with their data gaps, two models, three regions around the globe",
     SMALL: "an eighth of the week: two or three busy replicas per model, minimum replicas dominate",
 }
-_JUDGED = tuple(rival(name) for name in NAMES[:2])
+_JUDGED = (rival("heliostat"), rival("reactive"), WIDE)
 _OTHERS = (*(rival(name) for name in NAMES[2:]), SPREAD)
-_SHOWN = (*NAMES, SPREAD.name, ORACLE.name)
+_SHOWN = (*NAMES[:2], WIDE.name, *NAMES[2:], SPREAD.name, ORACLE.name)
 _SIDE: dict[str, Any] = {"levels": LEVELS, "side_seeds": 1}
 WANTS = (
     Match(scenario=WEEK, policies=_JUDGED, bounds=True, search_on=PEAK_DAY, **_SIDE),
     policies_levers.WANT,
     Match(scenario=TENANTS, policies=_JUDGED, bounds=True, **_SIDE),
     Match(scenario=SMALL, policies=_JUDGED, bounds=True, search_on=SMALL_DAY, **_SIDE),
-    Match(scenario=WEEK, policies=_OTHERS, seeds=3, search_on=PEAK_DAY, **_SIDE),
-    Match(scenario=TENANTS, policies=_OTHERS, seeds=3, **_SIDE),
-    Match(scenario=SMALL, policies=_OTHERS, seeds=3, search_on=SMALL_DAY, **_SIDE),
+    Match(scenario=WEEK, policies=_OTHERS, seeds=1, search_on=PEAK_DAY, **_SIDE),
+    Match(scenario=TENANTS, policies=_OTHERS, seeds=1, **_SIDE),
+    Match(scenario=SMALL, policies=_OTHERS, seeds=1, search_on=SMALL_DAY, **_SIDE),
 )
 
 

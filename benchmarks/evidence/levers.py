@@ -48,6 +48,9 @@ def earning(lever: Lever) -> str:
         return "not run"
     if not (ours.settled and theirs.settled):
         return "search not finished"
+    if not (ours.reached or theirs.reached):
+        kept, without = percent(ours.value(JUDGED)), percent(theirs.value(JUDGED))
+        return f"both miss the level: {kept} at best with it, {without} without"
     if not ours.reached:
         return f"misses the level: {percent(ours.value(JUDGED))} at best with it"
     if not theirs.reached:

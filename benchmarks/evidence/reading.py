@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from benchmarks.evidence.equalising import Slope, at_level, doubt_at, slope_at
 from benchmarks.evidence.excerpts import ON_A100
@@ -89,6 +90,18 @@ def standing(ledger: Ledger, role: str, policy: str, level: float) -> Standing |
         level=level,
         slope=slope,
     )
+
+
+def cheapest(standings: Iterable[Standing | None]) -> Standing | None:
+    """The one that bills least at the level, of those that reach it and whose search has ended; else the
+    first that is known."""
+    known = [one for one in standings if one is not None]
+    judged = [one for one in known if one.reached and one.settled]
+    return min(judged, key=_bill_at_the_level, default=known[0] if known else None)
+
+
+def _bill_at_the_level(one: Standing) -> float:
+    return fmean(bill for bill in one.compared(BILLED).values() if bill is not None)
 
 
 def _is_near(point: Point, level: float) -> bool:

@@ -78,15 +78,18 @@ def claims(ledger: Ledger) -> list[Row]:
     rows = []
     for name, word in (("llumnix", "tuned"), ("llumnix-untuned", "untuned")):
         best = _best_rate(ledger, name)
+        chiron, llumnix = (
+            fixed(ledger, best, one) for one in ("chiron as it comes", _default_of(name))
+        )
         rows.append(
             change_row(
                 f"SLO attainment against Llumnix, {word}",
-                fixed(ledger, best, "chiron as it comes"),
-                fixed(ledger, best, _default_of(name)),
+                chiron,
+                llumnix,
                 JUDGED,
                 0.9,
                 asked="up to +90.0 %",
-                because=_at_rate(best) if fixed(ledger, best, "chiron as it comes") else "",
+                because=_at_rate(best, chiron, llumnix),
             )
         )
     for name, word in (("llumnix", "tuned"), ("llumnix-untuned", "untuned")):
@@ -123,8 +126,15 @@ def claims(ledger: Ledger) -> list[Row]:
     return rows
 
 
-def _at_rate(role: str) -> str:
-    return f"At the swept rate where Chiron gains most ({RATES[role]}); both at their defaults."
+def _at_rate(role: str, ours: Standing | None, theirs: Standing | None) -> str:
+    """What the gain is to be read with: the rate, what the other keeps there, and what it costs."""
+    if ours is None or theirs is None:
+        return ""
+    return (
+        f"At the swept rate where Chiron gains most ({RATES[role]}); both at their defaults. Llumnix keeps "
+        f"{percent(theirs.value(JUDGED))} there, and Chiron's GPU-hours change by "
+        f"{change(relative(ours.as_lived(), theirs.as_lived(), BILLED))}."
+    )
 
 
 def _default_of(name: str) -> str:

@@ -11,13 +11,14 @@ from benchmarks.evidence.excerpts import RECOVERY
 from benchmarks.evidence.ledger import Ledger
 from benchmarks.evidence.levers import Lever, levers_table
 from benchmarks.evidence.page import EvidencePage, Shown
-from benchmarks.evidence.pages.sageserve_claims import claims
+from benchmarks.evidence.pages.sageserve_claims import claims, reactive_at_best
 from benchmarks.evidence.pages.sageserve_wants import (
     AS_PUBLISHED,
     BURST,
     LEVEL,
     LEVERS,
     LONG_TERM,
+    MIXED,
     NINE_TO_ONE,
     ONE_TO_ONE,
     ORDERED,
@@ -28,7 +29,7 @@ from benchmarks.evidence.pages.sageserve_wants import (
 )
 from benchmarks.evidence.reading import Standing, changes, fixed, frontiers, standing
 from benchmarks.evidence.tables import MARKS, claims_table, standings_table, table
-from benchmarks.evidence.wording import percent, plain
+from benchmarks.evidence.wording import number, percent, plain
 from simulation.experiments.result import BILLED, JUDGED, OVERHEAD
 
 
@@ -39,7 +40,7 @@ def show(ledger: Ledger) -> Shown:
     mixed = [
         (f"{name}, {role}", standing(ledger, role, name, LEVEL))
         for role in (NINE_TO_ONE, ONE_TO_ONE)
-        for name in ("reactive", "lt-ua")
+        for name in (one.name for one in MIXED)
     ]
     bursts = [(n, fixed(ledger, BURST, n)) for n in ("reactive", *LONG_TERM)]
     published = [(one.name, fixed(ledger, PEAK_DAY, one.name)) for one in AS_PUBLISHED]
@@ -47,10 +48,10 @@ def show(ledger: Ledger) -> Shown:
     return Shown(
         values={
             "claims": claims_table(claims(ledger)),
-            "week_table": standings_table(list(week.items()), week["reactive"]),
+            "week_table": standings_table(list(week.items()), reactive_at_best(ledger, WEEK)),
             "levers": levers_table(_levers(day)),
-            "levers_table": standings_table(list(day.items()), day["reactive"]),
-            "mixes_table": standings_table(mixed, None),
+            "levers_table": standings_table(list(day.items()), reactive_at_best(ledger, PEAK_DAY)),
+            "mixes_table": _mixes_table(mixed),
             "published_table": _plain_table(published),
             "orders_table": _orders_table(orders),
             "bursts_table": _bursts_table(bursts),
@@ -64,7 +65,7 @@ def show(ledger: Ledger) -> Shown:
             ),
             "sageserve-levers.svg": bars_picture(
                 "GPU-hours against reactive at equal SLO, peak day",
-                changes(day, day["reactive"]),
+                changes(day, reactive_at_best(ledger, PEAK_DAY)),
                 asked=-0.25,
             ),
             "sageserve-bursts.svg": course_picture(
@@ -113,6 +114,26 @@ def _plain_table(rows: list[tuple[str, Standing | None]]) -> str:
     )
 
 
+def _mixes_table(rows: list[tuple[str, Standing | None]]) -> str:
+    """With what each tier keeps: the level is one for all tiers together."""
+    tiers = ("interactive-fast", "interactive-normal", "batch")
+    return table(
+        ("policy", "headroom", "within SLO", *(f"{tier} kept" for tier in tiers), "GPU-hours"),
+        [
+            (
+                name,
+                f"{one.point.headroom:g}",
+                percent(one.value(JUDGED)),
+                *(percent(one.value(f"slo_attainment.{tier}")) for tier in tiers),
+                number(one.mean(BILLED)),
+            )
+            for name, one in rows
+            if one is not None
+        ],
+        right=range(1, 7),
+    )
+
+
 def _orders_table(rows: list[tuple[str, Standing | None]]) -> str:
     tiers = ("interactive-fast", "interactive-normal", "batch")
 
@@ -121,9 +142,13 @@ def _orders_table(rows: list[tuple[str, Standing | None]]) -> str:
         return percent(None if kept is None else 1 - kept)
 
     return table(
-        ("order", *(f"{tier} violated" for tier in tiers)),
-        [(name, *(missed(one, tier) for tier in tiers)) for name, one in rows if one is not None],
-        right=(1, 2, 3),
+        ("order", *(f"{tier} violated" for tier in tiers), "GPU-hours"),
+        [
+            (name, *(missed(one, tier) for tier in tiers), plain(one.value(BILLED)))
+            for name, one in rows
+            if one is not None
+        ],
+        right=(1, 2, 3, 4),
     )
 
 

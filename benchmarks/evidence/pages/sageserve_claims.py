@@ -14,9 +14,10 @@ from benchmarks.evidence.pages.sageserve_wants import (
     NINE_TO_ONE,
     ONE_TO_ONE,
     PEAK_DAY,
+    REACTIVES,
     WEEK,
 )
-from benchmarks.evidence.reading import Standing, fixed, standing
+from benchmarks.evidence.reading import Standing, cheapest, fixed, standing
 from benchmarks.evidence.tables import Row
 from simulation.experiments.result import BILLED, OVERHEAD
 
@@ -48,14 +49,15 @@ def _at(ledger: Ledger, role: str, policy: str) -> Standing | None:
     return standing(ledger, role, policy, LEVEL)
 
 
+def reactive_at_best(ledger: Ledger, role: str) -> Standing | None:
+    """The cheaper of the two reactive rules there."""
+    return cheapest(_at(ledger, role, name) for name in REACTIVES)
+
+
 def _saving_claims(ledger: Ledger) -> list[Row]:
     """GPU-hours of the three on the week, the best of them first."""
-    reactive = _at(ledger, WEEK, "reactive")
-    best = min(
-        (one for name in LONG_TERM if (one := _at(ledger, WEEK, name)) is not None),
-        key=lambda one: (not one.reached, one.value(BILLED) or 0.0),
-        default=None,
-    )
+    reactive = reactive_at_best(ledger, WEEK)
+    best = cheapest(_at(ledger, WEEK, name) for name in LONG_TERM)
     return [
         change_row(
             "GPU-hours against the current deployment, best of the three",
@@ -65,8 +67,8 @@ def _saving_claims(ledger: Ledger) -> list[Row]:
             -0.25,
             asked="up to −25.0 %",
             because=(
-                "Microsoft's own deployment is not public; reactive at its best setting stands in "
-                "for it."
+                "Microsoft's own deployment is not public; the cheaper reactive rule at its best "
+                "setting stands in for it."
             ),
         ),
         *(
@@ -84,17 +86,27 @@ def _saving_claims(ledger: Ledger) -> list[Row]:
 
 def _pooling_claims(ledger: Ledger) -> list[Row]:
     """What scaling wastes, unified pools, and the A100s, on the week."""
-    reactive, ua = _at(ledger, WEEK, "reactive"), _at(ledger, WEEK, "lt-ua")
+    reactive, ua = reactive_at_best(ledger, WEEK), _at(ledger, WEEK, "lt-ua")
     return [
-        change_row("GPU-hours wasted in scaling, LT-UA (abstract)", ua, reactive, OVERHEAD, -0.8),
+        change_row(
+            "GPU-hours wasted in scaling, LT-UA (abstract)",
+            ua,
+            reactive,
+            OVERHEAD,
+            -0.8,
+            because="Depends on the band of the rule and on the cool-down (see Assumptions).",
+        ),
         change_row("the same (body of the paper)", ua, reactive, OVERHEAD, -0.7),
         change_row(
             "unified against siloed pools, both reactive",
-            reactive,
+            _at(ledger, WEEK, "reactive"),
             _at(ledger, WEEK, "siloed"),
             BILLED,
             -0.345,
-            because="Billed GPU-hours stand for instance-hours.",
+            because=(
+                "Billed GPU-hours stand for instance-hours. Interactive and batch silos share one "
+                "threshold (see What would change the verdicts)."
+            ),
         ),
         change_row(
             "the saving on A100s (LT-UA)",
@@ -113,7 +125,7 @@ def _mix_claims(ledger: Ledger) -> list[Row]:
         change_row(
             f"the saving at IW : NIW = {words} (LT-UA)",
             _at(ledger, role, "lt-ua"),
-            _at(ledger, role, "reactive"),
+            reactive_at_best(ledger, role),
             BILLED,
             claimed,
         )

@@ -12,7 +12,14 @@ def test_the_wheel_alone_says_what_is_missing_and_that_retrying_does_not_help(
 ) -> None:
     (tmp_path / "heliostat").symlink_to(Path(heliostat.__file__).parent)
     ran = subprocess.run(
-        [sys.executable, "-S", "-m", "heliostat", "plan", "get"],  # -S: no other checkout's packages
+        [
+            sys.executable,
+            "-S",
+            "-m",
+            "heliostat",
+            "plan",
+            "get",
+        ],  # -S: no other checkout's packages
         cwd=tmp_path,
         env={},
         capture_output=True,

@@ -40,7 +40,7 @@ def list_(
     ] = None,
     limit: Limit = 200,
 ) -> None:
-    """Requested changes, done or refused, and every scheduled plan; oldest first. For operators and admins."""
+    """Requested changes, done or refused, and scheduled plans; oldest first. For operators and admins."""
     from heliostat.model.governance import AuditQuery
     from services.translation.audit import audit_query_to_wire, entry_from_wire
 

@@ -8,19 +8,19 @@ import sys
 _CLIENT_ONLY = """\
 This is the Heliostat client package: the generated gRPC stubs (heliostat.v1) and value types.
 The control plane, the agent and the command line come with the source tree or the container
-image: see "Run it for real" in the README.
+image: see docs/install.md in the repository (README, "Run it").
 """
 
 
 def main() -> int:
-    """Run the command line; exit code 69 (service unavailable) where only the wheel is installed."""
+    """Run the command line; exit code 78 (a wrong installation) where only the wheel is installed."""
     try:
         cli = importlib.import_module("services.cli.main")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != "services":
             raise
         sys.stderr.write(_CLIENT_ONLY)
-        return 69
+        return 78
     return int(cli.main())
 
 

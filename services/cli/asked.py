@@ -21,7 +21,10 @@ class Asked:
 
     policies: Annotated[
         list[str] | None,
-        typer.Option("--policy", help="Names or YAML files, comma-separated; may repeat."),
+        typer.Option(
+            "--policy",
+            help="Names or YAML files, comma-separated; may repeat. Default: heliostat,reactive.",
+        ),
     ] = None
     forecaster: Annotated[
         str, typer.Option("--forecaster", help="For all policies; default: each policy's own.")

@@ -1,16 +1,6 @@
 """Reads policies from arguments: a policy's name, or a YAML file that describes one.
 
-    name: careful            # what reports call it; else the file's name
-    policy: heliostat        # else the name
-    headroom: 0.3            # else what the experiment says
-    forecaster: seasonal-day
-    router: nearest
-    order: edf               # of the queue on a replica: fcfs, edf, firm, pf, dpa
-    batch_size: 64           # sequences that run on a replica at most
-    lends: true              # what it releases is lent to the spot market
-    guardrails: {largest_step_out: 10, cool_down_seconds: 600}
-
-Everything but `policy` may be left out, and that too where the name, or the file's, is a policy's.
+docs/experiments.md lists the keys.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ class SeriesFigures:
     """What one series looks like; None = cannot be told from it.
 
     Rates are per second, of `unit` ("requests", or "input tokens" where nobody counted requests),
-    over bins of `bin_seconds`. A first or last bin that may be cut off is left out of peak and
-    trough. Autocorrelations are those of hourly means. `burstiness` holds quantiles (level, value)
-    of a bin's rate ÷ the median bin of its hour.
+    over bins of `bin_seconds`. A last bin that is cut off is left out of mean, peak, trough and
+    burstiness, unless it is the only one. Autocorrelations are those of hourly means. `burstiness`
+    holds quantiles (level, value) of a bin's rate ÷ the median bin of its hour.
     """
 
     series_id: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import typer
 from typer.testing import CliRunner
 
 from services.cli.main import app
@@ -34,3 +36,12 @@ def heliostat(*arguments: object, typed: str = "", **environment: str) -> Ran:
         prog_name="heliostat",
     )
     return Ran(code=result.exit_code, out=result.stdout, err=result.stderr)
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command of the tree, as it is typed."""
+    group = group or typer.main.get_command(app)
+    for name, command in sorted(group.commands.items()):
+        yield (*path, name)
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))

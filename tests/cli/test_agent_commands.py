@@ -35,9 +35,10 @@ def test_the_directory_may_stand_in_the_environment_or_a_whole_settings_file(
     assert "was paused by" in heliostat("agent", "status", "--settings", file).out
 
 
-def test_a_region_is_taken_and_not_needed(folder: Path) -> None:
-    assert heliostat("agent", "pause", "--region", "eastus", "--data-dir", folder).code == 0
-    assert "--region" not in heliostat("agent", "pause", "--help").out
+def test_help_says_what_the_process_does_and_where_its_settings_are() -> None:
+    said = " ".join(heliostat("agent", "--help").out.split())
+    assert "until SIGTERM or Ctrl-C" in said
+    assert "a HELIOSTAT_AGENT_… variable; options override both" in said
 
 
 @pytest.mark.parametrize("option", ["--data-dir", "--settings", "--catalogue"])

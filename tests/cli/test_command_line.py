@@ -7,7 +7,6 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from heliostat.errors import HeliostatError, InvalidInput
 from services.cli import exits
 from services.cli.main import app, main
 from services.cli.wiring import HeliostatGroup
-from tests.cli.running import heliostat
+from tests.cli.running import commands, heliostat
 
 GROUPS = (
     "agent",
@@ -35,15 +34,6 @@ GROUPS = (
     "trace",
     "usage",
 )
-
-
-def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command of the tree, as it is typed."""
-    group = group or typer.main.get_command(app)
-    for name, command in sorted(group.commands.items()):
-        yield (*path, name)
-        if hasattr(command, "commands"):
-            yield from commands(command, (*path, name))
 
 
 WANTED = {

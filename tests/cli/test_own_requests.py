@@ -31,10 +31,16 @@ def test_the_csv_of_the_documentation_is_a_trace(place: Path) -> None:
     assert "2026-02-06T10:00:00Z" in shown.out
 
 
+def test_every_model_of_the_documented_csv_has_a_rate(place: Path) -> None:
+    found = heliostat("trace", "describe", place / "mine.csv", "--json").json
+    assert {one["model"] for one in found["models"]} == {"chat", "llama2-7b"}
+    assert all(one["total"]["mean_per_second"] > 0 for one in found["models"])
+
+
 def test_the_scenario_of_the_documentation_lives_it(place: Path) -> None:
     shown = heliostat("trace", "describe", place / "mine.yaml")
     assert shown.code == 0, shown.err
-    assert "3 requests of mine.csv as they were recorded." in shown.out
+    assert "4 requests of mine.csv as they were recorded." in shown.out
     ran = heliostat(
         *("simulate", "--scenario", place / "mine.yaml", "--engine", "fluid", "--seeds", 1),
         *("--headroom", 0.25, "--no-bounds", "--executor", "serial"),
@@ -51,7 +57,7 @@ def test_the_csv_can_be_converted_and_is_the_same_scenario(place: Path) -> None:
     spec = place / "mine.yaml"
     spec.write_text(spec.read_text().replace("mine.csv", "mine.parquet"))
     shown = heliostat("trace", "describe", spec)
-    assert "3 requests of mine.parquet as they were recorded." in shown.out
+    assert "4 requests of mine.parquet as they were recorded." in shown.out
 
 
 def test_the_parquet_of_the_documentation_holds_what_the_csv_holds(

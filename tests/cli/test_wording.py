@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heliostat.model.counting import replicas_in_words
-from tests.cli.running import heliostat
+from tests.cli.running import commands, heliostat
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,9 +36,12 @@ def test_names_and_addresses_of_servers_are_taken(tmp_path: Path, host: str) -> 
     assert heliostat("certs", "make", tmp_path / "certs", "--server", host).code == 0
 
 
-def test_help_shows_no_limit_of_the_wire() -> None:
-    for command in ("get", "approve"):
-        assert str(2**63 - 1) not in heliostat("plan", command, "--help").out
+@pytest.mark.parametrize("path", [(), *commands()], ids=" ".join)
+def test_help_shows_no_limit_of_the_wire(path: tuple[str, ...]) -> None:
+    shown = heliostat(*path, "--help", COLUMNS="300").out
+    assert "Usage: heliostat" in shown
+    for bits in (31, 63):
+        assert str(2**bits - 1) not in shown
 
 
 def test_a_mode_that_is_none_is_refused_in_plain_words() -> None:

@@ -197,7 +197,8 @@ async def test_the_audit_log_is_shown_and_filtered() -> None:
         assert {one["author"] for one in answer["records"]} == {"admin:local"}
         assert answer["records"][0]["number"] < answer["records"][1]["number"]
         few = await desk("audit", "list", "--limit", 1)
-        assert "Only the first 1 records" in few.err
+        assert "Only the oldest 1 records" in few.err
+        assert "begin later with --start" in " ".join(few.err.split())
         none = await desk("audit", "list", "--author", "operator:bob")
         assert "No changes between" in none.out
 

@@ -14,15 +14,10 @@ from services.cli.output import Output
 from services.cli.wiring import wired
 
 app = typer.Typer(
-    invoke_without_command=True,
-    help="One region's agent; `pause` and `resume` are its local brake.",
+    invoke_without_command=True, short_help="Run one region's agent, or visit one that runs."
 )
 
 Region = Annotated[str, typer.Option("--region", help="The region it serves.")]
-NeedlessRegion = Annotated[
-    str,
-    typer.Option("--region", hidden=True, help="Ignored; kept for compatibility."),
-]
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", envvar="HELIOSTAT_AGENT_SETTINGS", help="YAML file with settings."),
@@ -46,7 +41,7 @@ def run_agent(
     data_dir: DataDir = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Run one region's agent until SIGTERM or Ctrl-C.
+    """Run one region's agent until SIGTERM or Ctrl-C, or visit one that runs (commands below).
 
     Every setting is a key of the file and a HELIOSTAT_AGENT_… variable; options override both.
     """
@@ -79,7 +74,6 @@ def pause(
     out: Output,
     data_dir: DataDir = None,
     settings: SettingsFile = None,
-    region: NeedlessRegion = "",
 ) -> None:
     """Pause the agent locally: it carries out no commands, with or without a control plane."""
     from services.agent.main import pause as pull
@@ -94,7 +88,6 @@ def resume(
     out: Output,
     data_dir: DataDir = None,
     settings: SettingsFile = None,
-    region: NeedlessRegion = "",
 ) -> None:
     """Resume a locally paused agent."""
     from services.agent.main import resume as release
@@ -109,7 +102,6 @@ def status(
     out: Output,
     data_dir: DataDir = None,
     settings: SettingsFile = None,
-    region: NeedlessRegion = "",
 ) -> None:
     """Show whether the agent is paused locally, by whom and since when."""
     from services.agent.main import status as brake_of
@@ -131,7 +123,6 @@ def adopt(
     vm: Annotated[list[str], typer.Argument(help="VMs that the agent reports as unknown.")],
     data_dir: DataDir = None,
     settings: SettingsFile = None,
-    region: NeedlessRegion = "",
 ) -> None:
     """Ask the agent to take unknown VMs into the pools that their tags name."""
     from services.agent.main import adopt as ask

@@ -40,7 +40,7 @@ def list_(
     ] = None,
     limit: Limit = 200,
 ) -> None:
-    """Requested changes, done or refused, oldest first; for operators and admins."""
+    """Requested changes, done or refused, and scheduled plans; oldest first. For operators and admins."""
     from heliostat.model.governance import AuditQuery
     from services.translation.audit import audit_query_to_wire, entry_from_wire
 
@@ -67,7 +67,9 @@ def list_(
         empty=f"No changes between {at(asked.span.start)} and {at(asked.span.end)}.",
     )
     if len(found) > limit:
-        out.note(f"Only the first {limit:,} records are shown; raise --limit for more.")
+        out.note(
+            f"Only the oldest {limit:,} records are shown; begin later with --start, or raise --limit."
+        )
 
 
 def _row(record: AuditRecord) -> list[str]:

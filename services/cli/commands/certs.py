@@ -29,7 +29,8 @@ def make(
     server: Annotated[
         list[str] | None,
         typer.Option(
-            help="Host name or address of the control plane; may repeat. Replaces server.pem."
+            help="Host names or addresses of the server (control planes, or one agent); may repeat. "
+            "Replaces server.pem: use one directory per server."
         ),
     ] = None,
     identity: Annotated[

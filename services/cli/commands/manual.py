@@ -23,14 +23,19 @@ RequestId = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the command has ended.")]
 
 
+def _a_target(target: int) -> int:
+    """Usage error if no pool can have so many replicas."""
+    if not 0 <= target <= MOST_REPLICAS:
+        raise typer.BadParameter(f"{target} is not a number of replicas that a pool can have")
+    return target
+
+
 @wired
 def scale(
     client: Client,
     out: Output,
     pool: Annotated[str, typer.Argument(help="region/model/vm_type")],
-    target: Annotated[
-        int, typer.Argument(min=0, max=MOST_REPLICAS, help="Target number of replicas.")
-    ],
+    target: Annotated[int, typer.Argument(callback=_a_target, help="Target number of replicas.")],
     reason: Reason,
     keep: Until = "4h",
     request_id: RequestId = "",

@@ -141,7 +141,7 @@ def approve(
     out: Output,
     version: Annotated[int, typer.Argument(callback=_a_version, help="The newest plan's version.")],
 ) -> None:
-    """Order the newest plan's targets, including in advisory regions."""
+    """Order the newest plan's targets once, in all active and advisory regions."""
     from heliostat.v1 import plan_pb2
     from services.translation.commands import command_from_wire
 

@@ -65,7 +65,7 @@ def watch(
 ) -> None:
     """Show a region's table now and on every change; --json writes one table a line. Ctrl-C ends it.
 
-    Nothing is acknowledged: whoever looks on is no gateway.
+    It acknowledges nothing, so it is not listed among the gateways of `route get`.
     """
     from services.translation.routing import table_from_wire
 

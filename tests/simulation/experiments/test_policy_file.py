@@ -1,14 +1,15 @@
 """Who decides, from names and YAML files."""
 
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
+import yaml
 
 from heliostat.errors import InvalidInput
-from simulation.experiments import policy_file
 from simulation.experiments.policy_file import policies_asked, read_policy
 from simulation.experiments.spec import PolicySpec
+
+PAGE = (Path(__file__).parents[3] / "docs" / "experiments.md").read_text("utf-8")
 
 
 def a_file(folder: Path, text: str, name: str = "careful.yaml") -> Path:
@@ -50,10 +51,14 @@ def test_a_file_says_everything(tmp_path: Path) -> None:
     )
 
 
-def test_the_example_that_explains_the_format_is_such_a_file(tmp_path: Path) -> None:
-    _, example, _ = (policy_file.__doc__ or "").split("\n\n", 2)
-    read = read_policy(a_file(tmp_path, dedent(example), "example.yaml"))
+def test_the_documented_example_is_such_a_file_and_shows_every_key(tmp_path: Path) -> None:
+    example = PAGE.split("## Policy files")[1].split("```yaml\n")[1].split("```")[0]
+    read = read_policy(a_file(tmp_path, example, "example.yaml"))
     assert (read.name, read.policy, read.headroom) == ("careful", "heliostat", 0.3)
+    with pytest.raises(InvalidInput, match="known are") as refused:
+        read_policy(a_file(tmp_path, "polciy: keda"))
+    _, _, known = str(refused.value).partition("known are ")
+    assert set(yaml.safe_load(example)) == set(known.split(", "))
 
 
 def test_a_file_may_say_next_to_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from services.agent.journal.file import JournalFile
 from services.agent.journal.operator import brake
 from tests.builders import NOON
 from tests.cli.running import heliostat
+from tests.support.users import open_folder, somebody_else
 
 
 @pytest.fixture
@@ -33,6 +34,17 @@ def test_the_directory_may_stand_in_the_environment_or_a_whole_settings_file(
     file = tmp_path / "agent.yaml"
     file.write_text(f"region: eastus\ndata_dir: {folder}\ntick: 5\n")
     assert "was paused by" in heliostat("agent", "status", "--settings", file).out
+
+
+def test_a_directory_of_another_user_is_an_error_that_names_whom_to_run_as(folder: Path) -> None:
+    heliostat("agent", "status", "--data-dir", folder)  # imports what nobody may not read
+    with open_folder() as shared:
+        data_dir = shared / "agent"
+        data_dir.mkdir(mode=0o700)
+        with somebody_else():
+            ran = heliostat("agent", "pause", "--data-dir", data_dir)
+    assert ran.code == 69
+    assert f"Permission denied; run the command as root, who owns {data_dir}" in ran.err
 
 
 def test_a_region_is_taken_and_not_needed(folder: Path) -> None:

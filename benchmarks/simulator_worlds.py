@@ -11,9 +11,10 @@ import numpy as np
 from heliostat.catalogue import FleetCatalogue, parse_catalogue
 from heliostat.model.instants import Span
 from simulation.arrivals import ArrivalRates
-from simulation.bootstrap import POLICIES, Workplace, simulated_world
+from simulation.bootstrap import Workplace, simulated_world
 from simulation.engine import Change, EngineModel, ReplicaChange
 from simulation.event.engine import STEP, EventEngine
+from simulation.policies.registry import policy_named
 from simulation.requests.binning import rates_of
 from simulation.requests.from_rates import RequestsFromRates
 from simulation.requests.rows import longest_requests
@@ -105,7 +106,7 @@ def ten_million_day(policy: str) -> SimulatedWorld:
         shared_bursts=True,
     )
     source_of = published_source(catalogue, wanted)
-    decider = POLICIES[policy](catalogue)
+    decider = policy_named(policy, catalogue)
 
     def engine(workplace: Workplace) -> EngineModel:
         return EventEngine(

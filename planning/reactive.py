@@ -14,7 +14,7 @@ from heliostat.errors import InvalidInput
 from heliostat.model.fleet import PoolObservation
 from heliostat.ports.deciding import PlanningProblem
 from planning.guard import ordered
-from planning.pool_rules import PoolRulePlanner, Wish, kept
+from planning.pool_rules import Wish, kept
 
 POLICY = "reactive"
 
@@ -65,10 +65,3 @@ class ReactiveRule:
             fewer = max(0, base - rule.step_in)
             return Wish(replicas=fewer, binding="utilisation", why=f"only {share}")
         return Wish(replicas=base, binding="utilisation", why=f"{share} is between the thresholds")
-
-
-class ReactivePlanner(PoolRulePlanner):
-    """The `CapacityPlanner` that looks at utilisation alone."""
-
-    def __init__(self, settings: ReactiveSettings | None = None) -> None:
-        super().__init__(ReactiveRule(settings=settings or ReactiveSettings()))

@@ -82,13 +82,6 @@ class Reserve:
         }
 
 
-def usable_shares(
-    rates: Sequence[Throughput], most_replicas: int, loads: Mapping[Tier, float] | None = None
-) -> Floats:
-    """ρ(n) for n = 0 … `most_replicas` of pools with these θ; see `Reserve`."""
-    return Reserve.of(rates).shares(most_replicas, loads)
-
-
 def make_ready(reserves: Iterable[Reserve], most_replicas: int = 0) -> None:
     """Make what these will need, all at once, which takes a fraction of one after the other."""
     rows = [row for reserve in reserves for row in reserve.rows]

@@ -179,10 +179,6 @@ class Workers(ReplicaRows):
         waiting = [booking for booking in here if booking.begun_at is None]
         return tuple(sorted(waiting, key=lambda booking: (-booking.at, booking.request.id)))
 
-    def booked_before(self, instant: float) -> tuple[Booking, ...]:
-        """What was booked before that instant and never completed: a client may have gone."""
-        return tuple(one for one in self._bookings.values() if one.at < instant)
-
     def __len__(self) -> int:
         """How many requests are booked."""
         return len(self._bookings)

@@ -9,6 +9,12 @@ _REMEDIES = {
     "database is locked": "another process is writing to it; try again",
     "disk I/O error": "check its disk",
 }
+_REFUSALS = ("readonly database", "unable to open database file")
+
+
+def is_refusal(said: str) -> bool:
+    """Whether the file may not be used, as where it belongs to another user."""
+    return any(mark in said for mark in _REFUSALS)
 
 
 def remedy_for(said: str) -> str:

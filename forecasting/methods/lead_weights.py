@@ -30,11 +30,6 @@ class LeadWeights:
         self._bytes = 0
         self._lock = Lock()
 
-    @property
-    def bytes_kept(self) -> int:
-        """The memory that the remembered weights take."""
-        return self._bytes
-
     def of(self, ar: Floats, ma: Floats, leads: Ints) -> Floats:
         """For coefficients (series, p) and (series, q), and how many steps ahead each lead is."""
         key = (len(ar), ar.tobytes(), ma.tobytes(), leads.tobytes())

@@ -73,6 +73,11 @@ class UsageHistory(Protocol):
         15 minutes; None for an empty history."""
         ...
 
+    def minutes_kept_from(self) -> datetime:
+        """From when on windows are kept minute by minute: a whole quarter of an hour, 1970 while nothing was
+        pruned. What is older is rolled up, or gone."""
+        ...
+
     def roll_up(self, now: datetime) -> int:
         """Fold closed minutes into 15-minute rows; repeatable; returns the rows written."""
         ...

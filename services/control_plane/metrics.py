@@ -195,11 +195,6 @@ class MetricsPage:
         )
         self._server, self._thread = served
 
-    @property
-    def port(self) -> int:
-        """The port in use."""
-        return int(self._server.server_port)
-
     def close(self) -> None:
         """Stop serving."""
         self._server.shutdown()

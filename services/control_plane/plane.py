@@ -157,11 +157,6 @@ class ControlPlane:
             return self._settings.listen
         return with_port(self._settings.listen, self._serving.port)
 
-    @property
-    def metrics_port(self) -> int | None:
-        """The port of `/metrics`; None where it is off."""
-        return None if self._metrics_page is None else self._metrics_page.port
-
     def _leads(self, leading: bool) -> None:
         if leading and self._schedule is not None:
             self._schedule.hurry()

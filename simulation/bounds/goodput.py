@@ -1,4 +1,4 @@
-"""The least that a request can cost a replica, and the best steady goodput that follows from it.
+"""The least that a request can cost a replica.
 
 While a replica decodes B sequences that hold K tokens of context, an iteration takes
 `d0 + d1·B + d2·K/1000` and gives each sequence a token. A request of I prompt and O output tokens takes
@@ -26,7 +26,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from heliostat.errors import InvalidInput
-from heliostat.model.demand import TokenMix
 from heliostat.model.engine import KNEE_TOKENS, EngineLaw
 from simulation.columns import Floats
 from simulation.local_policy import LocalPolicy, Prefill
@@ -82,26 +81,3 @@ def least_prefill_seconds(law: EngineLaw, prompt_tokens: Floats, practice: Pract
     per_token = (law.prefill_base + beyond) / together + law.prefill_per_token
     shared: Floats = np.where(prompt_tokens > 0, per_token * prompt_tokens, 0.0)
     return shared
-
-
-def best_steady_goodput(
-    law: EngineLaw, mix: TokenMix, itl_seconds: float, practice: Practice = EACH_PROMPT_ALONE
-) -> float:
-    """θ: requests per second that a replica can start and end within their promise, at the very most.
-
-    All requests have the mix's mean lengths. 0 where even one sequence alone breaks the promised
-    mean gap between tokens; infinite `itl_seconds` = nothing is promised (batch work).
-    """
-    iterations = max(0.0, mix.output_tokens - 1)
-    context = mix.input_tokens + mix.output_tokens / 2
-    growth = law.decode_per_sequence + law.decode_per_sequence_kilotoken * context / 1000
-    if iterations and law.decode_base + growth > itl_seconds:
-        return 0.0
-    prefill = least_prefill_seconds(law, np.array([mix.input_tokens]), practice)
-    least_batches = (
-        1 / law.max_batch,
-        min(1.0, context / law.kv_tokens),
-        min(1.0, growth / max(itl_seconds - law.decode_base, NO_GAP)) if iterations else 0.0,
-    )
-    seconds = float(prefill[0]) + iterations * (growth + law.decode_base * max(least_batches))
-    return 1 / seconds

@@ -54,19 +54,27 @@ class Chunk:
 
 
 def chunks_of(usage: UsageHistory, whole: Span) -> Iterator[Chunk]:
-    """A day at a time, newest first, by minute as far back as minutes are kept."""
-    end, step = whole.end, WINDOW
+    """At most a day at a time, newest first: by minute as far back as minutes are kept, by quarter of an
+    hour before that."""
+    end = whole.end
     while end > whole.start:
-        span = Span(max(whole.start, floor_to(end - timedelta(seconds=1), _DAY)), end)
-        try:
-            chunk = _chunk(usage, span, step)
-        except InvalidInput:
-            if step == BUCKET:
-                raise
-            step = BUCKET
-            chunk = _chunk(usage, span, step)
+        chunk = _newest(usage, Span(whole.start, end))
         yield chunk
-        end = span.start
+        end = chunk.span.start
+
+
+def _newest(usage: UsageHistory, span: Span) -> Chunk:
+    """The end of a span: what it has of its last day, at one resolution."""
+    kept = usage.minutes_kept_from()
+    day = max(span.start, floor_to(span.end - timedelta(seconds=1), _DAY))
+    if kept >= span.end:
+        return _chunk(usage, Span(day, span.end), BUCKET)
+    try:
+        return _chunk(usage, Span(max(day, kept), span.end), WINDOW)
+    except InvalidInput:
+        if usage.minutes_kept_from() == kept:
+            raise
+        return _newest(usage, span)  # retention took minutes while they were read
 
 
 def _chunk(usage: UsageHistory, span: Span, step: timedelta) -> Chunk:

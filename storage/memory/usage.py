@@ -115,6 +115,10 @@ class MemoryUsage:
             first = min([*self._shelf.starts(), *self._roll_ups], default=None)
         return None if first is None else from_epoch(first)
 
+    def minutes_kept_from(self) -> datetime:
+        with self._lock:
+            return from_epoch(self._pruned_before)
+
     # --- keeping -------------------------------------------------------------------------------
 
     def roll_up(self, now: datetime) -> int:

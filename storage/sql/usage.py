@@ -185,6 +185,10 @@ class SqlUsage:
         first = min((start for start in found if start is not None), default=None)
         return None if first is None else from_epoch(first)
 
+    def minutes_kept_from(self) -> datetime:
+        with self._database.read() as connection:
+            return from_epoch(self._source(connection).pruned_before())
+
     # --- keeping -------------------------------------------------------------------------------
 
     def roll_up(self, now: datetime) -> int:

@@ -8,6 +8,7 @@ from services.agent.journal.file import JournalFile
 from services.agent.journal.operator import brake
 from tests.builders import NOON
 from tests.cli.running import heliostat
+from tests.support.users import open_folder, somebody_else
 
 
 @pytest.fixture
@@ -39,6 +40,17 @@ def test_help_says_what_the_process_does_and_where_its_settings_are() -> None:
     said = " ".join(heliostat("agent", "--help").out.split())
     assert "until SIGTERM or Ctrl-C" in said
     assert "a HELIOSTAT_AGENT_… variable; options override both" in said
+
+
+def test_a_directory_of_another_user_is_an_error_that_names_whom_to_run_as(folder: Path) -> None:
+    heliostat("agent", "status", "--data-dir", folder)  # imports what nobody may not read
+    with open_folder() as shared:
+        data_dir = shared / "agent"
+        data_dir.mkdir(mode=0o700)
+        with somebody_else():
+            ran = heliostat("agent", "pause", "--data-dir", data_dir)
+    assert ran.code == 69
+    assert f"Permission denied; run the command as root, who owns {data_dir}" in ran.err
 
 
 @pytest.mark.parametrize("option", ["--data-dir", "--settings", "--catalogue"])

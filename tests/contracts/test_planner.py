@@ -14,7 +14,7 @@ from heliostat.model.plan import PlanStatus
 from heliostat.ports.deciding import CapacityPlanner
 from planning.planner import HeliostatPlanner
 from planning.pool_rules import PoolRulePlanner
-from planning.reactive import ReactivePlanner
+from planning.reactive import ReactiveRule, ReactiveSettings
 from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.chiron import ChironRule
 from planning.rivals.freeness import FreenessRule, FreenessSettings
@@ -30,8 +30,8 @@ from tests.simulation.policies.adding_a_policy import QUEUE_RULE
 PLANNERS: dict[str, CapacityPlanner] = {
     "heliostat's planner": HeliostatPlanner(stopwatch=lambda: 0.0),
     "sageserve's planner": SageServePlanner(stopwatch=lambda: 0.0),
-    "reactive's planner": ReactivePlanner(),
     "hourly sageserve": HourlySageServe(stopwatch=lambda: 0.0),
+    "reactive alone": PoolRulePlanner(ReactiveRule(settings=ReactiveSettings())),
     "hpa alone": PoolRulePlanner(HpaRule()),
     "freeness alone": PoolRulePlanner(FreenessRule(settings=FreenessSettings())),
     "chiron alone": PoolRulePlanner(ChironRule()),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput, SequenceGap
-from heliostat.model.instants import Span
+from heliostat.model.instants import Span, from_epoch
 from heliostat.model.latency import LatencySketch
 from heliostat.model.names import EVERYWHERE, RegionName, Tier, TokenKind
 from heliostat.model.usage import UsageBucket, UsageQuery, UsageWindow
@@ -53,6 +53,7 @@ def test_an_empty_history_answers_with_nothing(world: World) -> None:
     assert usage.token_mixes(span(60)) == ()
     assert usage.watermark(at(0)) == {}
     assert usage.first_window() is None
+    assert usage.minutes_kept_from() == from_epoch(0)
     assert usage.durable_sequence("nobody", 1) == 0
     assert usage.roll_up(at(60)) == 0
     assert usage.prune(at(60), at(60)) == 0
@@ -563,6 +564,24 @@ def test_minutes_that_retention_took_can_be_asked_for_by_the_quarter_only(world:
     with pytest.raises(InvalidInput):
         usage.demand(span(30), MINUTE)
     assert len(usage.query(UsageQuery(span=span(30)))) == 2
+
+
+def test_from_when_on_minutes_are_kept_is_told_to_the_quarter_and_never_moves_back(
+    world: World,
+) -> None:
+    usage = world.stores.usage
+    report(world, *quarter(), *quarter(start=15), *quarter(start=30))
+    assert usage.minutes_kept_from() == from_epoch(0)
+    usage.roll_up(at(30))
+    usage.prune(at(29), at(0))
+    assert usage.minutes_kept_from() == at(15)
+    assert len(everything_after(world, 15)) == 30
+    usage.prune(at(60), at(0))
+    assert usage.minutes_kept_from() == at(30), "what is not rolled up is kept"
+    usage.prune(at(15), at(0))
+    assert usage.minutes_kept_from() == at(30)
+    with pytest.raises(InvalidInput):
+        everything_after(world, 29)
 
 
 def test_a_window_that_comes_after_retention_changes_nothing(world: World) -> None:

@@ -26,18 +26,24 @@ def test_the_same_coefficients_are_computed_once() -> None:
 
 def test_memory_stays_within_its_bound_and_what_was_used_last_stays() -> None:
     weights = LeadWeights()
-    for seed in range(20):
-        often = weights.of(*seasonal(0), LEADS)
-        weights.of(*seasonal(seed), LEADS)
-        assert weights.bytes_kept <= REMEMBERED_BYTES
-    assert weights.bytes_kept > REMEMBERED_BYTES // 2
-    assert weights.of(*seasonal(0), LEADS) is often
+    often = weights.of(*seasonal(0), LEADS)
+    room = REMEMBERED_BYTES // often.nbytes
+    assert room > 2
+    made = [often]
+    for seed in range(1, 20):
+        made.append(weights.of(*seasonal(seed), LEADS))
+        assert weights.of(*seasonal(0), LEADS) is often
+    kept = [0, *range(20 - (room - 1), 20)]
+    assert all(weights.of(*seasonal(seed), LEADS) is made[seed] for seed in kept)
+    gone = 20 - room
+    assert weights.of(*seasonal(gone), LEADS) is not made[gone]
 
 
 def test_what_is_larger_than_the_bound_is_given_and_not_kept() -> None:
     weights = LeadWeights(most_bytes=100)
-    assert weights.of(*seasonal(1), LEADS).shape == (64, 50, 50)
-    assert weights.bytes_kept == 0
+    made = weights.of(*seasonal(1), LEADS)
+    assert made.shape == (64, 50, 50)
+    assert weights.of(*seasonal(1), LEADS) is not made
 
 
 def test_weights_do_not_depend_on_the_series_beside_them() -> None:

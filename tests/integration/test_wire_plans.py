@@ -36,6 +36,7 @@ from services.translation.plans import plan_from_wire
 from services.translation.questions import explanation_from_wire
 from tests.builders import NOON, a_demand, a_forecast, a_pool
 from tests.support.planes import World, a_world, error_in
+from tests.support.ports import free_port
 
 POOL = a_pool()
 DAY = Span(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
@@ -282,10 +283,11 @@ async def test_reflection_lists_the_conversations() -> None:
 
 
 async def test_metrics_tell_what_was_decided() -> None:
-    async with a_world(targets={POOL: 3}, metrics_listen="127.0.0.1:0") as world:
+    port = free_port()
+    async with a_world(targets={POOL: 3}, metrics_listen=f"127.0.0.1:{port}") as world:
         await world.tick(Tick.REPLAN, Tick.REROUTE)
         await error_in(world.client.plans.GetPlan(plan_pb2.GetPlanRequest(version=9)))
-        page = scrape(world.plane.metrics_port)
+        page = scrape(port)
         pool = 'model="alpha",region="east",vm_type="small"'
         assert f"heliostat_desired_replicas{{{pool}}} 3.0" in page
         assert "heliostat_plan_age_seconds 0.0" in page
@@ -294,7 +296,7 @@ async def test_metrics_tell_what_was_decided() -> None:
         assert 'heliostat_decision_total{action="plan",reason="solved"} 1.0' in page
 
 
-def scrape(port: int | None) -> str:
+def scrape(port: int) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         text: bytes = answer.read()
     return text.decode()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from heliostat.model.demand import TokenMix
 from heliostat.model.names import ModelName, Tier, VmTypeName
 from planning.throughput import Throughput, throughput, throughputs
-from planning.usable import Reserve, tier_loads, usable_shares
+from planning.usable import Reserve, tier_loads
 from planning.usable_rows import MOST_USABLE
 from tests.builders import a_catalogue
 
@@ -104,7 +104,7 @@ def test_the_usable_share_never_falls_as_a_pool_grows(
         slack_over_service=slack,
         attainment=attainment,
     )
-    shares = usable_shares([found], 100)
+    shares = Reserve.of([found]).shares(100)
     assert shares.shape == (101,)
     assert (np.diff(shares) >= 0).all()
     assert 0 < shares[0] <= shares[-1] <= MOST_USABLE
@@ -112,25 +112,25 @@ def test_the_usable_share_never_falls_as_a_pool_grows(
 
 def test_the_strictest_tier_sets_the_usable_share() -> None:
     fast, batch = rate(SMALL, Tier.INTERACTIVE_FAST), rate(SMALL, Tier.BATCH)
-    both = usable_shares([fast, batch], 20)
-    assert (both == usable_shares([fast], 20)).all()
-    assert (both <= usable_shares([batch], 20)).all()
+    both = Reserve.of([fast, batch]).shares(20)
+    assert (both == Reserve.of([fast]).shares(20)).all()
+    assert (both <= Reserve.of([batch]).shares(20)).all()
 
 
 def test_a_pool_may_be_fuller_when_part_of_its_load_is_patient() -> None:
     fast, batch = rate(SMALL, Tier.INTERACTIVE_FAST), rate(SMALL, Tier.BATCH)
-    strict = usable_shares([fast, batch], 20)
-    half = usable_shares([fast, batch], 20, {Tier.INTERACTIVE_FAST: 1.0, Tier.BATCH: 1.0})
+    strict = Reserve.of([fast, batch]).shares(20)
+    half = Reserve.of([fast, batch]).shares(20, {Tier.INTERACTIVE_FAST: 1.0, Tier.BATCH: 1.0})
     assert (half >= strict).all()
-    assert half[1] == pytest.approx(min(2 * strict[1], usable_shares([batch], 20)[1]))
-    urgent = usable_shares([fast, batch], 20, {Tier.INTERACTIVE_FAST: 1.0})
+    assert half[1] == pytest.approx(min(2 * strict[1], Reserve.of([batch]).shares(20)[1]))
+    urgent = Reserve.of([fast, batch]).shares(20, {Tier.INTERACTIVE_FAST: 1.0})
     assert (urgent == strict).all()
 
 
 def test_single_sizes_are_usable_like_all_sizes() -> None:
     rates = [rate(SMALL, Tier.INTERACTIVE_FAST), rate(SMALL, Tier.BATCH)]
     loads = {Tier.INTERACTIVE_FAST: 1.0, Tier.BATCH: 2.5}
-    every = usable_shares(rates, 100, loads)
+    every = Reserve.of(rates).shares(100, loads)
     assert Reserve.of(rates).share_of([0, 3, 70], loads) == {n: every[n] for n in (0, 3, 70)}
     assert Reserve.of([]).share_of([2]) == {2: MOST_USABLE}
 
@@ -166,7 +166,7 @@ def test_the_staffing_rule_agrees_with_simulated_queues() -> None:
         slack_over_service=slack,
         attainment=promise,
     )
-    load = slots * float(usable_shares([found], 1)[1])
+    load = slots * float(Reserve.of([found]).shares(1)[1])
     chance = np.random.default_rng(5)
     arrivals = np.cumsum(chance.exponential(1 / load, 60_000))
     free = np.zeros(slots)

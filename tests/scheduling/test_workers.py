@@ -139,13 +139,6 @@ def test_who_reported_long_ago_is_not_fresh() -> None:
     assert workers.rows["fresh"][:3].tolist() == [0, 1, 0]
 
 
-def test_bookings_of_clients_that_hang_are_found() -> None:
-    workers = some_workers()
-    workers.book(0, a_request("old"), 0.0)
-    workers.book(0, a_request("new"), 50.0)
-    assert [one.request.id for one in workers.booked_before(10.0)] == ["old"]
-
-
 def test_prefills_pass_with_time_and_one_that_never_began_gives_its_back() -> None:
     workers = some_workers()
     workers.book(0, a_request("one"), 10.0)

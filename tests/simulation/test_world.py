@@ -18,7 +18,8 @@ from heliostat.model.instants import Span
 from heliostat.model.names import RegionName, SeriesKey, Tier, TokenKind, VmTypeName
 from heliostat.model.usage import UsageQuery
 from simulation.arrivals import ArrivalRates, MinuteArrivals
-from simulation.bootstrap import POLICIES, Policy, simulated_world
+from simulation.bootstrap import Policy, simulated_world
+from simulation.policies.registry import PLUGINS, policy_named
 from simulation.troubles import CloudTroubles, Shortage, TelemetryHole
 from simulation.world import Rhythm, SimulatedWorld
 from tests.builders import MINUTE, NOON, QUARTER, a_catalogue, a_demand, a_pool
@@ -90,12 +91,12 @@ def test_offered_is_admitted_or_shed_and_the_store_knows_every_request() -> None
     assert sum(bucket.rejected for bucket in stored) == accounts.shed
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", sorted(PLUGINS))
 def test_the_same_seed_gives_the_same_report_byte_for_byte(policy: str) -> None:
     def run() -> bytes:
         troubles = {EAST: CloudTroubles(refusal_probability=0.2, failures_per_day=2.0)}
         world = a_world(
-            arrivals(growth=2.5), policy=POLICIES[policy](CATALOGUE), troubles=troubles, seed=4
+            arrivals(growth=2.5), policy=policy_named(policy, CATALOGUE), troubles=troubles, seed=4
         )
         world.run_until(NOON + HOUR)
         return report(world)
@@ -180,7 +181,7 @@ def test_signals_are_stale_where_telemetry_is_late_or_missing(trouble: CloudTrou
 def test_a_run_may_begin_while_nobody_reports(policy: str, trouble: CloudTroubles) -> None:
     everywhere = {region.name: trouble for region in CATALOGUE.regions}
     fleet = {pool.key: 3 for pool in CATALOGUE.pools}
-    world = a_world(troubles=everywhere, policy=POLICIES[policy](CATALOGUE), fleet=fleet)
+    world = a_world(troubles=everywhere, policy=policy_named(policy, CATALOGUE), fleet=fleet)
     world.run_until(NOON + 2 * QUARTER)
     accounts = world.accounts()
     assert accounts.offered > 0
@@ -188,7 +189,7 @@ def test_a_run_may_begin_while_nobody_reports(policy: str, trouble: CloudTrouble
 
 
 def test_a_manual_scale_survives_the_next_plans_of_the_house() -> None:
-    world = a_world(arrivals(growth=1.0), policy=POLICIES["heliostat"](CATALOGUE))
+    world = a_world(arrivals(growth=1.0), policy=policy_named("heliostat", CATALOGUE))
     world.run_until(NOON + QUARTER)
     wanted = ManualOrder(
         order=ScaleOrder(pool=a_pool(), target_replicas=9),
@@ -205,7 +206,7 @@ def test_a_manual_scale_survives_the_next_plans_of_the_house() -> None:
 
 
 def test_a_manual_scale_ends_at_its_expiry_where_nothing_was_ever_forecast() -> None:
-    house = POLICIES["heliostat"](CATALOGUE)
+    house = policy_named("heliostat", CATALOGUE)
     blind = replace(house, rhythm=replace(house.rhythm, forecasts=None, scores=None))
     world = a_world(arrivals(hours_before=0), policy=blind, fleet={a_pool(): 2})
     world.run_until(NOON + QUARTER)
@@ -272,7 +273,7 @@ def test_stopping_in_between_changes_nothing() -> None:
 
 def test_a_world_without_history_starts_from_the_floor_and_learns() -> None:
     demand = arrivals(hours_before=0)
-    world = a_world(demand, policy=POLICIES["heliostat"](CATALOGUE), fleet={a_pool(): 1})
+    world = a_world(demand, policy=policy_named("heliostat", CATALOGUE), fleet={a_pool(): 1})
     world.run_until(NOON)
     first = world.stores.plans.latest_plan()
     assert first is not None

@@ -6,6 +6,7 @@ written with `durable=True`; the rest outlives kill -9, which is what its reader
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -19,8 +20,9 @@ from typing import Any, Self, TypeVar
 from heliostat.errors import CorruptJournal, JournalInUse, StorageUnavailable
 from services.agent.journal import brake_file
 from services.agent.journal.making import connect, connected, move_aside, next_life
+from services.agent.journal.owner import as_owner
 from services.agent.journal.rows import DAMAGE, is_damage
-from storage.sqlite_words import remedy_for
+from storage.sqlite_words import is_refusal, remedy_for
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -44,6 +46,7 @@ class JournalFile:
         self.loss = loss
         self._connection = connection
         self._lock = lock
+        self._visiting = lock is None
         self._turn = threading.RLock()
         self._synchronous = ""
         self._power_safe = power_safe
@@ -81,11 +84,11 @@ class JournalFile:
 
         Raises StorageUnavailable when there is none or the disk does not let us, CorruptJournal.
         """
-        if not path.exists():
-            raise StorageUnavailable(
-                f"there is no journal at {path}", remedy="start the agent once, or fix the path"
-            )
-        with _typed(path):
+        with _typed(path, visiting=True):
+            if not path.exists():
+                raise StorageUnavailable(
+                    f"there is no journal at {path}", remedy="start the agent once, or fix the path"
+                )
             return cls(path, connect(path), None, None)
 
     def close(self) -> None:
@@ -102,7 +105,7 @@ class JournalFile:
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query."""
-        with self._turn, _typed(self.path):
+        with self._turn, _typed(self.path, visiting=self._visiting):
             return self._connection.execute(query, values).fetchall()
 
     def decoded(self, read: Callable[[B], T], body: B) -> T:
@@ -127,7 +130,7 @@ class JournalFile:
 
         Raises StorageUnavailable when the disk is full or the file is locked for long.
         """
-        with self._turn, _typed(self.path):
+        with self._turn, _typed(self.path, visiting=self._visiting):
             self._set_synchronous(self._level(durable))
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -150,19 +153,24 @@ class JournalFile:
 
 
 @contextmanager
-def _typed(path: Path) -> Iterator[None]:
-    """Errors of the disk and of SQLite as ours."""
+def _typed(path: Path, *, visiting: bool = False) -> Iterator[None]:
+    """Errors of the disk and of SQLite as ours; a visitor who is refused is told whose journal it is."""
     try:
         yield
     except OSError as error:
+        refused = visiting and error.errno in (errno.EACCES, errno.EPERM)
+        remedy = as_owner(path) if refused else ""
         raise StorageUnavailable(
-            f"journal {path}: {error.strerror}", remedy=f"make {path.parent} readable and writable"
+            f"journal {path}: {error.strerror}",
+            remedy=remedy or f"make {path.parent} readable and writable",
         ) from error
     except sqlite3.OperationalError as error:
+        said = str(error)
         if is_damage(error):
-            raise CorruptJournal(f"journal {path}: {error}", remedy=_RESTART) from error
+            raise CorruptJournal(f"journal {path}: {said}", remedy=_RESTART) from error
+        remedy = as_owner(path) if visiting and is_refusal(said) else ""
         raise StorageUnavailable(
-            f"journal {path}: {error}", remedy=remedy_for(str(error))
+            f"journal {path}: {said}", remedy=remedy or remedy_for(said)
         ) from error
     except sqlite3.DatabaseError as error:
         raise CorruptJournal(f"journal {path}: {error}", remedy=_RESTART) from error

@@ -24,7 +24,10 @@ SettingsFile = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="The agent's directory: journal and routing table."),
+    # Whether it may be read the journal says, with a remedy.
+    typer.Option(
+        "--data-dir", readable=False, help="The agent's directory: journal and routing table."
+    ),
 ]
 
 

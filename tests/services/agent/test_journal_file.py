@@ -1,11 +1,15 @@
 """The journal's file: lost, locked, newer, full or read-only, each said and none called another."""
 
+import errno
+import os
+import pwd
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 
@@ -25,6 +29,7 @@ from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.brake import read_brake
 from services.agent.journal.file import JournalFile
 from services.agent.journal.operator import brake, set_brake
+from services.agent.journal.owner import as_owner
 from services.agent.journal.routing_file import read_routing_file, write_routing_file
 from tests.builders import (
     MINUTE,
@@ -36,9 +41,12 @@ from tests.builders import (
     an_observation,
 )
 from tests.support.agents import EAST, AgentDisk, a_command
+from tests.support.users import NOBODY, open_folder, somebody_else
 
 FULL = 2
 """SQLite's word for: on the disk before the commit is answered."""
+NAMED, NAMELESS = 1, 10_001
+"""Users whom this machine knows, and only a container knows."""
 
 
 def a_table(version: str = "7") -> RoutingTable:
@@ -198,6 +206,61 @@ def test_a_brake_word_that_cannot_be_read_brakes(tmp_path: Path) -> None:
 def test_a_brake_without_a_journal_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable, match="no journal"):
         set_brake(tmp_path / "none.db", paused=True, author="ops", now=NOON)
+
+
+class Barred(PosixPath):
+    """Of a folder that this process may not enter."""
+
+    def exists(self) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_journal_in_a_folder_that_may_not_be_entered_is_an_error_with_a_remedy(
+    tmp_path: Path,
+) -> None:
+    """Asked for by the folder's owner, whom no other user's name would help."""
+    with pytest.raises(
+        StorageUnavailable, match=r"journal\.db: Permission denied; make .* readable"
+    ):
+        set_brake(Barred(tmp_path / "journal.db"), paused=True, author="ops", now=NOON)
+
+
+@pytest.fixture(name="foreign")
+def a_journal_of_an_agent_that_is_another_user() -> Iterator[Path]:
+    with open_folder() as folder:
+        disk = AgentDisk(folder / "agent")
+        disk.file()
+        disk.close()
+        yield disk.path
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "journal_mode", "said"),
+    [
+        (0o700, 0o600, "Permission denied; run the command as {agent}, who owns {folder}"),
+        (0o755, 0o600, "unable to open database file; run the command as {agent}, who owns {path}"),
+        (0o755, 0o644, "readonly database; run the command as {agent}, who owns {path}"),
+    ],
+)
+@pytest.mark.parametrize("agent", [NAMED, NAMELESS])
+def test_an_operator_whom_the_disk_refuses_is_told_as_whom_to_run(
+    foreign: Path, agent: int, folder_mode: int, journal_mode: int, said: str
+) -> None:
+    for place, mode in ((foreign, journal_mode), (foreign.parent, folder_mode)):
+        os.chown(place, agent, agent)
+        place.chmod(mode)
+    name = pwd.getpwuid(agent).pw_name if agent == NAMED else f"user {agent}"
+    wanted = said.format(agent=name, folder=foreign.parent, path=foreign)
+    with somebody_else(), pytest.raises(StorageUnavailable) as refused:
+        set_brake(foreign, paused=True, author="ops", now=NOON)
+    assert str(refused.value).endswith(wanted)
+
+
+def test_the_owner_of_a_journal_is_not_told_to_become_somebody_else(foreign: Path) -> None:
+    assert as_owner(foreign) == "", "root may do everything"
+    os.chown(foreign, NOBODY, NOBODY)
+    with somebody_else():
+        assert as_owner(foreign) == ""
 
 
 def test_a_fresh_journal_takes_the_table_from_the_routing_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import ModelName, VmTypeName
 from simulation.accounts import Accounts
 from simulation.bootstrap import Workplace, simulated_world
-from simulation.bounds.goodput import best_steady_goodput, practice_of
+from simulation.bounds.goodput import practice_of
 from simulation.bounds.linear import Bound, linear_bound
 from simulation.bounds.programme import Terms
 from simulation.bounds.work import work_of_requests
@@ -21,6 +21,7 @@ from simulation.local_policy import LocalPolicy, Prefill
 from simulation.policies.registry import policy_named
 from simulation.requests.binning import rates_of
 from tests.builders import NOON, QUARTER, a_pool
+from tests.simulation.bounds.steady import best_steady_goodput
 from tests.simulation.bounds.test_goodput import a_mix
 from tests.simulation.bounds.worlds import ListedRequests, a_small_catalogue
 

@@ -16,7 +16,6 @@ from planning.throughput import throughput
 from simulation.bounds.goodput import (
     EACH_PROMPT_ALONE,
     Practice,
-    best_steady_goodput,
     least_prefill_seconds,
     practice_of,
 )
@@ -24,6 +23,7 @@ from simulation.engine import Change, ReplicaChange
 from simulation.fluid.engine import FluidEngine
 from simulation.local_policy import LocalPolicy, Prefill
 from tests.builders import MINUTE, NOON, a_catalogue, a_demand, a_pool
+from tests.simulation.bounds.steady import best_steady_goodput
 from tests.simulation.bounds.worlds import steps_of_requests
 
 CATALOGUE = a_catalogue()

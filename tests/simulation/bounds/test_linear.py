@@ -13,11 +13,12 @@ from heliostat.errors import InvalidInput
 from heliostat.model.instants import Span
 from heliostat.model.names import DemandKey, ModelName, RegionName, Tier, VmTypeName
 from simulation.bounds.costs import slack_seconds
-from simulation.bounds.goodput import EACH_PROMPT_ALONE, best_steady_goodput
+from simulation.bounds.goodput import EACH_PROMPT_ALONE
 from simulation.bounds.linear import Bound, linear_bound, whole_bound
 from simulation.bounds.programme import Terms
 from simulation.bounds.work import work_of_rates, work_of_requests
 from tests.builders import MINUTE, NOON, QUARTER, a_demand, a_pool, catalogue_mapping
+from tests.simulation.bounds.steady import best_steady_goodput
 from tests.simulation.bounds.test_goodput import a_mix
 from tests.simulation.bounds.worlds import (
     OUTPUT,

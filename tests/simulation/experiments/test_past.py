@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from heliostat.clock import SteppedClock
 from heliostat.errors import InvalidInput
+from heliostat.model.demand import DemandSeries
 from heliostat.model.fleet import LeadTimeSample, StartKind
 from heliostat.model.instants import Span
 from heliostat.model.names import Tier
@@ -21,6 +23,8 @@ from simulation.experiments.measured import with_lead_times
 from simulation.experiments.past import past_arrivals
 from simulation.history import past_batches
 from storage.memory import memory_stores
+from storage.memory.usage import MemoryUsage
+from storage.notify import ChangeFeed
 from tests.builders import (
     MINUTE,
     NOON,
@@ -131,18 +135,47 @@ def test_quarters_of_an_hour_are_spread_over_their_minutes_to_the_last_request()
     assert past.minutes_from == NOON + 2 * QUARTER
 
 
-def test_minutes_are_taken_as_far_back_as_they_are_kept() -> None:
-    days = [NOON - timedelta(days=day) for day in (2, 1, 0)]
-    usage = a_history(*[a_window(day + MINUTE * m) for day in days for m in range(15)])
+KEPT_FROM = NOON - timedelta(days=1, hours=6)
+"""Within a day, of which earlier minutes are gone."""
+DAYS = [NOON - timedelta(days=day) for day in (2, 1, 0)]
+
+
+def three_days(usage: UsageHistory) -> UsageHistory:
+    """A quarter of an hour of each, with a burst in its first minute; and one just before `KEPT_FROM`."""
+    quarters = [DAYS[0], KEPT_FROM - QUARTER, DAYS[1], DAYS[2]]
+    burst: dict[str, int] = {"offered": 160, "admitted": 160, "completed": 160}
+    first = [a_window(at, **burst) for at in quarters]
+    others = [a_window(at + MINUTE * m) for at in quarters for m in range(1, 15)]
+    usage.record([a_batch([*first, *others])])
     usage.roll_up(NOON + HOUR)
-    usage.prune(NOON - timedelta(days=1, hours=12), NOON - timedelta(days=9))
-    past = past_arrivals(usage, a_catalogue(), Span(days[0], NOON + QUARTER))
-    assert past.minutes_from == midnight(days[1])
-    assert np.nansum(past.arrivals.by_demand[a_demand()].offered) == 3 * 15 * 10
+    return usage
 
 
-def midnight(instant: datetime) -> datetime:
-    return instant.replace(hour=0)
+def test_minutes_are_taken_as_far_back_as_they_are_kept() -> None:
+    usage = three_days(memory_stores(SteppedClock(NOON)).usage)
+    usage.prune(KEPT_FROM, NOON - timedelta(days=9))
+    past = past_arrivals(usage, a_catalogue(), Span(DAYS[0], NOON + QUARTER))
+    assert past.minutes_from == KEPT_FROM
+    column = past.arrivals.by_demand[a_demand()].offered
+    assert np.nansum(column) == 4 * 300
+    firsts = [column[(at - DAYS[0]) // MINUTE] for at in (DAYS[0], KEPT_FROM - QUARTER, *DAYS[1:])]
+    assert firsts == [20, 20, 160, 160], "a burst is seen where its minutes are kept"
+
+
+class PrunedMeanwhile(MemoryUsage):
+    """Retention takes minutes whenever the second day is read."""
+
+    def demand(self, span: Span, step: timedelta) -> tuple[DemandSeries, ...]:
+        if DAYS[1] in span:
+            self.prune(KEPT_FROM, NOON - timedelta(days=9))
+        return super().demand(span, step)
+
+
+def test_minutes_that_are_pruned_while_they_are_read_come_by_the_quarter() -> None:
+    usage = three_days(PrunedMeanwhile(ChangeFeed(), RLock()))
+    past = past_arrivals(usage, a_catalogue(), Span(DAYS[0], NOON + QUARTER))
+    assert past.minutes_from == KEPT_FROM
+    assert np.nansum(past.arrivals.by_demand[a_demand()].offered) == 4 * 300
 
 
 def test_what_the_catalogue_no_longer_offers_is_left_out_and_counted() -> None:

@@ -18,6 +18,7 @@ from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter
 from planning.settings import PlannerSettings
+from simulation.bootstrap import reactive_policy
 from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill
 from simulation.policies.failure import UnknownForecaster, UnknownPolicy, UnknownRouter
 from simulation.policies.forecasters import ORACLE, forecaster_named, forecaster_names
@@ -62,6 +63,24 @@ def test_the_published_rule_grows_above_70_and_shrinks_below_30_per_cent(of_memo
     assert isinstance(tuned.router, NearestRouter)
     nearest = policy_named(name, CATALOGUE, PolicyOptions(router="nearest")).deciders
     assert isinstance(nearest.router, NearestRouter)
+
+
+def test_the_demos_reactive_policy_is_the_registered_one_at_70_and_50_per_cent() -> None:
+    demo, registered = reactive_policy(CATALOGUE), policy_named("reactive", CATALOGUE)
+    ours, theirs = demo.deciders.planner, registered.deciders.planner
+    assert isinstance(ours, PoolRulePlanner)
+    assert isinstance(theirs, PoolRulePlanner)
+    assert isinstance(theirs.rule, CheapestFirst)
+    assert isinstance(theirs.rule.rule, ReactiveRule)
+    assert ours.rule == replace(theirs.rule, rule=ReactiveRule(settings=ReactiveSettings()))
+    settings = theirs.rule.rule.settings
+    assert (settings.out_above, settings.in_below) == pytest.approx((0.7, 0.5), abs=0.001)
+    assert type(demo.deciders.router) is type(registered.deciders.router)
+    assert (demo.rhythm, demo.local, demo.lends) == (
+        registered.rhythm,
+        registered.local,
+        registered.lends,
+    )
 
 
 @pytest.mark.parametrize("name", ["reactive", "reactive-kv", "reactive-70-30", "reactive-kv-70-30"])

@@ -14,7 +14,8 @@ from heliostat.model.fleet import Fleet
 from heliostat.model.plan import CapacityPlan, Flow, PoolTarget
 from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import PlanningProblem, RoutingProblem
-from planning.reactive import ReactivePlanner
+from planning.pool_rules import PoolRulePlanner
+from planning.reactive import ReactiveRule, ReactiveSettings
 from simulation.policies.failure import PolicyFailed
 from simulation.policies.watched import watched
 from tests.builders import NOON, QUARTER, a_demand, a_forecast, a_pool
@@ -23,6 +24,7 @@ from tests.simulation.fakes import HomeRouter, LastValueForecaster, plain_decide
 
 HOUR = timedelta(hours=1)
 PlanChange = Callable[[CapacityPlan], CapacityPlan]
+PLANNER = PoolRulePlanner(ReactiveRule(settings=ReactiveSettings()))
 
 
 class Bent:
@@ -32,7 +34,7 @@ class Bent:
         self._bend = bend
 
     def plan(self, problem: PlanningProblem) -> CapacityPlan:
-        bent: CapacityPlan = self._bend(ReactivePlanner().plan(problem))
+        bent: CapacityPlan = self._bend(PLANNER.plan(problem))
         return bent
 
     def apply(self, plan: CapacityPlan, fleet: Fleet, now: datetime) -> tuple[PoolTarget, ...]:
@@ -113,7 +115,7 @@ def test_a_strategy_that_fails_or_talks_nonsense_is_named(
     bend: Callable[[Any], Any], said: str
 ) -> None:
     problem = a_problem()
-    plan = ReactivePlanner().plan(problem)
+    plan = PLANNER.plan(problem)
     with pytest.raises(PolicyFailed, match=said) as caught:
         deciders(strategy=Bent(bend)).strategy.apply(plan, problem.fleet, NOON + HOUR)
     assert caught.value.at == NOON + HOUR
@@ -201,7 +203,7 @@ def test_a_forecaster_that_fails_is_named() -> None:
 
 
 def test_sound_answers_pass_unchanged() -> None:
-    plain = plain_deciders(planner=ReactivePlanner())
+    plain = plain_deciders(planner=PLANNER)
     seen = watched("mine", plain)
     problem, routing = a_problem(), a_routing_problem()
     plan = plain.planner.plan(problem)

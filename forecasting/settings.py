@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import SATURDAY
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -14,7 +15,7 @@ from forecasting.memory import ShiftRule
 from heliostat.errors import InvalidInput
 from heliostat.model.forecast import QUANTILE_LEVELS
 from heliostat.model.instants import is_time_zone
-from heliostat.model.names import RegionName
+from heliostat.model.names import EVERYWHERE, RegionName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class RefitRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecasterSettings:
     """`zones` gives regions their clock (UTC where unnamed); `holidays` count as days off everywhere,
-    `region_holidays` in one region.
+    `region_holidays` in one region, and of aggregates those that every region of `zones` has.
 
     `forget_after`: a series silent for longer has no forecast. A challenger's loss must be
     `challenger_margin` (a share) below the default's. `batch` series are computed at once.
@@ -72,6 +73,26 @@ class ForecasterSettings:
                 raise InvalidInput("forecaster.zones", f"unknown time zone {zone!r}")
 
     def calendar(self, origin: RegionName) -> LocalCalendar:
-        """The clock and days off of that region."""
-        holidays = self.holidays | self.region_holidays.get(origin, frozenset())
-        return LocalCalendar(zone=self.zones.get(origin, "UTC"), holidays=holidays)
+        """The clock and days off of that region; of an aggregate UTC, and what all regions share."""
+        everywhere = origin == EVERYWHERE
+        own = self._shared if everywhere else self.region_holidays.get(origin, frozenset())
+        return LocalCalendar(zone=self.zones.get(origin, "UTC"), holidays=self.holidays | own)
+
+    @property
+    def days_apart(self) -> Mapping[RegionName, frozenset[date]]:
+        """Per region the working days off that aggregates do not know of, because another region works.
+
+        An aggregate has one calendar: it expects of such a day what it would bring if all regions worked,
+        and learns from a past one as from a working day on which a little less came.
+        """
+        known = self.holidays | self._shared
+        apart = {
+            region: frozenset(day for day in days - known if day.weekday() < SATURDAY)
+            for region, days in self.region_holidays.items()
+        }
+        return {region: days for region, days in apart.items() if days}
+
+    @property
+    def _shared(self) -> frozenset[date]:
+        own = [self.region_holidays.get(region, frozenset()) for region in self.zones]
+        return frozenset.intersection(*own) if own else frozenset()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from heliostat.errors import InvalidInput
-from heliostat.model.names import Tier
+from heliostat.model.names import RegionName, Tier
 from planning.dive import DiveStyle
 from planning.highs import SolveLimits
 from planning.solve import SolveSettings
@@ -36,6 +36,8 @@ class PlannerSettings:
     and of all work over a step, at most `most_busy` full then. `batch_within` > 0: where the backlog is
     measured, capacity is held for batch work only as far as it would otherwise not be done that long after
     it came. `measured_counts`: what came in the last minutes bounds demand from below (`nowcast`).
+    `days_apart`: days off of single regions that aggregate forecasts do not know of; on these the quantiles
+    of the regions are added instead.
     The defaults are those of the careful policy of a control plane; `planning.house_policies` has the others
     (docs/decisions/0013).
     `latency_weight` is the cost of one second of round trip in multiples of serving the request on
@@ -61,6 +63,7 @@ class PlannerSettings:
     most_busy: float = 0.95
     batch_within: timedelta = timedelta(0)
     measured_counts: bool = True
+    days_apart: Mapping[RegionName, frozenset[date]] = field(default_factory=dict, hash=False)
     solve: SolveSettings = field(
         default_factory=lambda: SolveSettings(
             limits=SolveLimits(nodes=20, most_whole=60),

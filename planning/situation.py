@@ -15,6 +15,7 @@ from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, PoolKey, Tie
 from heliostat.model.plan import PoolTarget
 from heliostat.ports.deciding import PlanningProblem
 from planning.batch_due import only_what_is_due
+from planning.days_apart import steps_apart
 from planning.grid import Grid
 from planning.holding import Standing, standing
 from planning.nowcast import at_least_measured
@@ -98,7 +99,8 @@ def look(problem: PlanningProblem, settings: PlannerSettings, grid: Grid) -> Sit
         prefill_shares=_prefill_shares(thetas),
         grid=grid,
     )
-    wanted = wanted_demand(reader, settings.aims, catalogue.demands)
+    apart = steps_apart(settings.days_apart, catalogue, grid)
+    wanted = wanted_demand(reader, settings.aims, catalogue.demands, apart)
     if settings.measured_counts:
         wanted = at_least_measured(wanted, problem.measured, grid)
     if settings.batch_within:

@@ -6,7 +6,9 @@ takes (prefill for input, decode for output); with one of them missing the other
 
 Quantiles do not add. Each region keeps its own quantile (`own`) for the rows that concern it alone;
 flows use rates (`pooled`) that add up to the quantile of the aggregate series: every region's
-median plus the same share of its distance to its quantile. Without an aggregate forecast pooled = own.
+median plus the same share of its distance to its quantile. Without an aggregate forecast pooled = own;
+so it is in steps in which a region has a day off that the aggregate forecast does not know of: shared
+out, that would move the demand which stays away to the other regions.
 Requests of several origins are added as if all had the mix of all origins together, which weighs them
 by their work: tokens add up, requests of different lengths do not.
 """
@@ -22,8 +24,16 @@ import numpy as np
 
 from heliostat.model.demand import TokenMix
 from heliostat.model.forecast import Forecast
-from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
-from planning.arrays import Floats, Ints
+from heliostat.model.names import (
+    EVERYWHERE,
+    DemandKey,
+    ModelName,
+    RegionName,
+    SeriesKey,
+    Tier,
+    TokenKind,
+)
+from planning.arrays import Bools, Floats, Ints
 from planning.grid import Grid
 from planning.settings import Aim
 
@@ -139,9 +149,15 @@ def _places(start: datetime, step: timedelta, steps: int, grid: Grid) -> Ints:
 
 
 def wanted_demand(
-    reader: RateReader, aims: Mapping[Tier, Aim], keys: tuple[DemandKey, ...]
+    reader: RateReader,
+    aims: Mapping[Tier, Aim],
+    keys: tuple[DemandKey, ...],
+    apart: Mapping[RegionName, Bools],
 ) -> WantedDemand:
-    """Demand of `keys` (regional) at each tier's aim. A key without any forecast has no demand."""
+    """Demand of `keys` (regional) at each tier's aim. A key without any forecast has no demand.
+
+    `apart`: steps in which a region has a day off that aggregate forecasts do not know of.
+    """
     groups: dict[tuple[ModelName, Tier], list[DemandKey]] = {}
     for key in keys:
         groups.setdefault((key.model, key.tier), []).append(key)
@@ -157,16 +173,25 @@ def wanted_demand(
         everywhere = DemandKey(origin=EVERYWHERE, model=model, tier=tier)
         total = reader.rates(everywhere, level, part)
         alike = {k: _known(reader.told_like(everywhere, tokens[k])) for k in own}
+        added = np.sum(list(alike.values()), axis=0)
+        alone = sorted({k.origin for k in own} & apart.keys())
         if total is None:
             notes.append(f"no aggregate forecast of {model}/{tier}: regional quantiles were added")
-            total = np.sum(list(alike.values()), axis=0)
-            pooled = own
+            total, pooled = added, own
         else:
             medians = {k: reader.rates(k, _MEDIAN, part, like=everywhere) for k in own}
             pooled = {
                 k: _in_proportion(own[k], rate, alike[k])
                 for k, rate in _pooled(alike, medians, total).items()
             }
+            if alone:
+                notes.append(
+                    f"{', '.join(alone)}: a day off that the aggregate forecast of {model}/{tier} does not"
+                    " know; regional quantiles were added"
+                )
+                off = np.any([apart[region] for region in alone], axis=0)
+                total = np.where(off, added, total)
+                pooled = {k: np.where(off, own[k], rate) for k, rate in pooled.items()}
         whole[model, tier] = total
         regional += [
             Wanted(

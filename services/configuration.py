@@ -16,11 +16,15 @@ from pydantic_settings import (
 
 from heliostat.errors import InvalidSettings
 from services.addresses import check_target, split_address
+from services.setting_kinds import json_example, kind_at, section_of
 from storage.mapping_file import read_mapping
 
 ENV_DELIMITER = "__"
 S = TypeVar("S", bound=BaseSettings)
 _UNKNOWN_KEY = "extra_forbidden"
+_OTHER_SHAPES = {
+    f"{shape}_type" for shape in ("dict", "list", "tuple", "set", "frozen_set", "model")
+}
 LONGEST = timedelta(days=36_525)
 """A hundred years; what is longer leads out of the calendar."""
 LONGEST_NAME = 200
@@ -71,7 +75,7 @@ Address = Annotated[str, AfterValidator(_host_and_port)]
 """`host:port` to listen on; port 0 = any free one."""
 OptionalAddress = Annotated[str, AfterValidator(_host_and_port_or_none)]
 """The same; empty = none."""
-Target = Annotated[str, AfterValidator(check_target)]
+Target = Annotated[str, AfterValidator(check_target), Field(examples=["plane-1:7443"])]
 """`host:port` to call."""
 OptionalTarget = Annotated[str, AfterValidator(_target_or_none)]
 """The same; empty = none."""
@@ -115,7 +119,7 @@ def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
     try:
         return from_file(**given)
     except ValidationError as error:
-        raise _named(error, path, str(kind.model_config.get("env_prefix", ""))) from None
+        raise _named(error, path, kind) from None
     except SettingsError as error:
         raise _unreadable(error, kind) from None
 
@@ -123,13 +127,29 @@ def load(kind: type[S], path: Path | None = None, **given: Any) -> S:
 def _unreadable(error: SettingsError, kind: type[BaseSettings]) -> InvalidSettings:
     """A variable that should hold a list or a mapping, and holds no JSON."""
     key = next((name for name in kind.model_fields if f'"{name}"' in str(error)), "environment")
-    variable = f"{kind.model_config.get('env_prefix', '')}{key}".upper()
+    example = json_example(kind_at(kind, (key,)))
     return InvalidSettings(
-        f"{key} ({variable})", "is not JSON", remedy="""write it as '["a", "b"]'"""
+        f"{key} ({_variable(kind, (key,))})",
+        "is not JSON",
+        remedy=f"write it as '{example}'" if example else "",
     )
 
 
-def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSettings:
+def _settable(kind: type[BaseSettings], place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place that has a variable: what is one of a list or mapping has none of its own."""
+    for length in range(1, len(place)):
+        if section_of(kind_at(kind, place[:length])) is None:
+            return place[:length]
+    return place
+
+
+def _variable(kind: type[BaseSettings], place: tuple[int | str, ...]) -> str:
+    """What sets that place."""
+    names = ENV_DELIMITER.join(str(part) for part in place)
+    return f"{kind.model_config.get('env_prefix', '')}{names}".upper()
+
+
+def _named(error: ValidationError, path: Path | None, kind: type[BaseSettings]) -> InvalidSettings:
     """The first complaint, in terms of key and environment variable."""
     # A key that there is not is often the misspelling of one that is missing: it is told first.
     first = min(error.errors(), key=lambda one: one["type"] != _UNKNOWN_KEY)
@@ -137,17 +157,18 @@ def _named(error: ValidationError, path: Path | None, prefix: str) -> InvalidSet
     message = first["msg"].removeprefix("Value error, ")
     if not key:
         return InvalidSettings("settings", message)
-    # One of a list has no variable of its own.
-    names = (part for part in first["loc"] if isinstance(part, str))
-    variable = prefix + ENV_DELIMITER.join(names).upper()
+    place = _settable(kind, first["loc"])
+    variable = _variable(kind, place)
     if first["type"] == _UNKNOWN_KEY:
         return InvalidSettings(
             f"{key} ({variable})", "unknown key", remedy="remove it, or correct its spelling"
         )
     shown = first.get("input")
     value = f" (is {shown!r})" if isinstance(shown, str | int | float | bool) else ""
+    remedy = f"set it in {path} or in that variable" if path else "set that variable"
+    example = json_example(kind_at(kind, place)) if first["type"] in _OTHER_SHAPES else None
     return InvalidSettings(
         f"{key} ({variable})",
         f"{message}{value}",
-        remedy=f"set it in {path} or in that variable" if path else "set that variable",
+        remedy=f"{remedy}, as {example}" if example else remedy,
     )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from forecasting.accuracy import AccuracyScorer
@@ -58,6 +59,8 @@ def parts_of(settings: ControlPlaneSettings, *, clock: Clock | None = None) -> P
     catalogue = read_catalogue(settings.catalogue)
     policy = house_policy(settings.policy, settings.headroom)
     forecasting = forecaster_settings(settings, catalogue, policy.levels)
+    planning = replace(policy.settings, days_apart=forecasting.days_apart)
+    policy = replace(policy, settings=planning)
     if settings.database == MEMORY:
         feed, opened = ChangeFeed(), None
         stores = memory_stores(SystemClock(), feed)

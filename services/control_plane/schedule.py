@@ -28,10 +28,17 @@ _AT_ONCE = ("settle", "refresh", "reroute")
 """What a new leader does first; a plan follows the refresh."""
 _LOOK_EVERY = timedelta(seconds=10)
 """How often the wall clock is looked at: by how much later the schedule hears that it was set back."""
+_AND_ONE_AFTER = 2
+"""Instances of a job that is done again when it comes due while it runs: the one that runs, and one that
+waits for the same worker, however often it came due."""
 
 
 class Schedule:
     """Keeps the cadence; a tick that comes due twice while another runs is done once.
+
+    One that comes due while it runs itself is left to its next turn. Only a refresh and the plan after it are
+    done again: their next turn is far, and what runs may have begun under an earlier leadership, at another
+    time, or on older forecasts.
 
     APScheduler counts from one instant of the wall clock to the next: set back by an hour, it would call
     nothing for an hour. So a thread looks at that clock, and begins the cadence anew when it was set back.
@@ -96,7 +103,10 @@ class Schedule:
     ) -> None:
         self._triggers[tick] = trigger
         act = act or partial(self._ticks.attempt, tick)
-        self._scheduler.add_job(act, trigger(), id=tick, name=tick, executor=worker)
+        most = _AND_ONE_AFTER if tick is Tick.REFRESH else 1
+        self._scheduler.add_job(
+            act, trigger(), id=tick, name=tick, executor=worker, max_instances=most
+        )
 
     def _refresh(self) -> None:
         """Refresh, then let the deciding lane plan and reroute, whatever became of the refresh."""
@@ -108,6 +118,7 @@ class Schedule:
             name="plan",
             executor=Lane.DECIDING,
             replace_existing=True,
+            max_instances=_AND_ONE_AFTER,
         )
 
     def _watch_clock(self) -> None:

@@ -161,6 +161,11 @@ async def test_a_gateway_is_behind_while_it_is_connected_and_shown_no_more_when_
         for stream in (stuck, wary):
             stream.cancel()
         await until(lambda: lag_of(world, "stuck") is lag_of(world, "gw-1") is None)
+        again = await subscribed(world, gateway="stuck")
+        await until(lambda: lag_of(world, "stuck") == 60.0)
+        await say(again, await again.read())
+        await until(lambda: lag_of(world, "stuck") == 0.0)
+        again.cancel()
 
 
 async def test_who_only_looks_is_no_gateway() -> None:

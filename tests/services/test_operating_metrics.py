@@ -16,7 +16,8 @@ from heliostat.model.fleet import Fleet, PoolObservation, PoolState, Signal
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from services.cli.certificates import CertificateMaker
-from services.control_plane.lags import ConnectedGateways, GatewayLag, TableAge
+from services.control_plane import lags as gateway_lags
+from services.control_plane.lags import REMEMBERED, ConnectedGateways, GatewayLag, TableAge
 from services.control_plane.metrics import Metrics
 from services.control_plane.operating_metrics import certificate_end, gateway_figures
 from services.control_plane.ticks import Tick
@@ -124,6 +125,62 @@ def test_a_gateway_that_has_gone_is_not_behind_for_hours() -> None:
     gateways = ConnectedGateways()
     with gateways.connected(EAST, "pod-1") as gone:
         gone.said(OLD, accepted=True)
+    assert lags_of(gateways) == []
+
+
+def test_a_gateway_whose_streams_keep_breaking_falls_behind_while_it_accepts_nothing() -> None:
+    gateways = ConnectedGateways()
+    for table in (OLD, LATER, NEWEST):
+        with gateways.connected(EAST, "flapping") as flapping:
+            flapping.sent(table)
+            assert lags_of(gateways) == [lag("flapping", 2, minutes=10)]
+        assert lags_of(gateways) == []
+    with gateways.connected(EAST, "flapping") as flapping:
+        flapping.said(NEWEST, accepted=True)
+        assert lags_of(gateways) == [lag("flapping", 0)]
+
+
+def test_what_a_gateway_used_is_forgotten_an_hour_after_it_left() -> None:
+    now = [0.0]
+    gateways = ConnectedGateways(lambda: now[0])
+    with gateways.connected(EAST, "gw") as stream:
+        stream.said(OLD, accepted=True)
+    now[0] += REMEMBERED.total_seconds()
+    with gateways.connected(EAST, "gw") as stream:
+        stream.sent(NEWEST)
+        assert lags_of(gateways) == [lag("gw", 2, minutes=10)]
+    now[0] += REMEMBERED.total_seconds() + 1
+    with gateways.connected(EAST, "gw") as stream:
+        stream.sent(NEWEST)
+        assert lags_of(gateways) == [lag("gw", 0)]
+
+
+def test_of_gateways_that_left_the_first_are_forgotten_when_they_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway_lags, "MOST_REMEMBERED", 2)
+    gateways = ConnectedGateways()
+    names = ("a", "b", "c")
+    for name in names:
+        with gateways.connected(EAST, name) as stream:
+            stream.said(OLD, accepted=True)
+    with ExitStack() as all_open:
+        for name in names:
+            all_open.enter_context(gateways.connected(EAST, name)).sent(NEWEST)
+        assert lags_of(gateways) == [
+            lag("a", 0),
+            lag("b", 2, minutes=10),
+            lag("c", 2, minutes=10),
+        ]
+
+
+def test_a_gateway_is_connected_until_the_last_of_its_streams_has_ended() -> None:
+    gateways = ConnectedGateways()
+    with gateways.connected(EAST, "gw") as first:
+        first.said(OLD, accepted=True)
+        with gateways.connected(EAST, "gw") as second:
+            second.said(LATER, accepted=True)
+        assert lags_of(gateways) == [lag("gw", 1, minutes=5)]
     assert lags_of(gateways) == []
 
 

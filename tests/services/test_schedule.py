@@ -120,6 +120,33 @@ async def test_routes_are_made_during_a_refresh_and_the_plan_follows_it(
     assert ticks.order[ticks.order.index(Tick.REPLAN) + 1] is Tick.REROUTE
 
 
+async def test_a_refresh_that_ends_during_a_plan_is_planned_for_after_it(
+    schedule: Schedule, ticks: Counted
+) -> None:
+    ticks.slow = Tick.REPLAN
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.REPLAN] == 1)
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.REFRESH] == 2)
+    assert ticks.calls[Tick.REPLAN] == 1
+    ticks.over.set()
+    await until(lambda: ticks.calls[Tick.REPLAN] > 1)
+
+
+async def test_a_refresh_that_is_asked_for_during_another_follows_it(
+    schedule: Schedule, ticks: Counted
+) -> None:
+    """The one that runs was begun for another leadership, or for another time."""
+    ticks.slow = Tick.REFRESH
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.REFRESH] == 1)
+    schedule.hurry()
+    await until(lambda: ticks.calls[Tick.REROUTE] > 3)
+    assert not ticks.calls[Tick.REPLAN]
+    ticks.over.set()
+    await until(lambda: ticks.calls[Tick.REFRESH] == 2)
+
+
 async def test_a_refresh_does_not_stand_behind_a_selection_or_scores(
     schedule: Schedule, ticks: Counted
 ) -> None:

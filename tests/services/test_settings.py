@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from traceback import format_exception
 
@@ -11,7 +13,9 @@ import pytest
 
 from heliostat.errors import InvalidSettings
 from heliostat.loops.retention import Retention
-from services.control_plane.settings import load_settings
+from services.agent.settings import AgentSettings, load_agent_settings
+from services.control_plane.settings import ControlPlaneSettings, load_settings
+from services.setting_kinds import json_example
 from storage.sql.database import engine_of
 
 
@@ -135,6 +139,81 @@ def test_who_says_what_a_replica_serves_is_one_of_two() -> None:
     assert load_settings(served_by="placement").served_by == "placement"
     with pytest.raises(InvalidSettings, match="served_by"):
         load_settings(served_by="astrology")
+
+
+JSON_SETTINGS = [
+    (load, variable, example)
+    for load, variables in (
+        (
+            load_settings,
+            {
+                "HELIOSTAT_HOLIDAYS": '["2026-11-26"]',
+                "HELIOSTAT_REGION_HOLIDAYS": '{"eastus": ["2026-11-26"]}',
+                "HELIOSTAT_KEEP": '{"plans": "P56D"}',
+                "HELIOSTAT_CADENCE": '{"refresh": "PT15M"}',
+                "HELIOSTAT_TLS": '{"certificate": "/path/to/file", "key": "/path/to/file", '
+                '"client_ca": "/path/to/file"}',
+            },
+        ),
+        (
+            partial(load_agent_settings, region="east", allow_insecure=True),
+            {
+                "HELIOSTAT_AGENT_CONTROL_PLANES": '["plane-1:7443"]',
+                "HELIOSTAT_AGENT_AWS": '{"region_name": ""}',
+                "HELIOSTAT_AGENT_DRIVING": '{"chunk_size": 10}',
+                "HELIOSTAT_AGENT_PROBE": '{"timeout": "PT2S"}',
+                "HELIOSTAT_AGENT_DISPATCH": '{"enabled": true}',
+                "HELIOSTAT_AGENT_TLS": '{"ca": "/path/to/file", "certificate": "/path/to/file", '
+                '"key": "/path/to/file"}',
+                "HELIOSTAT_AGENT_LOCAL_TLS": '{"certificate": "/path/to/file", '
+                '"key": "/path/to/file", "client_ca": "/path/to/file"}',
+            },
+        ),
+    )
+    for variable, example in variables.items()
+]
+
+
+@pytest.mark.parametrize(("load", "variable", "example"), JSON_SETTINGS)
+@pytest.mark.parametrize("wrong", ["nonsense", "{eastus: [2026-11-26]}", "7"])
+def test_a_list_or_mapping_in_the_environment_is_shown_as_it_should_be_written(
+    load: Callable[[], object],
+    variable: str,
+    example: str,
+    wrong: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(variable, wrong)
+    with pytest.raises(InvalidSettings) as caught:
+        load()
+    assert f"({variable})" in str(caught.value)
+    assert example in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("load", "variable", "example"), [one for one in JSON_SETTINGS if "/path/" not in one[2]]
+)
+def test_what_is_shown_is_accepted(
+    load: Callable[[], object], variable: str, example: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, example)
+    assert load()
+
+
+def test_every_list_or_mapping_among_the_settings_is_shown() -> None:
+    shown = {variable for _, variable, _ in JSON_SETTINGS}
+    for prefix, kind in (("HELIOSTAT_", ControlPlaneSettings), ("HELIOSTAT_AGENT_", AgentSettings)):
+        for key, field in kind.model_fields.items():
+            written_as_json = json_example(field.annotation) is not None
+            assert (f"{prefix}{key}".upper() in shown) == written_as_json
+
+
+def test_what_a_mapping_holds_has_no_variable_of_its_own(a_file: Path) -> None:
+    a_file.write_text("region_holidays: {eastus: 2026-11-26}\n")
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(a_file)
+    assert str(caught.value).startswith("region_holidays.eastus (HELIOSTAT_REGION_HOLIDAYS): ")
+    assert caught.value.remedy.endswith('in that variable, as {"eastus": ["2026-11-26"]}')
 
 
 def test_how_long_each_kind_is_kept_is_a_setting(a_file: Path) -> None:

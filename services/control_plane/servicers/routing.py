@@ -11,7 +11,7 @@ from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
 from services.control_plane.desk import Desk
-from services.control_plane.lags import GatewayStream, TableAge
+from services.control_plane.lags import ConnectedGateway, TableAge
 from services.identity import caller
 from services.translation.fields import required_text
 from services.translation.names import known_region
@@ -32,8 +32,8 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self, request_iterator: Any, context: Any
     ) -> AsyncIterator[bytes]:
         wish = await self._subscribe(request_iterator)
-        with self._stream_of(wish) as stream:
-            watch = _Watch(self._desk, stream, only_looks=wish.only_looks)
+        with self._gateway_of(wish) as gateway:
+            watch = _Watch(self._desk, gateway, only_looks=wish.only_looks)
             hearing = asyncio.create_task(watch.listen(request_iterator))
             hearing.add_done_callback(watch.heard)
             try:
@@ -70,23 +70,23 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         required_text("subscribe.gateway_id", wish.gateway_id)
         return wish
 
-    def _stream_of(
+    def _gateway_of(
         self, wish: routing_pb2.RouteSubscription
-    ) -> AbstractContextManager[GatewayStream]:
-        """Among the connected gateways while it lasts; who only looks is none of them."""
+    ) -> AbstractContextManager[ConnectedGateway]:
+        """Among the connected ones while the stream lasts; who only looks is none of them."""
         region = RegionName(wish.origin_region)
         if wish.only_looks:
-            return nullcontext(GatewayStream(region=region, gateway=wish.gateway_id))
+            return nullcontext(ConnectedGateway(region=region, gateway=wish.gateway_id))
         return self._desk.routes.gateways.connected(region, wish.gateway_id)
 
 
 class _Watch:
     """One gateway's stream: what was sent to it last, and what it said."""
 
-    def __init__(self, desk: Desk, stream: GatewayStream, *, only_looks: bool) -> None:
+    def __init__(self, desk: Desk, gateway: ConnectedGateway, *, only_looks: bool) -> None:
         self._desk = desk
-        self._stream = stream
-        self._origin = stream.region
+        self._gateway = gateway
+        self._origin = gateway.region
         self._only_looks = only_looks
         self._nonce = 0
         self._last: TableAge | None = None
@@ -107,7 +107,7 @@ class _Watch:
                 seen = table.version
                 self._nonce += 1
                 self._last = table.age
-                self._stream.sent(table.age)
+                self._gateway.sent(table.age)
                 yield table.response(str(self._nonce))
             raise self._failure
         finally:
@@ -133,8 +133,8 @@ class _Watch:
                 "acknowledgement",
                 word,
                 origin=self._origin,
-                gateway_id=self._stream.gateway,
+                gateway_id=self._gateway.gateway,
                 at=self._desk.clock.now(),
             )
-            self._stream.said(self._last, accepted=ack.accepted)
+            self._gateway.said(self._last, accepted=ack.accepted)
             self._desk.routes.heard(ack)

@@ -24,7 +24,7 @@ from grpc import aio
 from benchmarks.figure import Benchmark, Figure
 from benchmarks.wire_process import Plane, end
 from heliostat.clock import cpu_seconds, monotonic_seconds
-from heliostat.collecting import collect_in_small_parts
+from heliostat.gc_tuning import collect_in_small_parts
 from heliostat.v1 import common_pb2
 from heliostat.v1 import dispatch_pb2 as pb
 from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub

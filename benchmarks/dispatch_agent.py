@@ -18,7 +18,7 @@ from typing import Any
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock, cpu_seconds
-from heliostat.collecting import collect_in_small_parts
+from heliostat.gc_tuning import collect_in_small_parts
 from heliostat.model.command import Command, CommandProgress
 from heliostat.model.fleet import RegionObservation, ReplicaEndpoint
 from heliostat.model.names import ModelName, PoolKey, RegionName

@@ -16,8 +16,8 @@ from heliostat.model.names import EVERYWHERE, DemandKey, SeriesKey, TokenKind
 from heliostat.model.plan import CapacityPlan
 from heliostat.ports.deciding import DemandRate, PlanningProblem, RoutingProblem
 from planning.highs import SolveLimits
+from planning.offline.random_problem import random_problem
 from planning.planner import HeliostatPlanner
-from planning.random_problem import random_problem
 from planning.routing import WaterFillingRouter
 from planning.solve import SolveSettings, solve
 from planning.throughput import throughputs

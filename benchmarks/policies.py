@@ -17,7 +17,7 @@ from heliostat.clock import cpu_seconds
 from heliostat.loops.control import ControlSettings
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.model.instants import Span
-from planning.reactive import ReactiveSettings
+from planning.rivals.reactive import ReactiveSettings
 from planning.routing import SeventyPercentRouter
 from planning.settings import PlannerSettings
 from simulation.accounts import Accounts

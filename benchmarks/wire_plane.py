@@ -18,7 +18,7 @@ import psutil
 
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import cpu_seconds, monotonic_seconds
-from heliostat.collecting import collect_seldom
+from heliostat.gc_tuning import collect_seldom
 from heliostat.model.names import ModelName, RegionName, Tier
 from heliostat.model.routing import MILLION, RouteEntry, RouteShare, RoutingTable
 from heliostat.ports.decisions import Decision

@@ -17,7 +17,7 @@ from heliostat.ports.deciding import PlanningProblem
 from planning.batch_due import only_what_is_due
 from planning.days_apart import steps_apart
 from planning.grid import Grid
-from planning.holding import Standing, standing
+from planning.held_pools import Standing, standing
 from planning.nowcast import at_least_measured
 from planning.overrides import Ended, overrides_ended, overrides_in_force
 from planning.settings import PlannerSettings

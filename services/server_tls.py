@@ -8,8 +8,8 @@ import grpc
 
 from heliostat.errors import InvalidSettings
 from services.configuration import ENV_DELIMITER, ServerTlsSettings
+from services.log_events import say
 from services.pem import certificates, key_pair
-from services.wording import say
 
 _log = logging.getLogger(__name__)
 

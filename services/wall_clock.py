@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 
 from heliostat.clock import SystemClock
-from services.wording import say
+from services.log_events import say
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from heliostat.model.instants import Span
 from heliostat.model.names import EVERYWHERE, PoolKey, RegionName, VmTypeName
 from heliostat.ports.deciding import Router
 from heliostat.ports.stores import Stores
-from planning.reactive import ReactiveRule, ReactiveSettings
+from planning.rivals.reactive import ReactiveRule, ReactiveSettings
 from simulation.arrivals import ArrivalRates
 from simulation.driver import SimulatedDriver
 from simulation.engine import EngineModel

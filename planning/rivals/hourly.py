@@ -1,6 +1,6 @@
 """SageServe's rhythm: the integer programme decides on the hour, in between its answer stands.
 
-The programme (`planning.sageserve`) sees forecasts of interactive work as they are and of batch work
+The programme (`planning.rivals.sageserve`) sees forecasts of interactive work as they are and of batch work
 by a tenth, which is its buffer for it (POMACS 9(3) 61, forecast: 10 % of the last hour's; ours: of what
 is forecast, which for flat batch work is the same). What was forecast for each region goes into the plan as
 flows at home, so that a strategy can compare it with what comes (LT-UA); routing may differ.
@@ -20,7 +20,7 @@ from heliostat.model.instants import floor_to
 from heliostat.model.names import EVERYWHERE, DemandKey, ModelName, SeriesKey, Tier, TokenKind
 from heliostat.model.plan import CapacityPlan, Flow, PlanStatus, PoolTarget, Reason
 from heliostat.ports.deciding import PlanningProblem
-from planning.sageserve import POLICY, SageServePlanner, SageServeSettings
+from planning.rivals.sageserve import POLICY, SageServePlanner, SageServeSettings
 from planning.solve import Stopwatch, not_measured
 
 _HOUR = timedelta(hours=1)

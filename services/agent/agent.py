@@ -17,7 +17,7 @@ from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.file import JournalFile
 from services.agent.link import Link
 from services.agent.metrics import AgentMetrics
-from services.wording import report, say
+from services.log_events import report, say
 
 _log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from services.agent.link import Link
 from services.agent.link.home import ClientTls, Home
 from services.agent.metrics import AgentMetrics
 from services.agent.settings import AgentSettings
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 

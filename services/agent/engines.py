@@ -13,7 +13,7 @@ from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.cloud import EngineReading, EngineWork
 from services.agent.metrics_reader import CounterMemory, Scrape, parse_metrics
 from services.agent.settings import ProbeSettings
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 

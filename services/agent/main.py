@@ -8,8 +8,8 @@ from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 from heliostat.clock import SystemClock
-from heliostat.collecting import collect_in_small_parts
 from heliostat.errors import InvalidSettings
+from heliostat.gc_tuning import collect_in_small_parts
 from services.addresses import split_address
 from services.agent.agent import Agent
 from services.agent.bootstrap import build_agent
@@ -18,9 +18,9 @@ from services.agent.journal.brake_file import BrakeState
 from services.agent.journal.operator import brake, request_adoption, set_brake
 from services.agent.settings import AgentSettings
 from services.leaving import ending_signals, leave
+from services.log_events import log_json, say
 from services.turns import take_short_turns
 from services.wall_clock import wall_clock
-from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 
 _log = logging.getLogger(__name__)

@@ -9,15 +9,15 @@ from typing import Any
 from heliostat.clock import cpu_seconds
 from heliostat.errors import InvalidInput
 from planning.highs import SolveLimits
-from planning.problem_file import answer_mapping, read_problem, write_problem
-from planning.random_problem import parse_size, random_problem
+from planning.offline.problem_file import answer_mapping, read_problem, write_problem
+from planning.offline.random_problem import parse_size, random_problem
+from planning.offline.static_problem import StaticProblem
 from planning.solve import SolveSettings, solve
-from planning.static_problem import StaticProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """A problem's size and the figures of its answer (see `planning.problem_file`)."""
+    """A problem's size and the figures of its answer (see `planning.offline.problem_file`)."""
 
     size: str
     figures: dict[str, Any]

@@ -15,8 +15,8 @@ from forecasting.fanout import FanOutForecaster
 from forecasting.settings import ForecasterSettings
 from heliostat.catalogue import FleetCatalogue
 from heliostat.clock import SystemClock, cpu_seconds
-from heliostat.collecting import collect_seldom
 from heliostat.errors import InvalidSettings
+from heliostat.gc_tuning import collect_seldom
 from heliostat.loops.control import ControlSettings, Deciders
 from heliostat.model.forecast import QUANTILE_LEVELS
 from heliostat.ports.clock import Clock
@@ -36,8 +36,8 @@ from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import ENV_PREFIX, ControlPlaneSettings
 from services.dashboard.live import LivePage
 from services.leaving import ending_signals, leave
+from services.log_events import log_json, say
 from services.wall_clock import wall_clock
-from services.wording import log_json, say
 from storage.catalogue_file import read_catalogue
 from storage.memory import memory_stores
 from storage.notify import ChangeFeed

@@ -22,10 +22,10 @@ from services.control_plane.metrics import Metrics
 from services.control_plane.permissions import Rule, check_role, rule_of
 from services.control_plane.refusals import RefusalLog
 from services.identity import Identity, identify, set_caller
+from services.log_events import reason_fields, say
 from services.messages import each_taken, reader, taken
 from services.translation.problems import reason_of, status_of, unexpected_status
 from services.translation.texts import check_texts
-from services.wording import reason_fields, say
 
 _log = logging.getLogger(__name__)
 

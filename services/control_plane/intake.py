@@ -15,7 +15,7 @@ from heliostat.errors import HeliostatError, Unavailable
 from heliostat.model.usage import UsageBatch, UsageReceipt
 from heliostat.ports.history import UsageHistory
 from services.control_plane.threads import StoreThreads
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import HeliostatError, LeaseLost, NotLeader, SecondControlPlane
 from heliostat.ports.leadership import Leadership, Lease
-from services.wording import report, say
+from services.log_events import report, say
 
 _log = logging.getLogger(__name__)
 

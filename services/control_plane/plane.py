@@ -22,7 +22,7 @@ from services.control_plane.schedule import Schedule
 from services.control_plane.serving import Serving
 from services.control_plane.settings import ControlPlaneSettings
 from services.control_plane.ticks import Tick, Ticks
-from services.wording import say
+from services.log_events import say
 
 _log = logging.getLogger(__name__)
 

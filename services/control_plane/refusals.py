@@ -17,7 +17,7 @@ from heliostat.model.governance import AuditRecord
 from heliostat.ports.clock import Clock
 from heliostat.ports.decisions import AuditLog
 from services.control_plane.threads import StoreThreads
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from heliostat.v1 import routing_pb2
 from services.control_plane.bells import Bells
 from services.control_plane.lags import ConnectedGateways, GatewayLag, TableAge
 from services.control_plane.threads import StoreThreads
+from services.log_events import report, say
 from services.translation.routing import ingresses_of, table_to_wire
-from services.wording import report, say
 from storage.notify import Topic
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from heliostat.clock import SystemClock
 from services.control_plane.lanes import Lane
 from services.control_plane.settings import CadenceSettings
 from services.control_plane.ticks import Tick, Ticks
-from services.wording import say
+from services.log_events import say
 
 _log = logging.getLogger(__name__)
 

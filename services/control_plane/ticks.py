@@ -25,7 +25,7 @@ from services.control_plane.ages import Ages
 from services.control_plane.lanes import Lane, Lanes
 from services.control_plane.leader import Leader
 from services.control_plane.metrics import Metrics, age_figure
-from services.wording import report, say
+from services.log_events import report, say
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from heliostat.errors import NotFound, Unavailable
 from services.addresses import is_loopback
 from services.dashboard.picture import to_json
 from services.dashboard.read_model import ReadModel
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 HERE = Path(__file__).parent

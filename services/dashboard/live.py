@@ -18,7 +18,7 @@ from services.dashboard.app import dashboard
 from services.dashboard.picture import Pulse
 from services.dashboard.read_model import ReadModel
 from services.dashboard.server import PageServer
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 

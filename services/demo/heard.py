@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from services.wording import FIELDS
+from services.log_events import FIELDS
 
 _TRACEBACKS = logging.Formatter()
 

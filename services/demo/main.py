@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from heliostat.collecting import collect_seldom
+from heliostat.gc_tuning import collect_seldom
 from services.demo.heard import hearing
 from services.demo.process import asked_to_stop, check_writable, place
 from services.demo.settings import DemoSettings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from heliostat.catalogue import FleetCatalogue
-from heliostat.collecting import collect_seldom
+from heliostat.gc_tuning import collect_seldom
 from heliostat.model.demand import BUCKET
 from services.demo.marks import mark_of
 from services.demo.settings import DemoSettings

@@ -145,7 +145,7 @@ def _record(world: SimulatedWorld, recorder: Recorder, span: Span) -> Record:
 
 
 def _where(failure: PolicyFailed) -> str:
-    """The line that raised: `planning/reactive.py:95 in plan`."""
+    """The line that raised: `planning/rivals/reactive.py:95 in plan`."""
     frames = traceback.extract_tb((failure.__cause__ or failure).__traceback__)
     if not frames:
         return ""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from heliostat.catalogue import FleetCatalogue
-from planning.reactive import ReactiveRule, ReactiveSettings
+from planning.rivals.reactive import ReactiveRule, ReactiveSettings
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import SEVENTY
 from simulation.policies.ruled import ruled

@@ -13,7 +13,7 @@ from datetime import timedelta
 from heliostat.catalogue import FleetCatalogue
 from heliostat.ports.deciding import ScalingStrategy
 from planning.rivals.hourly import HourlySageServe, HourlySettings
-from planning.sageserve import SageServeSettings
+from planning.rivals.sageserve import SageServeSettings
 from planning.strategies import ForecastGap, Immediate, UtilisationGated
 from simulation.policies.policy import Policy, PolicyOptions, PolicyPlugin
 from simulation.policies.routers import SEVENTY

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliostat.errors import InvalidInput, MigrationAhead
-from services.cli.backtesting import demand_of, key_of
 from services.cli.certificates import CertificateMaker, parse_identity
+from services.cli.forecast_backtest import demand_of, key_of
 from services.control_plane.bootstrap import parts_of
 from services.control_plane.settings import ControlPlaneSettings
 from services.identity import Identity, Role

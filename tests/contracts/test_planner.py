@@ -14,13 +14,13 @@ from heliostat.model.plan import PlanStatus
 from heliostat.ports.deciding import CapacityPlanner
 from planning.planner import HeliostatPlanner
 from planning.pool_rules import PoolRulePlanner
-from planning.reactive import ReactiveRule, ReactiveSettings
 from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.chiron import ChironRule
 from planning.rivals.freeness import FreenessRule, FreenessSettings
 from planning.rivals.hourly import HourlySageServe
 from planning.rivals.hpa import HpaRule
-from planning.sageserve import SageServePlanner
+from planning.rivals.reactive import ReactiveRule, ReactiveSettings
+from planning.rivals.sageserve import SageServePlanner
 from simulation.policies.policy import PolicyOptions
 from simulation.policies.registry import PLUGINS
 from tests.builders import NOON, a_catalogue, a_pool

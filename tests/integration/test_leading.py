@@ -19,8 +19,8 @@ from heliostat.ports.leadership import Lease
 from heliostat.v1 import fleet_pb2, plan_pb2, routing_pb2, usage_pb2
 from services.control_plane.leader import Leader
 from services.control_plane.ticks import Tick
+from services.log_events import FIELDS
 from services.translation.usage import batch_to_wire
-from services.wording import FIELDS
 from storage.memory import memory_stores
 from storage.notify import ChangeFeed
 from tests.builders import NOON, a_batch, a_window

@@ -136,7 +136,7 @@ from dataclasses import replace
 from services.control_plane.bootstrap import parts_of, run
 from services.control_plane.plane import ControlPlane
 from services.control_plane.settings import load_settings
-from services.wording import log_json
+from services.log_events import log_json
 
 class Stuck:
     def forecast(self, *arguments, **more):
@@ -158,7 +158,7 @@ from services.agent.bootstrap import build_agent
 from services.agent.hands import Hands
 from services.agent.main import _live
 from services.agent.settings import load_agent_settings
-from services.wording import log_json
+from services.log_events import log_json
 from storage.catalogue_file import read_catalogue
 
 class Stuck:

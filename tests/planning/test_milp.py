@@ -15,7 +15,7 @@ from heliostat.errors import InvalidInput
 from planning.highs import SolveLimits
 from planning.milp.build import build
 from planning.milp.instance import NEVER, Instance, Moves, Work
-from planning.random_problem import parse_size, random_problem
+from planning.offline.random_problem import parse_size, random_problem
 from planning.solve import SolveSettings, solve
 
 EXACT = SolveSettings(limits=SolveLimits(nodes=2000, good_gap=0.0, most_whole=1000))

@@ -18,7 +18,7 @@ from heliostat.ports.deciding import PlanningProblem
 from planning.guard import CatalogueGuard
 from planning.highs import SolveLimits
 from planning.planner import HeliostatPlanner
-from planning.sageserve import SageServePlanner
+from planning.rivals.sageserve import SageServePlanner
 from planning.settings import PlannerSettings
 from planning.solve import SolveSettings
 from planning.strategies import UtilisationGated

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from heliostat.errors import InvalidInput
-from planning.problem_file import answer_mapping, read_problem, write_problem
-from planning.random_problem import random_problem
+from planning.offline.problem_file import answer_mapping, read_problem, write_problem
+from planning.offline.random_problem import random_problem
+from planning.offline.static_problem import StaticProblem
 from planning.solve import solve
-from planning.static_problem import StaticProblem
 
 
 def mapping() -> dict[str, Any]:

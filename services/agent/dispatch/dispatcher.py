@@ -23,7 +23,7 @@ from heliostat.model.dispatch import (
 from heliostat.model.instants import from_epoch
 from heliostat.model.names import Tier
 from scheduling.lengths.prediction import MOST_OUTPUT_TOKENS, LengthPredictor
-from services.agent.dispatch.holding import Holding
+from services.agent.dispatch.held_requests import Holding
 from services.agent.dispatch.ledger import Lease, Ledger
 from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.patience import Patience

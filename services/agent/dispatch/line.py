@@ -17,7 +17,7 @@ from scheduling.laws.law import WorkerLaw
 from scheduling.ordering.latency import Coefficients, LatencyModel
 from scheduling.ordering.port import Ordering, Queue
 from scheduling.request import Request
-from services.agent.dispatch.holding import Held
+from services.agent.dispatch.held_requests import Held
 from services.agent.dispatch.replicas import Replicas
 
 _SOONEST = 1e-6

@@ -14,7 +14,7 @@ from heliostat.model.names import ModelName, RegionName
 from services.agent.dispatch.placing import Placing
 from services.agent.dispatch.replicas import Replicas
 from services.agent.dispatch.tally import Tally
-from services.wording import say
+from services.log_events import say
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from heliostat.model.dispatch import DispatchAsk, Outcome, Queued, Shed, ShedRea
 from heliostat.model.instants import from_epoch
 from scheduling.placement.placer import Reason
 from scheduling.request import Request
-from services.agent.dispatch.holding import Held, Holding
+from services.agent.dispatch.held_requests import Held, Holding
 from services.agent.dispatch.limits import Limits
 from services.agent.dispatch.line import Line
 from services.agent.dispatch.placing import NoPlace, Placing

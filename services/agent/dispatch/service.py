@@ -38,7 +38,7 @@ from services.agent.dispatch.sight import Sight, Sights
 from services.agent.dispatch.tally import Tally
 from services.agent.dispatch.view import view_of
 from services.agent.journal.batch_entry import BatchState
-from services.wording import report, say
+from services.log_events import report, say
 
 _log = logging.getLogger(__name__)
 

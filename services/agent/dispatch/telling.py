@@ -10,7 +10,7 @@ from heliostat.model.dispatch import (
     Withdrawn,
 )
 from heliostat.model.names import Tier
-from services.agent.dispatch.holding import Held
+from services.agent.dispatch.held_requests import Held
 from services.agent.dispatch.ledger import Lease
 from services.agent.dispatch.mail import Mail
 from services.agent.dispatch.tally import Tally

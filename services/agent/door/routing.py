@@ -16,8 +16,8 @@ from heliostat.model.routing import RoutingTable
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
 from services.agent.board import RouteBoard
 from services.agent.door.guard import Context, Guard, abort
+from services.log_events import say
 from services.translation.routing import table_to_wire
-from services.wording import say
 
 _log = logging.getLogger(__name__)
 

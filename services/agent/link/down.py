@@ -17,10 +17,10 @@ from heliostat.v1 import fleet_pb2, routing_pb2
 from services.agent.board import RouteBoard
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.link.home import Home, check_end, write_to
+from services.log_events import report
 from services.translation.commands import command_from_wire
 from services.translation.holds import life_to_wire
 from services.translation.routing import table_from_wire
-from services.wording import report
 
 _log = logging.getLogger(__name__)
 

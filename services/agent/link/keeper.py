@@ -12,8 +12,8 @@ from grpc import aio
 from heliostat.errors import DataLoss, HeliostatError, StorageUnavailable, Unavailable
 from services.agent.link.backoff import Backoff
 from services.agent.link.home import Home
+from services.log_events import report, say
 from services.translation.problems import error_of
-from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 

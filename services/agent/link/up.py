@@ -28,12 +28,12 @@ from heliostat.v1 import fleet_pb2, usage_pb2
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.trying_again import Again
 from services.agent.link.home import CALL_SECONDS, Home, check_end, write_to
+from services.log_events import report, say
 from services.translation.commands import word_to_wire
 from services.translation.fleet import observation_to_wire
 from services.translation.holds import life_to_wire
 from services.translation.problems import error_of, error_of_problem
 from services.translation.unknown_pools import leave_out
-from services.wording import report, say
 
 _log = logging.getLogger(__name__)
 

@@ -31,9 +31,9 @@ def backtest(
     """
     from heliostat.errors import InvalidInput
     from heliostat.model.instants import Span
+    from services.cli.backtest_history import record
     from services.cli.comparing import compare
     from services.cli.figures import at
-    from services.cli.recording import record
     from simulation.experiments.scenes import scene_ref
 
     now = present()

@@ -122,7 +122,7 @@ def backtest(
     skip_bad_rows: SkipBad = False,
 ) -> None:
     """Replay the end of a trace and score every method, each forecast from past data only."""
-    from services.cli.backtesting import backtest_series
+    from services.cli.forecast_backtest import backtest_series
 
     with progress(f"replaying {trace.name}") as bar:
         scores, notes = backtest_series(

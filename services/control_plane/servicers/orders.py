@@ -13,7 +13,7 @@ from heliostat.model.holding import AgentLife
 from heliostat.model.names import RegionName
 from heliostat.v1 import fleet_pb2
 from services.control_plane.desk import Desk
-from services.control_plane.holding import speak
+from services.control_plane.region_holds import speak
 from services.identity import caller
 from services.translation.commands import command_to_wire, word_from_wire
 from services.translation.fields import required, required_text

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from heliostat.clock import monotonic_seconds
-from heliostat.collecting import collect_seldom
 from heliostat.errors import InvalidInput, WorkersUnavailable
+from heliostat.gc_tuning import collect_seldom
 from simulation.experiments.executors.blame import Blame, live_or_blame
 from simulation.experiments.executors.port import TellOf
 from simulation.experiments.live import Mark

@@ -12,7 +12,7 @@ from heliostat.model.names import EVERYWHERE, Tier
 from heliostat.model.plan import CapacityPlan, PlanStatus, PoolTarget
 from heliostat.ports.deciding import PlanningProblem
 from planning.rivals.hourly import HourlySageServe, HourlySettings
-from planning.sageserve import SageServeSettings
+from planning.rivals.sageserve import SageServeSettings
 from planning.strategies import planned_busy
 from tests.builders import NOON, a_catalogue, a_demand, a_pool
 from tests.planning.worlds import a_problem, all_keys, forecasts_of, with_totals

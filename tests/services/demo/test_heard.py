@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from services.demo.heard import hearing
-from services.wording import say
+from services.log_events import say
 
 LOG = logging.getLogger("heliostat.of.this.test")
 

@@ -13,8 +13,8 @@ from heliostat.model.demand import DemandSeries
 from heliostat.model.names import SeriesKey, TokenKind
 from planning.planner import HeliostatPlanner
 from planning.pool_rules import PoolRulePlanner
-from planning.reactive import ReactiveRule, ReactiveSettings
 from planning.rivals.cheapest_first import CheapestFirst
+from planning.rivals.reactive import ReactiveRule, ReactiveSettings
 from planning.rivals.threshold_router import ThresholdRouter
 from planning.routing import NearestRouter
 from planning.settings import PlannerSettings

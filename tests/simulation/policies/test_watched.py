@@ -15,7 +15,7 @@ from heliostat.model.plan import CapacityPlan, Flow, PoolTarget
 from heliostat.model.routing import RoutingTable
 from heliostat.ports.deciding import PlanningProblem, RoutingProblem
 from planning.pool_rules import PoolRulePlanner
-from planning.reactive import ReactiveRule, ReactiveSettings
+from planning.rivals.reactive import ReactiveRule, ReactiveSettings
 from simulation.policies.failure import PolicyFailed
 from simulation.policies.watched import watched
 from tests.builders import NOON, QUARTER, a_demand, a_forecast, a_pool

@@ -14,7 +14,7 @@ from services.agent.drivers.vm.cloud import CloudVm, VmState
 from services.agent.drivers.vm.intents import with_chunk
 from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent, VmRecord
 from services.agent.drivers.vm.survey import Survey
-from services.wording import say
+from services.log_events import say
 
 _log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent
 from services.agent.drivers.vm.report import Gauge, observation_of, progress_of
 from services.agent.drivers.vm.steps import DriverLimits, Steps
 from services.agent.drivers.vm.survey import Patience, Sighting, Survey
-from services.wording import report, say
+from services.log_events import report, say
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from services.agent.drivers.vm.cloud import (
 )
 from services.agent.drivers.vm.memory import DriverMemory, VmRecord
 from services.agent.drivers.vm.survey import Patience, Stage, Survey, look
-from services.wording import report
+from services.log_events import report
 
 _log = logging.getLogger(__name__)
 _NEVER = datetime.min.replace(tzinfo=UTC)

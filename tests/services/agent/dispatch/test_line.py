@@ -11,7 +11,7 @@ from heliostat.model.names import Tier
 from scheduling.lengths.prediction import LengthPrediction
 from scheduling.ordering.registry import ORDERINGS
 from scheduling.request import Promise, Request
-from services.agent.dispatch.holding import Held
+from services.agent.dispatch.held_requests import Held
 from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.line import Line
 from services.agent.dispatch.replicas import Replicas

@@ -18,7 +18,7 @@ from services.agent.dispatch.news import Why
 from services.agent.dispatch.sight import RememberingProber, WatchedDriver
 from services.agent.drivers.simulated import simulated_driver
 from services.agent.drivers.vm.cloud import EngineReading
-from services.wording import FIELDS
+from services.log_events import FIELDS
 from tests.builders import MINUTE, NOON, a_catalogue, a_pool
 from tests.support.agents import EAST
 from tests.support.dispatching import IDLE, SILENT, Counter, an_end, an_endpoint

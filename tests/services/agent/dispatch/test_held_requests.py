@@ -9,7 +9,7 @@ from heliostat.model.dispatch import Queued
 from heliostat.model.names import Tier
 from scheduling.lengths.prediction import LengthPrediction
 from scheduling.request import Promise, Request
-from services.agent.dispatch.holding import Held, Holding
+from services.agent.dispatch.held_requests import Held, Holding
 from services.agent.dispatch.patience import HoldingRules
 from tests.support.dispatching import ALPHA, Counter, an_ask, an_endpoint
 

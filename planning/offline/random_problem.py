@@ -16,7 +16,7 @@ import numpy as np
 
 from heliostat.errors import InvalidInput
 from planning.arrays import Bools, Floats, Ints
-from planning.static_problem import StaticProblem
+from planning.offline.static_problem import StaticProblem
 
 NEAREST = 8
 USABLE = 0.85

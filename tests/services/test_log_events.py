@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.wording import log_json, say
+from services.log_events import log_json, say
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 
 _LOOK = """
 import gc
-from heliostat import collecting
-collecting.{how}()
+from heliostat import gc_tuning
+gc_tuning.{how}()
 before = [one["collections"] for one in gc.get_stats()]
 kept = [[] for _ in range(300_000)]
 after = [one["collections"] for one in gc.get_stats()]

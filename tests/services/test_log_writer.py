@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from services.lines import LinesOrNothing
+from services.log_writer import LinesOrNothing
 
 
 class Pipe:

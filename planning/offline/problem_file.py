@@ -23,8 +23,8 @@ import numpy as np
 
 from heliostat.errors import InvalidInput
 from planning.arrays import Bools, Floats
+from planning.offline.static_problem import StaticProblem
 from planning.solve import Solution
-from planning.static_problem import StaticProblem
 
 _VERSION = 1
 _KEYS = frozenset(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from heliostat.errors import HeliostatError
-from services.lines import LinesOrNothing
+from services.log_writer import LinesOrNothing
 
 FIELDS = "heliostat_fields"
 _TALKATIVE = ("alembic", "apscheduler")

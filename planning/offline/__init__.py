@@ -1,0 +1,1 @@
+"""Static problems for the solver alone: from a file, or at random; nothing live."""

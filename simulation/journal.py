@@ -41,7 +41,7 @@ class MemoryJournal:
             if known is None:
                 if not command.state.ended or command.state is CommandState.CANCELLED:
                     self._open[command.command_id] = command
-            elif not known.state.ended:
+            elif not known.state.ended and command.state is not CommandState.EXPIRED:
                 self._open[command.command_id] = replace(command, progress=known.progress)
 
     def open_commands(self) -> tuple[Command, ...]:

@@ -126,7 +126,10 @@ class AgentLoop:
     ) -> Acknowledgement:
         successor = next((c for c in later if _supersedes(c, command)), None)
         if command.state.ended:  # elsewhere: somebody cancelled it, or another agent carried it out
-            return self._let_go(command, command.state, command.outcome, now, command.refusal)
+            ended = command.ended_at
+            return self._let_go(
+                command, command.state, command.outcome, now, command.refusal, ended_at=ended
+            )
         if successor is not None:
             detail = f"superseded by command {successor.command_id}"
             return self._let_go(command, CommandState.CANCELLED, detail, now)
@@ -169,12 +172,16 @@ class AgentLoop:
         detail: str,
         now: datetime,
         refusal: RefusalKind | None = None,
+        *,
+        ended_at: datetime | None = None,
     ) -> Acknowledgement:
+        """Stop, and say how the command ended: now, or when it ended elsewhere."""
         try:
             progress = self._driver.abandon(command, now)
         except (Throttled, DriverUnavailable) as error:
             return _held_up(command, now, f"will stop: {error}")
-        return _acknowledged(command, state, now, progress=progress, refusal=refusal, detail=detail)
+        at = ended_at or now
+        return _acknowledged(command, state, at, progress=progress, refusal=refusal, detail=detail)
 
 
 def _raise(faults: Sequence[Exception]) -> None:

@@ -201,11 +201,15 @@ class ControlLoop:
     # --- commands ----------------------------------------------------------------------------
 
     def acknowledge(self, ack: Acknowledgement, now: datetime) -> Command:
-        """Take in an agent's word; a refusal by the cloud caps the next plans."""
-        command = self._stores.outbox.acknowledge(ack)
+        """Take in an agent's word; a refusal by the cloud that ends a command caps the next plans.
+
+        The cap is stored first: until the command has ended, its agent says the word again.
+        """
         if ack.refusal in _BY_THE_CLOUD:
-            self._stores.fleet.deny(self._denial(command, ack), now)
-        return command
+            before = self._stores.outbox.command(ack.command_id)
+            if ack.ends(before):
+                self._stores.fleet.deny(self._denial(before, ack), now)
+        return self._stores.outbox.acknowledge(ack)
 
     def settle(self, now: datetime, *, epoch: int) -> tuple[Command, ...]:
         """Expire commands whose deadline passed; returns them."""

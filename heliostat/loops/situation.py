@@ -49,6 +49,7 @@ class ProblemReader:
     ) -> None:
         self._stores = stores
         self._catalogue = catalogue
+        self._regions = frozenset(region.name for region in catalogue.regions)
         self._settings = settings
         self._kept_mixes: tuple[datetime | None, tuple[TokenMix, ...]] = (None, ())
         self._kept_samples: tuple[LeadTimeSample, ...] | None = None
@@ -57,9 +58,11 @@ class ProblemReader:
         self._kept_starts: dict[_Start, tuple[list[LeadTimeSample], LeadTimeEstimate]] = {}
 
     def fleet(self, now: datetime) -> Fleet:
-        """The fleet as last observed, old observations marked stale and old backlogs left out."""
+        """The fleet as last observed, old observations marked stale; old backlogs are left out, and so are
+        regions that the catalogue has no more: nobody will report of them again."""
         stale_after = self._catalogue.guardrails.stale_after
-        return self._stores.fleet.fleet(now).aged(now, stale_after).less_stale_backlogs(stale_after)
+        fleet = self._stores.fleet.fleet(now).of_regions(self._regions)
+        return fleet.aged(now, stale_after).less_stale_backlogs(stale_after)
 
     def planning(self, now: datetime, what_if: WhatIf | None = None) -> PlanningProblem:
         """The planning problem of this instant, changed as supposed."""

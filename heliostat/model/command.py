@@ -211,6 +211,11 @@ class Acknowledgement:
         """False when the word is on another command that had this one's id before."""
         return self.command_created_at in (None, command.created_at)
 
+    def ends(self, command: Command) -> bool:
+        """True when the command, as it stands, is open and this word on it is its end."""
+        mine = self.region == command.region and self.is_on(command)
+        return mine and self.state.ended and not command.state.ended
+
     def sayable(self) -> Self:
         """The same, in words that every journal, wire and store can keep: faults and clouds say anything."""
         progress = replace(self.progress, detail=sayable(self.progress.detail))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -264,6 +265,24 @@ class Fleet:
         if (self.at, self.pools, self.denials) == (now, pools, denials):
             return self
         return replace(self, at=now, pools=pools, denials=denials)
+
+    def of_regions(self, regions: AbstractSet[RegionName]) -> Fleet:
+        """The same fleet without what was reported of other regions."""
+        reported = {report.region for report in self.reports}
+        reported.update(state.observation.pool.region for state in self.pools)
+        reported.update(denial.region for denial in self.denials)
+        if reported <= regions:
+            return self
+        return replace(
+            self,
+            pools=tuple(s for s in self.pools if s.observation.pool.region in regions),
+            replicas=tuple(r for r in self.replicas if r.pool.region in regions),
+            denials=tuple(d for d in self.denials if d.region in regions),
+            paused_agents=self.paused_agents.intersection(regions),
+            batch_backlog=tuple(b for b in self.batch_backlog if b.region in regions),
+            laws=tuple(law for law in self.laws if law.pool.region in regions),
+            reports=tuple(report for report in self.reports if report.region in regions),
+        )
 
     def less_stale_backlogs(self, stale_after: timedelta) -> Fleet:
         """The same fleet without the backlogs of regions whose newest report is older than `stale_after`,

@@ -20,8 +20,9 @@ class AgentJournal(Protocol):
 
     # commands, in
     def receive(self, commands: Sequence[Command]) -> None:
-        """Keep commands as received; open ones that ended elsewhere are marked with that end. One already
-        ended here stays ended; arriving open, its end is said again, since the control plane has lost it."""
+        """Keep commands as received; open ones that ended elsewhere are marked with that end, unless they
+        expired: whether a deadline has passed, the agent's own clock decides. One already ended here stays
+        ended; arriving open, its end is said again, since the control plane has lost it."""
         ...
 
     def open_commands(self) -> tuple[Command, ...]:

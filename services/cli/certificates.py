@@ -14,11 +14,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from heliostat.errors import InvalidInput
 from heliostat.model.names import RegionName
 from services.identity import Identity, Role
+from storage.whole_files import NewFile, write_together
 
 _HOST_NAME = re.compile(r"(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
@@ -47,20 +49,19 @@ class _Made:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
-    def write(self) -> None:
-        """Write both files over what is there."""
+    @property
+    def files(self) -> tuple[NewFile, NewFile]:
+        """The key and its certificate as they are to be on disk."""
         pem = self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        # The key never exists with wider permissions than its owner's.
-        handle = os.open(self.place.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o600)
-            file.write(pem)
-        written = self.certificate.public_bytes(serialization.Encoding.PEM)
-        self.place.certificate.write_bytes(written)
+        own = self.certificate.public_bytes(serialization.Encoding.PEM)
+        return (
+            NewFile(path=self.place.key, content=pem, secret=True),
+            NewFile(path=self.place.certificate, content=own),
+        )
 
 
 class CertificateMaker:
@@ -78,7 +79,8 @@ class CertificateMaker:
         """The CA, `server` for these hosts and one certificate per identity. Raises InvalidInput.
 
         Without `servers` a server's certificate of this CA is kept; where there is none, it is for
-        LOCAL_HOSTS. Everything is checked and made before the first file is written.
+        LOCAL_HOSTS. Everything is checked and made before the first file is written, and where one cannot be
+        written (a full disk), all stay as they were.
         """
         identities = [parse_identity(client) for client in clients]
         hosts = [_host(server) for server in servers]
@@ -95,8 +97,7 @@ class CertificateMaker:
                 server = new[-1].place
             of_clients = [self._client(ca, identity) for identity in identities]
             self._directory.mkdir(parents=True, exist_ok=True)
-            for made in (*new, *of_clients):
-                made.write()
+            write_together(file for made in (*new, *of_clients) for file in made.files)
         except OSError as error:
             place = str(error.filename or self._directory)
             raise InvalidInput(place, f"cannot be used: {error.strerror}") from error
@@ -116,10 +117,11 @@ class CertificateMaker:
     def _kept_server(self, ca: x509.Certificate) -> Written:
         """The existing server certificate, for the hosts that it names.
 
-        Raises InvalidInput when this CA did not sign it: clients refuse it then, and we do not know all
-        names for a new one.
+        Raises InvalidInput when this CA did not sign it, or the key beside it is another's: clients refuse
+        it then, or servers, and we do not know all names for a new one.
         """
-        path = self._place("server", "").certificate
+        place = self._place("server", "")
+        path = place.certificate
         try:
             server = x509.load_pem_x509_certificate(path.read_bytes())
             server.verify_directly_issued_by(ca)
@@ -130,8 +132,14 @@ class CertificateMaker:
                 "is no server certificate of this CA",
                 remedy="give --server to replace it",
             ) from error
-        place = self._place("server", ", ".join(str(name.value) for name in names))
-        return replace(place, kept=True)
+        if _public_half(place.key) != server.public_key():
+            raise InvalidInput(
+                str(place.key),
+                f"is not the key of {path.name}",
+                remedy="bring it back, or give --server to make a new pair",
+            )
+        hosts = ", ".join(str(name.value) for name in names)
+        return replace(place, identity=hosts, kept=True)
 
     def _read_authority(self) -> _Made:
         place = self._place("ca", _AUTHORITY_NAME)
@@ -234,6 +242,14 @@ def parse_identity(text: str) -> Identity:
 def _tame(part: str) -> bool:
     """True for what may be part of a file name and a URI as it stands."""
     return re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", part) is not None
+
+
+def _public_half(key: Path) -> PublicKeyTypes | None:
+    """Of the private key in that file; None where it holds none that is readable without a passphrase."""
+    try:
+        return serialization.load_pem_private_key(key.read_bytes(), password=None).public_key()
+    except (ValueError, TypeError):
+        return None
 
 
 def _read_authority(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -302,6 +303,40 @@ def test_the_servers_pair_is_replaced_on_demand_also_when_its_key_is_gone(tmp_pa
     (tmp_path / "server-key.pem").unlink()
     assert heliostat("certs", "make", tmp_path, "--server", "plane.example").code == 0
     assert (tmp_path / "server-key.pem").exists()
+
+
+def test_a_disk_that_is_full_leaves_every_pair_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heliostat("certs", "make", tmp_path, "--server", "plane.example")
+    before = _files(tmp_path)
+    written, plain = [], os.fsync
+
+    def full(handle: int) -> None:
+        written.append(handle)
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+        plain(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    ran = heliostat("certs", "make", tmp_path, "--server", "plane.example")
+    assert ran.code == 65
+    assert "server.pem: cannot be used: No space left on device" in " ".join(ran.err.split())
+    assert _files(tmp_path) == before
+
+
+def test_a_servers_certificate_with_another_key_is_not_kept_silently(tmp_path: Path) -> None:
+    heliostat("certs", "make", tmp_path)
+    key = (tmp_path / "operator-local-key.pem").read_bytes()
+    for wrong in (key, b"nonsense", b""):
+        (tmp_path / "server-key.pem").write_bytes(wrong)
+        before = _files(tmp_path)
+        ran = heliostat("certs", "make", tmp_path, "--identity", "operator/bob")
+        assert ran.code == 65
+        said = " ".join(ran.err.split())
+        assert "server-key.pem: is not the key of server.pem" in said
+        assert "give --server to make a new pair" in said
+        assert _files(tmp_path) == before
 
 
 def test_the_key_of_another_ca_signs_nothing(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def a_table(version: str = "7") -> RoutingTable:
     )
 
 
+ENDS_THAT_COUNT = [s for s in CommandState if s.ended and s is not CommandState.EXPIRED]
+"""Of those that came about elsewhere."""
+
+
 # --- commands --------------------------------------------------------------------------------
 
 
@@ -157,7 +161,7 @@ def test_an_open_command_comes_back_whole_after_a_crash(home: JournalHome) -> No
     assert home.open().open_commands() == (a_command(),)
 
 
-@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+@pytest.mark.parametrize("end", ENDS_THAT_COUNT)
 def test_a_command_that_ended_elsewhere_stays_open_until_it_is_let_go(
     home: JournalHome, end: CommandState
 ) -> None:
@@ -173,7 +177,23 @@ def test_a_command_that_ended_elsewhere_stays_open_until_it_is_let_go(
     assert journal.open_commands() == ()
 
 
-@pytest.mark.parametrize("end", [s for s in CommandState if s.ended])
+def test_a_command_that_expired_by_another_clock_stays_as_it_is(home: JournalHome) -> None:
+    """A leader whose clock jumps ahead expires all; each agent ends its commands at its own deadline."""
+    journal = home.open()
+    journal.receive([a_command(), a_command(2)])
+    journal.receive([a_command(state=CommandState.EXPIRED, ended_at=NOON, revision=2)])
+    journal = home.open()
+    assert journal.open_commands() == (a_command(), a_command(2))
+    journal.receive([a_command(state=CommandState.CANCELLED, revision=3)])
+    assert [c.state for c in journal.open_commands()] == [
+        CommandState.CANCELLED,
+        CommandState.LEASED,
+    ]
+    journal.receive([a_command(3, state=CommandState.EXPIRED)])
+    assert len(journal.open_commands()) == 2
+
+
+@pytest.mark.parametrize("end", ENDS_THAT_COUNT)
 def test_a_late_lease_does_not_revive_a_command_that_ended_elsewhere(
     home: JournalHome, end: CommandState
 ) -> None:

@@ -38,6 +38,7 @@ from heliostat.ports.cloud import DriverAnswer
 from simulation.journal import MemoryJournal
 from tests.builders import MINUTE, NOON, a_pool, a_window, an_observation
 
+HOUR = timedelta(hours=1)
 POOL = a_pool()
 OTHER = a_pool(model="beta")
 
@@ -282,11 +283,24 @@ def test_what_another_agent_ended_meanwhile_is_let_go_and_not_carried_out(
 ) -> None:
     agent = Agent()
     agent.journal.receive([a_command()])
-    agent.journal.receive([a_command(state=end, refusal=refusal, outcome="4 ready")])
-    agent.loop.tick(NOON)
+    ended = a_command(state=end, refusal=refusal, outcome="4 ready", ended_at=NOON)
+    agent.journal.receive([ended])
+    agent.loop.tick(NOON + 9 * MINUTE)
     assert (agent.driver.applied, agent.driver.abandoned) == ([], ["1"])
     assert (agent.word().state, agent.word().refusal) == (end, refusal)
+    assert agent.word().at == NOON, "when it ended, not when this agent heard of it"
     assert agent.journal.open_commands() == ()
+
+
+def test_what_another_clock_expired_goes_on_until_its_deadline_by_the_agents_own() -> None:
+    agent = Agent()
+    agent.driver.answer = lambda _: DriverAnswer(progress=CommandProgress(ready=1), done=False)
+    agent.journal.receive([a_command()])
+    agent.journal.receive([a_command(state=CommandState.EXPIRED, ended_at=NOON + 5 * HOUR)])
+    agent.loop.tick(NOON + MINUTE)
+    assert (agent.driver.applied, agent.driver.abandoned) == (["1"], [])
+    agent.loop.tick(NOON + HOUR)
+    assert (agent.driver.abandoned, agent.word().state) == (["1"], CommandState.EXPIRED)
 
 
 def test_the_brake_stops_work_but_not_sight() -> None:

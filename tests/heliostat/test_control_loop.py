@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from heliostat.errors import (
     NoPlanYet,
     OutdatedDecision,
     StaleEtag,
+    UnknownCommand,
     UnknownRegion,
     UnknownVmType,
 )
@@ -377,6 +379,47 @@ def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKi
     (denial,) = house.loop.situation.fleet(NOON + MINUTE).denials
     assert (denial.region, denial.vm_type, denial.most_replicas) == (POOL.region, POOL.vm_type, 2)
     assert house.loop.situation.fleet(NOON + timedelta(hours=1)).denials == ()
+
+
+def test_an_old_refusal_that_is_said_again_caps_nothing_anew() -> None:
+    """By an agent that was away while another one ended the command."""
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
+    refusal = Acknowledgement(
+        command_id=command.command_id,
+        region=command.region,
+        state=CommandState.REFUSED,
+        refusal=RefusalKind.NO_CAPACITY,
+        at=NOON + MINUTE,
+    )
+    house.loop.acknowledge(refusal, NOON + MINUTE)
+    later = NOON + timedelta(hours=3)
+    house.loop.acknowledge(replace(refusal, at=later), later)
+    assert house.loop.situation.fleet(later).denials == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"region": RegionName("west")},
+        {"command_created_at": NOON - MINUTE},
+    ],
+)
+def test_a_refusal_of_another_command_caps_nothing(change: dict[str, Any]) -> None:
+    house = a_house({POOL: 5})
+    house.set_mode(Mode.ACTIVE)
+    command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
+    refusal = Acknowledgement(
+        command_id=command.command_id,
+        region=command.region,
+        state=CommandState.REFUSED,
+        refusal=RefusalKind.NO_CAPACITY,
+        at=NOON,
+    )
+    with pytest.raises(UnknownCommand):
+        house.loop.acknowledge(replace(refusal, **change), NOON)
+    assert house.loop.situation.fleet(NOON).denials == ()
 
 
 def test_old_observations_are_stale_and_absent_ones_missing() -> None:

@@ -9,13 +9,16 @@ from heliostat.model.fleet import (
     MOST_AHEAD,
     BacklogGroup,
     BatchBacklog,
+    CapacityDenial,
     Fleet,
     PoolObservation,
     PoolState,
     RegionReport,
+    ReplicaEndpoint,
     Signal,
 )
-from heliostat.model.names import ModelName, RegionName
+from heliostat.model.measured_law import MeasuredLaw
+from heliostat.model.names import ModelName, PoolKey, RegionName
 from tests.builders import MINUTE, NOON, a_pool, an_observation
 from tests.heliostat.fakes import a_house
 
@@ -43,6 +46,21 @@ def test_an_observation_is_fresh_only_while_its_age_is_known_to_be_small(
     )
     fleet = Fleet(at=NOON - age, pools=(seen,)).aged(NOON, STALE_AFTER)
     assert fleet.state(a_pool()).signal is signal
+
+
+def a_law(pool: PoolKey) -> MeasuredLaw:
+    return MeasuredLaw(
+        pool=pool,
+        prefill_base=0.01,
+        prefill_per_token=1e-5,
+        prefill_per_token_beyond_knee=0.0,
+        decode_base=0.02,
+        decode_per_sequence=1e-4,
+        decode_per_sequence_kilotoken=1e-4,
+        error=0.1,
+        prefills=9,
+        iterations=9,
+    )
 
 
 def a_backlog(region: str = "east", model: str = "alpha", requests: int = 5) -> BatchBacklog:
@@ -92,3 +110,32 @@ def test_plans_count_no_backlog_that_is_old() -> None:
     late = read(NOON + STALE_AFTER + SECOND).fleet
     assert late.batch_backlog == ()
     assert late.state(a_pool()).signal is Signal.STALE
+
+
+def test_a_region_that_the_catalogue_has_no_more_is_part_of_no_fleet() -> None:
+    """It was renamed or removed: its last report stays stored, and nobody replaces it."""
+    house, old = a_house(), a_pool("mars")
+    stays = an_observation(PoolObservation(pool=a_pool(), ready=2), unknown_vms=("vm-1",))
+    house.stores.fleet.observe(stays, NOON)
+    before = house.loop.situation.fleet(NOON)
+    gone = an_observation(
+        PoolObservation(pool=old, ready=2),
+        region="mars",
+        replicas=(ReplicaEndpoint(replica_id="vm-9", pool=old, address="10.0.0.9:8000"),),
+        agent_paused=True,
+        batch_backlog=(a_backlog("mars"),),
+        laws=(a_law(old),),
+        unknown_vms=("vm-8",),
+    )
+    house.stores.fleet.observe(gone, NOON)
+    denial = CapacityDenial(
+        region=old.region,
+        vm_type=old.vm_type,
+        reason="no-capacity",
+        at=NOON,
+        until=NOON + MINUTE,
+        most_replicas=0,
+    )
+    house.stores.fleet.deny(denial, NOON)
+    assert house.loop.situation.fleet(NOON) == before
+    assert before.reports[0].unknown_vms == ("vm-1",)

@@ -227,6 +227,49 @@ def test_a_region_is_seen_whatever_amazon_says_of_one_redeploy(east: AwsRegion, 
     assert east.faults.calls["GetCommandInvocation"] == 1
 
 
+@pytest.mark.parametrize("code", ["InvalidInstanceId", "AccessDeniedException"])
+def test_a_vm_on_which_amazon_runs_no_command_serves_where_it_was_once_the_order_is_let_go(
+    east: AwsRegion, code: str
+) -> None:
+    until_done(east, a_command(target=2))
+    order, driver = a_redeploy(1, 1, number=2), east.driver()
+    driver.apply(order, east.engines.now)
+    east.faults.fail_next("SendCommand", *[code] * 9)
+    for _ in range(2):
+        east.engines.now += MINUTE
+        with pytest.raises(DriverUnavailable, match=code):
+            driver.apply(order, east.engines.now)
+    driver.abandon(order, east.engines.now)
+    for _ in range(10):
+        east.engines.now += MINUTE
+        seen = {p.pool: p.ready for p in driver.observe(east.engines.now).pools}
+        assert (seen[a_pool()], seen[beta_pool()]) == (2, 0)
+    assert {vm.pool for vm in east.cloud().list_vms()} == {a_pool()}
+
+
+def test_a_vm_that_may_be_changing_its_model_is_brought_back_once_the_order_is_let_go(
+    east: AwsRegion,
+) -> None:
+    until_done(east, a_command(target=2))
+    order, driver = a_redeploy(1, 1, number=2), east.driver()
+    driver.apply(order, east.engines.now)
+    east.engines.now += MINUTE
+    east.faults.lost_answers["SendCommand"] = 1
+    with pytest.raises(DriverUnavailable):
+        driver.apply(order, east.engines.now)
+    east.faults.fail_next("SendCommand", "Throttling")
+    with pytest.raises(Throttled):
+        driver.abandon(order, east.engines.now)
+    driver.abandon(order, east.engines.now)
+    sent = [c["Parameters"]["commands"] for c in east.ssm.list_commands()["Commands"]]
+    assert sorted(sent) == [
+        ["/opt/heliostat/serve-model alpha"],
+        ["/opt/heliostat/serve-model beta"],
+    ]
+    seen = {p.pool: p.ready for p in driver.observe(east.engines.now).pools}
+    assert (seen[a_pool()], seen[beta_pool()]) == (2, 0)
+
+
 def test_releasing_what_is_gone_already_is_no_error(east: AwsRegion) -> None:
     east.driver().apply(a_command(target=2), NOON)
     east.cloud().release(["i-0123456789abcdef0", *east.standing()])

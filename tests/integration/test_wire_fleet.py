@@ -272,6 +272,25 @@ async def test_a_command_that_was_cancelled_while_its_agent_was_away_is_sent_on_
         again.cancel()
 
 
+async def test_a_command_that_is_cancelled_while_another_name_has_it_reaches_who_carries_it_out() -> (
+    None
+):
+    """An agent restarted under another name on the same journal; its old name has the lease for a while."""
+    async with a_world() as world:
+        await scale(world)
+        stream = watched(world)
+        (command,) = await next_commands(stream)
+        stream.cancel()
+        renamed = watched(world, agent_id="agent-2", open_command_ids=[command.command_id])
+        assert not (await heard(renamed)).commands
+        cancel = fleet_pb2.CancelCommandRequest(command_id=command.command_id)
+        await world.client.fleet.CancelCommand(cancel)
+        async with asyncio.timeout(30):
+            (ended,) = await next_commands(renamed)
+        assert ended.state == COMMAND_STATE.to_wire(CommandState.CANCELLED)
+        renamed.cancel()
+
+
 async def test_a_command_that_another_agent_carried_out_is_sent_with_its_end() -> None:
     async with a_world() as world:
         command = (await scale(world)).command

@@ -23,6 +23,7 @@ from services.control_plane.operating_metrics import certificate_end, gateway_fi
 from services.control_plane.ticks import Tick
 from storage.memory import memory_stores
 from tests.builders import MINUTE, NOON, a_forecast, a_pool, an_observation
+from tests.heliostat.fakes import a_house
 from tests.support.agents import a_command
 from tests.support.planes import a_world
 
@@ -321,3 +322,13 @@ def test_a_region_that_falls_silent_ages_though_its_last_report_is_from_the_futu
     for minutes in (0, 9):
         (family,) = metrics.operating.report_ages(NOON + minutes * MINUTE)
         assert [sample.value for sample in family.samples] == [60.0 * minutes]
+
+
+def test_a_region_that_the_catalogue_has_no_more_has_no_age_that_grows() -> None:
+    house, metrics = a_house(), Metrics()
+    for region in ("east", "mars"):
+        seen = an_observation(PoolObservation(pool=a_pool(region)), region=region)
+        house.stores.fleet.observe(seen, NOON)
+    metrics.show_fleet(house.loop.situation.fleet(NOON + MINUTE))
+    (family,) = metrics.operating.report_ages(NOON + MINUTE)
+    assert [sample.labels for sample in family.samples] == [{"region": "east"}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -45,6 +45,10 @@ class MemoryVms:
     broken: set[str] = field(default_factory=set)
     """VMs whose engine does not answer."""
     redeploys: RedeployState = RedeployState.SUCCEEDED
+    while_redeploying: Callable[[str], None] = lambda _: None
+    """Called with "tagged" once a redeploy changed the tags, with "begun" once the VM changes its model."""
+    serves: dict[str, PoolKey] = field(default_factory=dict)
+    """What is true of a VM, whatever its tags say."""
     unsaid: dict[str, HeliostatError] = field(default_factory=dict)
     """Raised instead of saying how far the redeploy of that VM is."""
     _sold: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -89,7 +93,10 @@ class MemoryVms:
     def redeploy(self, vm_id: str, pool: PoolKey, command_id: str) -> str:
         self._call("redeploy")
         self.vms[vm_id] = replace(self.vms[vm_id], pool=pool)
+        self.while_redeploying("tagged")
+        self.serves[vm_id] = pool
         self._engine_since[vm_id] = self.now
+        self.while_redeploying("begun")
         return f"op-{vm_id}"
 
     def redeploy_state(self, vm_id: str, operation_id: str) -> RedeployState:
@@ -123,6 +130,11 @@ class MemoryVms:
 
     def add_stranger(self, vm_id: str, pool: PoolKey | None, launched_at: datetime) -> None:
         self._put(CloudVm(vm_id=vm_id, state=VmState.RUNNING, launched_at=launched_at, pool=pool))
+
+    def tag(self, pools: Mapping[str, PoolKey | None]) -> None:
+        """List these VMs with these pools' tags from now on."""
+        for vm_id, pool in pools.items():
+            self.vms[vm_id] = replace(self.vms[vm_id], pool=pool)
 
     def _call(self, what: str) -> None:
         self.calls.append(what)
@@ -159,3 +171,5 @@ class MemoryVms:
     def _put(self, vm: CloudVm) -> None:
         self.vms[vm.vm_id] = replace(vm, address=f"10.0.0.{len(self.vms) + 1}:8000")
         self._engine_since[vm.vm_id] = vm.launched_at
+        if vm.pool is not None:
+            self.serves[vm.vm_id] = vm.pool

@@ -19,6 +19,9 @@ from services.agent.settings import BacklogReport
 
 GROUPS_A_DEADLINE = 96
 """Groups are this part of the batch tier's deadline wide: a quarter of an hour of a day."""
+FARTHEST = timedelta(days=365)
+"""Longer deadlines are counted as this one: plans look ahead by hours, and a report names nothing that is
+due much later (`services.translation.backlogs`)."""
 
 
 class WaitingBatch:
@@ -75,10 +78,10 @@ def groups_of(
 ) -> tuple[BacklogGroup, ...]:
     """At most `GROUPS_A_DEADLINE` + 2 groups, the earliest due first.
 
-    A group is due when its first could be, and not before `now`. What is due later than a deadline from
-    now, since its gateway said so, is in the last one.
+    A group is due when its first could be, and not before `now`. What is due later than a deadline (or
+    `FARTHEST`) from now is in the last one.
     """
-    width = deadline.total_seconds() / GROUPS_A_DEADLINE
+    width = min(deadline, FARTHEST).total_seconds() / GROUPS_A_DEADLINE
     first = math.floor(to_epoch(now) / width)
     last = first + GROUPS_A_DEADLINE + 1
     counts: Counter[int] = Counter()

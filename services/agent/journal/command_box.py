@@ -24,8 +24,8 @@ class CommandBox:
         self._file = file
 
     def receive(self, commands: Sequence[Command]) -> None:
-        """Keep commands as received. Of one that ended here and arrives open, the control plane has lost the
-        end: it is said again."""
+        """Keep commands as received, but none as expired: our own clock decides that. Of one that ended here
+        and arrives open, the control plane has lost the end: it is said again."""
         with self._file.transaction(durable=False) as write:
             for command in sorted(commands, key=lambda command: command.command_id):
                 self._receive(write, command)
@@ -41,7 +41,7 @@ class CommandBox:
                 _say_again(write, known)
             return
         if known is not None:
-            if known.state.ended:
+            if known.state.ended or command.state is CommandState.EXPIRED:
                 return
             command = replace(command, progress=known.progress)
         elif command.state.ended and command.state is not CommandState.CANCELLED:

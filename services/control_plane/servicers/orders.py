@@ -116,7 +116,7 @@ class AgentConversation:
         ends: Collection[CommandState],
     ) -> Sequence[Command]:
         """Lease what the region has, and find what changed, or came to one of these ends, since the agent
-        heard of it."""
+        heard of it. What another agent's lease still covers is held on to: it may come to its end yet."""
         outbox, now, lease = (
             self._desk.stores.outbox,
             self._desk.clock.now(),
@@ -126,18 +126,22 @@ class AgentConversation:
 
         author = str(caller())
 
-        def look() -> list[Command]:
+        def look() -> tuple[Sequence[Command], Sequence[Command]]:
             self._speak(region, life, author, now)
             leased = outbox.lease(region, agent, now, lease)
             open_ids = {command.command_id for command in leased}
-            gone = (_found(outbox.command, name) for name in held if name not in open_ids)
-            return [*(c for c in gone if c is not None and c.state in ends), *leased]
+            others = (_found(outbox.command, name) for name in held if name not in open_ids)
+            return leased, [command for command in others if command is not None]
 
-        commands = await self._desk.threads.write(look)
-        for name in held.keys() - {command.command_id for command in commands}:
+        leased, others = await self._desk.threads.write(look)
+        for name in held.keys() - {c.command_id for c in (*leased, *others)}:
             del held[name]
-        known = (c for c in commands if held.get(c.command_id) != c.revision)
-        return sorted(known, key=lambda command: command.command_id)
+        for command in others:
+            if command.state.ended and command.state not in ends:
+                del held[command.command_id]
+        told = (*(c for c in others if c.state in ends), *leased)
+        news = (c for c in told if held.get(c.command_id) != c.revision)
+        return sorted(news, key=lambda command: command.command_id)
 
     def _not_ahead(self, path: str, at: datetime) -> None:
         """Raises InvalidInput for instants in the future: they would outlast what comes after."""

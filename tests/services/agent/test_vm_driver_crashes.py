@@ -5,6 +5,7 @@ answers and slow listings are walked through as well.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def lives(
     """One life that dies at the step, and one that goes on; returns whether the first got so far."""
     disk = AgentDisk(folder)
     fate = Fate(step, die)
+    cloud.while_redeploying = fate.before
     start = cloud.now
 
     def at(now: datetime) -> None:
@@ -56,6 +58,8 @@ def lives(
     try:
         one(fate)
     except Killed:
+        cloud.while_redeploying = lambda _: None
+        cloud.now += MINUTE
         one(Fate(0, die))
     assert cloud.now - start < 40 * MINUTE
     return len(fate.taken) == step, disk
@@ -83,6 +87,11 @@ def redeploy(_: datetime) -> list[Command]:
     return [a_redeploy(1, 2, number=3)]
 
 
+def redeploy_cancelled(now: datetime) -> list[Command]:
+    state = CommandState.CANCELLED if now >= NOON + 4 * MINUTE else CommandState.LEASED
+    return [replace(a_redeploy(1, 2, number=3), state=state)]
+
+
 @pytest.mark.parametrize(
     ("deliveries", "stands_before", "alpha", "beta", "ends", "lost_answers"),
     [
@@ -93,6 +102,7 @@ def redeploy(_: datetime) -> list[Command]:
         (superseded, 0, 1, 0, ["cancelled", "applied"], 0),
         (release, 3, 1, 0, ["applied"], 0),
         (redeploy, 3, 1, 2, ["applied"], 0),
+        (redeploy_cancelled, 3, None, None, ["cancelled"], 0),
     ],
 )
 def test_at_every_step(
@@ -100,7 +110,7 @@ def test_at_every_step(
     deliveries: Deliveries,
     stands_before: int,
     alpha: int | None,
-    beta: int,
+    beta: int | None,
     ends: list[str],
     lost_answers: int,
 ) -> None:
@@ -126,7 +136,10 @@ def test_at_every_step(
         assert observed.unknown_vms == (), where
         standing = {pool.pool: pool.standing for pool in observed.pools}
         assert sum(standing.values()) == cloud.paid(), where
-        assert standing[beta_pool()] == beta, where
+        pools = {replica.replica_id: replica.pool for replica in observed.replicas}
+        assert pools == {vm: cloud.serves[vm] for vm in pools}, where
+        if beta is not None:
+            assert standing[beta_pool()] == beta, where
         if alpha is not None:
             assert standing[a_pool()] == alpha, where
         disk.close()

@@ -16,6 +16,7 @@ from heliostat.errors import (
     Throttled,
     UnknownPool,
 )
+from services.agent.drivers.vm.cloud import NotDone
 
 _NO_CAPACITY = frozenset(
     {
@@ -74,14 +75,17 @@ _WRONG_TEMPLATE = frozenset(
 
 
 def typed(error: ClientError, what: str, *, buying: bool = False) -> HeliostatError:
-    """The domain's error behind a code; only a purchase can be refused. Whatever we cannot name is
-    DriverUnavailable, said in full."""
+    """The domain's error behind a code; only a purchase can be refused for good. Whatever we cannot name is
+    DriverUnavailable (NotDone where Amazon blames the request), said in full."""
     code = str(error.response.get("Error", {}).get("Code", "?"))
     message = f"{what}: {code}: {error.response.get('Error', {}).get('Message', '')}"
     if code in _SLOW_DOWN:
         return Throttled(message)
     refusal = _refusal(code, what, message) if buying else None
-    return refusal or DriverUnavailable(message)
+    if refusal is not None:
+        return refusal
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return NotDone(message) if 400 <= status < 500 else DriverUnavailable(message)
 
 
 def _refusal(code: str, what: str, message: str) -> HeliostatError | None:

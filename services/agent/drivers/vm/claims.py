@@ -1,4 +1,5 @@
-"""Recognises listed VMs as ours: bought by an interrupted call, adopted, or reappeared."""
+"""Recognises listed VMs as ours: bought by an interrupted call, adopted, reappeared, or redeployed by a life
+that the journal has forgotten."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.cloud import CloudVm, VmState
 from services.agent.drivers.vm.intents import with_chunk
 from services.agent.drivers.vm.memory import ChunkState, DriverMemory, Intent, VmRecord
-from services.agent.drivers.vm.survey import Survey
+from services.agent.drivers.vm.survey import Patience, Survey
 from services.log_events import say
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,32 @@ def take_back(memory: DriverMemory, listed: Iterable[CloudVm]) -> None:
         say(_log, "vm_came_back", level=logging.WARNING, vm=record.vm_id, pool=record.pool)
 
 
+def follow_tags(
+    memory: DriverMemory, listed: Iterable[CloudVm], now: datetime, patience: Patience
+) -> None:
+    """A VM whose tags name another pool than its record is in that pool: it was redeployed after the copy of
+    this journal was made that was put back. Records of VMs that we are busy with ourselves stand, and so do
+    those that the cloud's list may lag behind."""
+    tags = {vm.vm_id: vm.pool for vm in listed if vm.state is not VmState.GONE}
+    followed = []
+    for record in memory.vms():
+        pool = tags.get(record.vm_id)
+        if pool in (None, record.pool) or _is_ours_to_say(record, now, patience):
+            continue
+        say(
+            _log,
+            "vm_found_in_another_pool",
+            level=logging.WARNING,
+            vm=record.vm_id,
+            pool=pool,
+            before=record.pool,
+        )
+        # Nobody here ordered that start: it is measured from now on, and is no lead time.
+        followed.append(replace(record, pool=pool, intent_id="", ordered_at=now, ready_at=None))
+    if followed:
+        memory.save(vms=followed)
+
+
 def check_all_known(pools: Collection[PoolKey], survey: Survey) -> None:
     """Raises DriverUnavailable while VMs that are not in our records stand in the pools.
 
@@ -89,6 +116,14 @@ def check_all_known(pools: Collection[PoolKey], survey: Survey) -> None:
             remedy="adopt them (heliostat agent adopt), or terminate them or remove their heliostat tags; "
             "heliostat fleet get lists all of them",
         )
+
+
+def _is_ours_to_say(record: VmRecord, now: datetime, patience: Patience) -> bool:
+    """True where the record knows better than the VM's tags."""
+    drains = record.draining_since is not None  # to be given back, or before its model changes
+    over = record.released_at is not None or record.gone_at is not None or record.broken
+    lately = record.asked_at is not None and now - record.asked_at <= patience.visibility
+    return drains or over or lately or bool(record.operation_id)
 
 
 def _landed(intent: Intent, shown: Mapping[str, int]) -> Intent:

@@ -8,7 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from heliostat.errors import DriverUnavailable
 from heliostat.model.names import PoolKey
+
+
+class NotDone(DriverUnavailable):
+    """The cloud answered that it will not: at most tags were changed. Other errors leave that in doubt."""
 
 
 class VmState(StrEnum):
@@ -72,7 +77,11 @@ class VmCloud(Protocol):
         ...
 
     def redeploy(self, vm_id: str, pool: PoolKey, command_id: str) -> str:
-        """Change a VM's model and tags to another pool's; repeatable. Returns the operation's id."""
+        """Change a VM's tags to those of a pool, then its model; repeatable. Returns the operation's id.
+
+        After Throttled and DriverUnavailable it is not known whether the VM is on its way, unless that is
+        NotDone.
+        """
         ...
 
     def redeploy_state(self, vm_id: str, operation_id: str) -> RedeployState:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from heliostat.errors import DriverUnavailable, Throttled
 from heliostat.model.names import PoolKey
-from services.agent.drivers.vm.claims import claim, take_back
+from services.agent.drivers.vm.claims import claim, follow_tags, take_back
 from services.agent.drivers.vm.cloud import (
     CloudVm,
     EngineProber,
@@ -45,6 +45,7 @@ class Eyes:
         listed = self._cloud.list_vms()
         claim(self._memory, listed)
         take_back(self._memory, listed)
+        follow_tags(self._memory, listed, now, self._patience)
         records = self._memory.vms()
         readings = self._read(records, listed, now)
         settled = self._settle_redeploys(_with_addresses(records, listed), listed, now)

@@ -65,7 +65,8 @@ def intend(
         releases += [s for s in survey.ours if s.stage is Stage.FAILED and s.counts_for == pool]
     name, to = intent_id_of(command), _destination(command)
     marked = [replace(s.record, draining_since=survey.at) for s in releases] + [
-        replace(s.record, draining_since=survey.at, moving_to=to, intent_id=name) for s in moves
+        replace(s.record, draining_since=survey.at, moving_to=to, asked_at=None, intent_id=name)
+        for s in moves
     ]
     intent = Intent(
         intent_id=name,

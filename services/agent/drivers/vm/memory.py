@@ -92,6 +92,8 @@ class VmRecord:
     draining_since: datetime | None = None
     moving_to: PoolKey | None = None
     """While it drains before its model changes."""
+    asked_at: datetime | None = None
+    """When the cloud was last asked to redeploy it. While `moving_to` is set, it may be on its way or not."""
     operation_id: str = ""
     """The redeploy under way; empty once it succeeded."""
     released_at: datetime | None = None

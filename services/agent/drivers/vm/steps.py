@@ -5,6 +5,7 @@ Every step is written down before the cloud is asked (see `driver`), so that it 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,8 +18,9 @@ from heliostat.errors import (
     Throttled,
 )
 from heliostat.model.fleet import StartKind
+from heliostat.model.names import PoolKey
 from services.agent.drivers.vm.claims import check_all_known, record_of
-from services.agent.drivers.vm.cloud import Purchase, VmCloud
+from services.agent.drivers.vm.cloud import NotDone, Purchase, VmCloud
 from services.agent.drivers.vm.endings import refusal_of, wait_while_in_doubt
 from services.agent.drivers.vm.intents import (
     purchases,
@@ -29,7 +31,14 @@ from services.agent.drivers.vm.intents import (
     without,
 )
 from services.agent.drivers.vm.lookout import Lookout
-from services.agent.drivers.vm.memory import Chunk, ChunkState, DriverMemory, Intent, Refusal
+from services.agent.drivers.vm.memory import (
+    Chunk,
+    ChunkState,
+    DriverMemory,
+    Intent,
+    Refusal,
+    VmRecord,
+)
 from services.agent.drivers.vm.survey import (
     Patience,
     Sighting,
@@ -38,6 +47,9 @@ from services.agent.drivers.vm.survey import (
     is_drained,
     was_not_released,
 )
+from services.log_events import report
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +104,11 @@ class Steps:
         self, intent: Intent, survey: Survey, now: datetime, refusal: Refusal | None = None
     ) -> tuple[Intent, Survey]:
         """Abandon: nothing more is bought, draining VMs serve again, and the current state becomes the
-        target, except for pools of another open intent."""
+        target, except for pools of another open intent. Raises what the cloud answers, then nothing is
+        written yet."""
         kept = {*intent.releases, *intent.moves}
         undrained = [
-            replace(s.record, draining_since=None, moving_to=None)
+            self._undrained(s.record, intent, now)
             for s in survey.ours
             if s.record.vm_id in kept and s.stage is Stage.DRAINING and not s.record.released_at
         ]
@@ -166,23 +179,43 @@ class Steps:
     def _redeploy(
         self, intent: Intent, sighting: Sighting, survey: Survey, now: datetime
     ) -> tuple[Intent, Survey]:
-        record = sighting.record
+        record = replace(sighting.record, asked_at=now)
         assert record.moving_to is not None  # chosen by the caller
+        survey = self._lookout.keep(survey, None, [record])
         operation = self._cloud.redeploy(record.vm_id, record.moving_to, intent.command_id)
+        moved = self._moved(record, record.moving_to, operation)
+        moved = replace(moved, ordered_at=record.draining_since or now)
+        return intent, self._lookout.keep(survey, intent, [moved])
+
+    def _undrained(self, record: VmRecord, intent: Intent, now: datetime) -> VmRecord:
+        """The record of a VM that serves on where it was. One that may be on its way to another pool, since
+        the cloud was asked and did not answer, is redeployed to where it was."""
+        staying = replace(record, draining_since=None, moving_to=None)
+        if record.moving_to is None or record.asked_at is None:
+            return staying
+        try:
+            operation = self._cloud.redeploy(record.vm_id, record.pool, intent.command_id)
+        except NotDone as error:  # nor will it have begun what it was asked for before
+            report(_log, "redeploy_not_taken_back", error, vm=record.vm_id, pool=record.pool)
+            return replace(staying, asked_at=now)
+        moved = self._moved(record, record.pool, operation)
+        # Its start is no lead time: perhaps it never left.
+        return replace(moved, asked_at=now, ordered_at=now, intent_id="")
+
+    def _moved(self, record: VmRecord, to: PoolKey, operation: str) -> VmRecord:
+        """The record of a VM that the cloud redeploys."""
         local = self._limits.weights_on_disk
-        moved = replace(
+        return replace(
             record,
-            pool=record.moving_to,
+            pool=to,
             moving_to=None,
             operation_id=operation,
-            ordered_at=record.draining_since or now,
             draining_since=None,
             ready_at=None,
             start_kind=StartKind.REDEPLOY_LOCAL_WEIGHTS
             if local
             else StartKind.REDEPLOY_REMOTE_WEIGHTS,
         )
-        return intent, self._lookout.keep(survey, intent, [moved])
 
     def _release(
         self, intent: Intent | None, leaving: Collection[Sighting], survey: Survey, now: datetime

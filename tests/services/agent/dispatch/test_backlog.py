@@ -21,7 +21,7 @@ from services.agent.dispatch.backlog import GROUPS_A_DEADLINE, WaitingBatch, gro
 from services.agent.hands import Hands
 from services.agent.journal.batch_box import KEEP_ENDED, BatchBox
 from services.agent.settings import AgentSettings, BacklogReport, DispatchSettings
-from services.translation.backlogs import MOST_GROUPS
+from services.translation.backlogs import MOST_GROUPS, backlog_from_wire, backlog_to_wire
 from tests.builders import MINUTE, NOON, QUARTER, a_catalogue, catalogue_mapping
 from tests.support.agents import EAST, AgentDisk
 from tests.support.dispatching import ALPHA, BATCH, Counter, an_ask, an_endpoint
@@ -91,6 +91,21 @@ def test_groups_are_few_and_never_later_than_their_members(
         due = max(NOON, NOON + minute * MINUTE)
         sooner = sum(group.requests for group in groups if group.due <= due)
         assert sooner >= sum(n for other, n in ahead.items() if other <= minute)
+
+
+@pytest.mark.parametrize("days", [396, 397, 400, 36_500])
+def test_a_region_with_a_deadline_of_years_can_be_reported(box: BatchBox, days: int) -> None:
+    mapping = catalogue_mapping()
+    tiers = {**mapping["models"][0]["tiers"]}
+    tiers["batch"] = {**tiers["batch"], "deadline_seconds": days * 86_400}
+    mapping["models"][0] = {**mapping["models"][0], "tiers": tiers}
+    for name, due_in in (("a", QUARTER), ("b", 395 * DAY), ("c", days * DAY)):
+        put(box, name, due_in)
+    backlog, _ = reported(box, catalogue=a_catalogue(mapping))
+    assert backlog.requests == 3
+    assert [g.requests for g in backlog.groups] == [1, 2]
+    heard = backlog_from_wire("backlog", backlog_to_wire(backlog), EAST, NOON - MINUTE)
+    assert heard == backlog
 
 
 def test_until_a_gateway_hands_one_over_nothing_is_known(box: BatchBox) -> None:

@@ -56,12 +56,12 @@ class Gateway:
     async def run(self, address: str) -> None:
         """The whole load, over one stream."""
         async with aio.insecure_channel(address) as channel:
-            door = DispatchServiceStub(channel)
-            stream = door.Dispatch()
+            api = DispatchServiceStub(channel)
+            stream = api.Dispatch()
             await stream.write(pb.DispatchRequest(gateway_id="bench"))
             self.began = monotonic_seconds() + 0.1
             hearing = asyncio.create_task(self._hear(stream))
-            ending = asyncio.create_task(self._complete(door))
+            ending = asyncio.create_task(self._complete(api))
             await self._ask(stream)
             async with asyncio.timeout(10 * RUNS_SECONDS):
                 await self.over.wait()
@@ -105,7 +105,7 @@ class Gateway:
                 if outcome == "placed":
                     self.running.append((now + RUNS_SECONDS, decision.request_id))
 
-    async def _complete(self, door: Any) -> None:
+    async def _complete(self, api: Any) -> None:
         while True:
             await asyncio.sleep(_COMPLETE_EVERY_SECONDS)
             now, ends = monotonic_seconds(), []
@@ -120,7 +120,7 @@ class Gateway:
                     )
                 )
             if ends:
-                await door.Complete(pb.CompleteRequest(gateway_id="bench", completions=ends))
+                await api.Complete(pb.CompleteRequest(gateway_id="bench", completions=ends))
             self.ended += len(ends)
             if self.ended == self.outcomes.get("placed", 0) and now - self.began > SECONDS:
                 self.over.set()

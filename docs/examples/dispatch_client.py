@@ -23,7 +23,7 @@ class Dispatching:
     """One gateway: `open_asks` have no end yet, `running` have a place, the agent has not heard of `ends`."""
 
     def __init__(self, channel: grpc.Channel, gateway_id: str, serve: Serve, tell: Tell) -> None:
-        self.door = dispatch_pb2_grpc.DispatchServiceStub(channel)
+        self.api = dispatch_pb2_grpc.DispatchServiceStub(channel)
         self.gateway_id, self.serve, self.tell = gateway_id, serve, tell
         self.open_asks: dict[str, pb.DispatchAsk] = {}
         self.running: set[str] = set()
@@ -55,7 +55,7 @@ class Dispatching:
             )
         self.complete()
         try:
-            for answer in self.door.Dispatch(iter(say.get, None)):
+            for answer in self.api.Dispatch(iter(say.get, None)):
                 for decision in answer.decisions:
                     self.hear(decision)
         finally:
@@ -93,7 +93,7 @@ class Dispatching:
         """Report completions; unacknowledged ones are sent again with the next, or by `run`."""
         ends = list(self.ends.values())[:MOST]
         try:
-            self.door.Complete(pb.CompleteRequest(gateway_id=self.gateway_id, completions=ends))
+            self.api.Complete(pb.CompleteRequest(gateway_id=self.gateway_id, completions=ends))
         except grpc.RpcError:
             return
         for end in ends:

@@ -1,4 +1,4 @@
-"""One region's agent as a process sees it: a loop that ticks, a link, a door for local gateways."""
+"""One region's agent as a process sees it: a loop that ticks, a link, a local API for gateways."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from heliostat.loops.agent import AgentLoop
 from heliostat.model.names import RegionName
 from services.agent.board import RouteBoard
 from services.agent.dispatch.service import DispatchRoom
-from services.agent.door import Door
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.file import JournalFile
 from services.agent.link import Link
+from services.agent.local_api import LocalApi
 from services.agent.metrics import AgentMetrics
 from services.log_events import report, say
 
@@ -35,7 +35,7 @@ class Agent:
         link: Link,
         board: RouteBoard,
         metrics: AgentMetrics,
-        door: Door,
+        local_api: LocalApi,
         room: DispatchRoom | None = None,
         close_hands: Callable[[], None],
     ) -> None:
@@ -46,7 +46,7 @@ class Agent:
         self.metrics = metrics
         self._file = file
         self._loop = loop
-        self._door = door
+        self._local_api = local_api
         self.room = room
         self._close_hands = close_hands
         self._linked: asyncio.Task[None] | None = None
@@ -55,16 +55,16 @@ class Agent:
     @property
     def local_port(self) -> int:
         """The port for local gateways once started; 0 = none."""
-        return self._door.port
+        return self._local_api.port
 
     async def start(self) -> None:
-        """Open the door for local gateways and begin to talk to the control plane.
+        """Open the local API for gateways and begin to talk to the control plane.
 
-        Raises InvalidSettings when the door cannot be opened.
+        Raises InvalidSettings when the local API cannot be opened.
         """
-        if self.room is not None and self._door.listens:
+        if self.room is not None and self._local_api.listens:
             self._dispatching = asyncio.create_task(self.room.run(), name=f"dispatch-{self.region}")
-        await self._door.open(self.link.usage_came)
+        await self._local_api.open(self.link.usage_came)
         self._linked = asyncio.create_task(self.link.run(), name=f"link-{self.region}")
         say(_log, "agent_started", region=self.region, local_port=self.local_port)
 
@@ -110,7 +110,7 @@ class Agent:
                 await asyncio.to_thread(self.tick, clock())
             except DataLoss:
                 raise
-            except Exception as error:  # noqa: BLE001 - gateways need the door whatever a cloud answers
+            except Exception as error:  # noqa: BLE001 - gateways need the local API whatever a cloud answers
                 self.metrics.failed_ticks.inc()
                 for fault in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
                     report(_log, "tick_failed", fault, region=self.region)
@@ -119,7 +119,7 @@ class Agent:
 
     async def stop(self, grace_seconds: float) -> None:
         """Hang up, let open calls end, close the journal; nothing journalled is lost."""
-        await self._door.close(grace_seconds)
+        await self._local_api.close(grace_seconds)
         for running in (self._linked, self._dispatching):
             if running is not None:
                 running.cancel()

@@ -19,13 +19,13 @@ from services.agent.dispatch.exposition import DispatchCollector
 from services.agent.dispatch.laws import PoolLaws
 from services.agent.dispatch.service import DispatchRoom
 from services.agent.dispatch.sight import Sights, WatchedDriver
-from services.agent.door import Door
 from services.agent.hands import HandsOf
 from services.agent.journal.agent_journal import SqliteJournal
 from services.agent.journal.batch_box import BatchBox
 from services.agent.journal.file import JournalFile
 from services.agent.link import Link
 from services.agent.link.home import ClientTls, Home
+from services.agent.local_api import LocalApi
 from services.agent.metrics import AgentMetrics
 from services.agent.settings import AgentSettings
 from services.log_events import report
@@ -56,8 +56,8 @@ def build_agent(
     laws = PoolLaws(catalogue)
 
     def backlog(now: datetime) -> tuple[BatchBacklog, ...]:
-        """Asked by ticks, when all is wired. Nothing is known without a dispatcher, or a door to it."""
-        return room.batch_backlog(now) if room is not None and door.listens else ()
+        """Asked by ticks, when all is wired. Nothing is known without a dispatcher, or a local API."""
+        return room.batch_backlog(now) if room is not None and local_api.listens else ()
 
     driver = WatchedDriver(hands.driver, hands.readings, seconds, lambda: laws.told, backlog)
     journal = SqliteJournal(
@@ -69,7 +69,7 @@ def build_agent(
     _say_losses(file.loss, journal, metrics)
     board = RouteBoard(journal.table())
     room = _room(settings, catalogue, file, laws, board, driver, seconds)
-    door = Door(
+    local_api = LocalApi(
         settings.local_listen,
         journal=journal,
         board=board,
@@ -88,7 +88,7 @@ def build_agent(
         agent_id=settings.name,
         chance=Random(settings.seed) if settings.seed else SystemRandom(),
     )
-    _watch(metrics, link, journal, door)
+    _watch(metrics, link, journal, local_api)
     if room is not None:
         metrics.registry.register(DispatchCollector(region, room))
     return Agent(
@@ -99,7 +99,7 @@ def build_agent(
         link=link,
         board=board,
         metrics=metrics,
-        door=door,
+        local_api=local_api,
         room=room,
         close_hands=hands.close,
     )
@@ -129,7 +129,7 @@ def _room(
     )
 
 
-def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal, door: Door) -> None:
+def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal, local_api: LocalApi) -> None:
     metrics.watch(
         "link_up", "1 while all communication with the control plane works", lambda: link.up
     )
@@ -140,7 +140,7 @@ def _watch(metrics: AgentMetrics, link: Link, journal: SqliteJournal, door: Door
     metrics.watch(
         "refusing_gateways",
         "Connected gateways whose last word was that they refused a routing table",
-        lambda: door.refusing_gateways,
+        lambda: local_api.refusing_gateways,
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 VARIABLES = "HELIOSTAT_"
 """Prefix of the variables for connecting to a control plane."""
-DOOR_VARIABLES = "HELIOSTAT_DOOR_"
-"""Prefix of the variables for connecting to an agent's gateway address, which has its own certificates."""
+LOCAL_VARIABLES = "HELIOSTAT_LOCAL_"
+"""Prefix of the variables for connecting to an agent's local API, which has its own certificates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +20,11 @@ class Connection:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False
-    door: bool = False
-    """True = an agent's gateway address."""
+    of_agent: bool = False
+    """True = an agent's local API."""
 
     def option(self, name: str) -> str:
         """An option as messages name it, with its variable: `--tls-ca (HELIOSTAT_TLS_CA)`."""
-        variables = DOOR_VARIABLES if self.door else VARIABLES
-        shown = "agent" if self.door and name == "address" else name
+        variables = LOCAL_VARIABLES if self.of_agent else VARIABLES
+        shown = "agent" if self.of_agent and name == "address" else name
         return f"--{shown} ({variables}{name.upper().replace('-', '_')})"

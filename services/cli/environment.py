@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
 from heliostat.errors import InvalidSettings
-from services.cli.connection import DOOR_VARIABLES, VARIABLES
+from services.cli.connection import LOCAL_VARIABLES, VARIABLES
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -20,7 +20,7 @@ PREFIX = "HELIOSTAT_"
 _CALLING = ("ADDRESS", "TLS_CA", "TLS_CERT", "TLS_KEY")
 CLIENT = frozenset(
     {f"{PREFIX}SETTINGS", f"{PREFIX}AGENT_SETTINGS", f"{PREFIX}DEBUG"}
-    | {f"{start}{name}" for start in (VARIABLES, DOOR_VARIABLES) for name in _CALLING}
+    | {f"{start}{name}" for start in (VARIABLES, LOCAL_VARIABLES) for name in _CALLING}
 )
 """What the command line itself reads."""
 TOOLS = frozenset({f"{PREFIX}DATA", f"{PREFIX}BENCH_ROWS", f"{PREFIX}CHECKED_ENGINE"})

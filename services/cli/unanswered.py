@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliostat.errors import Unavailable, Unsupported
-from services.cli.connection import DOOR_VARIABLES, VARIABLES, Connection
+from services.cli.connection import LOCAL_VARIABLES, VARIABLES, Connection
 
 _TLS_OPTIONS = "--tls-ca, --tls-cert and --tls-key (or {}TLS_CA, _CERT and _KEY)"
 
@@ -17,9 +17,9 @@ def unanswered(connection: Connection, said: str) -> Unavailable:
 def unserved(connection: Connection) -> Unsupported:
     """The error for a call that the server does not know."""
     remedy = (
-        f"give the gateway address of an agent that dispatches with {connection.option('address')}; "
+        f"give the local API of an agent that dispatches with {connection.option('address')}; "
         "is it of this release?"
-        if connection.door
+        if connection.of_agent
         else f"give a control plane with {connection.option('address')}; is it of this release?"
     )
     return Unsupported(f"{connection.address} does not serve this call", remedy=remedy)
@@ -28,7 +28,7 @@ def unserved(connection: Connection) -> Unsupported:
 def _reading(connection: Connection, said: str) -> tuple[str, str]:
     """Cause and remedy; otherwise gRPC's own message."""
     host = connection.address.rpartition(":")[0].strip("[]")
-    tls_options = _TLS_OPTIONS.format(DOOR_VARIABLES if connection.door else VARIABLES)
+    tls_options = _TLS_OPTIONS.format(LOCAL_VARIABLES if connection.of_agent else VARIABLES)
     secure = connection.tls_ca is not None or connection.tls_cert is not None
     if "WRONG_VERSION_NUMBER" in said:
         return "it speaks plain text and was called with TLS", f"omit {tls_options}"

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from heliostat.errors import Exhausted, HeliostatError
 from services.cli import exits
 from services.cli.client import Client
-from services.cli.connection import DOOR_VARIABLES, VARIABLES, Connection
+from services.cli.connection import LOCAL_VARIABLES, VARIABLES, Connection
 from services.cli.environment import check_environment
 from services.cli.output import Output, stderr
 
@@ -51,7 +51,7 @@ def _options(address: Any, default: str, variables: str) -> dict[str, tuple[Any,
 
 
 DEFAULT_ADDRESS = "127.0.0.1:7443"
-DEFAULT_DOOR = "127.0.0.1:7444"
+DEFAULT_LOCAL_ADDRESS = "127.0.0.1:7444"
 
 _CONNECTION = _options(
     _connecting("--address", f"{VARIABLES}ADDRESS", "Control plane, host:port."),
@@ -59,16 +59,16 @@ _CONNECTION = _options(
     VARIABLES,
 )
 _TO_AGENT = _options(
-    _connecting("--agent", f"{DOOR_VARIABLES}ADDRESS", "The agent's gateway address, host:port."),
-    DEFAULT_DOOR,
-    DOOR_VARIABLES,
+    _connecting("--agent", f"{LOCAL_VARIABLES}ADDRESS", "The agent's local API, host:port."),
+    DEFAULT_LOCAL_ADDRESS,
+    LOCAL_VARIABLES,
 )
 _TALKS_TO = {"client": _CONNECTION, "agent": _TO_AGENT}
 
 
 def wired(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose parameters are filled from options that it need not repeat: `out`, and a Client
-    called `client` (of a control plane) or `agent` (of an agent's local door)."""
+    called `client` (of a control plane) or `agent` (of an agent's local API)."""
     hints = get_type_hints(command, include_extras=True)
     asked = inspect.signature(command).parameters
     parameters = [
@@ -91,7 +91,7 @@ def wired(command: Callable[..., None]) -> Callable[..., None]:
             command(**given)
             return
         chosen = {name: given.pop(name) for name in _CONNECTION}
-        connection = Connection(**chosen, door=other == "agent")
+        connection = Connection(**chosen, of_agent=other == "agent")
         with Client(connection) as client:
             command(**{other: client}, **given)
 

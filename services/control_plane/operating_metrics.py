@@ -114,7 +114,7 @@ def gateway_figures(lags: Iterable[GatewayLag]) -> Iterable[Metric]:
     """What connected gateways make of their tables; nothing where none is connected."""
     labels = ("region", "gateway")
     plans = GaugeMetricFamily(
-        f"{PREFIX}agent_applied_version_lag",
+        f"{PREFIX}gateway_plan_versions_behind",
         "Plan versions (a count, not seconds) between the newest routing table and the one that a connected"
         " gateway uses",
         labels=labels,

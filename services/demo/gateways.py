@@ -44,15 +44,15 @@ class SampledGateway:
         agent: Agent,
         sampler: Sampler,
         chance: np.random.Generator,
-        door: DispatchServiceAsyncStub,
+        api: DispatchServiceAsyncStub,
     ) -> None:
         self._waits = cast.waits[agent.region]
         self._moments = cast.moments[agent.region]
         self._agent = agent
         self._sampler = sampler
         self._chance = chance
-        self._door = door
-        self._stream = door.Dispatch()
+        self._api = api
+        self._stream = api.Dispatch()
         self._number = 0
         self._open: dict[str, tuple[pb.DispatchAsk, SampledRequest]] = {}
         self._placed: dict[str, float | None] = {}
@@ -121,7 +121,7 @@ class SampledGateway:
         self._placed.clear()
         if ends:
             request = pb.CompleteRequest(gateway_id=_GATEWAY, completions=ends)
-            self._completed += (await self._door.Complete(request)).closed
+            self._completed += (await self._api.Complete(request)).closed
 
     async def _ask(self, ask: pb.DispatchAsk) -> None:
         """Decisions come in order: those on earlier asks before the one on this."""
@@ -183,7 +183,7 @@ class Gateways:
 async def open_gateways(
     cast: Cast, agents: Iterable[Agent], day: ArrivalRates, seed: int, at_end: AsyncExitStack
 ) -> Gateways:
-    """One per agent, connected to its door."""
+    """One per agent, connected to its local API."""
     found = {}
     for number, agent in enumerate(agents):
         chance = np.random.default_rng([seed, number])

@@ -110,8 +110,8 @@ _SHAPED: Mapping[str, _Shaped] = {
         lost=(RegionName("eastus"), 11.5, 2.0),
     ),
     "small": _Shaped(
-        description="The week of a fleet an eighth as large: minimum replicas dominate, policies hardly "
-        "differ.",
+        description="The week of a fleet an eighth as large: minimum replicas are most of what a good policy "
+        "bills.",
         sized_for="2 to 3 busy replicas per model in the busiest hour by the planner's θ",
         fleet=partial(fleets.us_fleet, least=1),
         begins=MONDAY,

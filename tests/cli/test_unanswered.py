@@ -14,7 +14,7 @@ CA = Path("ca.pem")
 HALF = Connection(address="plane.example:7443", tls_ca=CA)
 WHOLE = Connection(address="[::1]:7443", tls_ca=CA, tls_cert=Path("me.pem"), tls_key=Path("me.key"))
 
-DOOR = Connection(address="127.0.0.1:7444", tls_ca=CA, door=True)
+OF_AGENT = Connection(address="127.0.0.1:7444", tls_ca=CA, of_agent=True)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,13 @@ DOOR = Connection(address="127.0.0.1:7444", tls_ca=CA, door=True)
         (WHOLE, "Hostname Verification Check failed.", "not valid for ::1;", "--server ::1"),
         (HALF, "CERTIFICATE_VERIFY_FAILED", "signed by an unknown CA", "--tls-ca"),
         (WHOLE, "UNAVAILABLE: Socket closed", "Socket closed", "then retry"),
-        (DOOR, "CERTIFICATE_VERIFY_FAILED", "an unknown CA", "--tls-ca (HELIOSTAT_DOOR_TLS_CA)"),
-        (DOOR, "WRONG_VERSION_NUMBER", "speaks plain text", "HELIOSTAT_DOOR_TLS_CA, _CERT"),
+        (
+            OF_AGENT,
+            "CERTIFICATE_VERIFY_FAILED",
+            "an unknown CA",
+            "--tls-ca (HELIOSTAT_LOCAL_TLS_CA)",
+        ),
+        (OF_AGENT, "WRONG_VERSION_NUMBER", "speaks plain text", "HELIOSTAT_LOCAL_TLS_CA, _CERT"),
     ],
 )
 def test_silence_is_told_with_its_cause_and_what_to_do(
@@ -51,8 +56,8 @@ def test_silence_is_told_with_its_cause_and_what_to_do(
     [
         (PLAIN, "a control plane with --address (HELIOSTAT_ADDRESS)"),
         (
-            DOOR,
-            "the gateway address of an agent that dispatches with --agent (HELIOSTAT_DOOR_ADDRESS)",
+            OF_AGENT,
+            "the local API of an agent that dispatches with --agent (HELIOSTAT_LOCAL_ADDRESS)",
         ),
     ],
 )

@@ -79,7 +79,7 @@ async def an_agent(
 
 
 @asynccontextmanager
-async def at_the_door(
+async def at_local_api(
     agent: Agent, credentials: grpc.ChannelCredentials | None = None
 ) -> AsyncIterator[Client]:
     async with a_channel(f"127.0.0.1:{agent.local_port}", credentials) as channel:
@@ -93,7 +93,7 @@ async def report(client: Client, source: str = "east/gw-1") -> usage_pb2.ReportU
     return answer
 
 
-@pytest.mark.parametrize("secured", [False, True], ids=["plain door", "mutual TLS at the door"])
+@pytest.mark.parametrize("secured", [False, True], ids=["plain text", "mutual TLS"])
 async def test_usage_and_routes_pass_through_an_agent_with_certificates(
     authority: Authority, tmp_path: Path, secured: bool
 ) -> None:
@@ -102,7 +102,7 @@ async def test_usage_and_routes_pass_through_an_agent_with_certificates(
     async with (
         a_world(tls=tls, credentials=authority.client(GATEWAY)) as world,
         an_agent(tmp_path, world, agents_files(authority), tls if secured else None) as agent,
-        at_the_door(agent, credentials) as gateway,
+        at_local_api(agent, credentials) as gateway,
     ):
         assert not (await report(gateway)).HasField("refusal")
         await world.tick(Tick.REPLAN, Tick.REROUTE)
@@ -142,9 +142,9 @@ async def test_a_gateway_of_another_region_does_not_come_in(
     async with (
         a_world(tls=tls, credentials=authority.client(GATEWAY)) as world,
         an_agent(tmp_path, world, agents_files(authority), tls) as agent,
-        at_the_door(agent, authority.client(ABROAD)) as abroad,
-        at_the_door(agent, authority.stranger()) as stranger,
-        at_the_door(agent) as plain,
+        at_local_api(agent, authority.client(ABROAD)) as abroad,
+        at_local_api(agent, authority.stranger()) as stranger,
+        at_local_api(agent) as plain,
     ):
         watch = abroad.routing.WatchRoutes()
         ask = routing_pb2.GetRoutesRequest()
@@ -160,7 +160,7 @@ async def test_an_agent_with_another_regions_certificate_is_refused_and_keeps_wh
     async with (
         a_world(tls=authority.server(), credentials=authority.client(GATEWAY)) as world,
         an_agent(tmp_path, world, agents_files(authority, "west")) as agent,
-        at_the_door(agent) as gateway,
+        at_local_api(agent) as gateway,
     ):
         assert not (await report(gateway)).HasField("refusal")
         with pytest.raises(Forbidden):

@@ -1,4 +1,4 @@
-"""DispatchService at an agent's local door, as gateways find it."""
+"""DispatchService at an agent's local API, as gateways find it."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ async def agent(tmp_path: Path, replicas: StandingReplicas) -> AsyncIterator[Age
 
 
 @pytest.fixture
-async def door(agent: Agent) -> AsyncIterator[DispatchServiceAsyncStub]:
+async def api(agent: Agent) -> AsyncIterator[DispatchServiceAsyncStub]:
     async with a_channel(f"127.0.0.1:{agent.local_port}") as channel:
         yield DispatchServiceStub(channel)
 
 
 async def _sees(agent: Agent, replicas: int) -> None:
     async with a_channel(f"127.0.0.1:{agent.local_port}") as channel:
-        door: DispatchServiceAsyncStub = DispatchServiceStub(channel)
+        api: DispatchServiceAsyncStub = DispatchServiceStub(channel)
         while True:
-            view = await door.GetDispatch(pb.GetDispatchRequest())
+            view = await api.GetDispatch(pb.GetDispatchRequest())
             fresh = [r for r in view.replicas if r.signal == common_pb2.SIGNAL_FRESH]
             if len(fresh) == replicas:
                 return
@@ -99,9 +99,9 @@ async def refused_call(call: Awaitable[Any]) -> Exception:
 
 
 async def test_many_asks_in_one_message_are_answered_in_their_order(
-    agent: Agent, door: DispatchServiceAsyncStub
+    agent: Agent, api: DispatchServiceAsyncStub
 ) -> None:
-    stream = door.Dispatch()
+    stream = api.Dispatch()
     decisions = await ask(
         stream, *(an_ask(f"r-{n}", tier=BATCH if n % 3 == 0 else NORMAL) for n in range(30))
     )
@@ -109,10 +109,10 @@ async def test_many_asks_in_one_message_are_answered_in_their_order(
     assert [one.request_id for one in answers] == [f"r-{n}" for n in range(30)]
     assert [one.WhichOneof("outcome") for one in answers] == ["queued", "placed", "placed"] * 10
     ends = pb.CompleteRequest(gateway_id="gw", completions=[an_end(f"r-{n}") for n in range(30)])
-    first, second = await door.Complete(ends), await door.Complete(ends)
+    first, second = await api.Complete(ends), await api.Complete(ends)
     assert (first.closed, first.already_closed, first.unknown) == (30, 0, 0)
     assert (second.closed, second.already_closed) == (0, 30)
-    view = await door.GetDispatch(pb.GetDispatchRequest())
+    view = await api.GetDispatch(pb.GetDispatchRequest())
     assert [replica.booked_requests for replica in view.replicas] == [0, 0]
     assert view.counts.finished == 30
     stream.cancel()
@@ -134,16 +134,16 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD)
 async def test_a_bad_ask_is_refused_by_name_and_the_stream_goes_on(
-    door: DispatchServiceAsyncStub, bad: str
+    api: DispatchServiceAsyncStub, bad: str
 ) -> None:
-    stream = door.Dispatch()
+    stream = api.Dispatch()
     wrong, reason, field = BAD[bad]
     refused, good = await ask(stream, wrong, an_ask("good"))
     assert refused.WhichOneof("outcome") == "refused"
     assert refused.refused.reason == reason
     assert refused.refused.field.startswith(field)
     assert good.WhichOneof("outcome") == "placed"
-    view = await door.GetDispatch(pb.GetDispatchRequest())
+    view = await api.GetDispatch(pb.GetDispatchRequest())
     assert sum(replica.booked_requests for replica in view.replicas) == 1
     stream.cancel()
 
@@ -166,27 +166,27 @@ async def test_a_bad_ask_is_refused_by_name_and_the_stream_goes_on(
     ],
 )
 async def test_a_bad_message_ends_the_stream(
-    door: DispatchServiceAsyncStub, request_message: pb.DispatchRequest
+    api: DispatchServiceAsyncStub, request_message: pb.DispatchRequest
 ) -> None:
-    stream = door.Dispatch()
+    stream = api.Dispatch()
     await stream.write(request_message)
     assert isinstance(await refused_call(stream.read()), InvalidInput)
 
 
-async def test_a_stream_speaks_for_one_gateway(door: DispatchServiceAsyncStub) -> None:
-    stream = door.Dispatch()
+async def test_a_stream_speaks_for_one_gateway(api: DispatchServiceAsyncStub) -> None:
+    stream = api.Dispatch()
     await ask(stream, an_ask("r"))
     await stream.write(pb.DispatchRequest(gateway_id="another"))
     assert isinstance(await refused_call(stream.read()), InvalidInput)
 
 
 async def test_bad_completions_are_named_and_the_others_count(
-    door: DispatchServiceAsyncStub,
+    api: DispatchServiceAsyncStub,
 ) -> None:
-    stream = door.Dispatch()
+    stream = api.Dispatch()
     await ask(stream, an_ask("r"))
     bad = pb.Completion(request_id="bad")
-    answer = await door.Complete(pb.CompleteRequest(completions=[bad, an_end("r"), an_end("?")]))
+    answer = await api.Complete(pb.CompleteRequest(completions=[bad, an_end("r"), an_end("?")]))
     assert (answer.closed, answer.unknown) == (1, 1)
     (problem,) = answer.refused
     assert (problem.request_id, problem.problem.field) == ("bad", "completions[0].outcome")
@@ -194,30 +194,30 @@ async def test_bad_completions_are_named_and_the_others_count(
 
 
 async def test_an_end_whose_call_broke_off_once_it_was_on_disk_frees_its_place_when_told_again(
-    agent: Agent, door: DispatchServiceAsyncStub
+    agent: Agent, api: DispatchServiceAsyncStub
 ) -> None:
     room = agent.room
     assert room is not None
-    stream = door.Dispatch()
+    stream = api.Dispatch()
     await ask(stream, an_ask("b", tier=BATCH))
     (told,) = (await heard(stream)).decisions
     assert told.WhichOneof("outcome") == "placed"
     await room.end({"b": True})
     assert room.booked == 1
-    answer = await door.Complete(pb.CompleteRequest(completions=[an_end("b")]))
+    answer = await api.Complete(pb.CompleteRequest(completions=[an_end("b")]))
     assert (answer.already_closed, room.booked) == (1, 0)
     stream.cancel()
 
 
-async def test_an_unknown_model_is_not_looked_at(door: DispatchServiceAsyncStub) -> None:
-    call = door.GetDispatch(pb.GetDispatchRequest(model="gamma"))
+async def test_an_unknown_model_is_not_looked_at(api: DispatchServiceAsyncStub) -> None:
+    call = api.GetDispatch(pb.GetDispatchRequest(model="gamma"))
     assert isinstance(await refused_call(call), UnknownModel)
 
 
 async def test_who_is_on_a_replica_that_vanishes_is_told_on_the_open_stream(
-    agent: Agent, door: DispatchServiceAsyncStub, replicas: StandingReplicas
+    agent: Agent, api: DispatchServiceAsyncStub, replicas: StandingReplicas
 ) -> None:
-    stream = door.Dispatch()
+    stream = api.Dispatch()
     (placed,) = await ask(stream, an_ask("r"))
     gone = placed.placed.replica_id
     replicas.endpoints = [one for one in replicas.endpoints if one.replica_id != gone]
@@ -232,9 +232,9 @@ async def test_who_is_on_a_replica_that_vanishes_is_told_on_the_open_stream(
 
 
 async def test_a_gateway_that_reads_nothing_holds_up_nobody(
-    agent: Agent, door: DispatchServiceAsyncStub
+    agent: Agent, api: DispatchServiceAsyncStub
 ) -> None:
-    mute = door.Dispatch()
+    mute = api.Dispatch()
     for number in range(200):
         names = (f"{number}-{n}".ljust(200, "m") for n in range(1000))  # long answers fill buffers
         asks = [an_ask(name, model="beta") for name in names]
@@ -242,7 +242,7 @@ async def test_a_gateway_that_reads_nothing_holds_up_nobody(
         done, _ = await asyncio.wait({writing}, timeout=2)
         if done:
             continue
-        stream = door.Dispatch()
+        stream = api.Dispatch()
         (placed,) = await ask(stream, an_ask(f"r-{number}"))
         assert placed.WhichOneof("outcome") == "placed"
         if not writing.done():
@@ -259,10 +259,10 @@ async def test_a_gateway_that_reads_nothing_holds_up_nobody(
 
 
 async def test_gateways_that_all_leave_at_once_leave_nothing_behind(
-    agent: Agent, door: DispatchServiceAsyncStub
+    agent: Agent, api: DispatchServiceAsyncStub
 ) -> None:
     assert agent.room is not None
-    streams = [door.Dispatch() for _ in range(200)]
+    streams = [api.Dispatch() for _ in range(200)]
     for number, stream in enumerate(streams):
         long = an_ask(f"s-{number}", tier=NORMAL, input_tokens=50_000)
         await stream.write(pb.DispatchRequest(gateway_id=f"gw-{number}", asks=[long]))
@@ -275,14 +275,14 @@ async def test_gateways_that_all_leave_at_once_leave_nothing_behind(
     ends = pb.CompleteRequest(
         gateway_id="gw", completions=[an_end(f"s-{number}") for number in range(200)]
     )
-    await door.Complete(ends)
+    await api.Complete(ends)
     assert room.booked == 0
-    view = await door.GetDispatch(pb.GetDispatchRequest())
+    view = await api.GetDispatch(pb.GetDispatchRequest())
     assert [replica.booked_requests for replica in view.replicas] == [0, 0]
 
 
-async def test_the_page_of_a_view_is_as_long_as_asked(door: DispatchServiceAsyncStub) -> None:
-    view = await door.GetDispatch(pb.GetDispatchRequest(page_size=1))
+async def test_the_page_of_a_view_is_as_long_as_asked(api: DispatchServiceAsyncStub) -> None:
+    view = await api.GetDispatch(pb.GetDispatchRequest(page_size=1))
     assert (len(view.replicas), view.replicas_known) == (1, 2)
     assert view.region == "east"
     (basis,) = view.bases
@@ -315,25 +315,25 @@ async def _secured(
 async def test_only_gateways_of_the_region_and_admins_dispatch(tmp_path: Path, who: str) -> None:
     authority = Authority(tmp_path)
 
-    async def dispatch(door: DispatchServiceAsyncStub) -> None:
-        stream = door.Dispatch()
+    async def dispatch(api: DispatchServiceAsyncStub) -> None:
+        stream = api.Dispatch()
         await ask(stream, an_ask("r"))
         stream.cancel()
 
-    async def complete(door: DispatchServiceAsyncStub) -> None:
-        await door.Complete(pb.CompleteRequest())
+    async def complete(api: DispatchServiceAsyncStub) -> None:
+        await api.Complete(pb.CompleteRequest())
 
-    async def look(door: DispatchServiceAsyncStub) -> None:
-        await door.GetDispatch(pb.GetDispatchRequest())
+    async def look(api: DispatchServiceAsyncStub) -> None:
+        await api.GetDispatch(pb.GetDispatchRequest())
 
     calls: list[tuple[Callable[[DispatchServiceAsyncStub], Awaitable[None]], set[str]]] = [
         (dispatch, MAY_DISPATCH),
         (complete, MAY_DISPATCH),
         (look, MAY_LOOK),
     ]
-    async with _secured(tmp_path / "agent", authority, who) as door:
+    async with _secured(tmp_path / "agent", authority, who) as api:
         for call, allowed in calls:
             if who in allowed:
-                await call(door)
+                await call(api)
             else:
-                assert isinstance(await refused_call(call(door)), Forbidden)
+                assert isinstance(await refused_call(call(api)), Forbidden)

@@ -44,25 +44,25 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
 
 
 async def asked(agent: Agent, *arguments: object) -> Ran:
-    door = f"127.0.0.1:{agent.local_port}"
-    return await asyncio.to_thread(heliostat, "dispatch", *arguments, "--agent", door)
+    api = f"127.0.0.1:{agent.local_port}"
+    return await asyncio.to_thread(heliostat, "dispatch", *arguments, "--agent", api)
 
 
-async def test_certificates_meant_for_the_control_plane_are_not_shown_at_an_agents_plain_door(
+async def test_certificates_meant_for_the_control_plane_are_not_shown_at_an_agents_plain_api(
     agent: Agent, tmp_path: Path
 ) -> None:
     for_the_plane = {
         "HELIOSTAT_TLS_CA": str(tmp_path / "ca.pem"),
         "HELIOSTAT_TLS_CERT": str(tmp_path / "me.pem"),
         "HELIOSTAT_TLS_KEY": str(tmp_path / "me-key.pem"),
-        "HELIOSTAT_DOOR_ADDRESS": f"127.0.0.1:{agent.local_port}",
+        "HELIOSTAT_LOCAL_ADDRESS": f"127.0.0.1:{agent.local_port}",
     }
     ran = await asyncio.to_thread(heliostat, "dispatch", "status", **for_the_plane)
     assert (ran.code, ran.err) == (0, "")
-    of_the_door = for_the_plane | {"HELIOSTAT_DOOR_TLS_CA": str(tmp_path / "ca.pem")}
-    ran = await asyncio.to_thread(heliostat, "dispatch", "status", **of_the_door)
+    of_the_agent = for_the_plane | {"HELIOSTAT_LOCAL_TLS_CA": str(tmp_path / "ca.pem")}
+    ran = await asyncio.to_thread(heliostat, "dispatch", "status", **of_the_agent)
     assert ran.code == 78
-    assert "--tls-ca (HELIOSTAT_DOOR_TLS_CA)" in ran.err
+    assert "--tls-ca (HELIOSTAT_LOCAL_TLS_CA)" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ async def test_a_control_plane_taken_for_an_agent_and_an_agent_for_a_control_pla
             heliostat, "dispatch", "status", "--agent", world.plane.address
         )
         assert ran.code != 0
-        assert "the gateway address of an agent that dispatches with --agent" in ran.err
-    door = f"127.0.0.1:{agent.local_port}"
-    ran = await asyncio.to_thread(heliostat, "plan", "get", "--address", door)
+        assert "the local API of an agent that dispatches with --agent" in ran.err
+    api = f"127.0.0.1:{agent.local_port}"
+    ran = await asyncio.to_thread(heliostat, "plan", "get", "--address", api)
     assert ran.code != 0
     assert "a control plane with --address" in ran.err
 

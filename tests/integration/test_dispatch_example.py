@@ -1,4 +1,4 @@
-"""The example of a dispatching gateway in the docs, against an agent's local door."""
+"""The example of a dispatching gateway in the docs, against an agent's local API."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ async def test_what_is_asked_before_and_between_streams_is_served(
         return pb.DispatchAsk(request_id=name, model="alpha", tier=batch, input_tokens=100)
 
     async with a_dispatching_agent(tmp_path, StandingReplicas()) as agent:
-        door = f"127.0.0.1:{agent.local_port}"
-        channel = grpc.insecure_channel(door)
+        api = f"127.0.0.1:{agent.local_port}"
+        channel = grpc.insecure_channel(api)
         gateway: Any = example.Dispatching(channel, "gw", serve, print)
         gateway.ask(an_ask("before"))
         running = asyncio.create_task(asyncio.to_thread(_run, gateway))
@@ -108,7 +108,7 @@ async def test_what_is_asked_before_and_between_streams_is_served(
     for number in range(1_000):
         gateway.ask(an_ask(f"between-{number}"))
     replica = StandingReplicas([an_endpoint(0)])
-    async with a_dispatching_agent(tmp_path, replica, local_listen=door):
+    async with a_dispatching_agent(tmp_path, replica, local_listen=api):
         while gateway.ends:
             if running.done():  # as long as the channel backs off
                 running = asyncio.create_task(asyncio.to_thread(_run, gateway))

@@ -83,12 +83,12 @@ class Gateway:
     async def live(self, address: str) -> None:
         """Ask, hear and complete until everything has ended, or the agent is gone."""
         async with a_channel(address) as channel:
-            door: DispatchServiceAsyncStub = DispatchServiceStub(channel)
-            stream = door.Dispatch()
+            api: DispatchServiceAsyncStub = DispatchServiceStub(channel)
+            stream = api.Dispatch()
             asking = asyncio.create_task(self._ask(stream))
             try:
                 while len(self.ended) < REQUESTS:
-                    await self._hear(door, await heard(stream))
+                    await self._hear(api, await heard(stream))
             except grpc.RpcError:
                 return  # it was killed
             finally:
@@ -112,7 +112,7 @@ class Gateway:
             await stream.write(pb.DispatchRequest(gateway_id="gw", asks=asks))
             await asyncio.sleep(0.005)
 
-    async def _hear(self, door: DispatchServiceAsyncStub, answer: pb.DispatchResponse) -> None:
+    async def _hear(self, api: DispatchServiceAsyncStub, answer: pb.DispatchResponse) -> None:
         ends = []
         for decision in answer.decisions:
             name = decision.request_id
@@ -129,7 +129,7 @@ class Gateway:
                 case other:
                     raise AssertionError(f"{name}: {other}")
         if ends:
-            done = await door.Complete(pb.CompleteRequest(gateway_id="gw", completions=ends))
+            done = await api.Complete(pb.CompleteRequest(gateway_id="gw", completions=ends))
             assert done.unknown == 0
             assert not done.refused
             self.closed += done.closed

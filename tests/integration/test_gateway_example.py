@@ -1,4 +1,4 @@
-"""The example gateway of the docs, against an agent's local door."""
+"""The example gateway of the docs, against an agent's local API."""
 
 import asyncio
 import contextlib

@@ -116,7 +116,7 @@ async def test_a_plan_holds_capacity_for_what_waits_and_by_forecast_where_that_i
     async with a_plane(tmp_path, clock) as (plane, client), AsyncExitStack() as agents:
         expect_much(plane, clock)
         by_forecast = await planned(client)
-        doors = []
+        apis = []
         for region in (EAST, WEST):
             agent = await agents.enter_async_context(
                 a_dispatching_agent(
@@ -125,14 +125,14 @@ async def test_a_plan_holds_capacity_for_what_waits_and_by_forecast_where_that_i
                     control_planes=(plane.address,),
                 )
             )
-            door = a_channel(f"127.0.0.1:{agent.local_port}")
-            doors.append(await agents.enter_async_context(door))
-        await hand_over(doors[0], clock, 0, 1)
-        await hand_over(doors[1], clock, 1, 1)
+            api = a_channel(f"127.0.0.1:{agent.local_port}")
+            apis.append(await agents.enter_async_context(api))
+        await hand_over(apis[0], clock, 0, 1)
+        await hand_over(apis[1], clock, 1, 1)
         await reported(client, requests=2)
         little_waits = await planned(client)
         for number in range(MANY // 1000):
-            await hand_over(doors[0], clock, 2 + number, 1000)
+            await hand_over(apis[0], clock, 2 + number, 1000)
         found = await reported(client, requests=MANY + 2)
         much_waits = await planned(client)
         assert (found[EAST].requests, found[WEST].requests) == (MANY + 1, 1)

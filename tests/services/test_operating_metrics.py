@@ -201,17 +201,19 @@ def test_each_connected_gateway_has_its_figures() -> None:
     metrics.watch(lambda: gateway_figures([lag("here", 1, minutes=2, refuses=True)]))
     of = '{gateway="here",region="east"}'
     assert page(metrics) >= {
-        f"agent_applied_version_lag{of} 1.0",
+        f"gateway_plan_versions_behind{of} 1.0",
         f"gateway_routes_lag_seconds{of} 120.0",
         f"gateway_refuses_table{of} 1.0",
     }
 
 
-def test_the_version_lag_says_that_it_counts() -> None:
+def test_a_lag_in_plan_versions_says_that_it_counts() -> None:
     metrics = Metrics()
     metrics.watch(lambda: gateway_figures([]))
     text = generate_latest(metrics.registry).decode()
-    (said,) = (line for line in text.splitlines() if line.startswith("# HELP heliostat_agent_app"))
+    (said,) = (
+        line for line in text.splitlines() if line.startswith("# HELP heliostat_gateway_plan")
+    )
     assert "Plan versions (a count, not seconds)" in said
 
 

@@ -78,7 +78,7 @@ class RoomParts:
 
 
 class DispatchRoom:
-    """Serves the local door; `run` keeps its time, a stepped world calls `beat` itself."""
+    """Serves the local API; `run` keeps its time, a stepped world calls `beat` itself."""
 
     def __init__(self, parts: RoomParts) -> None:
         self._parts = parts

@@ -1,4 +1,4 @@
-"""`heliostat dispatch`: how a region's agent places requests, read from its gateway address."""
+"""`heliostat dispatch`: how a region's agent places requests, read from its local API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway address: a gRPC server for journal and board, from `open` to `close`."""
+"""The local API: a gRPC server for journal and board, from `open` to `close`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from heliostat.model.names import RegionName
 from heliostat.v1 import dispatch_pb2_grpc, routing_pb2_grpc, usage_pb2_grpc
 from services.agent.board import RouteBoard
 from services.agent.dispatch.service import DispatchRoom
-from services.agent.door.dispatch import LocalDispatch
-from services.agent.door.guard import Guard
-from services.agent.door.limits import MessageLimit
-from services.agent.door.routing import LocalRouting
-from services.agent.door.usage import LocalUsage
 from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.local_api.dispatch import LocalDispatch
+from services.agent.local_api.guard import Guard
+from services.agent.local_api.limits import MessageLimit
+from services.agent.local_api.routing import LocalRouting
+from services.agent.local_api.usage import LocalUsage
 from services.agent.settings import ENV_PREFIX
 from services.binding import bind, options_of
 from services.configuration import ServerTlsSettings
@@ -26,7 +26,7 @@ from services.messages import MAX_MESSAGE_BYTES
 from services.server_tls import server_credentials
 
 
-class Door:
+class LocalApi:
     """Open it from a running event loop; a gateway needs the client that it has for control planes."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Door:
         tls: ServerTlsSettings | None = None,
         options: Sequence[tuple[str, int]] = tuple(options_of(MAX_MESSAGE_BYTES)),
     ) -> None:
-        """`listen` empty = no door; `control_planes` is where callers are sent with what an agent does
+        """`listen` empty = no local API; `control_planes` is where callers are sent with what an agent does
         not serve; without a `room` nobody dispatches; without `tls` it speaks plain
         text; `options` are gRPC's."""
         self._listen = listen
@@ -61,7 +61,7 @@ class Door:
 
     @property
     def listens(self) -> bool:
-        """False = there is no door."""
+        """False = there is no local API."""
         return bool(self._listen)
 
     @property

@@ -1,4 +1,4 @@
-"""Authentication and errors at the gateway address, as on a control plane."""
+"""Authentication and errors at the local API, as on a control plane."""
 
 from __future__ import annotations
 

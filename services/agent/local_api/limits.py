@@ -1,4 +1,4 @@
-"""Refuses messages at the local door that are too large or broken, by the same typed errors as a control
+"""Refuses messages at the local API that are too large or broken, by the same typed errors as a control
 plane."""
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import grpc
 from grpc import aio
 
 from heliostat.errors import HeliostatError
-from services.agent.door.guard import Context, abort
+from services.agent.local_api.guard import Context, abort
 from services.messages import MAX_MESSAGE_BYTES, each_taken, reader, taken
 
 
 class MessageLimit(aio.ServerInterceptor):
-    """Wraps every handler of the door."""
+    """Wraps every handler of the local API."""
 
     async def intercept_service(
         self,

@@ -1,4 +1,4 @@
-"""Routes at the local door: the last good table, now and on every change.
+"""Routes at the local API: the last good table, now and on every change.
 
 Acknowledgements are logged and refusals counted here; the control plane hears the agent's own.
 """
@@ -15,7 +15,7 @@ from heliostat.model.names import RegionName
 from heliostat.model.routing import RoutingTable
 from heliostat.v1 import routing_pb2, routing_pb2_grpc
 from services.agent.board import RouteBoard
-from services.agent.door.guard import Context, Guard, abort
+from services.agent.local_api.guard import Context, Guard, abort
 from services.log_events import say
 from services.translation.routing import table_to_wire
 

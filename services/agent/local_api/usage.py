@@ -1,4 +1,4 @@
-"""Usage at the local door: journalled first, then answered, with or without a control plane."""
+"""Usage at the local API: journalled first, then answered, with or without a control plane."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from heliostat.errors import (
 from heliostat.model.names import RegionName
 from heliostat.model.usage import UsageReceipt
 from heliostat.v1 import usage_pb2, usage_pb2_grpc
-from services.agent.door.guard import Context, Guard, abort
 from services.agent.journal.agent_journal import SqliteJournal
+from services.agent.local_api.guard import Context, Guard, abort
 from services.translation.problems import problem_of
 from services.translation.usage import UsageReader, receipt_to_wire
 

@@ -1,4 +1,4 @@
-"""Dispatch at the local door: asks in, decisions out, ends in; later decisions on the same stream."""
+"""Dispatch at the local API: asks in, decisions out, ends in; later decisions on the same stream."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from heliostat.model.names import Tier
 from heliostat.v1 import dispatch_pb2, dispatch_pb2_grpc
 from services.agent.dispatch.mail import Mailbox
 from services.agent.dispatch.service import DispatchRoom
-from services.agent.door.guard import Context, Guard, abort
 from services.agent.journal.batch_entry import BatchState
+from services.agent.local_api.guard import Context, Guard, abort
 from services.identity import Role
 from services.translation.dispatch import (
     LONGEST_ID,

@@ -1,4 +1,4 @@
-"""The agent's local door takes messages up to the documented limit, and notices hosts that vanish."""
+"""The agent's local API takes messages up to the documented limit, and notices hosts that vanish."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from heliostat.v1 import dispatch_pb2 as pb
 from heliostat.v1.dispatch_pb2_grpc import DispatchServiceStub
 from services.agent.agent import Agent
 from services.agent.board import RouteBoard
-from services.agent.door.opening import Door
+from services.agent.local_api.opening import LocalApi
 from services.binding import options_of
 from services.messages import MAX_MESSAGE_BYTES
 from services.translation.problems import error_of
@@ -101,10 +101,10 @@ async def test_a_call_that_is_no_stream_has_the_same_limit(agent: Agent) -> None
 
 
 @asynccontextmanager
-async def an_impatient_door(desk: Counter) -> AsyncIterator[Door]:
-    """A door to that room which pings every second."""
+async def an_impatient_local_api(desk: Counter) -> AsyncIterator[LocalApi]:
+    """A local API of that room which pings every second."""
     second = timedelta(seconds=1)
-    door = Door(
+    local_api = LocalApi(
         "127.0.0.1:0",
         journal=desk.disk.journal_in(desk.file),
         board=RouteBoard(None),
@@ -115,12 +115,12 @@ async def an_impatient_door(desk: Counter) -> AsyncIterator[Door]:
         options=options_of(MAX_MESSAGE_BYTES, ping_every=second, answered_within=second),
     )
     running = asyncio.create_task(desk.room.run())
-    await door.open(asyncio.Event())
+    await local_api.open(asyncio.Event())
     try:
-        yield door
+        yield local_api
     finally:
         running.cancel()
-        await door.close(0)
+        await local_api.close(0)
         desk.close()
 
 
@@ -130,8 +130,8 @@ async def test_a_gateway_whose_host_vanished_is_forgotten(tmp_path: Path) -> Non
     desk.fill()
     assert desk.room.held == 1
     async with (
-        an_impatient_door(desk) as door,
-        a_wire(door.port) as wire,
+        an_impatient_local_api(desk) as local_api,
+        a_wire(local_api.port) as wire,
         a_channel(f"127.0.0.1:{wire.port}") as channel,
     ):
         stub: DispatchServiceAsyncStub = DispatchServiceStub(channel)

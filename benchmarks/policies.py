@@ -73,11 +73,11 @@ def _frontier(policy: str, settings: Mapping[str, Wiring]) -> Iterable[Figure]:
     catalogue = example_fleet()
     for setting, wiring in settings.items():
         began = cpu_seconds()
-        runs = [live_through(catalogue, wiring(catalogue), seed) for seed in SEEDS]
+        runs = [run_through(catalogue, wiring(catalogue), seed) for seed in SEEDS]
         yield from _figures(f"{policy} {setting}", policy, runs, cpu_seconds() - began)
 
 
-def live_through(catalogue: FleetCatalogue, policy: Policy, seed: int) -> Accounts:
+def run_through(catalogue: FleetCatalogue, policy: Policy, seed: int) -> Accounts:
     """The accounts of one run. Without forecasts the last day is all that is looked back at."""
     day = _BEGINS.replace(hour=0)
     arrivals = synthesise(

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.simulator_day POLICY`: lives the ten-million day alone, prints what it took as JSON.
+"""`python -m benchmarks.simulator_day POLICY`: runs the ten-million day alone, prints what it took as JSON.
 
 A process of its own, so that memory and CPU are the day's and its workers', nobody else's.
 """
@@ -17,7 +17,7 @@ _KIB = 1024
 
 
 def main(policy: str) -> None:
-    """Live the day. Compilation and imports come first and are not counted."""
+    """Run the day. Compilation and imports come first and are not counted."""
     warm_up(EVENT)
     before = cpu_of_all()
     world = ten_million_day(policy)

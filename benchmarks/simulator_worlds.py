@@ -128,7 +128,7 @@ def ten_million_day(policy: str) -> SimulatedWorld:
 
 
 def day_steps(world: SimulatedWorld) -> Iterator[datetime]:
-    """Live the day, instant by instant."""
+    """Run the day, instant by instant."""
     return world.steps(_TUESDAY + timedelta(days=1))
 
 

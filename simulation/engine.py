@@ -1,7 +1,7 @@
 """What the clouds and the world need from an engine: serve a span, say how loaded each pool is.
 
 An engine is made with its own workload. The fluid engine turns rates into goodput a minute at a
-time; the event engine serves single requests. Either lives through the changes of replicas that the
+time; the event engine serves single requests. Either follows the changes of replicas that the
 clouds report.
 """
 
@@ -22,7 +22,7 @@ from heliostat.model.usage import UsageWindow
 
 
 class Change(StrEnum):
-    """What a replica's engine lives through."""
+    """What happens to a replica's engine."""
 
     READY = "ready"
     """It takes requests from now on."""

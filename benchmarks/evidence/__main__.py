@@ -1,4 +1,4 @@
-"""`python -m benchmarks.evidence [page …]`: lives what pages rest on, and writes them.
+"""`python -m benchmarks.evidence [page …]`: runs what pages rest on, and writes them.
 
 Killed and started again it goes on where it was: finished runs lie in build/evidence/. Pages are
 written again after every stage, and say what they rest on.

@@ -1,4 +1,4 @@
-"""Which code lives the runs: its fingerprint, its commit, and whether it stayed what it was meanwhile."""
+"""Which code makes the runs: its fingerprint, its commit, and whether it stayed what it was meanwhile."""
 
 from __future__ import annotations
 

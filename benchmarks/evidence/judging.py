@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from benchmarks.evidence.reading import Standing, at_the_level, gain_of, relative, widened
 from benchmarks.evidence.tables import Row
 from benchmarks.evidence.verdicts import Verdict, of_best, of_gain, of_limit
-from benchmarks.evidence.wording import AS_LIVED, NOTHING, change, listed, percent, plain, signed
+from benchmarks.evidence.wording import AS_RUN, NOTHING, change, listed, percent, plain, signed
 from simulation.experiments.intervals import Estimate, difference
 from simulation.experiments.result import JUDGED
 
-NOTHING_LIVED = "no run of it has finished"
+NOTHING_RAN = "no run of it has finished"
 STILL_SEARCHED = "the search for its settings has not finished"
 
 
@@ -41,7 +41,7 @@ def change_row(
     verdict = of_gain(gain, abs(claimed))
     reason = gain_reason(gain, abs(claimed), verdict, called)
     if ours is None or theirs is None:
-        verdict, reason = Verdict.NOT_RUN, NOTHING_LIVED
+        verdict, reason = Verdict.NOT_RUN, NOTHING_RAN
     elif not (ours.settled and theirs.settled):
         found, verdict, reason = None, Verdict.NOT_RUN, STILL_SEARCHED
     elif not ours.reached:
@@ -57,11 +57,11 @@ def change_row(
             f"`{dear.policy}` already keeps {percent(dear.value(JUDGED))} with the least headroom "
             "tried, so its bill is only an upper limit"
         )
-    lived = found is not None and ours and theirs and not at_the_level(ours, theirs, figure)
+    as_run = found is not None and ours and theirs and not at_the_level(ours, theirs, figure)
     return Row(
         claim=claim,
         asked=asked or signed(claimed),
-        found=change(found) + (AS_LIVED if lived else ""),
+        found=change(found) + (AS_RUN if as_run else ""),
         verdict=verdict,
         reason=_sentence(reason, because),
     )
@@ -118,16 +118,16 @@ def limit_row(
         Verdict.UNTESTED: "there is no bound, or no interval",
     }[verdict]
     if ours is None:
-        found, verdict, reason = None, Verdict.NOT_RUN, NOTHING_LIVED
+        found, verdict, reason = None, Verdict.NOT_RUN, NOTHING_RAN
     elif not ours.settled:
         found, verdict, reason = None, Verdict.NOT_RUN, STILL_SEARCHED
     elif not ours.reached:
         verdict, reason = Verdict.NOT, _misses(ours)
-    lived = found is not None and ours is not None and ours.slope is None
+    as_run = found is not None and ours is not None and ours.slope is None
     return Row(
         claim=claim,
         asked=asked or f"≤ {percent(most, 0)}",
-        found=change(found) + (AS_LIVED if lived else ""),
+        found=change(found) + (AS_RUN if as_run else ""),
         verdict=verdict,
         reason=_sentence(reason, because),
     )
@@ -150,7 +150,7 @@ def best_row(
             asked=asked,
             found=NOTHING,
             verdict=Verdict.NOT_RUN,
-            reason=_sentence(NOTHING_LIVED, because),
+            reason=_sentence(NOTHING_RAN, because),
         )
     known = [rival for rival in rivals if rival is not None]
     gains = [_gain(ours, rival, figure) for rival in known]

@@ -1,4 +1,4 @@
-"""From what was lived to the ledger that is kept beside a page."""
+"""From what was run to the ledger that is kept beside a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from benchmarks.evidence.carrying import Lived
+from benchmarks.evidence.carrying import PlaceRuns
 from benchmarks.evidence.excerpts import curve_of, figures_of
 from benchmarks.evidence.ledger import Curve, Ledger, Place, Trial
 from benchmarks.evidence.page import EvidencePage
@@ -21,7 +21,7 @@ BURSTS_FROM_HOUR = BurstTest().after // timedelta(hours=1)
 
 def ledger_from(
     page: EvidencePage,
-    lived: Mapping[str, Lived],
+    runs: Mapping[str, PlaceRuns],
     measured: Sequence[Trial],
     seeds: Sequence[int],
     *,
@@ -30,9 +30,9 @@ def ledger_from(
     cpu_seconds: float,
     complete: bool,
 ) -> Ledger:
-    """Everything of the page that was lived so far; `lived` is by the page's name of the scenario."""
+    """Everything of the page that was run so far; `runs` is by the page's name of the scenario."""
     curves: list[Curve] = []
-    trials = [trial for role, had in lived.items() for trial in _trials(role, had, code, curves)]
+    trials = [trial for role, had in runs.items() for trial in _trials(role, had, code, curves)]
     return Ledger(
         page=page.name,
         code=code,
@@ -41,12 +41,12 @@ def ledger_from(
         cpu_seconds=cpu_seconds,
         complete=complete,
         places=(
-            *(_place(page, role, had, seeds) for role, had in lived.items()),
+            *(_place(page, role, had, seeds) for role, had in runs.items()),
             *_measured_places(page, measured),
         ),
         trials=(*trials, *measured),
         curves=tuple(curves),
-        settled=frozenset((role, *one) for role, had in lived.items() for one in had.settled),
+        settled=frozenset((role, *one) for role, had in runs.items() for one in had.settled),
     )
 
 
@@ -59,10 +59,10 @@ def _measured_places(page: EvidencePage, trials: Sequence[Trial]) -> list[Place]
     ]
 
 
-def _trials(role: str, lived: Lived, code: str, curves: list[Curve]) -> list[Trial]:
+def _trials(role: str, runs: PlaceRuns, code: str, curves: list[Curve]) -> list[Trial]:
     found = []
-    for (policy, headroom, seed), outcome in lived.outcomes.items():
-        spec = lived.specs[policy, headroom, seed]
+    for (policy, headroom, seed), outcome in runs.outcomes.items():
+        spec = runs.specs[policy, headroom, seed]
         trial = Trial(
             scenario=role,
             policy=policy,
@@ -82,10 +82,10 @@ def _trials(role: str, lived: Lived, code: str, curves: list[Curve]) -> list[Tri
     return found
 
 
-def _place(page: EvidencePage, role: str, lived: Lived, seeds: Sequence[int]) -> Place:
-    scene = load_scene(lived.scene)
-    offered = [run.requests for run in lived.outcomes.values() if isinstance(run, RunResult)]
-    lived_requests = [count for count in offered if count]
+def _place(page: EvidencePage, role: str, runs: PlaceRuns, seeds: Sequence[int]) -> Place:
+    scene = load_scene(runs.scene)
+    ended = [run for run in runs.outcomes.values() if isinstance(run, RunResult)]
+    requests = [run.requests for run in ended if run.requests]
     levels: dict[str, int] = {}
     searched_on = ""
     for match in page.wants:
@@ -99,7 +99,7 @@ def _place(page: EvidencePage, role: str, lived: Lived, seeds: Sequence[int]) ->
         name=scene.name,
         said=scene.said,
         days=round(scene.span.length.total_seconds() / 86_400, 3),
-        requests=sum(lived_requests) / len(lived_requests) if lived_requests else 0.0,
+        requests=sum(requests) / len(requests) if requests else 0.0,
         levels=levels,
         searched_on=searched_on,
     )

@@ -1,4 +1,4 @@
-"""What was lived for a page, small enough to be kept beside it: a row of figures per run.
+"""What was run for a page, small enough to be kept beside it: a row of figures per run.
 
 Pages are rendered from a ledger alone, so that prose may be mended and pictures redrawn without
 running anything again.
@@ -53,7 +53,7 @@ class Place:
     role: str
     """What the page calls it."""
     name: str
-    """What was lived."""
+    """What was run."""
     said: tuple[str, ...]
     days: float
     requests: float
@@ -70,7 +70,7 @@ class Ledger:
 
     page: str
     code: str
-    """Fingerprint of the code that lived the runs."""
+    """Fingerprint of the code that made the runs."""
     commit: str
     seeds: tuple[int, ...]
     cpu_seconds: float
@@ -79,16 +79,16 @@ class Ledger:
     trials: tuple[Trial, ...]
     curves: tuple[Curve, ...] = ()
     settled: frozenset[tuple[str, str, float]] = frozenset()
-    """Scenario, policy and level of every search that has ended, all seeds of it lived."""
+    """Scenario, policy and level of every search that has ended, all its seeds run."""
 
     def place(self, role: str) -> Place | None:
-        """The scenario of that role; None when nothing was lived there."""
+        """The scenario of that role; None when nothing was run there."""
         return next((place for place in self.places if place.role == role), None)
 
     def points(self, role: str, policy: str, seeds: int = 0) -> list[Point]:
-        """What became of a policy there, by headroom: settings that the first so many seeds lived.
+        """What became of a policy there, by headroom: settings that were run with the first so many seeds.
 
-        0 = whatever was lived.
+        0 = whatever was run.
         """
         wanted = set(self.seeds[:seeds])
         by_headroom: dict[float, list[Trial]] = {}
@@ -102,7 +102,7 @@ class Ledger:
         ]
 
     def most_seeds(self, role: str, policy: str) -> int:
-        """By how many of the first seeds a setting of that policy was lived there, at most."""
+        """With how many of the first seeds a setting of that policy was run there, at most."""
         seeds = range(1, len(self.seeds) + 1)
         return max((count for count in seeds if self.points(role, policy, count)), default=0)
 

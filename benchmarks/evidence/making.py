@@ -1,4 +1,4 @@
-"""Makes one page: every stage it wants is lived, and the page written again after each."""
+"""Makes one page: every stage it wants is run, and the page written again after each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.evidence.carrying import Carrier, Lived
+from benchmarks.evidence.carrying import Carrier, PlaceRuns
 from benchmarks.evidence.checkout import Checkout
 from benchmarks.evidence.keeping import ledger_from
 from benchmarks.evidence.ledger import Trial
@@ -26,7 +26,7 @@ _SEARCH_RUNS, _CORRECTION_SHARE = 4.0, 0.8
 
 @dataclass(slots=True, kw_only=True)
 class Maker:
-    """Makes a page, once. `lived` fills up, by the page's name of each scenario."""
+    """Makes a page, once. `runs` fills up, by the page's name of each scenario."""
 
     page: EvidencePage
     carrier: Carrier
@@ -35,7 +35,7 @@ class Maker:
     checkout: Checkout
     out: Path
     measurements: Measurements
-    lived: dict[str, Lived] = field(default_factory=dict)
+    runs: dict[str, PlaceRuns] = field(default_factory=dict)
     measured: list[Trial] = field(default_factory=list)
     _before: float = 0.0
 
@@ -46,7 +46,7 @@ class Maker:
             self.progress.expect(stage, name, expected_runs(wanted, self.carrier.seeds), days)
 
     def make(self) -> Path:
-        """Live what is missing and write the page.
+        """Run what is missing and write the page.
 
         Raises what runs and scenarios raise, and InvalidInput when the code changed meanwhile.
         Interrupted, it writes what there is.
@@ -54,10 +54,10 @@ class Maker:
         self._before = self.progress.cpu_seconds
         try:
             for stage, wanted in self._stages().items():
-                self._live(stage, wanted)
+                self._run(stage, wanted)
                 self._write(complete=False)
         except KeyboardInterrupt:
-            if self.measured or any(had.outcomes for had in self.lived.values()):
+            if self.measured or any(had.outcomes for had in self.runs.values()):
                 self._write(complete=False)
             raise
         return self._write(complete=True)
@@ -71,18 +71,18 @@ class Maker:
         }
 
     def _place(self, wanted: Wanted) -> tuple[str, float]:
-        """Which scenario, and how many days a run of it lives."""
+        """Which scenario, and how many days a run of it simulates."""
         if isinstance(wanted, Measured):
             return wanted.scenario, 1.0
         scene = load_scene(self.scale.scene(wanted.scenario))
         return scene.name, scene.span.length / _DAY
 
-    def _live(self, name: str, wanted: Wanted) -> None:
+    def _run(self, name: str, wanted: Wanted) -> None:
         self.progress.enter(name)
         if isinstance(wanted, Measured):
             self._measure(name, wanted)
         elif isinstance(wanted, Fixed):
-            self.carrier.fixed(settled(wanted, self.lived), self._at(wanted.scenario))
+            self.carrier.fixed(settled(wanted, self.runs), self._at(wanted.scenario))
         else:
             self.carrier.match(wanted, self._at(wanted.scenario), self._elsewhere(wanted))
         self.progress.leave(name)
@@ -94,11 +94,11 @@ class Maker:
             self.measured += trials
             self.progress.measured(name, seed, spent, found=found)
 
-    def _at(self, role: str) -> Lived:
-        return self.lived.setdefault(role, Lived(scene=self.scale.scene(role)))
+    def _at(self, role: str) -> PlaceRuns:
+        return self.runs.setdefault(role, PlaceRuns(scene=self.scale.scene(role)))
 
-    def _elsewhere(self, wanted: Match) -> Lived | None:
-        """Where settings are searched; None = where they are lived."""
+    def _elsewhere(self, wanted: Match) -> PlaceRuns | None:
+        """Where settings are searched; None = where they are run."""
         role = wanted.search_on
         if not role or self.scale.scene(role) == self.scale.scene(wanted.scenario):
             return None
@@ -107,7 +107,7 @@ class Maker:
     def _write(self, *, complete: bool) -> Path:
         ledger = ledger_from(
             self.page,
-            self.lived,
+            self.runs,
             self.measured,
             self.carrier.seeds,
             code=self.checkout.code,
@@ -119,11 +119,11 @@ class Maker:
         return write_page(self.page, ledger, self.out)
 
 
-def settled(wanted: Fixed, lived: dict[str, Lived]) -> Fixed:
+def settled(wanted: Fixed, runs: dict[str, PlaceRuns]) -> Fixed:
     """The same with every headroom filled in. Raises InvalidInput where none was found."""
     if not wanted.settings_from:
         return wanted
-    found = lived[wanted.settings_from].settings
+    found = runs[wanted.settings_from].settings
     policies = []
     for policy in wanted.policies:
         at = next((h for (name, _), h in found.items() if name == policy.name), None)
@@ -144,8 +144,8 @@ def expected_runs(wanted: Wanted, seeds: tuple[int, ...]) -> float:
         return float(len(seeds))
     if isinstance(wanted, Fixed):
         return float(len(wanted.policies) * len(seeds))
-    lived = [len(wanted.seeds_at(level, seeds)) for level in wanted.levels]
-    corrected = sum(count * (1 + _CORRECTION_SHARE) for count in lived)
-    per_policy = _SEARCH_RUNS + (len(lived) - 1) + corrected
-    bounds = sum(lived) if wanted.bounds else 0
+    seed_counts = [len(wanted.seeds_at(level, seeds)) for level in wanted.levels]
+    corrected = sum(count * (1 + _CORRECTION_SHARE) for count in seed_counts)
+    per_policy = _SEARCH_RUNS + (len(seed_counts) - 1) + corrected
+    bounds = sum(seed_counts) if wanted.bounds else 0
     return (len(wanted.policies) + wanted.bounds) * per_policy + bounds

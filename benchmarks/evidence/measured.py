@@ -1,4 +1,4 @@
-"""Trials that no simulated world lives: a page's own measurement, seed by seed, each kept once it is done."""
+"""Trials that are no simulated runs: a page's own measurement, seed by seed, each kept once it is done."""
 
 from __future__ import annotations
 

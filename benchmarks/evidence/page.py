@@ -1,4 +1,4 @@
-"""What a page of evidence is to this room: what it wants lived, and how it is rendered from a ledger."""
+"""What a page of evidence is to this room: what it wants run, and how it is rendered from a ledger."""
 
 from __future__ import annotations
 

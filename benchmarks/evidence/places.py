@@ -24,7 +24,7 @@ def places_told(places: Sequence[Place]) -> list[str]:
 
 
 def named(place: Place) -> str:
-    """What was lived, and for what it stands in."""
+    """What was run, and for what it stands in."""
     return f"`{place.name}`" if place.name == place.role else f"`{place.name}` (for `{place.role}`)"
 
 

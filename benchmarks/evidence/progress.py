@@ -9,8 +9,8 @@ from typing import TextIO
 
 from benchmarks.evidence.excerpts import outcome_words
 from heliostat.clock import monotonic_seconds
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome, RunFailure
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import RunSpec
 
 
@@ -27,7 +27,7 @@ class Progress:
     """Implements `Watcher`; `expect` tells it beforehand how many runs a stage may need.
 
     What is left is an estimate: searches end when they end. Runs that were found cost nothing. A
-    scenario that nobody lived yet is taken to cost per simulated day what the others did.
+    scenario that was not run yet is taken to cost per simulated day what the others did.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Queues of one replica, lived under every ordering: what the page on annealing rests on.
+"""Queues of one replica, run under every ordering: what the page on annealing rests on.
 
 A trial is one ordering at one setting with one seed: means over several draws of requests, the same for
 every ordering. `headroom` is what a sweep varies: requests at once, requests a second, or how far

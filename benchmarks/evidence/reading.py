@@ -10,7 +10,7 @@ from statistics import fmean
 from benchmarks.evidence.equalising import Slope, at_level, doubt_at, slope_at
 from benchmarks.evidence.excerpts import ON_A100
 from benchmarks.evidence.ledger import Ledger
-from benchmarks.evidence.wording import AS_LIVED, NOTHING, change
+from benchmarks.evidence.wording import AS_RUN, NOTHING, change
 from simulation.experiments.ceilings import LINEAR, LP_GPU_HOURS
 from simulation.experiments.comparison import Contest, Point, contest
 from simulation.experiments.intervals import Estimate, estimate
@@ -33,7 +33,7 @@ class Standing:
     `on_the_floor` = it keeps more than was asked already with the least headroom tried, so it may be
     cheaper than it is shown. `settled` = its search has ended; before that it may still move, and
     nothing is judged by it. `slope` is how its bill moves with what it misses (`equalising`), by which it is
-    compared at exactly the `level`; None = not known: as it was lived.
+    compared at exactly the `level`; None = not known: as it was run.
     """
 
     policy: str
@@ -60,7 +60,7 @@ class Standing:
             return 0.0
         return doubt_at(self.point, self.level, self.slope)
 
-    def as_lived(self) -> Standing:
+    def as_run(self) -> Standing:
         """The same without its slope."""
         return replace(self, slope=None)
 
@@ -119,7 +119,7 @@ def _on_the_floor(ledger: Ledger, role: str, found: Contest, level: float) -> bo
 
 
 def fixed(ledger: Ledger, role: str, policy: str) -> Standing | None:
-    """A policy that was lived at one setting by all seeds; None when it was not."""
+    """A policy that was run at one setting with all seeds; None when it was not."""
     points = ledger.points(role, policy, len(ledger.seeds))
     if not points or not points[0].results:
         return None
@@ -134,22 +134,22 @@ def relative(ours: Standing | None, theirs: Standing | None, figure: str) -> Est
     if ours is None or theirs is None:
         return None
     if not at_the_level(ours, theirs, figure):
-        ours, theirs = ours.as_lived(), theirs.as_lived()
+        ours, theirs = ours.as_run(), theirs.as_run()
     found = estimate(_relatives(ours.compared(figure), theirs.compared(figure)))
     return doubted(found, math.hypot(ours.doubt(figure), theirs.doubt(figure)))
 
 
 def at_the_level(ours: Standing, theirs: Standing, figure: str) -> bool:
-    """Whether a change of the figure is told at exactly the level; as lived where a slope is missing."""
+    """Whether a change of the figure is told at exactly the level; as run where a slope is missing."""
     known = ours.slope is not None and theirs.slope is not None
     return known or figure not in _GROW_WITH_THE_FLEET
 
 
 def told_change(ours: Standing | None, theirs: Standing | None, figure: str) -> str:
-    """The change in words, with a mark where it is as lived and not at exactly the level."""
+    """The change in words, with a mark where it is as run and not at exactly the level."""
     if ours is None or theirs is None:
         return NOTHING
-    mark = "" if at_the_level(ours, theirs, figure) else AS_LIVED
+    mark = "" if at_the_level(ours, theirs, figure) else AS_RUN
     return f"{change(relative(ours, theirs, figure))}{mark}"
 
 

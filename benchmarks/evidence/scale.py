@@ -1,4 +1,4 @@
-"""On which scenarios a page is lived: the ones that it names, or smaller ones in their place."""
+"""On which scenarios a page is run: the ones that it names, or smaller ones in their place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scale:
             raise InvalidInput("--scale", f"{self.name!r} is neither full, small nor a file")
 
     def scene(self, role: str) -> SceneRef:
-        """Where the role is lived. Raises what `scene_ref` raises."""
+        """Where the role is run. Raises what `scene_ref` raises."""
         if role not in self._looked_at:
             self._looked_at[role] = scene_ref(self._named(role))
         return self._looked_at[role]

@@ -105,7 +105,7 @@ def near_enough(one: Seen, level: float, search: Search) -> bool:
 
 def missed(one: Seen) -> float:
     """The share of requests that did not keep their promise, never quite nothing."""
-    assert one.attainment is not None, "only settings that were lived to their end come here"
+    assert one.attainment is not None, "only settings that ran to their end come here"
     return max(_LEAST_MISSED, 1 - one.attainment)
 
 
@@ -164,6 +164,6 @@ def corrected(curve: Sequence[Seen], here: Seen, level: float, search: Search) -
 
 
 def setting_for(seen: Sequence[Seen], level: float) -> float | None:
-    """The cheapest that reaches, else the nearest miss; None when nothing was lived to its end."""
+    """The cheapest that reaches, else the nearest miss; None when nothing ran to its end."""
     best = cheapest(seen, level) or nearest_miss(seen)
     return None if best is None else best.headroom

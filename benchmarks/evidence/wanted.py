@@ -19,7 +19,7 @@ def rival(policy: str, name: str = "", **asked: object) -> PolicySpec:
 class Match:
     """Policies of which each is brought to its cheapest setting that reaches each of the levels.
 
-    The first level is the one that verdicts rest on: it is lived by the first `seeds`, the others by
+    The first level is the one that verdicts rest on: it is run with the first `seeds`, the others with
     the first `side_seeds`; 0 = all. `bounds`: the linear bound and the causal oracle are found too.
     `search_on` names a shorter scenario of the same fleet and demand: settings are searched there, and
     only corrected here, where a run costs more. `corrections` = how often a setting is corrected by all
@@ -49,7 +49,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
-    """Policies at the headrooms that they carry, lived by every seed.
+    """Policies at the headrooms that they carry, run with every seed.
 
     A policy without a headroom takes the one that was found for its name on `settings_from` at the first
     level of the match there. `curves`: what happens over time is kept too.
@@ -67,7 +67,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What no simulated world lives: `measure` makes the trials of a seed, a function of its module.
+    """What is no simulated run: `measure` makes the trials of a seed, a function of its module.
 
     Their `scenario` is the one named here. `said` = what the measurement assumes.
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from simulation.experiments.intervals import Estimate
 
 NOTHING = "–"
-AS_LIVED = " ∘"
+AS_RUN = " ∘"
 """Marks a change that is not adjusted to exactly the level."""
 _FACTOR_ABOVE = 10.0
 """Relative changes above this are written as factors."""

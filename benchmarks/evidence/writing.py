@@ -86,11 +86,11 @@ def rests_on(ledger: Ledger) -> str:
     if not ledger.trials:
         return "**No runs exist for this page yet.**"
     stands_in = [p for p in ledger.places if p.name != p.role]
-    lived = [
+    ran_on = [
         place for place in ledger.places if any(t.scenario == place.role for t in ledger.trials)
     ]
     said = [
-        f"{len(ledger.trials)} runs on {listed([named(place) for place in lived])}; "
+        f"{len(ledger.trials)} runs on {listed([named(place) for place in ran_on])}; "
         f"{_seeds_words(ledger)}; {_spent_words(ledger.cpu_seconds)}; "
         f"code {ledger.code}, commit {ledger.commit or 'unknown'}."
     ]

@@ -17,7 +17,7 @@ import numpy as np
 
 from heliostat.errors import InvalidInput
 from scheduling.ordering.by_key import BY_KEY, arrival, predicted_seconds, sorted_by
-from scheduling.ordering.doubt import as_lived
+from scheduling.ordering.doubt import as_executed
 from scheduling.ordering.goal import Goal
 from scheduling.ordering.on_time import most_on_time
 from scheduling.ordering.port import Ordered, Queue
@@ -60,7 +60,7 @@ class Annealing:
     Who waited longer than `starved_after` times its promise goes first, in order of arrival, and the
     search leaves it there (None: nobody does). With a `starved_share` below 1 only the longest waiting
     of them does, and only in that share of the orders: under overload the rule would else serve
-    nobody but those who are late already. `doubtful`: search in the queue `as_lived`. `seconds_price`:
+    nobody but those who are late already. `doubtful`: search in the queue `as_executed`. `seconds_price`:
     how many promises the start's whole t is worth (G has a price of its own). `contented`: return at
     once when all promises hold at the start, however long it takes.
     """
@@ -95,7 +95,7 @@ class Annealing:
         if not plain.count:
             return plain.plan(places([])).ordered("the queue is empty")
         fixed = self._starved(plain, chance)
-        tables = as_lived(plain) if self.doubtful else plain
+        tables = as_executed(plain) if self.doubtful else plain
         first = filled(tables.count, len(tables.run))
         order, met, was = self._start(tables, fixed, first)
         if self.contented and met > tables.count - 1e-9:

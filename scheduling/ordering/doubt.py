@@ -25,7 +25,7 @@ that shrink, places that become free one by one, who will come meanwhile. Batche
 """
 
 
-def as_lived(tables: Tables) -> Tables:
+def as_executed(tables: Tables) -> Tables:
     """The same queue with `lasts` and `sharp` by the doubt about outputs; of shape (1, n) for an engine with
     continuous batching."""
     if tables.queue.continuous and tables.queue.batch_cap > 1:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduling.ordering.doubt import as_lived
+from scheduling.ordering.doubt import as_executed
 from scheduling.ordering.port import Ordered, Queue
 from scheduling.ordering.tables import Places, Tables, places, tables_of
 
@@ -44,5 +44,5 @@ class MostOnTime:
 
     def order(self, queue: Queue, chance: np.random.Generator) -> Ordered:
         tables = tables_of(queue)
-        order = most_on_time(as_lived(tables)) if tables.count else places([])
+        order = most_on_time(as_executed(tables)) if tables.count else places([])
         return tables.plan(order).ordered("as many on time as possible, by deadline")

@@ -53,21 +53,21 @@ def _write(
     memory: timedelta,
     folder: Path,
 ) -> Path:
-    lived = Span(floor_to(span.start, BUCKET), floor_to(span.end, BUCKET))
-    if not lived.length:
+    asked = Span(floor_to(span.start, BUCKET), floor_to(span.end, BUCKET))
+    if not asked.length:
         raise InvalidInput("--to", "is in the same 15 minutes as --from")
-    if lived.length > _LONGEST:
+    if asked.length > _LONGEST:
         raise InvalidInput("--to", f"is more than {_LONGEST.days} days after --from")
     first = stores.usage.first_window()
-    if first is None or first >= lived.end:
+    if first is None or first >= asked.end:
         raise InvalidInput("--from", "the database has no usage before --to")
-    if lived.start < first:
+    if asked.start < first:
         raise InvalidInput(
             "--from",
             f"the history begins {at(first)}",
             remedy="begin later, preferably by several days",
         )
-    whole = Span(max(floor_to(first, BUCKET), lived.start - memory), lived.end)
+    whole = Span(max(floor_to(first, BUCKET), asked.start - memory), asked.end)
     past = past_arrivals(stores.usage, fleet, whole)
     mapping, measured = with_lead_times(mapping, stores.fleet.lead_times(whole.start))
     path = folder / f"{NAME}{SUFFIX}"
@@ -75,16 +75,16 @@ def _write(
         path,
         catalogue=mapping,
         arrivals=past.arrivals,
-        span=lived,
-        said=(*_said(past, lived), _lead_times(measured), *_ALWAYS),
+        span=asked,
+        said=(*_said(past, asked), _lead_times(measured), *_ALWAYS),
     )
     return path
 
 
-def _said(past: Past, lived: Span) -> list[str]:
+def _said(past: Past, asked: Span) -> list[str]:
     arrivals = past.arrivals
     said = [
-        f"{at(arrivals.start)} to {at(lived.start)} is available as history at the start of the run."
+        f"{at(arrivals.start)} to {at(asked.start)} is available as history at the start of the run."
     ]
     if past.minutes_from > arrivals.start:
         until = min(past.minutes_from, arrivals.span.end)
@@ -92,7 +92,7 @@ def _said(past: Past, lived: Span) -> list[str]:
             f"Before {at(until)} the database has only 15-minute buckets: their sums are spread evenly "
             "over their minutes, so peaks inside them are lost."
         )
-    part = arrivals.within(lived)
+    part = arrivals.within(asked)
     holes = {
         demand.origin: int(np.isnan(column.offered).sum())
         for demand, column in part.by_demand.items()

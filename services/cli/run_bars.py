@@ -15,8 +15,8 @@ from heliostat.clock import monotonic_seconds
 from services.cli.figures import count, percent, rate
 from services.cli.output import stderr
 from simulation.experiments.ceilings import LP_GPU_HOURS
-from simulation.experiments.live import Mark
 from simulation.experiments.result import BILLED, JUDGED, Outcome, RunFailure
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import RunSpec
 
 _ENOUGH = 0.1
@@ -40,10 +40,10 @@ class RunBars:
         self._whole = bars.add_task("runs", total=0, done="")
         self._running: dict[RunSpec, TaskID] = {}
         self._marks: dict[RunSpec, Mark] = {}
-        self._asked = self._done = self._lived = 0
+        self._asked = self._done = self._ran = 0
         self._served = 0
         self._began: float | None = None
-        """When the first run began to live: what is imported and compiled before is no measure."""
+        """When the first simulation began: what is imported and compiled before is no measure."""
 
     def asked(self, runs: int) -> None:
         """So many more runs are needed."""
@@ -69,7 +69,7 @@ class RunBars:
             self._bars.remove_task(self._running.pop(spec))
         if not found:
             self._begun()
-            self._lived += 1
+            self._ran += 1
             self._served += 0 if isinstance(outcome, RunFailure) else outcome.requests
         if self._lines:
             where = "found" if found else f"{outcome.cpu_seconds:.1f} CPU s"
@@ -90,7 +90,7 @@ class RunBars:
     def _left(self) -> str:
         """About how long the runs that are known of still take; nothing before the first tenth of one."""
         parts = sum(mark.share for mark in self._marks.values())
-        had, left = self._lived + parts, self._asked - self._done - parts
+        had, left = self._ran + parts, self._asked - self._done - parts
         if had < _ENOUGH or left <= 0:
             return ""
         return f", {in_words(self._passed() * left / had)} left"

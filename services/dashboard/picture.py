@@ -68,7 +68,7 @@ class DispatchDay:
 
 
 RivalrySource = Callable[[Span], Rivalry | None]
-"""None where there is no rival: real clouds cannot be lived through twice."""
+"""None where there is no rival: real clouds cannot run the same day twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ async def count(
     demand: FittedDemand,
     began: float,
 ) -> Figures:
-    """The figures of a day that was lived to its end; `began` in monotonic seconds."""
+    """The figures of a day that ran to its end; `began` in monotonic seconds."""
     await _hear_last_words(cast, coordinator)
     theirs = await asyncio.to_thread(rival.wait)
     ours, their = figures.latest_shared(marks, theirs)

@@ -46,7 +46,7 @@ class Day:
         self._stop = stop
         self._witness = Witness(cast.plane.stores, voice)
 
-    async def live(self) -> None:
+    async def run(self) -> None:
         """To its end, or until the stop is set."""
         day, step = self._settings.day, self._settings.step
         moved = self._voice.stage("the day", int(day.length / step))

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 
 def run(settings: DemoSettings) -> int:
-    """Live a demo; 0 when its day was lived to the end, 130 when it was stopped before.
+    """Run a demo; 0 when its day ran to the end, 130 when it was stopped before.
 
     Raises InvalidSettings, InvalidCatalogue, InvalidTrace, Unavailable.
     """
@@ -30,7 +30,7 @@ async def _run(settings: DemoSettings) -> int:
     stop = asked_to_stop()
     catalogue = read_catalogue(settings.catalogue)
     with place(settings.keep) as where, Voice() as voice, hearing(voice.say):
-        lived = await Show(settings, catalogue, where, voice, stop).give()
-        if not lived:
+        ended = await Show(settings, catalogue, where, voice, stop).give()
+        if not ended:
             voice.say("Stopped. All processes and files were cleaned up.")
-    return 0 if lived else INTERRUPTED
+    return 0 if ended else INTERRUPTED

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from heliostat.errors import Unavailable
 from services.demo.marks import Mark
-from services.demo.rival_process import Life, live
+from services.demo.rival_process import RivalRun, simulate_rival
 from simulation.interrupts import ctrl_c_kept_from_children
 
 _GONE = (EOFError, ConnectionError)
@@ -17,7 +17,7 @@ _GONE = (EOFError, ConnectionError)
 class Rival:
     """A process that runs the reactive policy; it ends with its day, with us, or when stopped.
 
-    What it shall live it is told over its pipe. `multiprocessing` would write a large argument to a
+    What it is to simulate it is told over its pipe. `multiprocessing` would write a large argument to a
     process while itself holding the end that it is read from, and so wait for ever where the process
     was ended (by Ctrl-C, by SIGTERM to the group) before it had read all of it.
     """
@@ -25,17 +25,19 @@ class Rival:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=live, args=(theirs,), name="rival", daemon=True)
+        self._process = context.Process(
+            target=simulate_rival, args=(theirs,), name="rival", daemon=True
+        )
         self._marks: list[Mark] = []
         with ctrl_c_kept_from_children():
             self._process.start()
         theirs.close()
 
-    def begin(self, life: Life) -> None:
-        """Tell it what to live, once, and return when it has heard; whoever looks at its marks hears
+    def begin(self, run: RivalRun) -> None:
+        """Tell it what to simulate, once, and return when it has heard; whoever looks at its marks hears
         when it is gone."""
         with suppress(ConnectionError):
-            self._pipe.send(life)
+            self._pipe.send(run)
 
     def marks(self) -> Sequence[Mark]:
         """What it has told so far. Raises Unavailable when it broke."""

@@ -21,26 +21,26 @@ from simulation.world import SimulatedWorld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
-    """What the policy shall live: the demo's day, on that demand."""
+class RivalRun:
+    """What the policy is simulated on: the demo's day, on that demand."""
 
     settings: DemoSettings
     catalogue: FleetCatalogue
     arrivals: ArrivalRates
 
 
-def live(pipe: Connection) -> None:
+def simulate_rival(pipe: Connection) -> None:
     """The whole day that the pipe tells of, as marks, or what broke it in words; ends early when nobody
     listens any more."""
     collect_seldom()
     with suppress(EOFError, ConnectionError):
-        life: Life = pipe.recv()
+        run: RivalRun = pipe.recv()
         try:
             world = reactive_world(
-                settings=life.settings, catalogue=life.catalogue, arrivals=life.arrivals
+                settings=run.settings, catalogue=run.catalogue, arrivals=run.arrivals
             )
             pipe.send(mark_of(world.estate, world.accountant, world.now))
-            while world.now < life.settings.day_end:
+            while world.now < run.settings.day_end:
                 world.run_until(world.now + BUCKET)
                 pipe.send(mark_of(world.estate, world.accountant, world.now))
         except Exception as error:  # whatever it was, our starter must hear it

@@ -21,7 +21,7 @@ from services.demo.marks import Mark
 from services.demo.page import open_page, read_model
 from services.demo.prelude import activate, call_agents, remember
 from services.demo.rival import Rival
-from services.demo.rival_process import Life
+from services.demo.rival_process import RivalRun
 from services.demo.settings import DemoSettings
 from services.demo.voice import Voice
 from services.demo.witness import Tempo
@@ -49,7 +49,7 @@ class Show:
         self._gateways: Gateways | None = None
 
     async def give(self) -> bool:
-        """All of it; True when the day was lived to its end. With a page it stays until the stop.
+        """All of it; True when the day ran to its end. With a page it stays until the stop.
 
         Everything that was started has ended when this returns. Raises InvalidTrace, Unavailable.
         """
@@ -58,7 +58,7 @@ class Show:
             at_end.callback(rival.stop)
             demand = await asyncio.to_thread(demo_demand, self._settings, self._catalogue)
             self._voice.input(demand.said)
-            await asyncio.to_thread(rival.begin, self._life(demand))
+            await asyncio.to_thread(rival.begin, self._rival_run(demand))
             cast = await asyncio.to_thread(
                 cast_of, self._settings, self._catalogue, demand.day, self._place
             )
@@ -76,10 +76,10 @@ class Show:
             await self._tell(figures)
             return True
 
-    def _life(self, demand: FittedDemand) -> Life:
+    def _rival_run(self, demand: FittedDemand) -> RivalRun:
         """The rival's: the same day on the same demand."""
         arrivals = remembered(whole(demand), self._settings.day_start)
-        return Life(settings=self._settings, catalogue=self._catalogue, arrivals=arrivals)
+        return RivalRun(settings=self._settings, catalogue=self._catalogue, arrivals=arrivals)
 
     def _page(
         self, cast: Cast, tempo: Tempo, rival: Rival, at_end: AsyncExitStack
@@ -125,7 +125,7 @@ class Show:
             look=look,
             stop=self._stop,
         )
-        await day.live()
+        await day.run()
 
     async def _count(
         self, cast: Cast, coordinator: Coordinator, rival: Rival, demand: FittedDemand

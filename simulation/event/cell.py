@@ -24,7 +24,7 @@ _REPLICA, _CHANGE, _ARRIVAL, _POLL = 0, 1, 2, 3
 
 
 @kernel
-def live(world: Any, key: Any, cell: int, until: float) -> None:
+def advance(world: Any, key: Any, cell: int, until: float) -> None:
     """Let everything happen that is due before `until`; changes also at it."""
     place = cells(world, cell)
     while True:

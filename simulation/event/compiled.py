@@ -5,7 +5,7 @@ counts references: with two dozen arrays a call costs half a microsecond, as muc
 may cost. So all arrays of an engine hang on one record of addresses (`layout`), functions take that
 record alone, and look the arrays up where they need them. Places are not checked: a wrong one reads
 or writes whatever lies there. With `HELIOSTAT_CHECKED_ENGINE=1` all are, and a wrong
-one is an IndexError; the tests live through everything once in that mode.
+one is an IndexError; the tests run through everything once in that mode.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulation.event.admission import leave_queue, out_of_patience
 from simulation.event.batch import oldest
-from simulation.event.cell import live
+from simulation.event.cell import advance
 from simulation.event.compiled import entry, kernel
 from simulation.event.gateway import come_in, reroute
 from simulation.event.gauging import drained_at, read_gauges
@@ -17,7 +17,7 @@ from simulation.event.outcomes import turn_away
 from simulation.event.queues import push, without_first
 
 AT_A_TIME = 4096
-"""So many arrivals line up before the cells live on: few enough to stay in the processor's cache."""
+"""So many arrivals line up before the cells advance: few enough to stay in the processor's cache."""
 
 
 def _step(sources: int) -> Callable[..., None]:
@@ -36,7 +36,7 @@ def _step(sources: int) -> Callable[..., None]:
             until = end if last == total else columns[0][last]
             come_in(this, columns, first, last, until)
             for cell in range(this.cells_size):
-                live(this, key, cell, until)
+                advance(this, key, cell, until)
             first = last
             if last == total:
                 break

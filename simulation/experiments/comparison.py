@@ -22,11 +22,11 @@ class Point:
 
     @property
     def whole(self) -> bool:
-        """Every seed was lived to its end."""
+        """Every seed ran to its end."""
         return not self.failures
 
     def by_seed(self, figure: str) -> dict[int, float | None]:
-        """The figure of each seed that was lived to its end."""
+        """The figure of each seed that ran to its end."""
         return {seed: run.figures.get(figure) for seed, run in sorted(self.results.items())}
 
     def mean(self, figure: str) -> Estimate | None:

@@ -62,7 +62,7 @@ def _past_said(scene: Scenario) -> tuple[str, ...]:
 
 
 def first_runs(experiment: Experiment) -> list[RunSpec]:
-    """What is lived before anything is known: every policy's grid, and the causal oracle's."""
+    """What is run before anything is known: every policy's grid, and the causal oracle's."""
     points: dict[PolicySpec, list[Point]] = {policy: [] for policy in _contenders(experiment)}
     return _specs(experiment, _wanted(experiment, points))
 

@@ -87,7 +87,7 @@ class Findings:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Every run that was lived, the oracle's among them."""
+        """Every run that was simulated, the oracle's among them."""
         oracle = () if self.oracle is None else (self.oracle,)
         points = [point for one in (*self.contests, *oracle) for point in one.points]
         ended: list[Outcome] = [run for point in points for run in point.results.values()]
@@ -97,10 +97,10 @@ class Findings:
     def cpu_seconds(self) -> float:
         """Of all runs together, those of the linear bound among them."""
         bounds = [run.cpu_seconds for run in self.linear.values()]
-        return math.fsum([self.lived_cpu_seconds, *bounds])
+        return math.fsum([self.run_cpu_seconds, *bounds])
 
     @property
-    def lived_cpu_seconds(self) -> float:
+    def run_cpu_seconds(self) -> float:
         """Of those that serve requests."""
         return math.fsum(outcome.cpu_seconds for outcome in self.outcomes)
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from simulation.experiments.executors.port import Executor
 from simulation.experiments.folder import RunFolder
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import RunSpec
 
 

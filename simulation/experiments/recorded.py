@@ -40,7 +40,7 @@ def write_recorded(
     span: Span,
     said: tuple[str, ...],
 ) -> None:
-    """Keep a history; `catalogue` is the mapping that its file holds, `span` the part to live."""
+    """Keep a history; `catalogue` is the mapping that its file holds, `span` the part to simulate."""
     demands = arrivals.demands
     told = {
         "catalogue": catalogue,

@@ -82,7 +82,7 @@ class RunSpec:
     """One run. Equal specs under equal code give equal results, but for their timing.
 
     `recorded` = the capacity over time and every decision are kept for the page. With `bound` no world
-    is lived: the least that any policy could have spent is computed.
+    is simulated: the least that any policy could have spent is computed.
     """
 
     scene: SceneRef

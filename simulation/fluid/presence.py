@@ -18,7 +18,7 @@ class Presence:
         self._ready: dict[str, PoolKey] = {}
 
     def means(self, span: Span, changes: Sequence[ReplicaChange]) -> dict[PoolKey, float]:
-        """Mean ready replicas of every pool over the span; lives through its changes."""
+        """Mean ready replicas of every pool over the span, whose changes it takes in."""
         length = round(span.length.total_seconds())
         seconds: Counter[PoolKey] = Counter()
         for pool in self._ready.values():

@@ -20,7 +20,7 @@ from simulation.world import Rhythm
 class Policy:
     """Who decides in a world, how often it is asked, and how replicas work meanwhile.
 
-    `recast`: it lives in a fleet of other names (siloed pools); None = in the catalogue's own.
+    `recast`: it runs on a fleet of other names (siloed pools); None = in the catalogue's own.
     `lends`: released VMs are lent to the spot market and taken back first.
     """
 

@@ -1,6 +1,6 @@
 """The same fleet under other names: each model twice, with separate pools for interactive and batch work.
 
-Silos are not a decision within a fleet but another fleet. A world that lives in one asks here for its
+Silos are not a decision within a fleet but another fleet. A world that runs on one asks here for its
 catalogue, its demand and its first fleet. Quotas, prices and regions are shared; the floor of a pool is
 divided among its two halves, each at least 1 where the pool had one; its upper limit holds for each half.
 """

@@ -51,7 +51,7 @@ UNTIL_THEN = (BILLED, DOLLARS, "offered", "completed", "shed", JUDGED)
 def document(findings: Findings) -> dict[str, Any]:
     """The whole document, of plain values."""
     experiment = findings.experiment
-    lived, requests = findings.lived_cpu_seconds, findings.requests
+    spent, requests = findings.run_cpu_seconds, findings.requests
     return {
         "schema": SCHEMA,
         "scenario": experiment.scene.name,
@@ -64,7 +64,7 @@ def document(findings: Findings) -> dict[str, Any]:
         "cheapest_in": experiment.cheapest_in,
         "cpu_seconds": round(findings.cpu_seconds, 3),
         "requests": requests,
-        "requests_per_cpu_second": round(requests / lived, 1) if lived else None,
+        "requests_per_cpu_second": round(requests / spent, 1) if spent else None,
         "policies": {one.policy.name: _policy(one, findings) for one in findings.contests},
         "differences": _differences(findings.contests),
         "bound": bound_as_mapping(findings),

@@ -25,7 +25,7 @@ def built_scenario(path: Path, on_rows: OnRows | None = None) -> Scenario:
     """The scenario in a file of `trace build`, read through once.
 
     Raises InvalidTrace, DataMissing when its history is not beside it, InvalidScenario when it is
-    some other trace, which does not say on which fleet it is to be lived.
+    some other trace, which does not say on which fleet it is to be simulated.
     """
     notes = read_notes(path)
     if notes is None:

@@ -51,7 +51,7 @@ _FLEETS: dict[str, Callable[[], fleets.Fleet]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """Requests by seed, when they are lived, and what was said of them."""
+    """Requests by seed, when they are simulated, and what was said of them."""
 
     source: SourceOf
     begins: datetime
@@ -209,8 +209,8 @@ def _recorded(
     begins = first.start + _DAY * spec.past_days
     ends = first.span.end if spec.run_length is None else begins + spec.run_length
     if ends > first.span.end or begins >= ends:
-        lived = "some time" if spec.days is None else f"{spec.days:g}"
-        wanted = f"{spec.past_days} days of history and {lived} to live"
+        asked = "some time" if spec.days is None else f"{spec.days:g}"
+        wanted = f"{spec.past_days} days of history and {asked} to simulate"
         raise InvalidScenario(
             str(path),
             f"{file} covers {first.span}, too short for {wanted}",

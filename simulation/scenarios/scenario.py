@@ -64,7 +64,7 @@ class Scenario:
 
     @property
     def span(self) -> Span:
-        """What is lived."""
+        """What is simulated."""
         return Span(self.begins, self.ends)
 
     def arrivals(self, seed: int) -> ArrivalRates:

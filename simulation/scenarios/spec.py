@@ -1,6 +1,6 @@
 """What a scenario file may say, checked: fleet, demand, troubles, callers, and the target to compare with.
 
-One file serves `trace build`, which writes the requests, and the simulator, which lives them.
+One file serves `trace build`, which writes the requests, and the simulator, which serves them.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class ScenarioSpec(Part):
 
     @property
     def run_length(self) -> timedelta | None:
-        """How long is lived, in whole minutes; None = as long as the requests last."""
+        """How long a run is, in whole minutes; None = as long as the requests last."""
         return None if self.days is None else timedelta(minutes=round(self.days * DAY_MINUTES))
 
     @property

@@ -114,5 +114,5 @@ def _after(begins: datetime, hours: float) -> datetime:
 
 
 def _whole(seconds: float) -> timedelta:
-    """Clouds live by whole seconds."""
+    """Clouds count in whole seconds."""
     return timedelta(seconds=round(seconds))

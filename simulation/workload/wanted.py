@@ -50,7 +50,7 @@ class WantedDemand:
 
     @property
     def all_days(self) -> int:
-        """History and the days to live."""
+        """History and the days to simulate."""
         return self.history_days + self.days
 
     @property

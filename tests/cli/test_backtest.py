@@ -1,4 +1,4 @@
-"""`heliostat backtest`: the history of a database, lived again under other policies."""
+"""`heliostat backtest`: the history of a database, run again under other policies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def backtest(place: Path, *more: object, start: str = "2026-03-02T12:07Z") -> Ra
     )
 
 
-def test_history_is_lived_again_and_policies_compared(place: Path) -> None:
+def test_history_is_run_again_and_policies_compared(place: Path) -> None:
     ran = backtest(place)
     assert ran.code == 0, ran.err
     assert "ours bills" in ran.out
@@ -114,7 +114,7 @@ def test_the_same_history_is_the_same_scenario(place: Path, tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_cannot_be_lived_again_is_refused_by_name(
+def test_what_cannot_be_run_again_is_refused_by_name(
     place: Path, start: str, more: tuple[str, ...], code: int, words: str
 ) -> None:
     ran = backtest(place, *more, start=start)

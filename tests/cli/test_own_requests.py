@@ -1,4 +1,4 @@
-"""The example of docs/traces.md: requests that somebody wrote down become a scenario that is lived."""
+"""The example of docs/traces.md: requests that somebody wrote down become a scenario that is simulated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_model_of_the_documented_csv_has_a_rate(place: Path) -> None:
     assert all(one["total"]["mean_per_second"] > 0 for one in found["models"])
 
 
-def test_the_scenario_of_the_documentation_lives_it(place: Path) -> None:
+def test_the_scenario_of_the_documentation_simulates_it(place: Path) -> None:
     shown = heliostat("trace", "describe", place / "mine.yaml")
     assert shown.code == 0, shown.err
     assert "4 requests of mine.csv as they were recorded." in shown.out

@@ -1,4 +1,4 @@
-"""How long is left is told from what was lived so far, whole runs and parts of runs."""
+"""How long is left is told from what was simulated so far, whole runs and parts of runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from services.cli import run_bars
 from services.cli.run_bars import RunBars, in_words
-from simulation.experiments.live import Mark
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import SceneRef
 from tests.builders import NOON
 from tests.simulation.experiments.little import a_result, a_spec

@@ -1,4 +1,4 @@
-"""What pages want is lived: a search on one seed, then all seeds, each run once."""
+"""What pages want is run: a search on one seed, then all seeds, each run made once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence.carrying import Carrier, Lived
+from benchmarks.evidence.carrying import Carrier, PlaceRuns
 from benchmarks.evidence.making import expected_runs, settled
 from benchmarks.evidence.progress import Progress
 from benchmarks.evidence.wanted import Fixed, Match, rival
@@ -38,12 +38,12 @@ class Bench:
         self.executor = Pretender(outcome)  # type: ignore[arg-type]  # a function of a spec
         self.said = io.StringIO()
         self.progress = Progress(2, out=self.said, stopwatch=lambda: 0.0)
-        runs = RunFolder(path=folder, code="x")
-        laboratory = Laboratory(self.executor, runs, self.progress)
-        self.carrier = Carrier(laboratory, SEEDS, self.progress, folder=runs, engine=FLUID)
+        kept = RunFolder(path=folder, code="x")
+        laboratory = Laboratory(self.executor, kept, self.progress)
+        self.carrier = Carrier(laboratory, SEEDS, self.progress, folder=kept, engine=FLUID)
 
-    def lived(self, folder: Path) -> Lived:
-        return Lived(scene=a_history(folder))
+    def runs(self, folder: Path) -> PlaceRuns:
+        return PlaceRuns(scene=a_history(folder))
 
 
 MATCH = Match(scenario="home", policies=(rival("reactive"), rival("keda")), levels=(LEVEL, 0.97))
@@ -51,12 +51,12 @@ MATCH = Match(scenario="home", policies=(rival("reactive"), rival("keda")), leve
 
 def test_every_level_is_reached_on_average_over_all_of_its_seeds(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
-    lived = bench.lived(tmp_path)
-    bench.carrier.match(MATCH, lived)
+    runs = bench.runs(tmp_path)
+    bench.carrier.match(MATCH, runs)
     for name in ("reactive", "keda"):
         for level in MATCH.levels:
-            at = lived.settings[name, level]
-            (seen,) = [one for one in lived.seen(name, SEEDS) if one.headroom == at]
+            at = runs.settings[name, level]
+            (seen,) = [one for one in runs.seen(name, SEEDS) if one.headroom == at]
             assert seen.reaches(level)
             assert seen.attainment is not None
             assert 1 - seen.attainment > 0.7 * (1 - level)
@@ -64,7 +64,7 @@ def test_every_level_is_reached_on_average_over_all_of_its_seeds(tmp_path: Path)
 
 def test_no_run_is_made_twice_and_few_are_made_at_all(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
-    bench.carrier.match(MATCH, bench.lived(tmp_path))
+    bench.carrier.match(MATCH, bench.runs(tmp_path))
     ran = [(spec.policy.name, spec.headroom, spec.seed) for spec in bench.executor.ran]
     assert len(set(ran)) == len(ran)
     assert len(ran) <= 1.3 * expected_runs(MATCH, SEEDS)
@@ -87,15 +87,15 @@ def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path) -> Non
 
     first = Bench(tmp_path / "runs", mortal)
     with pytest.raises(Killed):
-        first.carrier.match(MATCH, first.lived(tmp_path))
+        first.carrier.match(MATCH, first.runs(tmp_path))
     assert first.progress.made == 7
     second = Bench(tmp_path / "runs")
-    lived = second.lived(tmp_path)
-    second.carrier.match(MATCH, lived)
+    runs = second.runs(tmp_path)
+    second.carrier.match(MATCH, runs)
     whole = Bench(tmp_path / "others")
-    alone = whole.lived(tmp_path)
+    alone = whole.runs(tmp_path)
     whole.carrier.match(MATCH, alone)
-    assert lived.settings == alone.settings
+    assert runs.settings == alone.settings
     assert len(second.executor.ran) == len(whole.executor.ran) - 7
 
 
@@ -106,14 +106,14 @@ def test_an_interruption_keeps_what_of_a_batch_was_finished(tmp_path: Path) -> N
         return steady(spec)
 
     bench = Bench(tmp_path / "runs", impatient)
-    lived = bench.lived(tmp_path)
+    runs = bench.runs(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        bench.carrier.match(MATCH, lived)
-    assert [name for name, _, _ in lived.outcomes] == ["keda"]
-    assert list(lived.specs) == list(lived.outcomes)
+        bench.carrier.match(MATCH, runs)
+    assert [name for name, _, _ in runs.outcomes] == ["keda"]
+    assert list(runs.specs) == list(runs.outcomes)
 
 
-def test_a_correction_that_changes_nothing_is_lived_by_the_first_seed_alone(tmp_path: Path) -> None:
+def test_a_correction_that_changes_nothing_is_run_with_the_first_seed_alone(tmp_path: Path) -> None:
     def in_steps(spec: RunSpec) -> Outcome:
         """Whole replicas: what is kept and billed moves in steps of a tenth."""
         step = math.floor(10 * spec.headroom + 1e-9) / 10
@@ -121,8 +121,8 @@ def test_a_correction_that_changes_nothing_is_lived_by_the_first_seed_alone(tmp_
         return a_result(attainment=1 - missed, billed=100 * (1 + step))
 
     bench = Bench(tmp_path / "runs", in_steps)
-    lived = bench.lived(tmp_path)
-    bench.carrier.match(replace(MATCH, levels=(LEVEL,)), lived)
+    runs = bench.runs(tmp_path)
+    bench.carrier.match(replace(MATCH, levels=(LEVEL,)), runs)
     for name in ("reactive", "keda"):
         by_seeds = [
             math.floor(10 * spec.headroom + 1e-9)
@@ -132,12 +132,12 @@ def test_a_correction_that_changes_nothing_is_lived_by_the_first_seed_alone(tmp_
         assert len(set(by_seeds)) == len(by_seeds)
 
 
-def test_side_levels_may_be_lived_by_fewer_seeds(tmp_path: Path) -> None:
+def test_side_levels_may_be_run_with_fewer_seeds(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
     match = replace(MATCH, side_seeds=1)
-    bench.carrier.match(match, bench.lived(tmp_path))
+    bench.carrier.match(match, bench.runs(tmp_path))
     all_seeds = Bench(tmp_path / "others")
-    all_seeds.carrier.match(MATCH, all_seeds.lived(tmp_path))
+    all_seeds.carrier.match(MATCH, all_seeds.runs(tmp_path))
     assert len(bench.executor.ran) < len(all_seeds.executor.ran)
     assert match.seeds_at(0.97, SEEDS) == (1,)
     assert match.seeds_at(LEVEL, SEEDS) == SEEDS
@@ -146,13 +146,13 @@ def test_side_levels_may_be_lived_by_fewer_seeds(tmp_path: Path) -> None:
 
 def test_bounds_are_found_at_every_level_and_the_oracle_plays_too(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
-    lived = bench.lived(tmp_path)
-    bench.carrier.match(replace(MATCH, bounds=True), lived)
-    assert {(n, h) for n, h, _ in lived.outcomes if n == "LP bound"} == {
+    runs = bench.runs(tmp_path)
+    bench.carrier.match(replace(MATCH, bounds=True), runs)
+    assert {(n, h) for n, h, _ in runs.outcomes if n == "LP bound"} == {
         ("LP bound", LEVEL),
         ("LP bound", 0.97),
     }
-    assert ("causal oracle", LEVEL) in lived.settings
+    assert ("causal oracle", LEVEL) in runs.settings
 
 
 def test_a_policy_that_fails_has_no_setting_and_stops_nobody(tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_a_policy_that_fails_has_no_setting_and_stops_nobody(tmp_path: Path) -> 
         return a_failure() if spec.policy.name == "keda" else steady(spec)
 
     bench = Bench(tmp_path / "runs", failing)
-    lived = bench.lived(tmp_path)
-    bench.carrier.match(MATCH, lived)
-    assert ("reactive", LEVEL) in lived.settings
-    assert ("keda", LEVEL) not in lived.settings
+    runs = bench.runs(tmp_path)
+    bench.carrier.match(MATCH, runs)
+    assert ("reactive", LEVEL) in runs.settings
+    assert ("keda", LEVEL) not in runs.settings
     assert "failed at 2026-03-02T12:30:00Z" in bench.said.getvalue()
 
 
@@ -174,8 +174,8 @@ def test_settings_may_be_searched_elsewhere_and_only_corrected_here(tmp_path: Pa
         return a_result(attainment=1 - missed, billed=100 * (1 + spec.headroom))
 
     bench = Bench(tmp_path / "runs", by_place)
-    short = bench.lived(tmp_path)
-    long = Lived(scene=replace(short.scene, name="long", digest=short.scene.digest + "-long"))
+    short = bench.runs(tmp_path)
+    long = PlaceRuns(scene=replace(short.scene, name="long", digest=short.scene.digest + "-long"))
     match = replace(MATCH, search_on="short")
     bench.carrier.match(match, long, short)
     for name in ("reactive", "keda"):
@@ -190,16 +190,16 @@ def test_settings_may_be_searched_elsewhere_and_only_corrected_here(tmp_path: Pa
 
 def test_settings_are_carried_from_one_scenario_to_another(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
-    lived = bench.lived(tmp_path)
-    bench.carrier.match(MATCH, lived)
+    runs = bench.runs(tmp_path)
+    bench.carrier.match(MATCH, runs)
     away = Fixed(scenario="away", policies=(rival("keda"),), settings_from="home", curves=True)
-    filled = settled(away, {"home": lived})
-    assert filled.policies[0].headroom == lived.settings["keda", LEVEL]
-    bench.carrier.fixed(filled, lived)
+    filled = settled(away, {"home": runs})
+    assert filled.policies[0].headroom == runs.settings["keda", LEVEL]
+    bench.carrier.fixed(filled, runs)
     assert all(spec.recorded for spec in bench.executor.ran[-len(SEEDS) :])
     unknown = replace(away, policies=(rival("llumnix"),))
     with pytest.raises(InvalidInput, match="no setting from home"):
-        settled(unknown, {"home": lived})
+        settled(unknown, {"home": runs})
 
 
 def test_headrooms_must_come_from_somewhere() -> None:
@@ -215,14 +215,14 @@ def test_progress_says_each_run_and_what_is_left(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "runs")
     bench.progress.expect("stage", "little", 30)
     bench.progress.enter("stage")
-    bench.carrier.match(MATCH, bench.lived(tmp_path))
+    bench.carrier.match(MATCH, bench.runs(tmp_path))
     lines = bench.said.getvalue().splitlines()
     assert lines[0] == "— stage; about 30 runs left"
     assert len(lines) == 1 + len(bench.executor.ran)
     assert all("within SLO" in line and "left" in line for line in lines[1:])
 
 
-def test_a_scenario_that_nobody_lived_yet_is_taken_to_cost_what_others_did_per_day() -> None:
+def test_a_scenario_that_was_not_run_yet_is_taken_to_cost_what_others_did_per_day() -> None:
     said = io.StringIO()
     progress = Progress(2, out=said, stopwatch=lambda: 0.0)
     progress.expect("day", "day", 1, days=1)

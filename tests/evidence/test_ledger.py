@@ -50,7 +50,7 @@ def test_a_ledger_of_another_schema_or_none_at_all_is_refused(tmp_path: Path) ->
         read_ledger("sageserve", tmp_path)
 
 
-def test_a_policy_stands_at_the_cheapest_setting_that_all_seeds_lived_and_that_reaches() -> None:
+def test_a_policy_stands_at_the_cheapest_setting_that_all_seeds_ran_and_that_reaches() -> None:
     ours = standing(a_ledger(a_frontier()), HOME, "ours", 0.99)
     assert ours is not None
     assert (ours.point.headroom, ours.reached, ours.on_the_floor) == (0.4, True, False)
@@ -63,7 +63,7 @@ def test_a_policy_that_never_reaches_stands_at_its_nearest_miss() -> None:
     assert standing(a_ledger(a_frontier()), HOME, "nobody", 0.99) is None
 
 
-def test_a_policy_of_fewer_seeds_is_compared_on_those_that_it_lived() -> None:
+def test_a_policy_of_fewer_seeds_is_compared_on_those_that_it_ran() -> None:
     few = [a_trial("few", 0.3, seed, billed=50 * (100 + seed)) for seed in (1, 2)]
     ledger = a_ledger([*a_frontier(), *few, a_trial("few", 0.1, 1, kept=0.9)])
     found = standing(ledger, HOME, "few", 0.99)

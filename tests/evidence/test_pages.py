@@ -96,9 +96,9 @@ def test_the_day_on_which_settings_are_searched_has_the_fleet_of_the_whole(
     day: str, whole: str
 ) -> None:
     searched = find_scenario(str(SCENARIOS / f"{day}.yaml"))
-    lived = find_scenario(whole)
-    assert searched.fleet == lived.fleet
-    assert lived.begins <= searched.begins < searched.ends <= lived.ends
+    compared = find_scenario(whole)
+    assert searched.fleet == compared.fleet
+    assert compared.begins <= searched.begins < searched.ends <= compared.ends
 
 
 def tiny() -> EvidencePage:
@@ -111,7 +111,7 @@ def tiny() -> EvidencePage:
 
 
 def toss(seed: int) -> list[Trial]:
-    """Measures something that no world lives."""
+    """Measures something that is no simulated run."""
     return [
         Trial(
             scenario="a toss", policy=side, headroom=0.0, seed=seed, figures={"won": seed + bonus}
@@ -153,7 +153,7 @@ def made(
     return progress, path.read_text("utf-8")
 
 
-def test_a_page_is_lived_written_and_taken_up_again(tmp_path: Path) -> None:
+def test_a_page_is_run_written_and_taken_up_again(tmp_path: Path) -> None:
     a_history(tmp_path, minutes=15)
     scenario = str(tmp_path / "little.npz")
     first, text = made(tmp_path, scenario)
@@ -194,7 +194,7 @@ def test_runs_are_taken_up_from_the_results_of_the_very_same_code(tmp_path: Path
     assert elsewhere.find(replace(spec, recorded=True)) is None, "results hold no course of a run"
 
 
-def test_a_page_may_measure_what_no_world_lives(tmp_path: Path) -> None:
+def test_a_page_may_measure_what_is_no_simulated_run(tmp_path: Path) -> None:
     templates = tmp_path / "templates"
     templates.mkdir()
     (templates / "toss.md").write_text("{{ rests_on }}\n\n{{ claims }}\n")

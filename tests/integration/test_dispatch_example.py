@@ -50,7 +50,7 @@ async def test_the_example_serves_its_requests_and_says_how_they_ended(
     def tell(request_id: str, decision: pb.DispatchDecision) -> None:
         told[request_id] = decision.WhichOneof("outcome")
 
-    def live() -> None:
+    def dispatch() -> None:
         with grpc.insecure_channel(f"127.0.0.1:{agent.local_port}") as channel:
             gateway: Any = example.Dispatching(channel, "gw", serve, tell)
             running = threading.Thread(target=_run, args=(gateway,))
@@ -72,7 +72,7 @@ async def test_the_example_serves_its_requests_and_says_how_they_ended(
                 if thread.name.endswith("(forward)"):
                     thread.join()
 
-    await asyncio.to_thread(live)
+    await asyncio.to_thread(dispatch)
     assert told == {"wrong": "refused"}
     assert served == [an_endpoint(0).address] * 3
     assert (room.tally.counts.finished, room.tally.counts.given_up) == (2, 1)

@@ -11,7 +11,7 @@ import pytest
 
 from heliostat.errors import InvalidInput
 from simulation.experiments.executors import Executor, make_executor
-from simulation.experiments.live import Mark
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import SceneRef
 from tests.simulation.experiments.little import a_history, a_spec
 

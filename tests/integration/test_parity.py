@@ -32,7 +32,7 @@ _BIN = timedelta(minutes=10)
 
 
 class Case:
-    """What both worlds live: a few hours on the demand that the settings name."""
+    """What both worlds run: a few hours on the demand that the settings name."""
 
     def __init__(self, settings: DemoSettings) -> None:
         self.settings = settings

@@ -67,7 +67,7 @@ def test_it_fits_the_window(opened: Opened) -> None:
 def test_every_chart_is_drawn(opened: Opened) -> None:
     for chart in ("frontier", "hours", "distribution", "kept"):
         assert opened.page.locator(f"#{chart} svg.plot").count() == 1
-    assert opened.page.locator("#capacity figure svg.plot").count() == 3  # who was lived to an end
+    assert opened.page.locator("#capacity figure svg.plot").count() == 3  # who ran to an end
     assert opened.page.locator("#frontier .ring").count() == 3
     assert opened.page.locator("#frontier .point").count() == 3 + 3 + 2
     assert opened.page.locator("#frontier line.limit").count() == 2

@@ -21,7 +21,7 @@ def frontier_picture(
     levels: Sequence[float],
     bound: float | None = None,
 ) -> str:
-    """A policy's means, and hollow and thin what one seed alone lived. `bound`: nobody bills less."""
+    """A policy's means, and hollow and thin what was run with one seed alone. `bound`: nobody bills less."""
     canvas = Canvas(_WIDTH, _HEIGHT, title)
     canvas.words(_LEFT, 20, title, size=14)
     shown = {

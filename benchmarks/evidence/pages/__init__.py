@@ -1,1 +1,1 @@
-"""The pages of evidence, one module each: what it wants lived, how figures become rows and pictures."""
+"""The pages of evidence, one module each: what it wants run, how figures become rows and pictures."""

@@ -133,7 +133,7 @@ def _at_rate(role: str, ours: Standing | None, theirs: Standing | None) -> str:
     return (
         f"At the swept rate where Chiron gains most ({RATES[role]}); both at their defaults. Llumnix keeps "
         f"{percent(theirs.value(JUDGED))} there, and Chiron's GPU-hours change by "
-        f"{change(relative(ours.as_lived(), theirs.as_lived(), BILLED))}."
+        f"{change(relative(ours.as_run(), theirs.as_run(), BILLED))}."
     )
 
 

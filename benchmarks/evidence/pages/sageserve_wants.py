@@ -1,4 +1,4 @@
-"""What SageServe's page wants lived: the week, the peak day with every lever, two mixes, the bursts."""
+"""What SageServe's page wants run: the week, the peak day with every lever, two mixes, the bursts."""
 
 from __future__ import annotations
 

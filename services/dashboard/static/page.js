@@ -37,7 +37,7 @@ function versus(node, sub, ours, theirs, show, better, note) {
 }
 
 function showFigures({ rivalry, pools, command_counts: counts }) {
-  // Without a rival nobody counts what would have been billed: real clouds cannot be lived through twice.
+  // Without a rival nobody counts what would have been billed: real clouds cannot run the same day twice.
   for (const card of document.querySelectorAll("[data-rival]")) card.hidden = !rivalry;
   const ours = rivalry?.heliostat;
   const theirs = rivalry?.reactive;

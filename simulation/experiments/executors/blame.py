@@ -6,8 +6,8 @@ import traceback
 from dataclasses import dataclass
 
 from heliostat.errors import HeliostatError, InvalidInput
-from simulation.experiments.live import Tell, live
 from simulation.experiments.result import Outcome
+from simulation.experiments.simulate import Tell, simulate
 from simulation.experiments.spec import RunSpec
 
 
@@ -25,10 +25,10 @@ class Blame:
         return InvalidInput(str(spec), self.message)
 
 
-def live_or_blame(spec: RunSpec, tell: Tell) -> Outcome | Blame:
-    """Lives a run in a worker. Raises OSError when nobody hears the worker any more."""
+def simulate_or_blame(spec: RunSpec, tell: Tell) -> Outcome | Blame:
+    """Simulates a run in a worker. Raises OSError when nobody hears the worker any more."""
     try:
-        return live(spec, tell)
+        return simulate(spec, tell)
     except OSError:
         raise
     except HeliostatError as error:

@@ -13,10 +13,10 @@ from typing import Any
 
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import InvalidSettings, WorkersUnavailable
-from simulation.experiments.executors.blame import Blame, live_or_blame
+from simulation.experiments.executors.blame import Blame, simulate_or_blame
 from simulation.experiments.executors.port import TellOf
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import RunSpec
 from simulation.experiments.warming import warm_up
 
@@ -32,12 +32,13 @@ class OnRay:
         if self._started:
             self._join_or_start(workers)
         self._board = self._ray.remote(num_cpus=0)(_Board).remote()
-        self._live = self._ray.remote(num_cpus=1, max_retries=0)(_live)
+        self._simulate = self._ray.remote(num_cpus=1, max_retries=0)(_simulate)
 
     def run(self, specs: Sequence[RunSpec], tell: TellOf) -> Iterator[tuple[int, Outcome]]:
         ray = self._ray
         under_way = {
-            self._live.remote(spec, place, self._board): place for place, spec in enumerate(specs)
+            self._simulate.remote(spec, place, self._board): place
+            for place, spec in enumerate(specs)
         }
         try:
             while under_way:
@@ -103,7 +104,7 @@ class _Board:
         return sorted(marks.items(), key=lambda one: one[0])
 
 
-def _live(spec: RunSpec, place: int, board: Any) -> Outcome | Blame:
+def _simulate(spec: RunSpec, place: int, board: Any) -> Outcome | Blame:
     """A task; a worker's first one imports and compiles what no run is charged with."""
     _warm(spec.engine)
     told = monotonic_seconds()
@@ -114,7 +115,7 @@ def _live(spec: RunSpec, place: int, board: Any) -> Outcome | Blame:
             told = monotonic_seconds()
             board.put.remote(place, mark)
 
-    return live_or_blame(spec, tell)
+    return simulate_or_blame(spec, tell)
 
 
 def _ray() -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import RunSpec
 
 TellOf = Callable[[int, Mark], None]
@@ -20,7 +20,7 @@ class Executor(Protocol):
         """Each spec's place and outcome as they finish, in any order.
 
         `tell` is called in the caller's process. Raises WorkersUnavailable when a worker died: what
-        was handed out before stands, the rest may be asked for again. Raises what `live` raises.
+        was handed out before stands, the rest may be asked for again. Raises what `simulate` raises.
         """
         ...
 

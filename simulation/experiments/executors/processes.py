@@ -18,10 +18,10 @@ from multiprocessing.context import SpawnProcess
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import InvalidInput, WorkersUnavailable
 from heliostat.gc_tuning import collect_seldom
-from simulation.experiments.executors.blame import Blame, live_or_blame
+from simulation.experiments.executors.blame import Blame, simulate_or_blame
 from simulation.experiments.executors.port import TellOf
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import FLUID, RunSpec
 from simulation.experiments.warming import warm_up
 from simulation.interrupts import ctrl_c_kept_from_children
@@ -142,11 +142,11 @@ def _work(pipe: Connection, engine: str) -> None:
         pipe.send(None)
         while True:
             place, spec = pipe.recv()
-            pipe.send((place, _lived(pipe, place, spec)))
+            pipe.send((place, _simulated(pipe, place, spec)))
             gc.collect()  # worlds hold themselves: the last one goes before the next comes
 
 
-def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | Blame:
+def _simulated(pipe: Connection, place: int, spec: RunSpec) -> Outcome | Blame:
     told = monotonic_seconds()
 
     def tell(mark: Mark) -> None:
@@ -155,4 +155,4 @@ def _lived(pipe: Connection, place: int, spec: RunSpec) -> Outcome | Blame:
             told = monotonic_seconds()
             pipe.send((place, mark))
 
-    return live_or_blame(spec, tell)
+    return simulate_or_blame(spec, tell)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from simulation.experiments.executors.port import TellOf
-from simulation.experiments.live import Mark, live
 from simulation.experiments.result import Outcome
+from simulation.experiments.simulate import Mark, simulate
 from simulation.experiments.spec import RunSpec
 from simulation.experiments.warming import warm_up
 
@@ -26,7 +26,7 @@ class Serial:
             def told(mark: Mark, place: int = place) -> None:
                 tell(place, mark)
 
-            yield place, live(spec, told)
+            yield place, simulate(spec, told)
 
     def close(self) -> None:
         """There is nothing to end."""

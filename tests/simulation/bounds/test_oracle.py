@@ -105,7 +105,7 @@ def test_the_truth_of_a_run_that_begins_inside_a_quarter_lies_on_the_clocks_quar
     assert len(found.tokens_per_second) == 2
 
 
-def test_the_causal_oracle_lives_like_heliostat_with_the_truth_for_a_forecast() -> None:
+def test_the_causal_oracle_decides_like_heliostat_with_the_truth_for_a_forecast() -> None:
     """Its forecasts are the demand that then comes, in a world that it shares with no one."""
     catalogue = a_catalogue()
     rising = np.rint(np.linspace(300, 1200, 150)).tolist()

@@ -1,4 +1,4 @@
-"""No policy goes below the bound, on a small world that every one of them lives through."""
+"""No policy goes below the bound, on a small world that every one of them runs through."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def policy_of(name: str) -> Policy:
 
 
 @cache
-def lived_under(name: str) -> Accounts:
+def accounts_under(name: str) -> Accounts:
     world = simulated_world(
         catalogue=CATALOGUE,
         arrivals=a_morning(),
@@ -70,7 +70,7 @@ def bound_at(attainment: float, *, finish_batch: bool = False) -> Bound:
 
 @pytest.mark.parametrize("name", [*PLUGINS, ORACLE])
 def test_no_policy_spends_less_than_the_bound_at_its_own_attainment(name: str) -> None:
-    accounts = lived_under(name)
+    accounts = accounts_under(name)
     assert accounts.slo_attainment_overall is not None
     bound = bound_at(accounts.slo_attainment_overall)
     assert bound.gpu_hours is not None
@@ -82,7 +82,7 @@ def test_no_policy_spends_less_than_the_bound_at_its_own_attainment(name: str) -
 def test_the_bound_is_near_the_work_that_was_done() -> None:
     """Where floors do not matter and there is one VM type, what separates a policy from the bound is
     its idle and its scaling time."""
-    accounts = lived_under("heliostat")
+    accounts = accounts_under("heliostat")
     bound = bound_at(1.0, finish_batch=True)
     worked = (
         accounts.gpu_hours_billed - accounts.idle_gpu_hours - accounts.scaling_overhead_gpu_hours

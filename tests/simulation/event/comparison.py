@@ -147,7 +147,7 @@ def _plain_run(
         expected=[100.0, 100.0, 100.0],
         changes=[*begins, *scenario.changes],
     )
-    cell.live(asked, 60.0 * minutes)
+    cell.advance(asked, 60.0 * minutes)
     return asked
 
 

@@ -294,7 +294,7 @@ class Cell:
     held: list[Asked] = field(default_factory=list)
     poll: float = NEVER
 
-    def live(self, arrivals: Sequence[Asked], until: float) -> None:
+    def advance(self, arrivals: Sequence[Asked], until: float) -> None:
         """Let everything happen that is due before `until`."""
         coming = sorted(arrivals, key=lambda asked: asked.arrival)
         changes = list(self.changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.simulation.event.builders import DEMANDS, NORMAL, Listed, Run, columns, ready
 
 
-def test_a_workload_without_requests_is_lived_and_judges_nobody() -> None:
+def test_a_workload_without_requests_is_simulated_and_judges_nobody() -> None:
     run = Run(Listed(columns([], 1, 1), 3), ready(2))
     assert run.windows == {}
     assert run.engine.tallies() == {}
@@ -15,7 +15,7 @@ def test_a_workload_without_requests_is_lived_and_judges_nobody() -> None:
         assert latencies.ttft.count == 0
 
 
-def test_a_workload_without_demands_is_lived() -> None:
+def test_a_workload_without_demands_is_simulated() -> None:
     run = Run(Listed(columns([], 1, 1), 2, demands=()), ready(1))
     assert run.engine.tallies() == {}
 

@@ -1,4 +1,4 @@
-"""A little history to live, specs of runs on it, and an executor that only pretends to run."""
+"""A little history to simulate, specs of runs on it, and an executor that only pretends to run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from heliostat.model.names import Tier
 from simulation.arrivals import ArrivalRates, MinuteArrivals
 from simulation.experiments.executors import TellOf
 from simulation.experiments.experiment import Experiment
-from simulation.experiments.live import Mark
 from simulation.experiments.recorded import write_recorded
 from simulation.experiments.result import Outcome, RunFailure, RunResult
 from simulation.experiments.scenes import scene_ref
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
 from tests.builders import MINUTE, NOON, a_demand, catalogue_mapping
 
@@ -42,7 +42,7 @@ def little_arrivals(*, before: int = 60, minutes: int = 60, requests: float = 12
 
 
 def a_history(folder: Path, *, minutes: int = 60, **changes: Any) -> SceneRef:
-    """A file with an hour of it (or so many minutes) to live."""
+    """A file with an hour of it (or so many minutes) to simulate."""
     path = folder / "little.npz"
     write_recorded(
         path,

@@ -14,10 +14,10 @@ from numba.core.dispatcher import Dispatcher
 from simulation.clients import RetryRule
 from simulation.experiments.ceilings import LINEAR
 from simulation.experiments.engines import check_engine, engine_said
-from simulation.experiments.live import live
 from simulation.experiments.recast_source import RecastSource
 from simulation.experiments.result import RunResult
 from simulation.experiments.scenes import load_scene
+from simulation.experiments.simulate import simulate
 from simulation.experiments.spec import BoundTerms, PolicySpec, SceneRef
 from simulation.experiments.warming import warm_up
 from simulation.policies.recast import siloed
@@ -37,7 +37,7 @@ def test_a_run_on_single_requests_offers_what_the_scenario_holds(
     scene: SceneRef, policy: str
 ) -> None:
     spec = a_spec(scene, engine="event", policy=PolicySpec(name="x", policy=policy), recorded=True)
-    outcome = live(spec)
+    outcome = simulate(spec)
     assert isinstance(outcome, RunResult)
     assert outcome.requests == 4 * 30 * 240
     assert outcome.figures["slo_attainment_reachable.interactive-fast"] is not None
@@ -50,7 +50,7 @@ def test_a_run_on_single_requests_offers_what_the_scenario_holds(
 
 
 def test_the_same_run_on_single_requests_is_the_same(scene: SceneRef) -> None:
-    first, again = (live(a_spec(scene, engine="event")) for _ in range(2))
+    first, again = (simulate(a_spec(scene, engine="event")) for _ in range(2))
     assert replace(first, cpu_seconds=0.0) == replace(again, cpu_seconds=0.0)
 
 
@@ -59,12 +59,12 @@ def test_another_engine_is_another_run(scene: SceneRef) -> None:
 
 
 def test_the_bound_of_single_requests_lies_below_the_policy(scene: SceneRef) -> None:
-    lived = live(a_spec(scene, engine="event"))
+    ran = simulate(a_spec(scene, engine="event"))
     terms = BoundTerms(attainment=0.9, most_prefill_tokens=8192)
-    bound = live(a_spec(scene, engine="event", policy=LINEAR, bound=terms))
-    assert isinstance(lived, RunResult)
+    bound = simulate(a_spec(scene, engine="event", policy=LINEAR, bound=terms))
+    assert isinstance(ran, RunResult)
     assert isinstance(bound, RunResult)
-    assert 0 < (bound.figures["lp_gpu_hours"] or 0) < (lived.figures["gpu_hours_billed"] or 0)
+    assert 0 < (bound.figures["lp_gpu_hours"] or 0) < (ran.figures["gpu_hours_billed"] or 0)
 
 
 def test_requests_keep_everything_but_their_names_in_a_recast_fleet(scene: SceneRef) -> None:
@@ -119,7 +119,7 @@ def compiled_by_warming_up_and_by_a_run(
     """For a process that has compiled nothing."""
     warm_up("event")
     warm = compiled()
-    live(a_spec(scene, engine="event", policy=policy))
+    simulate(a_spec(scene, engine="event", policy=policy))
     return warm, compiled() - warm
 
 

@@ -19,8 +19,8 @@ import pytest
 from heliostat.errors import InvalidInput, InvalidSettings, WorkersUnavailable
 from simulation.experiments.executors import Executor, make_executor, on_ray, serial
 from simulation.experiments.executors.processes import Processes
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome, RunResult
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import RunSpec, SceneRef
 from tests.simulation.experiments.little import a_history, a_spec
 
@@ -76,7 +76,7 @@ def test_one_process_warms_an_engine_up_once_before_it_charges_anybody(
 ) -> None:
     happened: list[str] = []
     monkeypatch.setattr(serial, "warm_up", lambda engine: happened.append(f"warm {engine}"))
-    monkeypatch.setattr(serial, "live", lambda spec, told: happened.append(f"seed {spec.seed}"))
+    monkeypatch.setattr(serial, "simulate", lambda spec, told: happened.append(f"seed {spec.seed}"))
     executor = serial.Serial()
     for _ in range(2):
         list(executor.run([a_spec(scene), a_spec(scene, seed=2)], lambda place, mark: None))
@@ -149,13 +149,13 @@ def test_a_ray_task_has_imported_and_compiled_everything_before_its_run_is_timed
     """The task itself, in a process of its own; the run is one that does not even begin."""
     asked = """
 import sys
-from simulation.experiments.executors.on_ray import _live
+from simulation.experiments.executors.on_ray import _simulate
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
 nowhere = SceneRef(name="nowhere")
 policy = PolicySpec(name="reactive", policy="reactive")
 spec = RunSpec(scene=nowhere, policy=policy, headroom=0.0, seed=1, engine="event")
 assert "simulation.event.engine" not in sys.modules
-print(type(_live(spec, 0, None)).__name__, "simulation.event.engine" in sys.modules)
+print(type(_simulate(spec, 0, None)).__name__, "simulation.event.engine" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["Blame", "True"]

@@ -13,8 +13,8 @@ from simulation.experiments.conducting import conduct
 from simulation.experiments.experiment import Experiment, Findings
 from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
-from simulation.experiments.live import Mark
 from simulation.experiments.result import Outcome, RunResult
+from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import PolicySpec, RunSpec, SceneRef
 from simulation.experiments.sweep import Sweep
 from simulation.policies.registry import plugin_named
@@ -352,4 +352,4 @@ def test_cpu_seconds_are_those_of_all_runs_the_bounds_too(scene: SceneRef) -> No
 
     findings = found(an_experiment(scene, bounds=True), outcome)
     assert findings.cpu_seconds == len(findings.outcomes) + 2 * 100.0
-    assert findings.lived_cpu_seconds == len(findings.outcomes)
+    assert findings.run_cpu_seconds == len(findings.outcomes)

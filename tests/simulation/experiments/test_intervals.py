@@ -65,7 +65,7 @@ def test_pairing_finds_what_the_spread_over_seeds_would_hide() -> None:
     assert noisy.excludes_zero is False
 
 
-def test_only_seeds_that_both_lived_are_paired() -> None:
+def test_only_seeds_that_both_ran_are_paired() -> None:
     found = difference({1: 5.0, 2: None, 3: 9.0}, {1: 4.0, 2: 1.0})
     assert found is not None
     assert (found.estimate.mean, found.estimate.count, found.excludes_zero) == (1.0, 1, None)

@@ -1,4 +1,4 @@
-"""Every policy, and the worked example, lives through a short world; one that fails is named."""
+"""Every policy, and the worked example, runs through a short world; one that fails is named."""
 
 from __future__ import annotations
 

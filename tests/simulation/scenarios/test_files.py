@@ -61,7 +61,7 @@ def test_a_part_of_a_day_is_the_beginning_of_the_whole_one(tmp_path: Path) -> No
     assert find_scenario(str(built.path)).span == part.span
 
 
-def test_recorded_requests_are_lived_for_a_part_of_a_day(tmp_path: Path) -> None:
+def test_recorded_requests_are_simulated_for_a_part_of_a_day(tmp_path: Path) -> None:
     path = requests_file(tmp_path, [float(second) for second in range(0, 7200, 60)])
     demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
     mapping = {
@@ -157,8 +157,8 @@ def test_what_is_neither_built_in_nor_a_file_of_ours_is_told_what_it_would_have_
         find_scenario(str(tmp_path / name))
 
 
-def test_recorded_requests_are_lived_as_they_were(tmp_path: Path) -> None:
-    """Two days: one is history, the other lived."""
+def test_recorded_requests_are_simulated_as_they_were(tmp_path: Path) -> None:
+    """Two days: one is history, the other simulated."""
     path = requests_file(tmp_path, [float(second) for second in range(0, 2 * 86_400, 60)])
     spec = spec_file(
         tmp_path,
@@ -197,7 +197,7 @@ def own_requests(folder: Path, text: str, **demand: object) -> Path:
     return spec_file(folder, mapping)
 
 
-def test_requests_of_a_csv_are_lived_and_nothing_is_said_to_be_drawn_that_is_not(
+def test_requests_of_a_csv_are_simulated_and_nothing_is_said_to_be_drawn_that_is_not(
     tmp_path: Path,
 ) -> None:
     text = OWN.format("2026-02-06T10:00:05Z", "2026-02-06T10:01:06.5Z")
@@ -238,7 +238,9 @@ def test_a_trace_that_is_too_short_is_told(tmp_path: Path) -> None:
     path = requests_file(tmp_path, [0.0, 60.0])
     demand = {"kind": "requests", "path": path.name, "models": {"m": "beta"}}
     mapping = {"version": 1, "name": "r", "catalogue": "fleet.yaml", "days": 2, "demand": demand}
-    told = r"07T16:00Z to 2025-04-07T16:02Z, too short for 0 days of history and 2 to live; lower"
+    told = (
+        r"07T16:00Z to 2025-04-07T16:02Z, too short for 0 days of history and 2 to simulate; lower"
+    )
     with pytest.raises(InvalidScenario, match=told):
         scenario_in(spec_file(tmp_path, mapping))
 

@@ -86,7 +86,7 @@ def test_a_tiled_week_keeps_weekdays_and_its_repeats_are_not_copies(tmp_path: Pa
     assert any("7 days are repeated to 15 days" in said for said in demand.said)
 
 
-def test_every_region_lives_the_traces_hours_on_its_own_clock(tmp_path: Path) -> None:
+def test_every_region_has_the_traces_hours_on_its_own_clock(tmp_path: Path) -> None:
     """14:00 of the trace's clock is 14:00 in New York (UTC−5) and in Los Angeles (UTC−8)."""
     demand = fitted(a_week(tmp_path, zone="UTC"))
     for region, utc_hour in (("east", 19), ("west", 22)):

@@ -1,4 +1,4 @@
-"""One run, lived: figures, records, and what a policy does that breaks it off."""
+"""One run: figures, records, and what a policy does that breaks it off."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,6 @@ from simulation.experiments.contenders import policy_of
 from simulation.experiments.executors.serial import Serial
 from simulation.experiments.folder import RunFolder
 from simulation.experiments.laboratory import Laboratory
-from simulation.experiments.live import Mark, live, live_under
 from simulation.experiments.recorded import write_recorded
 from simulation.experiments.result import (
     RunFailure,
@@ -31,6 +30,7 @@ from simulation.experiments.result import (
     outcome_of,
 )
 from simulation.experiments.scenes import load_scene, scene_ref
+from simulation.experiments.simulate import Mark, simulate, simulate_under
 from simulation.experiments.spec import BoundTerms, PolicySpec, SceneRef
 from simulation.policies import registry
 from simulation.policies.registry import PLUGINS, policy_named
@@ -51,15 +51,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneRef:
 
 
 @pytest.fixture(scope="module")
-def lived(scene: SceneRef) -> RunResult:
-    outcome = live(a_spec(scene, recorded=True))
+def result(scene: SceneRef) -> RunResult:
+    outcome = simulate(a_spec(scene, recorded=True))
     assert isinstance(outcome, RunResult)
     return outcome
 
 
-def test_a_run_leaves_every_figure_behind(lived: RunResult) -> None:
-    figures = lived.figures
-    assert figures["offered"] == lived.requests == 4 * 60 * 240
+def test_a_run_leaves_every_figure_behind(result: RunResult) -> None:
+    figures = result.figures
+    assert figures["offered"] == result.requests == 4 * 60 * 240
     assert figures["gpu_hours_billed"]
     assert figures["slo_attainment_judged"]
     assert figures["slo_attainment.interactive-normal"] is None
@@ -71,8 +71,8 @@ def test_a_run_leaves_every_figure_behind(lived: RunResult) -> None:
     )
 
 
-def test_the_record_adds_up_to_the_accounts(lived: RunResult) -> None:
-    record = lived.record
+def test_the_record_adds_up_to_the_accounts(result: RunResult) -> None:
+    record = result.record
     assert record is not None
     hours = record.step_seconds / 3600
     billed = sum(
@@ -85,17 +85,17 @@ def test_the_record_adds_up_to_the_accounts(lived: RunResult) -> None:
         for pool in record.pools.values()
         for ready, busy in zip(pool.ready, pool.busy, strict=True)
     )
-    figures = lived.figures
+    figures = result.figures
     assert figures["gpu_hours_owed"] == pytest.approx(0.1115, abs=1e-3)
     stood = (figures["gpu_hours_billed"] or 0) - (figures["gpu_hours_owed"] or 0)
     assert billed == pytest.approx(stood, rel=1e-4)
-    assert idle == pytest.approx(lived.figures["idle_gpu_hours"], rel=1e-3)
+    assert idle == pytest.approx(result.figures["idle_gpu_hours"], rel=1e-3)
     offered = sum(sum(tier.offered) for tier in record.tiers.values())
-    assert offered == lived.figures["offered"]
+    assert offered == result.figures["offered"]
 
 
-def test_every_order_is_in_the_record_with_its_reason(lived: RunResult) -> None:
-    record = lived.record
+def test_every_order_is_in_the_record_with_its_reason(result: RunResult) -> None:
+    record = result.record
     assert record is not None
     ordered = [one for one in record.decisions if one.pool]
     assert ordered
@@ -104,20 +104,20 @@ def test_every_order_is_in_the_record_with_its_reason(lived: RunResult) -> None:
     assert [one.at for one in record.decisions] == sorted(one.at for one in record.decisions)
 
 
-def test_a_result_survives_json(lived: RunResult) -> None:
-    assert outcome_of(json.loads(json.dumps(outcome_as_mapping(lived)))) == lived
+def test_a_result_survives_json(result: RunResult) -> None:
+    assert outcome_of(json.loads(json.dumps(outcome_as_mapping(result)))) == result
 
 
 def test_the_same_spec_gives_the_same_result_but_for_timing(
-    scene: SceneRef, lived: RunResult
+    scene: SceneRef, result: RunResult
 ) -> None:
-    again = live(a_spec(scene, recorded=True))
+    again = simulate(a_spec(scene, recorded=True))
     assert isinstance(again, RunResult)
-    assert replace(again, cpu_seconds=lived.cpu_seconds) == lived
+    assert replace(again, cpu_seconds=result.cpu_seconds) == result
 
 
 def test_forecasts_are_scored_against_what_came(scene: SceneRef) -> None:
-    outcome = live(a_spec(scene, policy=HELIOSTAT))
+    outcome = simulate(a_spec(scene, policy=HELIOSTAT))
     assert isinstance(outcome, RunResult)
     assert outcome.record is None
     wape = outcome.figures["forecast_wape"]
@@ -126,15 +126,15 @@ def test_forecasts_are_scored_against_what_came(scene: SceneRef) -> None:
     assert 0 < wape < 1
 
 
-def test_more_headroom_costs_more(scene: SceneRef, lived: RunResult) -> None:
-    roomy = live(a_spec(scene, headroom=1.5))
+def test_more_headroom_costs_more(scene: SceneRef, result: RunResult) -> None:
+    roomy = simulate(a_spec(scene, headroom=1.5))
     assert isinstance(roomy, RunResult)
-    assert (roomy.figures["gpu_hours_billed"] or 0) > (lived.figures["gpu_hours_billed"] or 0)
+    assert (roomy.figures["gpu_hours_billed"] or 0) > (result.figures["gpu_hours_billed"] or 0)
 
 
 def test_a_run_tells_how_far_it_is(scene: SceneRef) -> None:
     marks: list[Mark] = []
-    live(a_spec(scene), marks.append)
+    simulate(a_spec(scene), marks.append)
     assert marks[-1].at == NOON + 60 * MINUTE
     assert marks[-1].share == 1.0
     assert [mark.share for mark in marks] == sorted(mark.share for mark in marks)
@@ -157,11 +157,11 @@ def test_a_policy_that_raises_ends_its_run_by_name_and_instant(scene: SceneRef) 
     policy = policy_named("reactive", a_catalogue())
     shy = Shy(policy.deciders.planner, NOON + 7 * MINUTE)
     failing = replace(policy, deciders=replace(policy.deciders, planner=shy))
-    outcome = live_under(failing, a_spec(scene), load_scene(scene))
+    outcome = simulate_under(failing, a_spec(scene), load_scene(scene))
     assert isinstance(outcome, RunFailure)
     assert outcome.at == "2026-03-02T12:07:00Z"
     assert outcome.error == "its planner failed: ArithmeticError: no idea"
-    assert outcome.where.startswith("experiments/test_live.py:")
+    assert outcome.where.startswith("experiments/test_simulate_run.py:")
     # What had come of it by then: seven minutes of the hour's requests, and what stood meanwhile.
     assert outcome.figures["offered"] == pytest.approx(4 * 240 * 7, rel=0.2)
     assert (outcome.figures["gpu_hours_billed"] or 0) > 0
@@ -205,7 +205,7 @@ def test_a_fault_that_is_not_the_policys_is_not_blamed_on_it(tmp_path: Path) -> 
         said=(),
     )
     with pytest.raises(InvalidInput, match="is not within"):
-        live(a_spec(scene_ref(str(path))))
+        simulate(a_spec(scene_ref(str(path))))
 
 
 # --- scenarios ------------------------------------------------------------------------------
@@ -266,28 +266,28 @@ def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_the_linear_bound_is_a_run_below_every_policy_at_its_attainment(
-    scene: SceneRef, lived: RunResult
+    scene: SceneRef, result: RunResult
 ) -> None:
-    kept = lived.figures["slo_attainment_judged"]
+    kept = result.figures["slo_attainment_judged"]
     assert kept is not None
-    bound = live(a_spec(scene, policy=LINEAR, bound=BoundTerms(attainment=kept)))
+    bound = simulate(a_spec(scene, policy=LINEAR, bound=BoundTerms(attainment=kept)))
     assert isinstance(bound, RunResult)
     least = bound.figures["lp_gpu_hours"]
     assert least is not None
-    assert 0 < least < (lived.figures["gpu_hours_billed"] or 0)
+    assert 0 < least < (result.figures["gpu_hours_billed"] or 0)
 
 
 def test_the_causal_oracle_is_told_the_truth_and_forecasts_it(scene: SceneRef) -> None:
-    outcome = live(a_spec(scene, policy=ORACLE, headroom=0.4))
+    outcome = simulate(a_spec(scene, policy=ORACLE, headroom=0.4))
     assert isinstance(outcome, RunResult)
     assert outcome.figures["forecast_wape"] == pytest.approx(0, abs=0.02)
-    doubled = live(a_spec(scene, policy=ORACLE, headroom=1.4))
+    doubled = simulate(a_spec(scene, policy=ORACLE, headroom=1.4))
     assert isinstance(doubled, RunResult)
     assert (doubled.figures["gpu_hours_billed"] or 0) > (outcome.figures["gpu_hours_billed"] or 0)
 
 
 def test_a_policy_may_be_given_the_oracles_forecast(scene: SceneRef) -> None:
-    told = live(a_spec(scene, policy=replace(HELIOSTAT, forecaster="oracle")))
+    told = simulate(a_spec(scene, policy=replace(HELIOSTAT, forecaster="oracle")))
     assert isinstance(told, RunResult)
     assert told.figures["forecast_wape"] == pytest.approx(0, abs=0.02)
 

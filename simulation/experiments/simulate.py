@@ -42,7 +42,7 @@ def unheard(mark: Mark) -> None:
     """Nobody listens."""
 
 
-def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
+def simulate(spec: RunSpec, tell: Tell = unheard) -> Outcome:
     """The run's result, or at which instant its policy broke it off. Raises InvalidInput.
 
     `tell` hears of every instant at which something happened.
@@ -55,10 +55,10 @@ def live(spec: RunSpec, tell: Tell = unheard) -> Outcome:
         policy = policy_of(spec, scene)
     except PolicyFailed as failure:
         return _broken_off(failure, cpu_seconds() - began)
-    return live_under(policy, spec, scene, tell)
+    return simulate_under(policy, spec, scene, tell)
 
 
-def live_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unheard) -> Outcome:
+def simulate_under(policy: Policy, spec: RunSpec, scene: Scenario, tell: Tell = unheard) -> Outcome:
     """The same with the policy and the scenario at hand."""
     began = cpu_seconds()
     world: SimulatedWorld | None = None

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from forecasting import lane
+from heliostat.interrupts import ctrl_c_kept_from_children
 
 T = TypeVar("T")
 
@@ -28,7 +29,9 @@ class Worker:
             initargs=(pickled_settings,),
         )
         try:
-            self._process_id = self._pool.submit(os.getpid)
+            # The first one starts the fork server, whose children begin with the signals that it began with.
+            with ctrl_c_kept_from_children():
+                self._process_id = self._pool.submit(os.getpid)
         except (EOFError, OSError) as error:
             raise BrokenProcessPool("the fork server exited") from error
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from heliostat.errors import Unavailable
+from heliostat.interrupts import ctrl_c_kept_from_children
 from services.demo.marks import Mark
 from services.demo.rival_process import RivalRun, simulate_rival
-from simulation.interrupts import ctrl_c_kept_from_children
 
 _GONE = (EOFError, ConnectionError)
 

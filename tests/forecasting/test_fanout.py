@@ -99,6 +99,18 @@ def test_workers_leave_ctrl_c_in_a_terminal_to_their_owner(tmp_path: Path) -> No
     assert alive == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="masks are read from /proc")
+def test_ctrl_c_is_kept_from_workers_before_they_run_a_line_of_ours(tmp_path: Path) -> None:
+    """The mask that they were made with: Ctrl-C while they began showed their traceback."""
+    owner, workers = _an_owner(tmp_path)
+    status = [Path(f"/proc/{worker.pid}/status").read_text().splitlines() for worker in workers]
+    owner.kill()
+    owner.communicate()
+    (*masks,) = (line.split()[1] for lines in status for line in lines if line.startswith("SigBlk"))
+    assert len(masks) == 2
+    assert all(int(mask, 16) >> (signal.SIGINT - 1) & 1 for mask in masks)
+
+
 def _waits_in(thread: threading.Thread, function: str) -> bool:
     frame = sys._current_frames().get(thread.ident or 0)
     while frame is not None:

@@ -18,13 +18,13 @@ from multiprocessing.context import SpawnProcess
 from heliostat.clock import monotonic_seconds
 from heliostat.errors import InvalidInput, WorkersUnavailable
 from heliostat.gc_tuning import collect_seldom
+from heliostat.interrupts import ctrl_c_kept_from_children
 from simulation.experiments.executors.blame import Blame, simulate_or_blame
 from simulation.experiments.executors.port import TellOf
 from simulation.experiments.result import Outcome
 from simulation.experiments.simulate import Mark
 from simulation.experiments.spec import FLUID, RunSpec
 from simulation.experiments.warming import warm_up
-from simulation.interrupts import ctrl_c_kept_from_children
 
 _SECONDS_BETWEEN_MARKS = 0.2
 _LAST_WORD_SECONDS = 5.0

@@ -65,7 +65,7 @@ def _standing_row(name: str, one: Standing | None, base: Standing | None) -> tup
         return (name, *(NOTHING,) * 8)
     mark = " …" if not one.settled else "" if one.reached else " †"
     floor = " ‡" if one.on_the_floor else ""
-    comparable = base is not None and one is not base and one.settled and base.settled
+    comparable = base is not None and one.policy != base.policy and one.settled and base.settled
     against = told_change(one, base, BILLED) if comparable else NOTHING
     return (
         f"{name}{mark}{floor}",

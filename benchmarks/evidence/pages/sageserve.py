@@ -26,6 +26,7 @@ from benchmarks.evidence.pages.sageserve_wants import (
     PLAYERS,
     WANTS,
     WEEK,
+    WIDE,
 )
 from benchmarks.evidence.reading import Standing, changes, fixed, frontiers, standing
 from benchmarks.evidence.tables import MARKS, claims_table, standings_table, table
@@ -79,8 +80,9 @@ def show(ledger: Ledger) -> Shown:
 def _levers(day: Mapping[str, Standing | None]) -> list[Lever]:
     pairs = (
         ("routing by the 70 % rule", "reactive + 70 % router", "reactive"),
+        ("a band as wide as from 70 to 30 %", WIDE.name, "reactive"),
         ("forecast and programme, same router", "lt-i", "reactive + 70 % router"),
-        ("forecast and programme, nearest router", "lt-i, nearest router", "reactive"),
+        ("forecast and programme, nearest router", "lt-i, nearest router", WIDE.name),
         ("gating by utilisation", "lt-u", "lt-i"),
         ("scaling past the programme", "lt-ua", "lt-u"),
         ("regions optimised together (the ILP)", "lt-ua-shared", "lt-ua"),

@@ -18,7 +18,7 @@ from heliostat.ports.deciding import DemandRate, PlanningProblem, RoutingProblem
 from planning.highs import SolveLimits
 from planning.offline.random_problem import random_problem
 from planning.planner import HeliostatPlanner
-from planning.routing import WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from planning.solve import SolveSettings, solve
 from planning.throughput import throughputs
 

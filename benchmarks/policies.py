@@ -17,8 +17,8 @@ from heliostat.clock import cpu_seconds
 from heliostat.loops.control import ControlSettings
 from heliostat.loops.forecasts import ForecastSettings
 from heliostat.model.instants import Span
+from planning.rivals.baseline_routers import SeventyPercentRouter
 from planning.rivals.reactive import ReactiveSettings
-from planning.routing import SeventyPercentRouter
 from planning.settings import PlannerSettings
 from simulation.accounts import Accounts
 from simulation.bootstrap import (

@@ -1,4 +1,4 @@
-"""Replaces files that belong together: all of them, or none where one cannot be written."""
+"""Replaces files whole: the old contents stay until the new ones are complete, of several until all are."""
 
 from __future__ import annotations
 
@@ -21,11 +21,23 @@ class NewFile:
     """True = nobody but its owner may ever read it, not even while it is written."""
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Replace the file with this text. Raises OSError, and leaves what was there as it was.
+
+    What is no file (a device, a pipe) cannot be replaced and is written to.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8")
+    else:
+        write_together([NewFile(path=path, content=text.encode())])
+
+
 def write_together(files: Iterable[NewFile]) -> None:
     """Replace these files, each at once; of two of one path the last counts. Raises OSError naming a file.
 
     All are complete on disk before the first one replaces what was there. A file that was there keeps its
-    owner, and its permissions unless it is secret; a link stays a link.
+    permissions unless it is secret, and its owner: one that is not secret only where we may give it away. A
+    link stays a link.
     """
     wanted = {os.path.realpath(file.path): file for file in files}
     waiting: dict[str, str] = {}
@@ -61,11 +73,20 @@ def _write(place: str, file: NewFile, target: str) -> None:
             if stat.S_ISDIR(before.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if (before.st_uid, before.st_gid) != (fresh.st_uid, fresh.st_gid):
-                os.fchown(handle, before.st_uid, before.st_gid)
+                _give(handle, before, file)
             os.fchmod(handle, 0o600 if file.secret else before.st_mode & 0o777)
         opened.write(file.content)
         opened.flush()
         os.fsync(handle)
+
+
+def _give(handle: int, before: os.stat_result, file: NewFile) -> None:
+    """To the owner of what was there. Raises PermissionError where its owner could not read it any more."""
+    try:
+        os.fchown(handle, before.st_uid, before.st_gid)
+    except PermissionError:
+        if file.secret:
+            raise
 
 
 def _keep(directory: str) -> None:

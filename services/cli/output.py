@@ -18,7 +18,7 @@ from rich.table import Table
 
 from heliostat.errors import InvalidInput
 from services.cli.values import plain
-from storage.whole_file import write_whole
+from storage.whole_files import write_whole
 
 
 def stdout() -> Console:

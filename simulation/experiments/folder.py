@@ -12,7 +12,7 @@ from heliostat.errors import InvalidInput
 from simulation.experiments.fingerprint import code_fingerprint
 from simulation.experiments.result import Outcome, outcome_as_mapping, outcome_of
 from simulation.experiments.spec import RunSpec
-from storage.whole_file import write_whole
+from storage.whole_files import write_whole
 
 RUNS = "runs"
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from heliostat.ports.deciding import Router
 from planning.house_policies import POOLED_WITHIN
+from planning.rivals.baseline_routers import NearestRouter, SeventyPercentRouter
 from planning.rivals.threshold_router import ThresholdRouter
-from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from simulation.policies.failure import UnknownRouter
 
 NEAREST, SEVENTY, PLAN_FLOWS, BALANCED = "nearest", "70-percent", "plan-flows", "balanced"

@@ -17,8 +17,9 @@ from heliostat.model.plan import CapacityPlan
 from heliostat.model.routing import MILLION
 from heliostat.ports.deciding import Router
 from planning.planner import HeliostatPlanner
+from planning.rivals.baseline_routers import NearestRouter, SeventyPercentRouter
 from planning.rivals.threshold_router import ThresholdRouter
-from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from tests.builders import NOON, a_catalogue, a_fleet, a_pool, catalogue_mapping
 from tests.planning.worlds import a_problem, a_routing_problem, all_keys
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from heliostat.errors import (
 from heliostat.loops.control import ControlSettings
 from heliostat.loops.manual import ManualOrder
 from heliostat.loops.retention import Retention
-from heliostat.model.command import Acknowledgement, CommandState, RefusalKind, ScaleOrder
+from heliostat.model.command import Acknowledgement, Command, CommandState, RefusalKind, ScaleOrder
 from heliostat.model.fleet import LeadTimeSample, PoolObservation, Signal, StartKind
 from heliostat.model.governance import Mode
 from heliostat.model.instants import Span
@@ -29,7 +29,7 @@ from heliostat.model.names import RegionName, Tier
 from heliostat.model.plan import CapacityPlan, PlanOrigin, WhatIf
 from heliostat.ports.deciding import PlanningProblem
 from heliostat.ports.decisions import Decision
-from planning.routing import NearestRouter
+from planning.rivals.baseline_routers import NearestRouter
 from tests.builders import (
     MINUTE,
     NOON,
@@ -360,6 +360,19 @@ def test_an_order_by_hand_that_nobody_observed_yet_hinders_no_plan_that_says_the
     assert scale.order in [command.order for command in approved.commands]
 
 
+def refusing(
+    command: Command, at: datetime, kind: RefusalKind = RefusalKind.NO_CAPACITY
+) -> Acknowledgement:
+    """The agent's word that it cannot be done."""
+    return Acknowledgement(
+        command_id=command.command_id,
+        region=command.region,
+        state=CommandState.REFUSED,
+        refusal=kind,
+        at=at,
+    )
+
+
 @pytest.mark.parametrize(
     "kind", [RefusalKind.NO_CAPACITY, RefusalKind.QUOTA, RefusalKind.DRIVER_ERROR]
 )
@@ -368,13 +381,7 @@ def test_a_refusal_by_the_cloud_caps_later_plans_until_it_decays(kind: RefusalKi
     house.set_mode(Mode.ACTIVE)
     house.stores.fleet.observe(an_observation(PoolObservation(pool=POOL, ready=2, desired=2)), NOON)
     command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
-    refusal = Acknowledgement(
-        command_id=command.command_id,
-        region=command.region,
-        state=CommandState.REFUSED,
-        refusal=kind,
-        at=NOON + MINUTE,
-    )
+    refusal = refusing(command, NOON + MINUTE, kind)
     assert house.loop.acknowledge(refusal, NOON + MINUTE).state is CommandState.REFUSED
     (denial,) = house.loop.situation.fleet(NOON + MINUTE).denials
     assert (denial.region, denial.vm_type, denial.most_replicas) == (POOL.region, POOL.vm_type, 2)
@@ -386,13 +393,7 @@ def test_an_old_refusal_that_is_said_again_caps_nothing_anew() -> None:
     house = a_house({POOL: 5})
     house.set_mode(Mode.ACTIVE)
     command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
-    refusal = Acknowledgement(
-        command_id=command.command_id,
-        region=command.region,
-        state=CommandState.REFUSED,
-        refusal=RefusalKind.NO_CAPACITY,
-        at=NOON + MINUTE,
-    )
+    refusal = refusing(command, NOON + MINUTE)
     house.loop.acknowledge(refusal, NOON + MINUTE)
     later = NOON + timedelta(hours=3)
     house.loop.acknowledge(replace(refusal, at=later), later)
@@ -410,13 +411,7 @@ def test_a_refusal_of_another_command_caps_nothing(change: dict[str, Any]) -> No
     house = a_house({POOL: 5})
     house.set_mode(Mode.ACTIVE)
     command = house.loop.replan(NOON, epoch=house.epoch).commands[0]
-    refusal = Acknowledgement(
-        command_id=command.command_id,
-        region=command.region,
-        state=CommandState.REFUSED,
-        refusal=RefusalKind.NO_CAPACITY,
-        at=NOON,
-    )
+    refusal = refusing(command, NOON)
     with pytest.raises(UnknownCommand):
         house.loop.acknowledge(replace(refusal, **change), NOON)
     assert house.loop.situation.fleet(NOON).denials == ()

@@ -15,7 +15,7 @@ from heliostat.model.fleet import PoolObservation
 from heliostat.model.governance import Mode
 from heliostat.model.routing import RoutingAck
 from heliostat.v1 import common_pb2, routing_pb2
-from planning.routing import WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from services.control_plane.ticks import Tick
 from services.translation.routing import gateway_from_wire, table_from_wire
 from tests.builders import a_pool, an_observation

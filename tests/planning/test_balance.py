@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from heliostat.model.names import DemandKey, RegionName, Tier
 from heliostat.model.routing import MILLION, RoutingTable
-from planning.routing import WaterFillingRouter
 from planning.routing.balance import balance
 from planning.routing.fill import Want
+from planning.routing.router import WaterFillingRouter
 from tests.builders import a_catalogue, a_demand
 from tests.planning.worlds import a_routing_problem, all_keys
 

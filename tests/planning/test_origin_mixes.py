@@ -14,7 +14,7 @@ from heliostat.model.names import EVERYWHERE, DemandKey, Tier
 from heliostat.ports.deciding import PlanningProblem
 from planning.grid import horizon
 from planning.planner import HeliostatPlanner
-from planning.routing import WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from planning.serving import usable_table
 from planning.settings import PlannerSettings
 from planning.situation import Situation, look

@@ -13,8 +13,9 @@ from heliostat.model.names import DemandKey, RegionName, Tier
 from heliostat.model.plan import CapacityPlan, Flow
 from heliostat.model.routing import MILLION, RoutingTable
 from planning.planner import HeliostatPlanner
-from planning.routing import NearestRouter, SeventyPercentRouter, WaterFillingRouter
+from planning.rivals.baseline_routers import NearestRouter, SeventyPercentRouter
 from planning.routing.entries import damped, to_ppm
+from planning.routing.router import WaterFillingRouter
 from tests.builders import a_catalogue, a_demand, a_fleet
 from tests.planning.worlds import a_problem, a_routing_problem, all_keys
 

@@ -12,7 +12,7 @@ from heliostat.errors import InvalidSettings
 from planning.explain import PerturbingExplainer
 from planning.house_policies import HOUSE_POLICIES, house_policy
 from planning.planner import HeliostatPlanner
-from planning.routing import WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from planning.settings import PlannerSettings
 from services.control_plane.bootstrap import deciders_of, forecaster_settings
 from services.control_plane.settings import ControlPlaneSettings, load_settings

@@ -1,4 +1,4 @@
-"""Files that belong together are replaced together, or stay as they were."""
+"""A file is written whole or stays as it was, several together; what is no file is not replaced by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.whole_files import NewFile, write_together
+from storage.whole_files import NewFile, write_together, write_whole
 
 
 @contextmanager
@@ -134,3 +134,49 @@ def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
 def test_of_two_of_one_path_the_last_counts(tmp_path: Path) -> None:
     write_together([new(tmp_path / "one", b"first"), new(tmp_path / "one", b"last")])
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("one", b"last")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_who_may_not_give_files_away_replaces_what_is_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of somebody else is replaced by ours; a key that its owner could not read is not."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    for path in (tmp_path / "report", tmp_path / "key"):
+        path.write_bytes(b"old")
+        os.chown(path, 12_345, 54_321)
+    monkeypatch.setattr(os, "fchown", refused)
+    write_together([new(tmp_path / "report")])
+    with pytest.raises(PermissionError, match="key"):
+        write_together([new(tmp_path / "key", secret=True)])
+    assert (tmp_path / "report").read_bytes() == b"new"
+    assert (tmp_path / "key").read_bytes() == b"old"
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_one_and_nothing_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "report").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "report", "new")
+    assert (tmp_path / "report").read_text() == "old"
+    assert os.listdir(tmp_path) == ["report"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("report")
+    write_whole(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "report").read_text() == "new"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_whole(Path(os.devnull), "new")
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)

@@ -17,7 +17,7 @@ from heliostat.errors import CorruptRoutingFile, HeliostatError, StorageUnavaila
 from heliostat.model.routing import RoutingTable
 from heliostat.v1 import routing_pb2
 from services.translation.routing import table_from_wire, table_to_wire
-from storage.whole_file import write_whole
+from storage.whole_files import write_whole
 
 
 def write_routing_file(path: Path, table: RoutingTable) -> None:

@@ -11,7 +11,7 @@ from heliostat.model.names import Tier
 from planning.grid import horizon
 from planning.house_policies import pooled_at
 from planning.planner import HeliostatPlanner
-from planning.routing import WaterFillingRouter
+from planning.routing.router import WaterFillingRouter
 from planning.settings import PlannerSettings
 from planning.situation import look
 from simulation.local_policy import LocalPolicy

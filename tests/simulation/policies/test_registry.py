@@ -13,10 +13,10 @@ from heliostat.model.demand import DemandSeries
 from heliostat.model.names import SeriesKey, TokenKind
 from planning.planner import HeliostatPlanner
 from planning.pool_rules import PoolRulePlanner
+from planning.rivals.baseline_routers import NearestRouter
 from planning.rivals.cheapest_first import CheapestFirst
 from planning.rivals.reactive import ReactiveRule, ReactiveSettings
 from planning.rivals.threshold_router import ThresholdRouter
-from planning.routing import NearestRouter
 from planning.settings import PlannerSettings
 from simulation.bootstrap import reactive_policy
 from simulation.local_policy import Dispatch, LocalPolicy, Order, Prefill

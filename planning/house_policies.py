@@ -14,8 +14,7 @@ from planning.settings import PlannerSettings
 POOLED, CAREFUL = "heliostat", "heliostat-careful"
 POOLED_WITHIN = timedelta(milliseconds=100)
 """Round trip between regions that are filled alike (docs/decisions/0013)."""
-_HIGHEST_LEVEL = 0.999
-_PATIENT_PART = 0.5
+_HIGHEST_LEVEL = 0.9
 _BATCH_WITHIN = timedelta(hours=8)
 
 
@@ -39,23 +38,24 @@ class HousePolicy:
 
 
 def pooled_at(headroom: float) -> PlannerSettings:
-    """Interactive-fast is planned for so much of the way from a step's mean to its peak minute; interactive-
-    normal, which may wait for a minute, for half as much. Beyond 1 the peak's quantile grows:
-    1 - e^(-2(h-1))/2, the median at 1, 0.9 at 1.8. Batch work waits for room (docs/decisions/0013)."""
-    peak = min(1.0, headroom)
+    """Up to 1 interactive-fast is planned for so much of the way from a step's mean to its peak minute, and
+    interactive-normal, which may wait for a minute, for half as much, both at the median. From 1 to 2 the
+    quantile of both grows, 1 - e^(-2(h-1))/2 up to 0.9, and interactive-normal comes up to the whole peak;
+    from there on both are planned for h - 1 times the way. Batch work waits for room
+    (docs/decisions/0013, 0022)."""
     level = min(_HIGHEST_LEVEL, 1 - math.exp(-2 * max(0.0, headroom - 1)) / 2)
     return PlannerSettings(
         level=level,
-        peak_share=peak,
-        patient_level=0.5,
-        patient_peak_share=_PATIENT_PART * peak,
+        peak_share=max(min(1.0, headroom), headroom - 1),
+        patient_level=level,
+        patient_peak_share=max(headroom / 2, headroom - 1),
         batch_yields=True,
         batch_within=_BATCH_WITHIN,
     )
 
 
 def careful_at(headroom: float) -> PlannerSettings:
-    """The planner's defaults, but for how far interactive-fast is planned up to its peak minute."""
+    """The planner's defaults, but for what interactive-fast is planned for."""
     pooled = pooled_at(headroom)
     return replace(PlannerSettings(), level=pooled.level, peak_share=pooled.peak_share)
 

@@ -18,7 +18,8 @@ _MEDIAN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a tier is planned for: a quantile of demand, so much of the way from mean to peak minute."""
+    """What a tier is planned for: a quantile of demand, so much of the way from mean to peak minute; a
+    share above 1 lies beyond the peak."""
 
     level: float
     peak_share: float
@@ -31,7 +32,8 @@ class PlannerSettings:
     The first `near_steps` steps are `near_step` long, then `far_steps` of `far_step`. Interactive
     tiers are planned for a quantile of demand, so much of the way from a step's mean to its peak minute:
     `level` and `peak_share` for interactive-fast, `patient_level` and `patient_peak_share` for
-    interactive-normal, which may wait for a minute's peak to pass; batch for the median of the mean.
+    interactive-normal, which may wait for a minute's peak to pass; shares above 1 lie beyond the peak. Batch
+    is planned for the median of the mean.
     `batch_yields`: batch work takes no part in peaks; pools must carry the larger of the peak of the rest
     and of all work over a step, at most `most_busy` full then. `batch_within` > 0: where the backlog is
     measured, capacity is held for batch work only as far as it would otherwise not be done that long after
@@ -76,17 +78,22 @@ class PlannerSettings:
             raise InvalidInput("planner.steps", "needs at least one near step of positive length")
         if self.far_steps and self.far_step <= timedelta(0):
             raise InvalidInput("planner.far_step", f"{self.far_step} is not positive")
-        for name in ("latency_weight", "start_hours", "change_hours", "redeploy_hours"):
-            price: float = getattr(self, name)
-            if not 0 <= price < math.inf:
-                raise InvalidInput(f"planner.{name}", f"{price} is negative or not finite")
+        for name in (
+            "peak_share",
+            "patient_peak_share",
+            "latency_weight",
+            "start_hours",
+            "change_hours",
+            "redeploy_hours",
+        ):
+            factor: float = getattr(self, name)
+            if not 0 <= factor < math.inf:
+                raise InvalidInput(f"planner.{name}", f"{factor} is negative or not finite")
         for name, level in (("level", self.level), ("patient_level", self.patient_level)):
             if not 0 < level < 1:
                 raise InvalidInput(f"planner.{name}", f"{level} is not within (0, 1)")
         for name, share in (
             ("survive", self.survive),
-            ("peak_share", self.peak_share),
-            ("patient_peak_share", self.patient_peak_share),
             ("most_busy", self.most_busy),
         ):
             if not 0 <= share <= 1:

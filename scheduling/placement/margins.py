@@ -37,6 +37,7 @@ class Margins:
 CAREFUL = Margins(foresight=0.1)
 """Stalls are set against what was saved so far and a tenth of what is expected still, since half of all
 requests end sooner than the mean."""
-HOUSE = replace(CAREFUL, spread_beyond=2.0)
+HOUSE = replace(CAREFUL, spread_beyond=1.5)
 """Ours, in the agent as in the simulator and where replicas are counted: careful, and what was promised
-more than two idle iterations a token is spread over the workers that fit (`docs/evidence/aladdin.md`)."""
+more than one and a half idle iterations a token is spread over the workers that fit: below that packing
+needs fewer, above it spreading does (`docs/evidence/aladdin.md`, docs/decisions/0022)."""

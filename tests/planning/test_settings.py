@@ -24,6 +24,7 @@ from planning.settings import PlannerSettings
         ({"patient_level": nan}, "patient_level"),
         ({"survive": 1.1}, "survive"),
         ({"peak_share": -0.1}, "peak_share"),
+        ({"patient_peak_share": inf}, "patient_peak_share"),
         ({"most_busy": nan}, "most_busy"),
         ({"batch_within": timedelta(hours=-1)}, "batch_within"),
         ({"latency_weight": -1.0}, "latency_weight"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -12,7 +13,7 @@ from planning.grid import horizon
 from planning.house_policies import pooled_at
 from planning.planner import HeliostatPlanner
 from planning.routing.router import WaterFillingRouter
-from planning.settings import PlannerSettings
+from planning.settings import Aim, PlannerSettings
 from planning.situation import look
 from simulation.local_policy import LocalPolicy
 from simulation.policies.heliostat import HELIOSTAT_CAREFUL
@@ -60,11 +61,16 @@ def test_the_careful_policy_decides_as_a_control_plane_does_by_default() -> None
     assert pooled_at(HELIOSTAT_CAREFUL.default_headroom).peak_share == served.peak_share
 
 
-def test_more_headroom_plans_for_more() -> None:
-    steps = [0.0, 0.4, 0.8, 1.0, 1.8, 2.6]
-    found = [planned(pooled_at(h), Tier.INTERACTIVE_FAST) for h in steps]
-    assert found == sorted(found)
-    assert found[-1] > found[3]
+@pytest.mark.parametrize("tier", [Tier.INTERACTIVE_FAST, Tier.INTERACTIVE_NORMAL])
+def test_more_headroom_plans_for_more_without_end(tier: Tier) -> None:
+    steps = [0.0, 0.4, 0.8, 1.0, 1.8, 2.4, 4.0, 8.0, 16.0]
+    found = [planned(pooled_at(h), tier) for h in steps]
+    assert all(less < more for less, more in pairwise(found))
+
+
+def test_from_2_on_both_tiers_are_planned_alike_beyond_the_peak() -> None:
+    aims = pooled_at(3.0).aims
+    assert aims[Tier.INTERACTIVE_FAST] == aims[Tier.INTERACTIVE_NORMAL] == Aim(0.9, 2.0)
 
 
 def test_work_over_a_step_is_the_mean_however_high_the_peak() -> None:

@@ -14,7 +14,7 @@ from services.agent.settings import DispatchSettings
 def test_by_default_requests_are_spread_where_promises_are_lax() -> None:
     settings = DispatchSettings()
     assert (settings.foresight, settings.spread_beyond) == (HOUSE.foresight, HOUSE.spread_beyond)
-    assert (HOUSE.foresight, HOUSE.spread_beyond) == (0.1, 2.0)
+    assert (HOUSE.foresight, HOUSE.spread_beyond) == (0.1, 1.5)
 
 
 def test_packing_as_published_can_be_asked_for() -> None:

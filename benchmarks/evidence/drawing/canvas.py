@@ -18,9 +18,9 @@ COLOURS = (
     "#bf3989",
     "#7d4e00",
     "#57606a",
-    "#4d2d00",
-    "#116329",
-    "#a475f9",
+    "#d4a72c",
+    "#1b1f24",
+    "#ff7b72",
 )
 _FONT = "font-family=\"system-ui,'Segoe UI',Helvetica,Arial,sans-serif\""
 Scale = Callable[[float], float]

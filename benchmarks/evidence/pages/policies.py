@@ -130,7 +130,7 @@ def show(ledger: Ledger) -> Shown:
             bound,
         )
         pictures[f"policies-{role}-bars.svg"] = bars_picture(
-            f"GPU-hours against reactive at 99 %, {role}",
+            f"GPU-hours against {base.policy if base else REACTIVES[0]} at 99 %, {role}",
             changes(at, base),
         )
     return Shown(

@@ -39,9 +39,9 @@ class HousePolicy:
 
 def pooled_at(headroom: float) -> PlannerSettings:
     """Up to 1 interactive-fast is planned for so much of the way from a step's mean to its peak minute, and
-    interactive-normal, which may wait for a minute, for half as much, both at the median. From 1 to 2 the
-    quantile of both grows, 1 - e^(-2(h-1))/2 up to 0.9, and interactive-normal comes up to the whole peak;
-    from there on both are planned for h - 1 times the way. Batch work waits for room
+    interactive-normal, which may wait for a minute, for half as much, both at the median. From 1 to 1.8
+    the quantile of both grows, 1 - e^(-2(h-1))/2 up to 0.9; interactive-normal comes up to the whole peak at
+    2; from there on both are planned for h - 1 times the way. Batch work waits for room
     (docs/decisions/0013, 0022)."""
     level = min(_HIGHEST_LEVEL, 1 - math.exp(-2 * max(0.0, headroom - 1)) / 2)
     return PlannerSettings(
@@ -55,7 +55,8 @@ def pooled_at(headroom: float) -> PlannerSettings:
 
 
 def careful_at(headroom: float) -> PlannerSettings:
-    """The planner's defaults, but for what interactive-fast is planned for."""
+    """The planner's defaults, but for what interactive-fast is planned for; interactive-normal stays at the
+    median peak at every headroom."""
     pooled = pooled_at(headroom)
     return replace(PlannerSettings(), level=pooled.level, peak_share=pooled.peak_share)
 

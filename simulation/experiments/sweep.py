@@ -27,7 +27,7 @@ class Sweep:
     refinements: int = 4
     closest: float = 0.02
     alike: float = 0.01
-    highest: float = 4.8
+    highest: float = 10.0
 
     def __post_init__(self) -> None:
         if tuple(sorted(set(self.grid))) != self.grid:

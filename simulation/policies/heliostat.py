@@ -82,7 +82,8 @@ def _plugin(made: _Heliostat, summary: str) -> PolicyPlugin:
         summary=summary,
         make=made,
         headroom="interactive-fast is planned for h of the way from the mean to the peak minute; from "
-        "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak, from 2 on for h-1 times its p90",
+        "1 on for the 1 - e^(-2(h-1))/2 quantile of the peak, at most p90; from 2 on for h-1 times "
+        "the way to p90",
         default_headroom=made.default_headroom,
         sweep=(0.4, 0.6, 0.8, 1.0, 1.4, 2.0),
         fluid="placement, queue order and the batch backlog, so batch work is planned from its forecast",

@@ -70,6 +70,9 @@ class Keeper:
                     await self._home.move_on(error, generation)
             finally:
                 self._stands_no_longer()
+            if _asked_to_end():
+                # A call that broke in the instant of the cancellation raised its own error instead.
+                raise asyncio.CancelledError
             await self._pause(self._backoff.next_seconds())
 
     def worked(self) -> None:
@@ -117,9 +120,14 @@ def hung_up_as_unavailable() -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if _asked_to_end():
             raise
         raise Unavailable("the agent switched to another control plane") from None
     except aio.UsageError as error:
         raise Unavailable(f"the agent closed the stream: {error}") from error
+
+
+def _asked_to_end() -> bool:
+    """Whether somebody cancelled the task that runs this; True outside of tasks."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

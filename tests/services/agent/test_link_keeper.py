@@ -155,3 +155,22 @@ async def test_a_broken_journal_ends_the_task(keeper: Keeper, seconds: SteppedSe
     async with kept(keeper, broken) as task:
         await seconds.run(0)
         assert isinstance(task.exception(), DataLoss)
+
+
+async def test_a_call_that_breaks_in_the_instant_of_the_cancellation_ends_the_task_all_the_same(
+    keeper: Keeper,
+) -> None:
+    began = asyncio.Event()
+
+    async def broken_when_cancelled() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Unavailable("the control plane is gone") from None
+
+    task = asyncio.create_task(keeper.forever(broken_when_cancelled))
+    await began.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()

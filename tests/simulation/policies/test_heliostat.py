@@ -66,6 +66,8 @@ def test_more_headroom_plans_for_more_without_end(tier: Tier) -> None:
     steps = [0.0, 0.4, 0.8, 1.0, 1.8, 2.4, 4.0, 8.0, 16.0]
     found = [planned(pooled_at(h), tier) for h in steps]
     assert all(less < more for less, more in pairwise(found))
+    # From 1.8 to 2 interactive-fast waits for interactive-normal to come up.
+    assert planned(pooled_at(1.9), tier) <= planned(pooled_at(2.0), tier)
 
 
 def test_from_2_on_both_tiers_are_planned_alike_beyond_the_peak() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from heliostat.catalogue import parse_catalogue
+from heliostat.model.names import Tier
 from planning.planner import HeliostatPlanner
+from scheduling.placement.margins import HOUSE
 from simulation.local_policy import Dispatch, LocalPolicy
 from simulation.policies.placed import PLACED
 from simulation.policies.policy import PolicyOptions
+from simulation.scenarios.fleets import globe_fleet, tenants_fleet, us_fleet
 from tests.builders import a_catalogue
 from tests.planning.worlds import a_problem
 
@@ -34,3 +38,17 @@ def test_headrooms_are_those_of_the_house(headroom: float) -> None:
     planner = PLACED.make(a_catalogue(), PolicyOptions(headroom=headroom)).deciders.planner
     assert isinstance(planner, HeliostatPlanner)
     assert planner.settings.near_steps >= 1
+
+
+def test_both_interactive_tiers_of_a_model_are_placed_by_one_rule() -> None:
+    """Packed and spread requests in one pool take each other's room (docs/decisions/0022)."""
+    for fleet in (tenants_fleet(), globe_fleet(), us_fleet(least=2)):
+        for model in parse_catalogue(fleet).models:
+            for law in model.engines.values():
+                idle = law.decode_base + law.decode_per_sequence
+                spread = {
+                    spec.slo.itl_seconds > HOUSE.spread_beyond * idle
+                    for spec in model.tiers
+                    if spec.tier is not Tier.BATCH
+                }
+                assert len(spread) == 1, model.name
